@@ -1,0 +1,1 @@
+//! Sluicegate measured beside its peers, in one run.

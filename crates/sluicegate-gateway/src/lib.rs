@@ -1,0 +1,1 @@
+//! The Sluicegate gateway: exact rate limits before any machine-learning server.

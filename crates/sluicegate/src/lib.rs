@@ -1,0 +1,1 @@
+//! A rate limiter with exact books: several limits in one decision, estimates that are settled, bounded memory.
