@@ -1,0 +1,106 @@
+//! Sliding windows of every charge.
+
+use std::collections::VecDeque;
+
+use super::{Account, fits, wait};
+use crate::{Balance, Cost, Quota, Timestamp, Wait};
+
+/// The time and cost of every charge of the last window: exact, and as long as there are charges in it.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct SlidingLog {
+    charges: VecDeque<(Timestamp, u64)>,
+    idle_at: Timestamp,
+    /// Ticks that the whole log is worth, to compare accounts of different quotas.
+    worth: u64,
+}
+
+impl SlidingLog {
+    /// The charges that still count, oldest first.
+    fn live(&self, quota: &Quota, now: Timestamp) -> impl Iterator<Item = (u64, u64)> {
+        let window = quota.window_ticks();
+        self.charges
+            .iter()
+            .map(move |(at, cost)| (at.ticks().saturating_add(window), *cost))
+            .filter(move |(ends, _)| *ends > now.ticks())
+    }
+
+    fn spent_units(&self, quota: &Quota, now: Timestamp) -> u64 {
+        self.live(quota, now).fold(0, |sum: u64, (_, cost)| sum.saturating_add(cost))
+    }
+
+    /// Ticks until `cost` fits beside the log and a `charge` that was just taken.
+    fn until_fits(&self, quota: &Quota, charge: u64, cost: u64, now: Timestamp) -> u64 {
+        let spent = self.spent_units(quota, now).saturating_add(charge);
+        let needed = spent.saturating_add(cost).saturating_sub(quota.amount());
+        if needed == 0 {
+            return 0;
+        }
+        let mut freed = 0_u64;
+        for (ends, cost) in self.live(quota, now) {
+            freed = freed.saturating_add(cost);
+            if freed >= needed {
+                return ends - now.ticks();
+            }
+        }
+        quota.window_ticks()
+    }
+
+    /// What is left beside a `charge` that was just taken.
+    fn balance(&self, quota: &Quota, charge: u64, now: Timestamp) -> Balance {
+        let spent = self.spent_units(quota, now).saturating_add(charge);
+        let last = self.live(quota, now).last().map_or(0, |(ends, _)| ends - now.ticks());
+        let reset = if charge > 0 { quota.window_ticks() } else { last };
+        fits(quota.amount().saturating_sub(spent), reset, self.until_fits(quota, charge, 1, now))
+    }
+}
+
+impl Account for SlidingLog {
+    fn judge(&self, quota: &Quota, cost: Cost, now: Timestamp) -> Balance {
+        if cost.is_zero() {
+            return self.balance(quota, 0, now);
+        }
+        if !quota.can_hold(cost) {
+            return Balance { wait: Wait::Forever, ..self.balance(quota, 0, now) };
+        }
+        match wait(self.until_fits(quota, 0, cost.units(), now)) {
+            Wait::None => self.balance(quota, cost.units(), now),
+            wait => Balance { wait, ..self.balance(quota, 0, now) },
+        }
+    }
+
+    fn charge(&mut self, quota: &Quota, cost: Cost, now: Timestamp) {
+        if cost.is_zero() {
+            return;
+        }
+        let window = quota.window_ticks();
+        while self.charges.front().is_some_and(|(at, _)| at.ticks().saturating_add(window) <= now.ticks()) {
+            self.charges.pop_front();
+        }
+        match self.charges.back_mut() {
+            // Charges of one moment end together.
+            Some((at, charged)) if *at == now => *charged = charged.saturating_add(cost.units()),
+            _ => self.charges.push_back((now, cost.units())),
+        }
+        self.worth = quota.worth(self.spent_units(quota, now));
+        self.idle_at = Timestamp::from_ticks(now.ticks().saturating_add(window));
+    }
+
+    fn settle(&mut self, quota: &Quota, estimate: Cost, actual: Cost, taken_at: Timestamp, now: Timestamp) {
+        if actual > estimate {
+            return self.charge(quota, Cost::new(actual.units() - estimate.units()), now);
+        }
+        // A refund belongs to the charge that was taken; one that has ended owes nothing.
+        if let Some((_, charged)) = self.charges.iter_mut().find(|(at, _)| *at == taken_at) {
+            *charged = charged.saturating_sub(estimate.units() - actual.units());
+            self.worth = quota.worth(self.spent_units(quota, now));
+        }
+    }
+
+    fn idle_at(&self) -> Timestamp {
+        self.idle_at
+    }
+
+    fn spent(&self, now: Timestamp) -> u64 {
+        if now < self.idle_at { self.worth } else { 0 }
+    }
+}

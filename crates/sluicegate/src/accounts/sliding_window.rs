@@ -1,0 +1,145 @@
+//! Sliding windows of two counters.
+
+use super::{Account, fits, wait};
+use crate::{Balance, Cost, Quota, Timestamp, Wait};
+
+/// This window's count, and the last one's, which fades evenly as this window passes.
+///
+/// A charge fits while `(current + c)·W + previous·(W − elapsed) ≤ L·W`, compared without dividing. Windows
+/// follow one another from a key's first charge. What is spent above the amount counts in the next window.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct SlidingWindow {
+    begins: Timestamp,
+    current: u64,
+    previous: u64,
+    idle_at: Timestamp,
+    /// Ticks that both counts are worth, to compare accounts of different quotas.
+    worth: u64,
+}
+
+impl SlidingWindow {
+    fn is_fresh(self) -> bool {
+        self.current == 0 && self.previous == 0
+    }
+
+    /// The account as it stands at `now`.
+    fn at(self, quota: &Quota, now: Timestamp) -> Self {
+        let window = quota.window_ticks().max(1);
+        let passed = now.ticks().saturating_sub(self.begins.ticks()) / window;
+        if passed == 0 {
+            return self;
+        }
+        let spent = self.after(quota, passed);
+        match spent.is_fresh() {
+            true => Self::default(),
+            false => {
+                let begins = self.begins.ticks().saturating_add(window.saturating_mul(passed));
+                Self { begins: Timestamp::from_ticks(begins), ..spent }
+            }
+        }
+    }
+
+    /// The counts after `passed ≥ 1` windows in which nothing is spent. Each takes at most the amount over as its
+    /// predecessor's count; the rest is debt, and counts as spent in it.
+    fn after(self, quota: &Quota, passed: u64) -> Self {
+        let left = |windows: u64| self.current.saturating_sub(quota.amount().saturating_mul(windows));
+        Self { current: left(passed), previous: left(passed - 1).min(quota.amount()), ..self }
+    }
+
+    /// Ticks from `elapsed` into this window until `cost` fits, or `None` if it does not fit in this window.
+    fn until_fits_here(self, quota: &Quota, cost: u64, elapsed: u64) -> Option<u64> {
+        let room = quota.amount().checked_sub(self.current.checked_add(cost)?)?;
+        if self.previous == 0 {
+            return Some(0);
+        }
+        // previous·(W − e) ≤ room·W  ⇔  e ≥ W − ⌊room·W / previous⌋
+        let window = u128::from(quota.window_ticks());
+        let fading = (u128::from(room) * window / u128::from(self.previous)).min(window);
+        // At most W, which came from 64 bits.
+        let elapsed_then = u64::try_from(window - fading).unwrap_or(u64::MAX);
+        Some(elapsed_then.saturating_sub(elapsed))
+    }
+
+    fn until_fits(self, quota: &Quota, cost: u64, now: Timestamp) -> u64 {
+        let elapsed = now.ticks().saturating_sub(self.begins.ticks());
+        if let Some(ticks) = self.until_fits_here(quota, cost, elapsed) {
+            return ticks;
+        }
+        let excess = self.current.saturating_add(cost).saturating_sub(quota.amount());
+        let windows = excess.div_ceil(quota.amount().max(1)).max(1);
+        let begins = quota.window_ticks().saturating_mul(windows).saturating_sub(elapsed);
+        let there = self.after(quota, windows).until_fits_here(quota, cost, 0).unwrap_or(u64::MAX);
+        begins.saturating_add(there)
+    }
+
+    fn balance(self, quota: &Quota, now: Timestamp) -> Balance {
+        let window = u128::from(quota.window_ticks().max(1));
+        let elapsed = u128::from(now.ticks().saturating_sub(self.begins.ticks())).min(window);
+        let faded = (u128::from(self.previous) * (window - elapsed)).div_ceil(window);
+        let spent = u128::from(self.current) + faded;
+        let remaining = u128::from(quota.amount()).saturating_sub(spent);
+        let reset = if self.is_fresh() { 0 } else { self.idle_at.ticks().saturating_sub(now.ticks()) };
+        // Never more than the amount, which came from 64 bits.
+        let remaining = u64::try_from(remaining).unwrap_or(u64::MAX);
+        fits(remaining, reset, self.until_fits(quota, 1, now))
+    }
+}
+
+impl Account for SlidingWindow {
+    fn judge(&self, quota: &Quota, cost: Cost, now: Timestamp) -> Balance {
+        let window = self.at(quota, now);
+        if cost.is_zero() {
+            return window.balance(quota, now);
+        }
+        if !quota.can_hold(cost) {
+            return Balance { wait: Wait::Forever, ..window.balance(quota, now) };
+        }
+        match wait(window.until_fits(quota, cost.units(), now)) {
+            Wait::None => {
+                let mut after = window;
+                after.charge(quota, cost, now);
+                after.balance(quota, now)
+            }
+            wait => Balance { wait, ..window.balance(quota, now) },
+        }
+    }
+
+    fn charge(&mut self, quota: &Quota, cost: Cost, now: Timestamp) {
+        if cost.is_zero() {
+            return;
+        }
+        *self = self.at(quota, now);
+        if self.is_fresh() {
+            self.begins = now;
+        }
+        self.current = self.current.saturating_add(cost.units());
+        self.worth = quota.worth(self.current.saturating_add(self.previous));
+        let windows = (self.current - 1) / quota.amount().max(1) + 2;
+        let lasts = windows.saturating_mul(quota.window_ticks());
+        self.idle_at = Timestamp::from_ticks(self.begins.ticks().saturating_add(lasts));
+    }
+
+    fn settle(&mut self, quota: &Quota, estimate: Cost, actual: Cost, taken_at: Timestamp, now: Timestamp) {
+        if actual > estimate {
+            return self.charge(quota, Cost::new(actual.units() - estimate.units()), now);
+        }
+        let refund = estimate.units() - actual.units();
+        let window = self.at(quota, now);
+        let before = window.begins.ticks().saturating_sub(quota.window_ticks());
+        // A refund belongs to the window that was charged; one that has faded away owes nothing.
+        if taken_at >= window.begins {
+            *self = Self { current: window.current.saturating_sub(refund), ..window };
+        } else if taken_at.ticks() >= before {
+            *self = Self { previous: window.previous.saturating_sub(refund), ..window };
+        }
+        self.worth = quota.worth(self.current.saturating_add(self.previous));
+    }
+
+    fn idle_at(&self) -> Timestamp {
+        self.idle_at
+    }
+
+    fn spent(&self, now: Timestamp) -> u64 {
+        if now < self.idle_at { self.worth } else { 0 }
+    }
+}

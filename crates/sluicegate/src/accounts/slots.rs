@@ -1,0 +1,60 @@
+//! The slots of a concurrent limit.
+
+use super::{Account, fits};
+use crate::{Balance, Cost, Quota, Timestamp, Wait};
+
+/// How many slots of a concurrent limit are in use. Time does not give them back; their holders do.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Slots {
+    held: u64,
+}
+
+impl Slots {
+    /// Gives slots back.
+    pub fn release(&mut self, slots: Cost) {
+        self.held = self.held.saturating_sub(slots.units());
+    }
+
+    /// Whether nobody holds a slot.
+    #[must_use]
+    pub const fn is_free(&self) -> bool {
+        self.held == 0
+    }
+}
+
+impl Account for Slots {
+    fn judge(&self, quota: &Quota, cost: Cost, _now: Timestamp) -> Balance {
+        let free = quota.amount().saturating_sub(self.held);
+        match free.checked_sub(cost.units()) {
+            Some(remaining) => fits(remaining, 0, 0),
+            None => {
+                let wait = if quota.can_hold(cost) { Wait::Release } else { Wait::Forever };
+                Balance { wait, ..fits(free, 0, 0) }
+            }
+        }
+    }
+
+    fn charge(&mut self, _quota: &Quota, cost: Cost, _now: Timestamp) {
+        self.held = self.held.saturating_add(cost.units());
+    }
+
+    fn settle(
+        &mut self,
+        _quota: &Quota,
+        estimate: Cost,
+        _actual: Cost,
+        _taken_at: Timestamp,
+        _now: Timestamp,
+    ) {
+        self.release(estimate);
+    }
+
+    /// Never while a slot is held, whatever the clock says.
+    fn idle_at(&self) -> Timestamp {
+        if self.is_free() { Timestamp::EPOCH } else { Timestamp::from_ticks(u64::MAX) }
+    }
+
+    fn spent(&self, _now: Timestamp) -> u64 {
+        if self.is_free() { 0 } else { u64::MAX }
+    }
+}

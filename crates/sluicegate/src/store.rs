@@ -1,0 +1,68 @@
+//! Where balances are kept.
+
+use std::{fmt, future::Future};
+
+use crate::{Charge, Cost, Decision, Lease, Taken};
+
+/// Keeps what each key has spent. The store, not its caller, tells the time.
+///
+/// A store passes the conformance suite of `sluicegate-store-tests`; a behaviour that is not in the suite does
+/// not exist.
+pub trait Store: Send + Sync + 'static {
+    /// Takes every charge, or takes none and names the one that was denied.
+    ///
+    /// A cost of zero peeks: it is judged like any other and changes nothing. Two charges on one account add
+    /// up. An error means that nobody knows whether the charges were taken.
+    fn take(&self, charges: &[Charge]) -> impl Future<Output = Result<Decision<Taken>, StoreError>> + Send;
+
+    /// Replaces the costs of `charges` by what was `actual`ly used, index by index, and gives back the slots of
+    /// concurrent limits. Less than the estimate is a refund, more is a debt that later requests wait for.
+    ///
+    /// `charges` and `lease` are those of the [`take`](Self::take) that is settled; where `actual` is shorter, the
+    /// charges beyond it keep their estimates. A refund never goes to a window other than the one that was
+    /// charged, nor beyond a full account.
+    fn settle(
+        &self,
+        charges: &[Charge],
+        lease: Lease,
+        actual: &[Cost],
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Gives back the lease's slots of concurrent limits; all else keeps its estimate. Returns at once: a store
+    /// behind a network does the work later. Releasing a lease twice changes nothing.
+    fn release(&self, charges: &[Charge], lease: Lease);
+}
+
+/// A store did not answer, or answered something that makes no sense.
+#[derive(Debug)]
+pub struct StoreError {
+    message: String,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl StoreError {
+    /// An error that says what went wrong and what to do.
+    #[must_use]
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), source: None }
+    }
+
+    /// The same error with what caused it.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for StoreError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,35 @@
+//! How long until a charge fits.
+
+use std::time::Duration;
+
+/// How long until a charge would fit, if nobody else spends meanwhile. Ordered from now to never.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Wait {
+    /// It fits now.
+    None,
+    /// Until somebody gives back a slot of a concurrent limit; nobody can tell when.
+    Release,
+    /// Exactly this long: a nanosecond less and it does not fit.
+    For(Duration),
+    /// For ever: the cost is more than the quota ever holds.
+    Forever,
+}
+
+impl Wait {
+    /// Whether the charge fits now.
+    #[inline]
+    #[must_use]
+    pub const fn fits(self) -> bool {
+        matches!(self, Self::None)
+    }
+
+    /// The time to wait, where one can be told.
+    #[must_use]
+    pub const fn duration(self) -> Option<Duration> {
+        match self {
+            Self::None => Some(Duration::ZERO),
+            Self::For(duration) => Some(duration),
+            Self::Release | Self::Forever => None,
+        }
+    }
+}
