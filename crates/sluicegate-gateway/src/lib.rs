@@ -1,1 +1,25 @@
 //! The Sluicegate gateway: exact rate limits before any machine-learning server.
+//!
+//! A request's way through it: [`server`] reads the head from a client's connection, [`proxy`] asks the policy's gate
+//! for the decision (reading the body first where a meter or key needs it), [`forward`] rewrites the head,
+//! [`upstream`] sends it over a pooled connection, and [`body`] streams the answer back, holding the request's permit
+//! until the last byte.
+//!
+//! Every core runs its own single-threaded runtime with its own listener (`SO_REUSEPORT`) and its own upstream
+//! connections, so that no request crosses threads.
+
+mod body;
+mod client;
+mod drain;
+mod forward;
+mod gate;
+mod gateway;
+mod listener;
+mod proxy;
+mod refusal;
+mod server;
+pub mod settings;
+mod upstream;
+mod worker;
+
+pub use gateway::{Drained, Gateway, StartError};

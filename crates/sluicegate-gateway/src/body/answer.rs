@@ -1,0 +1,67 @@
+//! The body of the answer to a client.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use crate::proxy::Running;
+use crate::upstream::Exchange;
+
+/// What a client is answered.
+pub(crate) enum AnswerBody {
+    /// The upstream's answer, frame by frame as it comes; the permit and its slots are held until the last.
+    Upstream { incoming: Incoming, exchange: Exchange, _running: Running },
+    /// An answer of ours.
+    Own(Option<Bytes>),
+}
+
+impl AnswerBody {
+    /// The upstream's answer.
+    pub(crate) fn upstream(incoming: Incoming, mut exchange: Exchange, running: Running) -> AnswerBody {
+        if incoming.is_end_stream() {
+            // Hyper never polls an empty body.
+            exchange.finish();
+        }
+        AnswerBody::Upstream { incoming, exchange, _running: running }
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self.get_mut() {
+            AnswerBody::Upstream { incoming, exchange, .. } => {
+                let frame = ready!(Pin::new(&mut *incoming).poll_frame(cx));
+                if frame.is_none() || incoming.is_end_stream() {
+                    exchange.finish();
+                }
+                Poll::Ready(frame)
+            }
+            AnswerBody::Own(answer) => Poll::Ready(answer.take().map(|bytes| Ok(Frame::data(bytes)))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            AnswerBody::Upstream { incoming, .. } => incoming.is_end_stream(),
+            AnswerBody::Own(answer) => answer.as_ref().is_none_or(Bytes::is_empty),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            AnswerBody::Upstream { incoming, .. } => incoming.size_hint(),
+            AnswerBody::Own(answer) => {
+                SizeHint::with_exact(answer.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
+        }
+    }
+}

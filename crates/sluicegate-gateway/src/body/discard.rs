@@ -1,0 +1,49 @@
+//! Forgetting the rest of a request's body.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use http_body::Body;
+use tokio::task::spawn_local;
+use tokio::time::timeout;
+
+use super::ClientBody;
+
+/// Reads a small rest to its end beside the answer, so that the connection can carry the next request.
+///
+/// A client that waits for "100 Continue" may send its body or not, so nothing can be read for it. Returns whether
+/// the connection has to close after the answer.
+pub(crate) fn discard(mut body: ClientBody, awaits_go_ahead: bool) -> bool {
+    if body.is_end_stream() {
+        return false;
+    }
+    if awaits_go_ahead || body.size_hint().lower() > WORTH_READING {
+        return true;
+    }
+    let mut left = WORTH_READING;
+    // What came together with the head is here already: no task is needed for it.
+    if poll_discard(&mut body, &mut left, &mut Context::from_waker(Waker::noop())).is_pending() {
+        spawn_local(timeout(WORTH_WAITING, async move {
+            poll_fn(|cx| poll_discard(&mut body, &mut left, cx)).await;
+        }));
+    }
+    false
+}
+
+/// Ready when the body has ended, or more has come than is worth reading.
+fn poll_discard(body: &mut ClientBody, left: &mut u64, cx: &mut Context<'_>) -> Poll<()> {
+    while !body.is_end_stream() && *left > 0 {
+        let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) else { return Poll::Pending };
+        let Some(Ok(frame)) = frame else { break };
+        *left = left.saturating_sub(frame.data_ref().map_or(0, |data| data.len() as u64));
+    }
+    Poll::Ready(())
+}
+
+/// The rest of a body up to this size is cheaper to read than a new connection.
+const WORTH_READING: u64 = 64 * 1024;
+
+/// How long the rest of a body may take to come.
+const WORTH_WAITING: Duration = Duration::from_secs(5);

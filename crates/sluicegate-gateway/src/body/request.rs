@@ -1,0 +1,113 @@
+//! A request's body: from the client, and to the upstream.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use crate::client::Unread;
+use crate::upstream::State;
+
+/// The body that a client is sending. Dropped before its end, it notes that on the client's connection.
+pub(crate) struct ClientBody {
+    incoming: Incoming,
+    ended: bool,
+    unread: Unread,
+}
+
+/// The body that goes to the upstream.
+pub(crate) enum RequestBody {
+    /// It was read before the decision.
+    Read(Option<Bytes>),
+    /// It is forwarded as it comes. The upstream connection is told whether it has to wait for the client.
+    Streamed(ClientBody, Option<Rc<State>>),
+}
+
+impl ClientBody {
+    /// The body of a request that arrived on the connection of `unread`.
+    pub(crate) fn new(incoming: Incoming, unread: Unread) -> ClientBody {
+        let ended = incoming.is_end_stream();
+        ClientBody { incoming, ended, unread }
+    }
+}
+
+impl RequestBody {
+    /// Tells `state` from now on when the client keeps the upstream waiting.
+    pub(crate) fn report_to(&mut self, state: &Rc<State>) {
+        if let RequestBody::Streamed(body, told) = self
+            && !body.ended
+        {
+            *told = Some(Rc::clone(state));
+        }
+    }
+}
+
+impl Body for ClientBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
+        self.ended = frame.is_none() || self.incoming.is_end_stream();
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ended
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+impl Drop for ClientBody {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.unread.mark();
+        }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self.get_mut() {
+            RequestBody::Read(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            RequestBody::Streamed(body, told) => {
+                let polled = Pin::new(&mut *body).poll_frame(cx);
+                if let Some(state) = told {
+                    state.request_body(polled.is_pending());
+                }
+                polled
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            RequestBody::Read(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            RequestBody::Streamed(body, _) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            RequestBody::Read(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
+            RequestBody::Streamed(body, _) => body.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! A client's side of its connection.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::rt::TokioIo;
+use socket2::SockRef;
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
+
+/// A client's TCP stream that lingers when it is shut down before the client has sent everything.
+///
+/// Closing a socket with unread data makes the kernel send a reset, and a reset may overtake the answer that explains
+/// why the rest was not read. So the sending side is closed first, and what still comes is discarded for a while.
+pub(crate) struct ClientStream {
+    io: TokioIo<TcpStream>,
+    unread: Unread,
+    linger: Option<Pin<Box<Sleep>>>,
+}
+
+/// Whether a request's body was let go before its end; shared by a connection's stream and its requests.
+#[derive(Clone, Default)]
+pub(crate) struct Unread(Rc<Cell<bool>>);
+
+impl ClientStream {
+    /// Wraps an accepted stream. `stall` is how long the client may leave sent bytes unacknowledged.
+    ///
+    /// # Errors
+    ///
+    /// When the socket's options cannot be set: the client is gone already.
+    pub(crate) fn new(stream: TcpStream, stall: Duration, unread: Unread) -> io::Result<ClientStream> {
+        // Server-sent events must leave at once, however small.
+        stream.set_nodelay(true)?;
+        // A client that stops reading holds a permit: the kernel gives up on it, which wakes us.
+        SockRef::from(&stream).set_tcp_user_timeout(Some(stall))?;
+        Ok(ClientStream { io: TokioIo::new(stream), unread, linger: None })
+    }
+
+    /// Reads and forgets what has arrived. Ready at the end of the stream.
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut scratch = [0; 4096];
+        loop {
+            let mut buffer = ReadBuf::new(&mut scratch);
+            ready!(Pin::new(self.io.inner_mut()).poll_read(cx, &mut buffer))?;
+            if buffer.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            self.unread.mark();
+        }
+    }
+}
+
+impl Unread {
+    /// Notes that the rest of the request's body will not be read.
+    pub(crate) fn mark(&self) {
+        self.0.set(true);
+    }
+
+    fn is_marked(&self) -> bool {
+        self.0.get()
+    }
+}
+
+impl Read for ClientStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buffer)
+    }
+}
+
+impl Write for ClientStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.linger.is_none() {
+            ready!(Pin::new(&mut self.io).poll_shutdown(cx))?;
+        }
+        if let Poll::Ready(done) = self.poll_discard(cx) {
+            return Poll::Ready(done);
+        }
+        // Nothing unread was seen and nothing is owed to us: an idle connection closes at once.
+        if !self.unread.is_marked() {
+            return Poll::Ready(Ok(()));
+        }
+        let linger = self.linger.get_or_insert_with(|| Box::pin(sleep(LINGER)));
+        linger.as_mut().poll(cx).map(Ok)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
+    }
+}
+
+/// How long a client may go on sending a body that nobody reads, before it is cut off.
+const LINGER: Duration = Duration::from_secs(30);

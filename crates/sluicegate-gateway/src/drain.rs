@@ -1,0 +1,39 @@
+//! The signal that tells every listener and connection to finish.
+
+use tokio::sync::watch;
+
+/// Starts draining; dropping it without draining means "stop at once".
+#[derive(Debug)]
+pub(crate) struct Drain(watch::Sender<bool>);
+
+impl Drain {
+    /// A drain that has not begun, and what waits for it.
+    pub(crate) fn new() -> (Drain, Draining) {
+        let (sender, receiver) = watch::channel(false);
+        (Drain(sender), Draining(receiver))
+    }
+
+    /// Tells everybody to finish what runs and to begin nothing new.
+    pub(crate) fn begin(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+/// Waits for the drain to begin.
+#[derive(Clone, Debug)]
+pub(crate) struct Draining(watch::Receiver<bool>);
+
+impl Draining {
+    /// Resolves when draining begins.
+    ///
+    /// # Errors
+    ///
+    /// [`Stopped`] if the gateway was dropped: there is no time left to finish anything.
+    pub(crate) async fn begun(&mut self) -> Result<(), Stopped> {
+        self.0.wait_for(|draining| *draining).await.map(|_| ()).map_err(|_| Stopped)
+    }
+}
+
+/// The gateway was dropped.
+#[derive(Debug)]
+pub(crate) struct Stopped;

@@ -1,0 +1,238 @@
+//! What a proxy changes in the heads of the messages that it forwards.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use crate::settings::{ForwardedHeader, Upstream};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue,
+    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
+};
+use http::request::Parts;
+use http::uri::{PathAndQuery, Uri};
+use http::{Method, Version, response};
+use ipnet::IpNet;
+
+/// Rewrites heads between clients and one upstream.
+pub(crate) struct Forward {
+    trusted: Vec<IpNet>,
+    header: ForwardedHeader,
+    base: String,
+    authority: HeaderValue,
+}
+
+/// The other end of a client's connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    /// Its address; one that is mapped into IPv6 is written as IPv4.
+    pub(crate) ip: IpAddr,
+    text: HeaderValue,
+}
+
+/// What makes a request impossible to forward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BadHead {
+    /// HTTP/1.1 requires exactly one Host.
+    Host,
+    /// A tunnel, or a target that is not of HTTP.
+    Target,
+}
+
+impl Forward {
+    /// For requests to `upstream`. The forwarding `header` of a peer in `trusted` is continued; any other is replaced.
+    pub(crate) fn new(upstream: &Upstream, trusted: Vec<IpNet>, header: ForwardedHeader) -> Forward {
+        let authority = HeaderValue::try_from(upstream.authority())
+            .unwrap_or_else(|_| HeaderValue::from_static("upstream"));
+        Forward { trusted, header, base: upstream.base().to_owned(), authority }
+    }
+
+    /// Brings a request's target into the one form that routes and upstreams understand: a path, with the host in `Host`.
+    ///
+    /// # Errors
+    ///
+    /// [`BadHead`], which is answered 400.
+    pub(crate) fn normalize(&self, head: &mut Parts) -> Result<(), BadHead> {
+        if head.method == Method::CONNECT {
+            return Err(BadHead::Target);
+        }
+        let mut hosts = head.headers.get_all(HOST).iter();
+        match (hosts.next(), hosts.next()) {
+            (Some(_), None) => {}
+            (None, None) if head.version == Version::HTTP_10 => {
+                head.headers.insert(HOST, self.authority.clone());
+            }
+            _ => return Err(BadHead::Host),
+        }
+        if let Some(authority) = head.uri.authority() {
+            // The absolute form's host wins over the header (RFC 9112, section 3.2.2).
+            if authority.as_str().contains('@') {
+                return Err(BadHead::Target);
+            }
+            let host = HeaderValue::from_str(authority.as_str()).map_err(|_| BadHead::Target)?;
+            head.headers.insert(HOST, host);
+            let path = head.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
+            head.uri = Uri::from(path);
+        }
+        Ok(())
+    }
+
+    /// Turns the head of a client's request into the one that the upstream gets.
+    ///
+    /// Forwarding headers are built from what the peer sent before the fields that `Connection` names are removed, so
+    /// that a client cannot have them removed.
+    pub(crate) fn request(&self, head: &mut Parts, peer: &Peer) {
+        let headers = &mut head.headers;
+        let trusted = self.trusted.iter().any(|net| net.contains(&peer.ip));
+        let line = self.line(headers, peer, trusted);
+        let host = headers.get(HOST).cloned();
+        let (told_host, told_proto) = match trusted && self.header == ForwardedHeader::XForwardedFor {
+            true => (headers.remove(X_FORWARDED_HOST), headers.remove(X_FORWARDED_PROTO)),
+            false => (None, None),
+        };
+        strip_hop_by_hop(headers);
+        // Our own "100 Continue" has been sent when the body is wanted.
+        headers.remove(EXPECT);
+        if !trusted {
+            strip_forwarding(headers);
+        }
+        match self.header {
+            ForwardedHeader::XForwardedFor => {
+                headers.insert(X_FORWARDED_FOR, line);
+                headers.remove(FORWARDED);
+            }
+            ForwardedHeader::Forwarded => {
+                headers.insert(FORWARDED, line);
+                headers.remove(X_FORWARDED_FOR);
+            }
+        }
+        headers.insert(X_FORWARDED_PROTO, told_proto.unwrap_or(HeaderValue::from_static("http")));
+        if let Some(host) = told_host.or(host) {
+            headers.insert(X_FORWARDED_HOST, host);
+        }
+        headers.append(VIA, via(head.version));
+        head.version = Version::HTTP_11;
+        if !self.base.is_empty() {
+            head.uri = self.below_base(&head.uri);
+        }
+    }
+
+    /// The value of the configured forwarding header: what a trusted peer sent, and the peer itself.
+    fn line(&self, headers: &HeaderMap, peer: &Peer, trusted: bool) -> HeaderValue {
+        let (name, own) = match self.header {
+            ForwardedHeader::XForwardedFor => (X_FORWARDED_FOR, peer.text.clone()),
+            ForwardedHeader::Forwarded => (FORWARDED, forwarded_element(peer.ip, headers.get(HOST))),
+        };
+        if !trusted || !headers.contains_key(&name) {
+            return own;
+        }
+        let mut line = Vec::new();
+        for value in headers.get_all(&name) {
+            line.extend_from_slice(value.as_bytes());
+            line.extend_from_slice(b", ");
+        }
+        line.extend_from_slice(own.as_bytes());
+        HeaderValue::from_bytes(&line).unwrap_or(own)
+    }
+
+    fn below_base(&self, uri: &Uri) -> Uri {
+        let target = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        // "OPTIONS *" asks about the server, not about a path.
+        if target == "*" {
+            return uri.clone();
+        }
+        // Two valid paths make a valid path.
+        Uri::try_from([self.base.as_str(), target].concat()).unwrap_or_else(|_| uri.clone())
+    }
+}
+
+impl Peer {
+    /// The peer at `ip`.
+    pub(crate) fn new(ip: IpAddr) -> Peer {
+        let ip = ip.to_canonical();
+        let text = HeaderValue::try_from(ip.to_string()).unwrap_or(HeaderValue::from_static("unknown"));
+        Peer { ip, text }
+    }
+}
+
+/// Turns the head of the upstream's answer into the one that the client gets.
+pub(crate) fn response(head: &mut response::Parts) {
+    strip_hop_by_hop(&mut head.headers);
+    head.version = Version::HTTP_11;
+}
+
+/// Removes the fields that concern one connection only (RFC 9110, section 7.6.1).
+fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii)
+        .filter(|option| {
+            !option.eq_ignore_ascii_case(b"close") && !option.eq_ignore_ascii_case(b"keep-alive")
+        })
+        .filter_map(|option| HeaderName::from_bytes(option).ok())
+        .filter(|name| !END_TO_END.contains(name))
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+/// Removes every forwarding field, whose sender nobody vouches for.
+fn strip_forwarding(headers: &mut HeaderMap) {
+    let claimed: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| name.as_str().starts_with("x-forwarded-") || **name == X_REAL_IP)
+        .cloned()
+        .collect();
+    for name in claimed {
+        headers.remove(name);
+    }
+}
+
+/// An element of `Forwarded` (RFC 7239).
+fn forwarded_element(ip: IpAddr, host: Option<&HeaderValue>) -> HeaderValue {
+    let mut element = match ip {
+        IpAddr::V4(ip) => format!("for={ip}"),
+        IpAddr::V6(ip) => format!("for=\"[{ip}]\""),
+    };
+    if let Some(host) = host.and_then(|host| host.to_str().ok())
+        && !host.contains(['"', '\\'])
+    {
+        // Writing to a String cannot fail.
+        let _ = write!(element, ";host=\"{host}\"");
+    }
+    element.push_str(";proto=http");
+    HeaderValue::try_from(element).unwrap_or(HeaderValue::from_static("for=unknown"))
+}
+
+fn via(version: Version) -> HeaderValue {
+    match version {
+        Version::HTTP_10 => HeaderValue::from_static("1.0 sluicegate"),
+        _ => HeaderValue::from_static("1.1 sluicegate"),
+    }
+}
+
+/// Fields of one connection, whether `Connection` names them or not.
+const HOP_BY_HOP: [HeaderName; 9] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    HeaderName::from_static("http2-settings"),
+];
+
+/// Fields that a client must not have removed, because without them the message means something else.
+const END_TO_END: [HeaderName; 2] = [HOST, CONTENT_LENGTH];
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");

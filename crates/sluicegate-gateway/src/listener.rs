@@ -1,0 +1,36 @@
+//! Listening sockets, one per worker on the same address.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// Binds `count` listeners to one address; the kernel spreads new connections over them (`SO_REUSEPORT`).
+///
+/// Port 0 picks a free port, the same for all of them.
+///
+/// # Errors
+///
+/// What the operating system says: address in use, not ours, no permission.
+pub(crate) fn bind_shared(address: SocketAddr, count: usize) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
+    let first = bind(address)?;
+    let bound = first.local_addr()?;
+    let mut listeners = vec![first];
+    for _ in 1..count {
+        listeners.push(bind(bound)?);
+    }
+    Ok((bound, listeners))
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Connections that the kernel keeps for us while we are busy; it caps this at `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;

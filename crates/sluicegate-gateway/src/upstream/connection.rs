@@ -1,0 +1,241 @@
+//! One connection to the upstream, and the task that drives its socket.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use crate::settings::Upstream as Address;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use tokio::net::TcpStream;
+use tokio::task::{AbortHandle, spawn_local};
+use tokio::time::{Instant, Sleep, sleep};
+
+use super::stream::UpstreamStream;
+use super::{Patience, SendError, Upstream};
+use crate::body::RequestBody;
+
+/// A connection that is idle or carries one exchange. Dropping it closes the socket at once, whatever runs on it.
+pub(crate) struct Connection {
+    sender: SendRequest<RequestBody>,
+    state: Rc<State>,
+    driver: AbortHandle,
+}
+
+impl Connection {
+    /// Connects, and starts the task that drives the socket.
+    pub(super) async fn open(address: &Address, patience: Patience) -> io::Result<Connection> {
+        let stream = TcpStream::connect((address.host(), address.port())).await?;
+        stream.set_nodelay(true)?;
+        let state = Rc::new(State::default());
+        let (sender, connection) = http1::Builder::new()
+            .max_buf_size(MAX_BUFFER)
+            .handshake(UpstreamStream::new(stream, Rc::clone(&state)))
+            .await
+            .map_err(io::Error::other)?;
+        let driver = spawn_local(Driver::new(connection, Rc::clone(&state), patience)).abort_handle();
+        Ok(Connection { sender, state, driver })
+    }
+
+    /// Whether a request can be sent on it now: open, and done with the one before.
+    pub(super) fn is_ready(&self) -> bool {
+        self.sender.is_ready() && !self.sender.is_closed() && !self.state.is_deaf()
+    }
+
+    /// Sends a request and waits for the head of the answer.
+    pub(super) async fn send(
+        mut self,
+        mut request: Request<RequestBody>,
+    ) -> Result<(Response<Incoming>, Connection), Failure> {
+        self.state.wait_for(Waiting::Answer);
+        request.body_mut().report_to(&self.state);
+        match self.sender.try_send_request(request).await {
+            Ok(response) => {
+                self.state.wait_for(Waiting::Body);
+                Ok((response, self))
+            }
+            Err(mut failed) => match failed.take_message() {
+                Some(request) => {
+                    Err(Failure::Unsent(Box::new(request), SendError::Broken(failed.into_error())))
+                }
+                None => Err(Failure::Sent(self.explain(failed.into_error()))),
+            },
+        }
+    }
+
+    fn explain(&self, error: hyper::Error) -> SendError {
+        match self.state.gave_up.get() {
+            Some(Waiting::Client) => SendError::ClientStalled,
+            Some(_) => SendError::ResponseTimeout,
+            // Hyper calls an error of the request's body a user's.
+            None if error.is_user() => SendError::ClientBody(error),
+            None => SendError::Broken(error),
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // Hyper alone would leave the socket open while the upstream neither reads the request nor closes.
+        self.driver.abort();
+    }
+}
+
+/// A failed attempt to send.
+pub(super) enum Failure {
+    /// Nothing was written: the request may go over another connection.
+    Unsent(Box<Request<RequestBody>>, SendError),
+    /// The upstream may have seen the request: it must not be sent again.
+    Sent(SendError),
+}
+
+/// A connection whose answer is still arriving. It goes back to the pool by [`finish`](Exchange::finish), and is
+/// closed if it is dropped before.
+pub(crate) struct Exchange {
+    connection: Option<Connection>,
+    upstream: Rc<Upstream>,
+}
+
+impl Exchange {
+    pub(super) fn new(connection: Connection, upstream: Rc<Upstream>) -> Exchange {
+        Exchange { connection: Some(connection), upstream }
+    }
+
+    /// The answer has arrived to its last byte.
+    pub(crate) fn finish(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            connection.state.wait_for(Waiting::Request);
+            self.upstream.keep(connection);
+        }
+    }
+}
+
+/// What an exchange waits for, told by those who wait to the driver that gives up.
+#[derive(Default)]
+pub(crate) struct State {
+    waiting: Cell<Waiting>,
+    changed: Cell<bool>,
+    gave_up: Cell<Option<Waiting>>,
+    deaf: Cell<bool>,
+}
+
+impl State {
+    /// Notes what is waited for from now on.
+    pub(crate) fn wait_for(&self, waiting: Waiting) {
+        self.waiting.set(waiting);
+        self.changed.set(true);
+    }
+
+    /// Notes whether the request's body has to come from the client yet; an answer that began early stays awaited.
+    pub(crate) fn request_body(&self, is_pending: bool) {
+        match (self.waiting.get(), is_pending) {
+            (Waiting::Answer, true) => self.wait_for(Waiting::Client),
+            (Waiting::Client, false) => self.wait_for(Waiting::Answer),
+            _ => {}
+        }
+    }
+
+    /// Notes that the upstream reads no more.
+    pub(super) fn note_deaf(&self) {
+        self.deaf.set(true);
+    }
+
+    /// Whether the upstream reads no more.
+    pub(super) fn is_deaf(&self) -> bool {
+        self.deaf.get()
+    }
+}
+
+/// What a connection waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    /// The next request, in the pool.
+    #[default]
+    Request,
+    /// More of the request's body, from the client.
+    Client,
+    /// The head of the answer.
+    Answer,
+    /// More of the answer's body.
+    Body,
+}
+
+/// Drives a connection's socket, and gives up on it when nothing has moved for too long.
+///
+/// One timer per connection, which is left to fire and then set anew, so that a request costs no timer.
+struct Driver {
+    connection: http1::Connection<UpstreamStream, RequestBody>,
+    state: Rc<State>,
+    patience: Patience,
+    moved: Instant,
+    alarm: Pin<Box<Sleep>>,
+}
+
+impl Driver {
+    fn new(
+        connection: http1::Connection<UpstreamStream, RequestBody>,
+        state: Rc<State>,
+        patience: Patience,
+    ) -> Driver {
+        let alarm = Box::pin(sleep(patience.shortest()));
+        Driver { connection, state, patience, moved: Instant::now(), alarm }
+    }
+
+    /// Whether the wait has been too long; if not, sets the alarm for the moment when it may be.
+    fn is_overdue(&mut self) -> bool {
+        let now = Instant::now();
+        if self.state.changed.take() {
+            self.moved = now;
+        }
+        let due = self.moved + self.patience.with(self.state.waiting.get());
+        if now >= due {
+            return true;
+        }
+        // What is waited for may change without the alarm being told: it never sleeps past the earliest due time.
+        self.alarm.as_mut().reset(due.min(now + self.patience.shortest()));
+        false
+    }
+}
+
+impl Future for Driver {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        let mut woken_by_alarm = false;
+        while this.alarm.as_mut().poll(cx).is_ready() {
+            woken_by_alarm = true;
+            if this.is_overdue() {
+                this.state.gave_up.set(Some(this.state.waiting.get()));
+                return Poll::Ready(());
+            }
+        }
+        if !woken_by_alarm {
+            this.moved = Instant::now();
+        }
+        // An error reaches whoever waits for the answer or its body; an idle connection has nobody to tell.
+        Pin::new(&mut this.connection).poll(cx).map(|_| ())
+    }
+}
+
+impl Patience {
+    fn with(self, waiting: Waiting) -> Duration {
+        match waiting {
+            Waiting::Request => self.keep_alive,
+            Waiting::Answer => self.response,
+            Waiting::Client | Waiting::Body => self.idle,
+        }
+    }
+
+    fn shortest(self) -> Duration {
+        self.response.min(self.idle).min(self.keep_alive)
+    }
+}
+
+/// The most that hyper buffers of an answer; also the largest head.
+const MAX_BUFFER: usize = 64 * 1024;

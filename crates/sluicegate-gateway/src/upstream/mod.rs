@@ -1,0 +1,130 @@
+//! One worker's connections to the upstream server.
+
+mod connection;
+mod pool;
+mod stream;
+
+use std::fmt;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::settings::Upstream as Address;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tokio::time::timeout;
+
+use self::connection::{Connection, Failure};
+pub(crate) use self::connection::{Exchange, State};
+use self::pool::Pool;
+use crate::body::RequestBody;
+
+/// The upstream server as one worker sees it: its address, and a pool of connections that no other thread touches.
+pub(crate) struct Upstream {
+    address: Address,
+    connect_timeout: Duration,
+    patience: Patience,
+    pool: Pool,
+}
+
+/// How long a connection may wait, and for what.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// For the head of the answer, once the request is sent.
+    pub(crate) response: Duration,
+    /// For the next byte of a body, of the request or of the answer.
+    pub(crate) idle: Duration,
+    /// For the next request, in the pool.
+    pub(crate) keep_alive: Duration,
+}
+
+/// An answer and the connection that it is still arriving on.
+pub(crate) struct Answered {
+    pub(crate) response: Response<Incoming>,
+    pub(crate) exchange: Exchange,
+}
+
+impl Upstream {
+    /// An upstream with an empty pool. Connects to nobody yet.
+    pub(crate) fn new(address: Address, connect_timeout: Duration, patience: Patience) -> Upstream {
+        Upstream { address, connect_timeout, patience, pool: Pool::default() }
+    }
+
+    /// Sends a request and waits for the head of the answer.
+    ///
+    /// Takes an idle connection if there is one. If that turns out to be closed before anything was sent, the request
+    /// goes over a fresh one: it is never sent twice. Dropping the future closes the connection.
+    ///
+    /// # Errors
+    ///
+    /// See [`SendError`]; each becomes one refusal.
+    pub(crate) async fn send(self: &Rc<Self>, request: Request<RequestBody>) -> Result<Answered, SendError> {
+        let request = match self.pool.take() {
+            None => request,
+            Some(connection) => match connection.send(request).await {
+                Ok((response, connection)) => return Ok(self.answered(response, connection)),
+                Err(Failure::Unsent(request, _)) => *request,
+                Err(Failure::Sent(error)) => return Err(error),
+            },
+        };
+        match self.connect().await?.send(request).await {
+            Ok((response, connection)) => Ok(self.answered(response, connection)),
+            Err(Failure::Unsent(_, error) | Failure::Sent(error)) => Err(error),
+        }
+    }
+
+    async fn connect(&self) -> Result<Connection, SendError> {
+        match timeout(self.connect_timeout, Connection::open(&self.address, self.patience)).await {
+            Ok(connected) => connected.map_err(SendError::Connect),
+            Err(_) => Err(SendError::ConnectTimeout),
+        }
+    }
+
+    fn answered(self: &Rc<Self>, response: Response<Incoming>, connection: Connection) -> Answered {
+        Answered { response, exchange: Exchange::new(connection, Rc::clone(self)) }
+    }
+
+    fn keep(&self, connection: Connection) {
+        self.pool.put(connection);
+    }
+}
+
+/// Why no answer came.
+#[derive(Debug)]
+pub(crate) enum SendError {
+    /// Nobody listens there, or the name does not resolve.
+    Connect(io::Error),
+    /// No connection within `connect_timeout`.
+    ConnectTimeout,
+    /// No head of an answer within `response_timeout`.
+    ResponseTimeout,
+    /// The client stopped sending its body for `idle_timeout`.
+    ClientStalled,
+    /// The client's body ended early or was malformed.
+    ClientBody(hyper::Error),
+    /// The upstream closed the connection or did not speak HTTP.
+    Broken(hyper::Error),
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SendError::Connect(error) => write!(f, "cannot connect to the upstream: {error}"),
+            SendError::ConnectTimeout => write!(f, "the upstream did not accept a connection in time"),
+            SendError::ResponseTimeout => write!(f, "the upstream did not answer in time"),
+            SendError::ClientStalled => write!(f, "the client stopped sending its body"),
+            SendError::ClientBody(error) => write!(f, "the client's body is incomplete: {error}"),
+            SendError::Broken(error) => write!(f, "the upstream closed the connection: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for SendError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            SendError::Connect(error) => Some(error),
+            SendError::ClientBody(error) | SendError::Broken(error) => Some(error),
+            SendError::ConnectTimeout | SendError::ResponseTimeout | SendError::ClientStalled => None,
+        }
+    }
+}

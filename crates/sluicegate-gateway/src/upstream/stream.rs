@@ -1,0 +1,75 @@
+//! The upstream's socket.
+
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::State;
+
+/// A TCP stream that is still read after the other side has stopped reading.
+///
+/// An upstream that refuses a large body answers, and closes without reading it all: writing fails before the answer
+/// has been read. What cannot be written any more is discarded, and reading tells whether there was an answer.
+pub(super) struct UpstreamStream {
+    io: TokioIo<TcpStream>,
+    state: Rc<State>,
+}
+
+impl UpstreamStream {
+    pub(super) fn new(stream: TcpStream, state: Rc<State>) -> UpstreamStream {
+        UpstreamStream { io: TokioIo::new(stream), state }
+    }
+}
+
+impl Read for UpstreamStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buffer)
+    }
+}
+
+impl Write for UpstreamStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if !self.state.is_deaf() {
+            match ready!(Pin::new(&mut self.io).poll_write(cx, bytes)) {
+                Ok(written) => return Poll::Ready(Ok(written)),
+                Err(_) => self.state.note_deaf(),
+            }
+        }
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if !self.state.is_deaf() {
+            match ready!(Pin::new(&mut self.io).poll_write_vectored(cx, slices)) {
+                Ok(written) => return Poll::Ready(Ok(written)),
+                Err(_) => self.state.note_deaf(),
+            }
+        }
+        Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()))
+    }
+}

@@ -1,0 +1,95 @@
+//! One thread with its own runtime, listener and upstream connections.
+
+use std::io;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::{Arc, mpsc};
+use std::thread;
+
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::oneshot;
+
+use crate::drain::Draining;
+use crate::forward::Forward;
+use crate::gate::Gate;
+use crate::proxy::Proxy;
+use crate::server::Server;
+use crate::settings::{GatewaySettings, Upstream as Address};
+use crate::upstream::{Patience, Upstream};
+
+/// A running worker thread.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) thread: thread::JoinHandle<()>,
+    /// Gives the number of connections cut when the worker has drained.
+    pub(crate) finished: oneshot::Receiver<usize>,
+}
+
+/// What every worker is built from.
+#[derive(Clone)]
+pub(crate) struct Blueprint {
+    pub(crate) settings: GatewaySettings,
+    pub(crate) upstream: Address,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) draining: Draining,
+}
+
+impl Worker {
+    /// Starts a thread that serves `listener`.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system gives no thread or no event queue.
+    pub(crate) fn spawn(index: usize, listener: TcpListener, blueprint: Blueprint) -> io::Result<Worker> {
+        let (done, finished) = oneshot::channel();
+        let (started, start) = mpsc::sync_channel(1);
+        let work = move || {
+            // A local runtime cannot leave its thread, so it is made there.
+            let ready = Builder::new_current_thread()
+                .enable_all()
+                .build_local(LocalOptions::default())
+                .and_then(|runtime| {
+                    let _context = runtime.enter();
+                    tokio::net::TcpListener::from_std(listener).map(|listener| (runtime, listener))
+                });
+            let (runtime, listener) = match ready {
+                Ok(ready) => ready,
+                Err(error) => return drop(started.send(Err(error))),
+            };
+            // Both receivers may be gone: nobody waits when the gateway is dropped.
+            let _ = started.send(Ok(()));
+            let _ = done.send(runtime.block_on(blueprint.server().run(listener)));
+        };
+        let thread = thread::Builder::new().name(format!("sluicegate-{index}")).spawn(work)?;
+        match start.recv() {
+            Ok(Ok(())) => Ok(Worker { thread, finished }),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(io::Error::other("the worker ended before it began")),
+        }
+    }
+}
+
+impl Blueprint {
+    fn server(self) -> Server {
+        let settings = self.settings;
+        let patience = Patience {
+            response: settings.response_timeout,
+            idle: settings.idle_timeout,
+            keep_alive: settings.keep_alive,
+        };
+        let forward = Forward::new(&self.upstream, settings.trusted_proxies, settings.forwarded_header);
+        let proxy = Proxy {
+            gate: self.gate,
+            forward,
+            upstream: Rc::new(Upstream::new(self.upstream, settings.connect_timeout, patience)),
+            idle_timeout: settings.idle_timeout,
+        };
+        Server {
+            proxy: Rc::new(proxy),
+            draining: self.draining,
+            header_timeout: settings.header_timeout,
+            idle_timeout: settings.idle_timeout,
+            drain_timeout: settings.drain_timeout,
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The gateway on real sockets: a client by hand on one side, a scripted upstream on the other.
+
+mod bodies;
+mod connections;
+mod drain;
+mod heads;
+mod support;

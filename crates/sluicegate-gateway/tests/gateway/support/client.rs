@@ -1,0 +1,122 @@
+//! A client that writes and reads HTTP/1.1 by hand, so that tests see exactly what is on the wire.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::soon;
+
+pub(crate) struct Client {
+    stream: TcpStream,
+    unparsed: Vec<u8>,
+}
+
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Client {
+    pub(crate) async fn connect(address: SocketAddr) -> Client {
+        let stream = TcpStream::connect(address).await.expect("the gateway listens");
+        stream.set_nodelay(true).expect("it is open");
+        Client { stream, unparsed: Vec::new() }
+    }
+
+    /// Writes bytes; that the other side has closed is for the reader to see.
+    pub(crate) async fn write(&mut self, bytes: impl AsRef<[u8]>) {
+        let _ = soon(self.stream.write_all(bytes.as_ref())).await;
+    }
+
+    /// Sends a request without a body and reads the answer.
+    pub(crate) async fn get(&mut self, path: &str) -> Answer {
+        self.write(format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n")).await;
+        self.answer().await
+    }
+
+    /// Sends a body with its length and reads the answer.
+    pub(crate) async fn post(&mut self, path: &str, body: &[u8]) -> Answer {
+        let length = body.len();
+        self.write(format!("POST {path} HTTP/1.1\r\nhost: test\r\ncontent-length: {length}\r\n\r\n")).await;
+        self.write(body).await;
+        self.answer().await
+    }
+
+    /// Reads a whole answer.
+    pub(crate) async fn answer(&mut self) -> Answer {
+        let mut answer = self.head().await;
+        if let Some(length) = answer.header("content-length") {
+            answer.body = self.exactly(length.parse().expect("a length")).await;
+        } else if answer.header("transfer-encoding").is_some() {
+            while let Some(chunk) = self.chunk().await {
+                answer.body.extend(chunk);
+            }
+        }
+        answer
+    }
+
+    /// Reads the head of an answer, and leaves its body.
+    pub(crate) async fn head(&mut self) -> Answer {
+        let head = self.until(b"\r\n\r\n").await;
+        let head = String::from_utf8(head).expect("heads are ASCII").to_ascii_lowercase();
+        let status = head[9..12].parse().expect("a status line");
+        Answer { status, head, body: Vec::new() }
+    }
+
+    /// Reads one chunk of a chunked body; `None` is its end.
+    pub(crate) async fn chunk(&mut self) -> Option<Vec<u8>> {
+        let size = self.until(b"\r\n").await;
+        let size = std::str::from_utf8(&size).expect("ASCII").trim();
+        let size = usize::from_str_radix(size, 16).expect("a chunk size");
+        let mut chunk = self.exactly(size + 2).await;
+        chunk.truncate(size);
+        (size > 0).then_some(chunk)
+    }
+
+    /// Waits until the gateway closes the connection, and says whether it did so without a reset.
+    pub(crate) async fn closed_cleanly(&mut self) -> bool {
+        let mut rest = Vec::new();
+        soon(self.stream.read_to_end(&mut rest)).await.is_ok()
+    }
+
+    /// Everything until the gateway closes the connection.
+    pub(crate) async fn rest(&mut self) -> Vec<u8> {
+        let mut rest = std::mem::take(&mut self.unparsed);
+        // A reset ends it as well.
+        let _ = soon(self.stream.read_to_end(&mut rest)).await;
+        rest
+    }
+
+    async fn exactly(&mut self, length: usize) -> Vec<u8> {
+        while self.unparsed.len() < length {
+            self.more().await;
+        }
+        self.unparsed.drain(..length).collect()
+    }
+
+    async fn until(&mut self, mark: &[u8]) -> Vec<u8> {
+        loop {
+            if let Some(at) = self.unparsed.windows(mark.len()).position(|window| window == mark) {
+                return self.unparsed.drain(..at + mark.len()).collect();
+            }
+            self.more().await;
+        }
+    }
+
+    async fn more(&mut self) {
+        let read = soon(self.stream.read_buf(&mut self.unparsed)).await.expect("the connection is not reset");
+        assert!(read > 0, "closed after {:?}", String::from_utf8_lossy(&self.unparsed));
+    }
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("text")
+    }
+}

@@ -1,0 +1,59 @@
+//! A gateway, an upstream that tests script, and a client that speaks HTTP/1.1 by hand.
+
+pub(crate) mod client;
+pub(crate) mod upstream;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use sluicegate_gateway::Gateway;
+use sluicegate_gateway::settings::GatewaySettings;
+
+pub(crate) use self::client::Client;
+pub(crate) use self::upstream::Upstream;
+
+/// A gateway with one worker before `upstream`. The policy reads bodies below `/read` and denies below `/deny`.
+pub(crate) fn gateway(upstream: SocketAddr) -> Gateway {
+    gateway_with(upstream, |_| {})
+}
+
+/// The same, with settings changed.
+pub(crate) fn gateway_with(upstream: SocketAddr, change: impl FnOnce(&mut GatewaySettings)) -> Gateway {
+    let mut settings = GatewaySettings {
+        listen: (Ipv4Addr::LOCALHOST, 0).into(),
+        admin: (Ipv4Addr::LOCALHOST, 0).into(),
+        upstream: Some(format!("http://{upstream}").parse().expect("a URL")),
+        threads: NonZeroUsize::new(1),
+        ..GatewaySettings::default()
+    };
+    change(&mut settings);
+    Gateway::start(settings).expect("loopback has free ports")
+}
+
+/// Waits for `future`, but not for ever.
+pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(5), future).await.expect("this should not take five seconds")
+}
+
+/// Waits until `condition` holds, but not for ever.
+pub(crate) async fn until(condition: impl Fn() -> bool) {
+    soon(async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+}
+
+/// `length` bytes without a pattern that a lost or doubled piece would keep.
+pub(crate) fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x9E37_79B9_u32;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state.to_le_bytes()[0]
+    };
+    (0..length).map(|_| next()).collect()
+}

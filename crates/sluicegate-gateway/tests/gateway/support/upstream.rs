@@ -1,0 +1,159 @@
+//! An upstream server that tests script.
+
+use std::convert::Infallible;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::channel::{Channel, Sender};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+/// `/echo` gives the body back, `/seen` the head that arrived, `/stream` what the test sends, `/hang` nothing, and
+/// `/early` answers 413 without reading the body. The same below `/read` and `/deny`.
+pub(crate) struct Upstream {
+    pub(crate) address: SocketAddr,
+    streams: mpsc::UnboundedReceiver<Stream>,
+    counts: Arc<Counts>,
+}
+
+/// The sending end of a `/stream` answer.
+pub(crate) type Stream = Sender<Bytes, Infallible>;
+
+#[derive(Default)]
+struct Counts {
+    connections: AtomicUsize,
+    open: AtomicUsize,
+    requests: AtomicUsize,
+    running: AtomicUsize,
+    seen: Mutex<String>,
+}
+
+type Body = BoxBody<Bytes, hyper::Error>;
+
+impl Upstream {
+    pub(crate) async fn start() -> Upstream {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("loopback has free ports");
+        let address = listener.local_addr().expect("it is bound");
+        let counts = Arc::new(Counts::default());
+        let (opened, streams) = mpsc::unbounded_channel();
+        let serving = Arc::clone(&counts);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let counts = Arc::clone(&serving);
+                let opened = opened.clone();
+                stream.set_nodelay(true).expect("it is open");
+                tokio::spawn(async move {
+                    let _open = Counted::new(&counts, |counts| &counts.open);
+                    counts.connections.fetch_add(1, SeqCst);
+                    let service = service_fn(|request| answer(request, Arc::clone(&counts), opened.clone()));
+                    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                });
+            }
+        });
+        Upstream { address, streams, counts }
+    }
+
+    /// Connections accepted so far.
+    pub(crate) fn connections(&self) -> usize {
+        self.counts.connections.load(SeqCst)
+    }
+
+    /// Connections open now.
+    pub(crate) fn open(&self) -> usize {
+        self.counts.open.load(SeqCst)
+    }
+
+    /// Requests that arrived so far.
+    pub(crate) fn requests(&self) -> usize {
+        self.counts.requests.load(SeqCst)
+    }
+
+    /// Requests without an answer now.
+    pub(crate) fn running(&self) -> usize {
+        self.counts.running.load(SeqCst)
+    }
+
+    /// The head of the last request, a line per field.
+    pub(crate) fn seen(&self) -> String {
+        self.counts.seen.lock().expect("no test panics holding it").clone()
+    }
+
+    /// The answer that the next request to `/stream` gets, to be sent by the test.
+    pub(crate) async fn stream(&mut self) -> Stream {
+        super::soon(self.streams.recv()).await.expect("the upstream runs")
+    }
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    counts: Arc<Counts>,
+    opened: mpsc::UnboundedSender<Stream>,
+) -> Result<Response<Body>, hyper::Error> {
+    let _running = Counted::new(&counts, |counts| &counts.running);
+    counts.requests.fetch_add(1, SeqCst);
+    *counts.seen.lock().expect("no test panics holding it") = head(&request);
+    let path = request.uri().path().trim_start_matches("/read").trim_start_matches("/deny").to_owned();
+    Ok(match path.as_str() {
+        "/echo" => {
+            let bytes = request.into_body().collect().await?.to_bytes();
+            Response::new(full(bytes))
+        }
+        "/echo/chunked" => Response::new(request.into_body().boxed()),
+        "/stream" => {
+            let (sender, body) = Channel::new(1);
+            let _ = opened.send(sender);
+            Response::builder()
+                .header("content-type", "text/event-stream")
+                .body(body.map_err(|never| match never {}).boxed())
+                .expect("valid")
+        }
+        "/hang" => std::future::pending().await,
+        "/early" => Response::builder().status(413).body(full("too much")).expect("valid"),
+        "/hops" => Response::builder()
+            .header("connection", "x-mine, keep-alive")
+            .header("x-mine", "secret")
+            .header("keep-alive", "timeout=5")
+            .header("x-yours", "kept")
+            .body(full("ok"))
+            .expect("valid"),
+        _ => Response::new(full(head(&request))),
+    })
+}
+
+fn head(request: &Request<Incoming>) -> String {
+    let mut head = format!("{} {}\n", request.method(), request.uri());
+    for (name, value) in request.headers() {
+        head.push_str(&format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())));
+    }
+    head
+}
+
+fn full(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed()
+}
+
+/// Counts itself while it lives.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl<'a> Counted<'a> {
+    fn new(counts: &'a Counts, which: fn(&Counts) -> &AtomicUsize) -> Counted<'a> {
+        let count = which(counts);
+        count.fetch_add(1, SeqCst);
+        Counted(count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
+    }
+}
