@@ -8,6 +8,8 @@ use std::{
 
 use http::{HeaderMap, HeaderName, header};
 use ipnet::{IpNet, Ipv4Net};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 /// Finds a client's address: the right-most one that no trusted proxy owns.
 ///
@@ -69,7 +71,8 @@ impl ClientIp {
 
 /// The header in which proxies say whom they speak for. Exactly one is read, so that a client cannot choose
 /// another that its proxy passes through.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, JsonSchema, PartialEq)]
+#[serde(rename_all = "kebab-case")]
 pub enum ForwardedHeader {
     /// `X-Forwarded-For`: a list of addresses.
     #[default]

@@ -1,5 +1,43 @@
 //! The Sluicegate policy file, and what turns an HTTP request into charges and a decision into an answer.
 
+mod body;
 mod client_ip;
+mod diagnostic;
+pub mod file;
+mod gateway_settings;
+mod header_family;
+mod json_pointer;
+mod key_template;
+mod limit;
+mod meter;
+mod overrides;
+mod path;
+mod policy;
+mod report;
+mod resolve;
+mod route;
+mod scale;
+mod source;
+mod template;
+mod tier;
+mod upstream;
+mod warmup;
 
+pub use body::{Body, BodyError};
 pub use client_ip::{ClientIp, ForwardedHeader, UnknownForwardedHeader, account_ip};
+pub use diagnostic::{Diagnostic, Diagnostics, Place};
+pub use file::schema;
+pub use gateway_settings::{GatewaySettings, LogFormat, LogKeys};
+pub use header_family::HeaderFamily;
+pub use json_pointer::JsonPointer;
+pub use key_template::{Facts, KeyError, KeyTemplate, Part};
+pub use limit::{Limit, LimitId, Mode};
+pub use meter::Meter;
+pub use overrides::Overrides;
+pub use policy::{Identity, Policy, Responses, StoreSettings};
+pub use route::{AmbiguousPath, Route, RouteId, RouteMatch, Routes};
+pub use scale::Scale;
+pub use source::Source;
+pub use tier::{Tier, TierId, Tiers};
+pub use upstream::{Upstream, UpstreamError};
+pub use warmup::Warmup;

@@ -1,0 +1,89 @@
+//! `[gateway]`: where the gateway listens, what it protects, and how long it waits.
+
+use std::{borrow::Cow, net::SocketAddr};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, de::Error};
+
+use super::{OneOrMany, Period, Placed, Size};
+use crate::{ForwardedHeader, LogFormat, LogKeys, Upstream};
+
+/// `[gateway]`: the gateway's own settings. The tower layer and the Python package read only the client's
+/// address from it.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(rename = "Gateway")]
+pub struct GatewayTable {
+    /// Where clients connect. Port 0 takes any free port.
+    #[schemars(extend("default" = "0.0.0.0:8080"))]
+    pub listen: Option<Placed<Address>>,
+    /// The server that is protected: `http://host:port`, with a base path if it has one.
+    pub upstream: Option<Upstream>,
+    /// Health, metrics and summary: never on the public port.
+    #[schemars(extend("default" = "127.0.0.1:9090"))]
+    pub admin: Option<Placed<Address>>,
+    /// Proxies, as addresses or networks, whose forwarding header is believed. Empty: nobody's.
+    pub trusted_proxies: Option<Placed<OneOrMany<String>>>,
+    /// The header in which trusted proxies name the client. Only this one is read.
+    #[schemars(extend("default" = "x-forwarded-for"))]
+    pub forwarded_header: Option<ForwardedHeader>,
+    /// The largest body that is read to find a cost or a key, 1 byte to 1 GiB; above it: 413.
+    #[schemars(extend("default" = "1MiB"))]
+    pub max_body: Option<Placed<Size>>,
+    /// How many threads serve requests, 1 to 1024. The default is one per core.
+    #[schemars(range(min = 1, max = 1024))]
+    pub threads: Option<Placed<i64>>,
+    /// How long connecting to the upstream may take; then: 502.
+    #[schemars(extend("default" = "5s"))]
+    pub connect_timeout: Option<Placed<Period>>,
+    /// How long the upstream may take from the whole request to the head of its response; then: 504.
+    #[schemars(extend("default" = "300s"))]
+    pub response_timeout: Option<Placed<Period>>,
+    /// How long a body may stream without a byte moving.
+    #[schemars(extend("default" = "300s"))]
+    pub idle_timeout: Option<Placed<Period>>,
+    /// How long a client may take for the head of a request, and idle between two.
+    #[schemars(extend("default" = "30s"))]
+    pub header_timeout: Option<Placed<Period>>,
+    /// How long an idle connection to the upstream is kept. Below the upstream's own, which is 5 s for uvicorn
+    /// and Node.
+    #[schemars(extend("default" = "4s"))]
+    pub keep_alive: Option<Placed<Period>>,
+    /// How long running requests may take to end after SIGTERM.
+    #[schemars(extend("default" = "30s"))]
+    pub drain_timeout: Option<Placed<Period>>,
+    /// How logs are written.
+    #[schemars(extend("default" = "json"))]
+    pub log: Option<LogFormat>,
+    /// How the account of a denied request is logged.
+    #[schemars(extend("default" = "hashed"))]
+    pub log_keys: Option<LogKeys>,
+}
+
+/// An address and a port: `"0.0.0.0:8080"`, `"[::1]:8080"`.
+#[derive(Clone, Copy, Debug)]
+pub struct Address(pub SocketAddr);
+
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'_, str>::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(|_| {
+            D::Error::custom(format!(
+                "`{text}` is not an address and a port\nwrite it as \"0.0.0.0:8080\", \"127.0.0.1:8080\" or \"[::]:8080\""
+            ))
+        })
+    }
+}
+
+impl JsonSchema for Address {
+    fn schema_name() -> Cow<'static, str> {
+        "Address".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "description": "An address and a port: \"0.0.0.0:8080\", \"[::1]:8080\".",
+        })
+    }
+}

@@ -1,0 +1,25 @@
+//! `[identity]`: who the caller is.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::Placed;
+
+/// `[identity]`: who the caller is.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(rename = "Identity")]
+pub struct IdentityTable {
+    /// The file of hashed API keys, relative to the policy file. `sluicegate key new` writes it.
+    pub api_keys: Option<Placed<String>>,
+    /// Where callers without an API key carry their tier: `"header:NAME"`, a header that a trusted proxy sets.
+    pub tier: Option<Placed<String>>,
+    /// The tier of everybody else. The first of `[tiers]` by name, if it is not given and there is only one.
+    pub default_tier: Option<Placed<String>>,
+    /// How many unknown API keys one client IP may present before every key from it is denied.
+    #[schemars(extend("default" = "10/minute"))]
+    pub failures: Option<Placed<String>>,
+    /// How many leading bits of an IPv6 address make one client, 32 to 128. Most sites have a /64.
+    #[schemars(range(min = 32, max = 128), extend("default" = 64))]
+    pub ipv6_prefix: Option<Placed<i64>>,
+}

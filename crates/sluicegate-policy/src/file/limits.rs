@@ -1,0 +1,110 @@
+//! `[defaults]`, `[limits.NAME]` and the entries of a route's `limits`.
+
+use std::{borrow::Cow, fmt};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
+
+use super::{OneOrMany, Placed};
+use crate::Mode;
+
+/// `[defaults]`: what limits and routes get that do not say otherwise.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(rename = "Defaults")]
+pub struct DefaultsTable {
+    /// Whose account is charged, where a limit does not say.
+    #[schemars(extend("default" = "client_ip"))]
+    pub key: Option<Placed<OneOrMany<String>>>,
+    /// How accounts are kept, where a limit does not say.
+    #[schemars(extend("default" = "token-bucket"), with = "Option<AlgorithmWord>")]
+    pub algorithm: Option<Placed<String>>,
+    /// The limits of requests that match no route, and of routes without `limits`; one account for all of them.
+    #[schemars(extend("default" = []))]
+    pub limits: Option<Placed<OneOrMany<LimitEntry>>>,
+}
+
+/// `[limits.NAME]`: a limit that several routes can name; all of them charge one account.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Limit")]
+pub struct LimitTable {
+    /// What an account may spend: `"100/minute"`, `"64 concurrent"`.
+    pub quota: Placed<String>,
+    /// Whose account is charged.
+    pub key: Option<Placed<OneOrMany<String>>>,
+    /// How accounts are kept.
+    #[schemars(with = "Option<AlgorithmWord>")]
+    pub algorithm: Option<Placed<String>>,
+    /// Whether the limit denies, or only records what it would deny.
+    pub mode: Option<Mode>,
+}
+
+/// A limit that belongs to one route.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InlineLimit {
+    /// The name in headers, logs and metrics; one is made from the route and the quota if it is not given.
+    #[schemars(regex(pattern = "^[A-Za-z0-9_-]{1,64}$"))]
+    pub name: Option<Placed<String>>,
+    /// What an account may spend: `"100/minute"`, `"64 concurrent"`.
+    pub quota: Placed<String>,
+    /// Whose account is charged.
+    pub key: Option<Placed<OneOrMany<String>>>,
+    /// How accounts are kept.
+    #[schemars(with = "Option<AlgorithmWord>")]
+    pub algorithm: Option<Placed<String>>,
+    /// Whether the limit denies, or only records what it would deny.
+    pub mode: Option<Mode>,
+}
+
+/// An entry of a list of limits.
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(untagged, rename = "LimitEntry")]
+pub enum LimitEntry {
+    /// The name of a limit in `[limits]`, a quota, or quotas that are joined by `;`.
+    Text(String),
+    /// A limit of its own.
+    Table(InlineLimit),
+}
+
+impl<'de> Deserialize<'de> for LimitEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(EntryVisitor)
+    }
+}
+
+struct EntryVisitor;
+
+impl<'de> Visitor<'de> for EntryVisitor {
+    type Value = LimitEntry;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a limit's name, a quota or a table")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<LimitEntry, E> {
+        Ok(LimitEntry::Text(text.to_owned()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<LimitEntry, A::Error> {
+        InlineLimit::deserialize(MapAccessDeserializer::new(table)).map(LimitEntry::Table)
+    }
+}
+
+/// The schema of an algorithm's name: the engine's values know nothing of schemas.
+struct AlgorithmWord;
+
+impl JsonSchema for AlgorithmWord {
+    fn schema_name() -> Cow<'static, str> {
+        "Algorithm".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names = sluicegate::Algorithm::ALL.map(sluicegate::Algorithm::as_str);
+        json_schema!({ "type": "string", "enum": names, "description": "How an account is kept." })
+    }
+}

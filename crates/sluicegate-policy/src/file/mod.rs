@@ -1,0 +1,161 @@
+//! The policy as written: what the file says, with the place of everything that can be wrong.
+
+mod gateway;
+mod identity;
+mod limits;
+mod number;
+mod one_or_many;
+mod period;
+mod placed;
+mod responses;
+mod route;
+mod schema;
+mod size;
+mod store;
+mod tiers;
+mod warmup;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue, ValueDeserializer},
+};
+
+pub use gateway::{Address, GatewayTable};
+pub use identity::IdentityTable;
+pub use limits::{DefaultsTable, InlineLimit, LimitEntry, LimitTable};
+pub use number::Number;
+pub use one_or_many::OneOrMany;
+pub use period::Period;
+pub use placed::Placed;
+pub use responses::ResponsesTable;
+pub use route::{MeterEntry, MeterTable, RouteTable};
+pub use schema::schema;
+pub use size::Size;
+pub use store::StoreTable;
+pub use tiers::TierTable;
+pub use warmup::WarmupTable;
+
+use crate::{Diagnostics, Source, diagnostic::did_you_mean, overrides, report::Report};
+
+/// A policy file, as it is written.
+#[derive(Clone, Debug, Default, JsonSchema)]
+#[schemars(title = "Sluicegate policy", deny_unknown_fields, default)]
+pub struct File {
+    /// The gateway's own settings.
+    pub gateway: GatewayTable,
+    /// Where balances are kept.
+    pub store: StoreTable,
+    /// Who the caller is.
+    pub identity: IdentityTable,
+    /// Scales of the limits, sold to customers, by name.
+    #[schemars(with = "BTreeMap<String, TierTable>")]
+    pub tiers: Vec<(Placed<String>, TierTable)>,
+    /// Smaller limits while the upstream warms up.
+    pub warmup: Option<WarmupTable>,
+    /// What limits and routes get that do not say otherwise.
+    pub defaults: DefaultsTable,
+    /// Limits that several routes share, by name.
+    #[schemars(with = "BTreeMap<String, LimitTable>")]
+    pub limits: Vec<(Placed<String>, LimitTable)>,
+    /// Which requests a list of limits is for.
+    pub route: Vec<RouteTable>,
+    /// What clients are told.
+    pub responses: ResponsesTable,
+}
+
+impl File {
+    /// Reads the source and applies its overrides.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is no policy: broken TOML (the first error only, since the rest may follow from it),
+    /// fields that do not exist, values of the wrong type.
+    pub fn parse(source: &Source) -> Result<Self, Diagnostics> {
+        let mut report = Report::new(source);
+        let file = Self::read(&mut report);
+        report.finish(file)
+    }
+
+    fn read(report: &mut Report<'_>) -> Option<Self> {
+        let text = report.source().text();
+        let mut table = match DeTable::parse(text) {
+            Ok(table) => table.into_inner(),
+            Err(error) => {
+                report.toml(&error, text.len()..text.len());
+                return None;
+            }
+        };
+        overrides::apply(report, &mut table, &schema::inlined());
+        let mut file = Self::default();
+        // Each table is read by itself, so that what is wrong with one does not hide what is wrong with the next.
+        for (key, value) in table {
+            match key.get_ref().as_ref() {
+                "$schema" => {}
+                "gateway" => file.gateway = read(report, value).unwrap_or_default(),
+                "store" => file.store = read(report, value).unwrap_or_default(),
+                "identity" => file.identity = read(report, value).unwrap_or_default(),
+                "warmup" => file.warmup = read(report, value),
+                "defaults" => file.defaults = read(report, value).unwrap_or_default(),
+                "responses" => file.responses = read(report, value).unwrap_or_default(),
+                "tiers" => file.tiers = named(report, value, "tiers"),
+                "limits" => file.limits = named(report, value, "limits"),
+                "route" => file.route = routes(report, value),
+                other => report.error_or(key.span().start, format!("unknown table `{other}`"), || {
+                    did_you_mean(other, TABLES)
+                        .or_else(|| Some(format!("the tables are {}", TABLES.join(", "))))
+                }),
+            }
+        }
+        Some(file)
+    }
+}
+
+fn read<'de, T: Deserialize<'de>>(report: &mut Report<'_>, value: Spanned<DeValue<'de>>) -> Option<T> {
+    let place = value.span();
+    match T::deserialize(ValueDeserializer::from(value)) {
+        Ok(read) => Some(read),
+        Err(error) => {
+            report.toml(&error, place);
+            None
+        }
+    }
+}
+
+/// Reads `[limits]` or `[tiers]`: a table of tables by name.
+fn named<'de, T: Deserialize<'de>>(
+    report: &mut Report<'_>,
+    value: Spanned<DeValue<'de>>,
+    table: &str,
+) -> Vec<(Placed<String>, T)> {
+    let place = value.span();
+    let DeValue::Table(entries) = value.into_inner() else {
+        let help = format!("give each a name and a table, as in [{table}.NAME]");
+        report.error_help(place.start, format!("`{table}` is a table of tables"), help);
+        return Vec::new();
+    };
+    let mut read_entries = Vec::with_capacity(entries.len());
+    for (key, value) in entries {
+        let name = Placed { place: key.span(), value: key.into_inner().into_owned() };
+        read_entries.extend(read(report, value).map(|entry| (name, entry)));
+    }
+    read_entries
+}
+
+fn routes<'de>(report: &mut Report<'_>, value: Spanned<DeValue<'de>>) -> Vec<RouteTable> {
+    let place = value.span();
+    match value.into_inner() {
+        DeValue::Array(routes) => routes.into_iter().filter_map(|route| read(report, route)).collect(),
+        _ => {
+            let help = "write [[route]] with two brackets, one for each route";
+            report.error_help(place.start, "`route` is a list of tables", help);
+            Vec::new()
+        }
+    }
+}
+
+const TABLES: [&str; 9] =
+    ["gateway", "store", "identity", "tiers", "warmup", "defaults", "limits", "route", "responses"];

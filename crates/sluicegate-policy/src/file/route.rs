@@ -1,0 +1,74 @@
+//! `[[route]]`: which requests a list of limits is for.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
+
+use super::{LimitEntry, OneOrMany, Placed};
+
+/// `[[route]]`: which requests a list of limits is for. The most specific route of a request wins.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Route")]
+pub struct RouteTable {
+    /// The path, or a template of paths: `/models/{model}/predict`, `/static/{*rest}`.
+    #[schemars(regex(pattern = "^/"))]
+    pub path: Placed<String>,
+    /// The methods, in upper case; all of them if there is no list.
+    pub methods: Option<Placed<Vec<Placed<String>>>>,
+    /// The tier that callers need; others get 403.
+    pub tier: Option<Placed<String>>,
+    /// How usage is found in a request's body.
+    pub meter: Option<Placed<OneOrMany<MeterEntry>>>,
+    /// How many `requests` each request costs.
+    #[schemars(range(min = 1), extend("default" = 1))]
+    pub weight: Option<Placed<i64>>,
+    /// The limits; those of `[defaults]` if there is no list, and none if the list is empty.
+    pub limits: Option<Placed<OneOrMany<LimitEntry>>>,
+}
+
+/// A meter: how usage is found in a request's body.
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(untagged, rename = "Meter")]
+pub enum MeterEntry {
+    /// `"bytes"`: the length of the body.
+    Word(String),
+    /// `{ items = "/inputs" }`: a batch's size.
+    Table(MeterTable),
+}
+
+/// A meter that reads JSON.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MeterTable {
+    /// A JSON pointer: the length of the array there, or the whole number there, is the number of items.
+    pub items: Placed<String>,
+}
+
+impl<'de> Deserialize<'de> for MeterEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(EntryVisitor)
+    }
+}
+
+struct EntryVisitor;
+
+impl<'de> Visitor<'de> for EntryVisitor {
+    type Value = MeterEntry;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"bytes\" or { items = \"/pointer\" }")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<MeterEntry, E> {
+        Ok(MeterEntry::Word(text.to_owned()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<MeterEntry, A::Error> {
+        MeterTable::deserialize(MapAccessDeserializer::new(table)).map(MeterEntry::Table)
+    }
+}

@@ -1,0 +1,92 @@
+//! The gateway's own settings, resolved.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    num::NonZeroUsize,
+    time::Duration,
+};
+
+use ipnet::IpNet;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::{ForwardedHeader, Upstream};
+
+/// The gateway's own settings, each either the file's or its default.
+#[derive(Clone, Debug)]
+pub struct GatewaySettings {
+    /// Where clients connect.
+    pub listen: SocketAddr,
+    /// The server that is protected. The gateway cannot start without one; the tower layer needs none.
+    pub upstream: Option<Upstream>,
+    /// Health, metrics and summary.
+    pub admin: SocketAddr,
+    /// Whose forwarding header is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The only forwarding header that is read.
+    pub forwarded_header: ForwardedHeader,
+    /// The largest body that is read to find a cost or a key, in bytes.
+    pub max_body: u64,
+    /// How many threads serve; one per core if not given.
+    pub threads: Option<NonZeroUsize>,
+    /// For connecting to the upstream.
+    pub connect_timeout: Duration,
+    /// From the whole request to the head of the upstream's response.
+    pub response_timeout: Duration,
+    /// Without a byte moving while a body streams.
+    pub idle_timeout: Duration,
+    /// For a client's request head, and between two requests.
+    pub header_timeout: Duration,
+    /// How long an idle connection to the upstream is kept.
+    pub keep_alive: Duration,
+    /// For running requests to end after SIGTERM; may be zero.
+    pub drain_timeout: Duration,
+    /// How logs are written.
+    pub log: LogFormat,
+    /// How a denied request's account is logged.
+    pub log_keys: LogKeys,
+}
+
+impl Default for GatewaySettings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)),
+            upstream: None,
+            admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 9090)),
+            trusted_proxies: Vec::new(),
+            forwarded_header: ForwardedHeader::default(),
+            max_body: 1 << 20,
+            threads: None,
+            connect_timeout: Duration::from_secs(5),
+            response_timeout: Duration::from_secs(300),
+            idle_timeout: Duration::from_secs(300),
+            header_timeout: Duration::from_secs(30),
+            keep_alive: Duration::from_secs(4),
+            drain_timeout: Duration::from_secs(30),
+            log: LogFormat::default(),
+            log_keys: LogKeys::default(),
+        }
+    }
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// One JSON object a line, for machines.
+    #[default]
+    Json,
+    /// Colours and columns, for people.
+    Pretty,
+}
+
+/// How a denied request's account is logged.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogKeys {
+    /// As a hash: the same caller is recognised, and nobody's address is kept.
+    #[default]
+    Hashed,
+    /// As it is.
+    Plain,
+}

@@ -1,0 +1,122 @@
+//! A quota with a name, on a key.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use sluicegate::{Charge, Cost, Quota, Unit};
+
+use crate::{Body, Facts, KeyTemplate, Scale, TierId};
+
+/// A quota with a name, on a key: `predict: 10/minute per client_ip`.
+///
+/// What each tier's callers get is worked out when the policy is read; a request only looks it up.
+#[derive(Clone, Debug)]
+pub struct Limit {
+    pub(crate) name: String,
+    pub(crate) key: KeyTemplate,
+    pub(crate) mode: Mode,
+    pub(crate) unit: Unit,
+    /// One for each tier, by its id.
+    pub(crate) accounts: Vec<Account>,
+}
+
+/// What one tier's callers get of a limit.
+#[derive(Clone, Debug)]
+pub(crate) struct Account {
+    /// How the keys of its accounts begin: the limit's name, and the tier's where tiers keep separate accounts.
+    pub(crate) name: String,
+    pub(crate) quota: Quota,
+}
+
+/// Which limit of a policy: its place in [`Policy::limits`](crate::Policy::limits).
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct LimitId(pub(crate) usize);
+
+/// Whether a limit denies.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, JsonSchema, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// It denies.
+    #[default]
+    Enforce,
+    /// It only records what it would deny, on an account of its own.
+    Shadow,
+}
+
+impl Limit {
+    /// The name in headers, logs and metrics, unique in its policy.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whose account is charged.
+    #[must_use]
+    pub fn key_template(&self) -> &KeyTemplate {
+        &self.key
+    }
+
+    /// Whether it denies.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub fn unit(&self) -> Unit {
+        self.unit
+    }
+
+    /// What a tier's callers may spend, when the upstream is warm.
+    #[inline]
+    #[must_use]
+    pub fn quota(&self, tier: TierId) -> Quota {
+        self.account(tier).quota
+    }
+
+    /// The line of this limit on a request's bill.
+    ///
+    /// `warmup` is the scale of every limit while the upstream warms up, `weight` the route's. The body is the one
+    /// that the route's meter has read, where it reads any.
+    #[must_use]
+    pub fn charge(
+        &self,
+        tier: TierId,
+        warmup: Option<Scale>,
+        weight: u64,
+        body: Option<&Body>,
+        facts: &Facts<'_>,
+    ) -> Charge {
+        let account = self.account(tier);
+        let cost = match (self.unit, body) {
+            (Unit::Requests, _) => Cost::new(weight),
+            (unit, Some(body)) => body.cost(unit),
+            (_, None) => Cost::ONE,
+        };
+        let (quota, cost) = match warmup {
+            None => (account.quota, cost),
+            Some(scale) => {
+                let quota = account.quota.scaled(scale.millionths());
+                // What the whole limit holds must not be told that it can never pass: while the limit is smaller, it
+                // takes all there is of it.
+                let fits = account.quota.can_hold(cost);
+                (quota, if fits { cost.min(Cost::new(quota.burst())) } else { cost })
+            }
+        };
+        Charge { key: self.key.key(&account.name, facts), quota, cost }
+    }
+
+    fn account(&self, tier: TierId) -> &Account {
+        // A limit has an account for each tier of its policy, and at least one. A tier of another policy gets the
+        // first tier's account, which is wrong but fails no request.
+        self.accounts.get(tier.index()).unwrap_or(&self.accounts[0])
+    }
+}
+
+impl LimitId {
+    /// The place in [`Policy::limits`](crate::Policy::limits).
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0
+    }
+}

@@ -1,0 +1,194 @@
+//! How usage and keys are found in a request's body.
+
+use sluicegate::Unit;
+
+use crate::{
+    Body, BodyError, JsonPointer,
+    body::{Found, search},
+};
+
+/// What is read from the bodies of a route's requests: the number of items, and values that are part of a key.
+///
+/// A body is read once, without building a document from it: only what a pointer points to is kept.
+///
+/// ```
+/// use sluicegate_policy::Meter;
+///
+/// let meter = Meter::items("/inputs".parse()?);
+/// assert_eq!(meter.read(br#"{"inputs": ["a", "b", "c"]}"#)?.items(), Some(3));
+/// assert_eq!(meter.read(br#"{"inputs": 32}"#)?.items(), Some(32));
+/// assert!(meter.read(br#"{"inputs": -1}"#).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Meter {
+    items: Option<JsonPointer>,
+    bytes: bool,
+    /// Pointers of keys.
+    values: Vec<JsonPointer>,
+}
+
+impl Meter {
+    /// The most items that a body can ask for: the largest whole number that every JSON reader agrees on.
+    pub const MAX_ITEMS: u64 = 1 << 53;
+
+    /// A meter of items.
+    #[must_use]
+    pub fn items(pointer: JsonPointer) -> Self {
+        Self { items: Some(pointer), ..Self::default() }
+    }
+
+    /// The same meter that also counts bytes.
+    #[must_use]
+    pub fn and_bytes(self) -> Self {
+        Self { bytes: true, ..self }
+    }
+
+    /// The same meter that also reads the value that a key needs.
+    #[must_use]
+    pub fn and_value(mut self, pointer: JsonPointer) -> Self {
+        if !self.values.contains(&pointer) {
+            self.values.push(pointer);
+        }
+        self
+    }
+
+    /// Whether a body has to be read before its request can be decided.
+    #[must_use]
+    pub fn reads_body(&self) -> bool {
+        self.bytes || self.reads_json()
+    }
+
+    /// Whether the body has to be JSON, so that it cannot be read where it is compressed.
+    #[must_use]
+    pub fn reads_json(&self) -> bool {
+        self.items.is_some() || !self.values.is_empty()
+    }
+
+    /// Whether this meter finds usage in `unit`. Requests and slots need no meter.
+    #[must_use]
+    pub fn gives(&self, unit: Unit) -> bool {
+        match unit {
+            Unit::Requests | Unit::Concurrent => true,
+            Unit::Items => self.items.is_some(),
+            Unit::Bytes => self.bytes,
+            _ => false,
+        }
+    }
+
+    /// Reads a body.
+    ///
+    /// # Errors
+    ///
+    /// When it is not JSON where it has to be, or what is counted is missing, there twice, or no count. A value
+    /// of a key may be missing.
+    pub fn read(&self, body: &[u8]) -> Result<Body, BodyError> {
+        let bytes = u64::try_from(body.len()).unwrap_or(u64::MAX);
+        if !self.reads_json() {
+            return Ok(Body { bytes, ..Body::default() });
+        }
+        if body.is_empty() && self.items.is_none() {
+            // A GET on a route whose key is made of bodies lacks that part of the key, as it may.
+            return Ok(Body::default());
+        }
+        let pointers: Vec<_> = self.items.iter().chain(&self.values).collect();
+        let mut found = search(body, &pointers)?.into_iter();
+        let items = match &self.items {
+            Some(pointer) => Some(count(pointer, found.next().flatten().as_ref())?),
+            None => None,
+        };
+        let values = self.values.iter().cloned().zip(found.map(|found| found.and_then(Found::into_text)));
+        Ok(Body { items, bytes, values: values.collect() })
+    }
+}
+
+fn count(pointer: &JsonPointer, found: Option<&Found>) -> Result<u64, BodyError> {
+    let why = match found {
+        None => return Err(BodyError::Missing(pointer.to_string())),
+        Some(Found::Array(length)) => return Ok(*length),
+        Some(Found::Whole(number)) if *number <= Meter::MAX_ITEMS => return Ok(*number),
+        Some(Found::Whole(_)) => "too large",
+        Some(Found::Negative(_)) => "negative",
+        Some(Found::Float(_)) => "a number with a point or an exponent, or too large",
+        Some(Found::Text(_)) => "a string",
+        Some(Found::Truth(_)) => "a truth value",
+        Some(Found::Null) => "null",
+        Some(Found::Object) => "an object",
+    };
+    Err(BodyError::NotACount(pointer.to_string(), why))
+}
+
+#[cfg(test)]
+mod tests {
+    use sluicegate::Cost;
+
+    use super::*;
+
+    fn items(pointer: &str, body: &str) -> Result<u64, String> {
+        let meter = Meter::items(pointer.parse().unwrap());
+        meter.read(body.as_bytes()).map(|body| body.items.unwrap()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_array_counts_its_elements_and_a_number_itself() {
+        assert_eq!(items("/inputs", r#"{"inputs": []}"#), Ok(0));
+        assert_eq!(items("/inputs", r#"{"n": 1, "inputs": [[1,2], {"inputs": 5}, null]}"#), Ok(3));
+        assert_eq!(items("/inputs", r#"{"inputs": 9007199254740992}"#), Ok(1 << 53));
+        assert_eq!(items("", "[1, 2]"), Ok(2));
+        assert_eq!(items("/a~1b/1", r#"{"a/b": [7, 8]}"#), Ok(8));
+    }
+
+    #[test]
+    fn what_is_no_count_is_said_to_be_none() {
+        let must = |it| format!("`/n` must be an array or a whole number from 0 to 2^53; it is {it}");
+        let pointed = "a number with a point or an exponent, or too large";
+        for (value, why) in [
+            ("-1", "negative"),
+            ("1.5", pointed),
+            ("1e2", pointed),
+            ("123456789012345678901234567890", pointed),
+            ("9007199254740993", "too large"),
+            ("\"5\"", "a string"),
+            ("true", "a truth value"),
+            ("null", "null"),
+            ("{}", "an object"),
+        ] {
+            assert_eq!(items("/n", &format!("{{\"n\": {value}}}")), Err(must(why)), "{value}");
+        }
+        assert_eq!(items("/n", "{}"), Err("`/n` is missing from the body".into()));
+        assert_eq!(items("/n", "[]"), Err("`/n` is missing from the body".into()));
+    }
+
+    #[test]
+    fn a_member_that_is_there_twice_is_refused_only_where_it_counts() {
+        let twice = Err("`/n` is in the body twice".to_owned());
+        assert_eq!(items("/n", r#"{"n": 1, "n": 100}"#), twice);
+        assert_eq!(items("/n", r#"{"n": 1, "\u006e": 100}"#), twice);
+        assert_eq!(items("/n", r#"{"a": 1, "a": 2, "n": 3}"#), Ok(3));
+        assert_eq!(items("/a/n", r#"{"a": {"n": 1}, "a": {}}"#), Err("`/a/n` is in the body twice".into()));
+    }
+
+    #[test]
+    fn broken_json_is_an_error_and_never_a_panic() {
+        let deep = "[".repeat(100_000);
+        for body in ["", "{", "{\"n\": 1}}", "{\"n\": 1} x", "\u{feff}{\"n\":1}", "{'n': 1}", &deep] {
+            assert!(items("/n", body).unwrap_err().starts_with("the body is not valid JSON"), "{body:.20}");
+        }
+        assert!(Meter::items("/n".parse().unwrap()).read(b"{\"n\": \"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn one_reading_finds_items_and_keys() {
+        let (user, first): (JsonPointer, JsonPointer) =
+            ("/user/id".parse().unwrap(), "/inputs/0".parse().unwrap());
+        let meter = Meter::items("/inputs".parse().unwrap())
+            .and_bytes()
+            .and_value(user.clone())
+            .and_value(first.clone());
+        let body = meter.read(br#"{"inputs": ["a", "b"], "user": {"id": 7}}"#).unwrap();
+        assert_eq!((body.items(), body.value(&user), body.value(&first)), (Some(2), Some("7"), Some("a")));
+        assert_eq!(body.cost(Unit::Bytes), Cost::new(41));
+        let nobody = meter.read(br#"{"inputs": [], "user": {"id": {}}}"#).unwrap();
+        assert_eq!((nobody.value(&user), nobody.value(&first)), (None, None));
+    }
+}

@@ -1,0 +1,111 @@
+//! The policy as resolved: everything that deciding a request needs, worked out once.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use http::HeaderName;
+
+use crate::{
+    Diagnostics, GatewaySettings, HeaderFamily, Limit, LimitId, Overrides, Routes, Source, Tiers, Warmup,
+    file::File, resolve,
+};
+
+/// A policy: routes, limits, tiers and warm-up, with everything worked out that a request would otherwise work out
+/// anew: the quota and the account of each limit in each tier, the routers, the readers of bodies.
+///
+/// ```
+/// use http::Method;
+/// use sluicegate_policy::{Policy, Source};
+///
+/// let text = r#"
+///     [[route]]
+///     path = "/models/{model}/predict"
+///     limits = ["10/minute"]
+/// "#;
+/// let policy = Policy::parse(&Source::new("sluicegate.toml", text.as_bytes())?)?;
+/// let found = policy.routes.find(&Method::POST, "/models/iris/predict")?;
+/// let route = policy.routes.get(found.route);
+/// let limit = policy.limit(route.limits()[0]);
+/// assert_eq!(limit.name(), "models-model-predict-10-per-minute");
+/// assert_eq!(limit.quota(policy.tiers.default_tier()).amount(), 10);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// The gateway's own settings.
+    pub gateway: GatewaySettings,
+    /// Where balances are kept.
+    pub store: StoreSettings,
+    /// Who the caller is.
+    pub identity: Identity,
+    /// The tiers; one without a name if the file has none.
+    pub tiers: Tiers,
+    /// Smaller limits while the upstream warms up. Clones of a policy share it.
+    pub warmup: Option<Arc<Warmup>>,
+    /// Every limit, in the order of their ids.
+    pub limits: Vec<Limit>,
+    /// Which limits a request meets.
+    pub routes: Routes,
+    /// What clients are told.
+    pub responses: Responses,
+}
+
+/// Where balances are kept.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct StoreSettings {
+    /// The most accounts that the memory store keeps.
+    pub max_keys: usize,
+}
+
+/// Who the caller is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Identity {
+    /// The file of hashed API keys.
+    pub api_keys: Option<PathBuf>,
+    /// The header that carries the tier of callers without an API key.
+    pub tier_header: Option<HeaderName>,
+    /// The limit on unknown API keys per client IP; there where API keys are. Neither tiers nor warm-up scale it.
+    pub failures: Option<LimitId>,
+    /// How many leading bits of an IPv6 address make one client.
+    pub ipv6_prefix: u8,
+}
+
+/// What clients are told.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Responses {
+    /// The families of rate limit headers that are sent.
+    pub headers: Vec<HeaderFamily>,
+}
+
+impl Policy {
+    /// Reads and resolves a policy.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it, each with its place and mostly with what would be right.
+    pub fn parse(source: &Source) -> Result<Self, Diagnostics> {
+        resolve::resolve(source, &File::parse(source)?)
+    }
+
+    /// Reads and resolves the policy in a file, with these settings over it.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse); and when the file cannot be read.
+    pub fn load(path: &Path, overrides: Overrides) -> Result<Self, Diagnostics> {
+        Self::parse(&Source::read(path)?.with(overrides))
+    }
+
+    /// The limit with this id.
+    ///
+    /// # Panics
+    ///
+    /// When the id comes from another policy that has more limits.
+    #[inline]
+    #[must_use]
+    pub fn limit(&self, id: LimitId) -> &Limit {
+        &self.limits[id.index()]
+    }
+}

@@ -1,0 +1,111 @@
+//! Collects what is wrong while a policy is read, so that one run shows it all.
+
+use std::ops::Range;
+
+use crate::{Diagnostic, Diagnostics, Place, Source, diagnostic::did_you_mean};
+
+/// What has been found wrong so far with one source.
+pub(crate) struct Report<'s> {
+    source: &'s Source,
+    diagnostics: Diagnostics,
+}
+
+impl<'s> Report<'s> {
+    pub(crate) fn new(source: &'s Source) -> Self {
+        Self { source, diagnostics: Diagnostics::default() }
+    }
+
+    pub(crate) fn source(&self) -> &'s Source {
+        self.source
+    }
+
+    /// Something is wrong at a place of the text.
+    pub(crate) fn error(&mut self, at: usize, message: impl Into<String>) {
+        self.error_or(at, message, || None);
+    }
+
+    /// The same, and this would be right.
+    pub(crate) fn error_help(&mut self, at: usize, message: impl Into<String>, help: impl Into<String>) {
+        self.error_or(at, message, || Some(help.into()));
+    }
+
+    /// The same, with a help that takes work to find.
+    pub(crate) fn error_or(
+        &mut self,
+        at: usize,
+        message: impl Into<String>,
+        help: impl FnOnce() -> Option<String>,
+    ) {
+        // Place and help search the whole text: not for what will only be counted.
+        let diagnostic = match self.diagnostics.is_full() {
+            true => Diagnostic {
+                place: Place::File(self.source.name().clone()),
+                message: String::new(),
+                help: None,
+            },
+            false => Diagnostic { place: self.source.place(at), message: message.into(), help: help() },
+        };
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// Something is wrong with a flag or variable, whatever its value.
+    pub(crate) fn override_error(&mut self, name: &str, message: &str, help: Option<String>) {
+        let place = Place::Override(name.to_owned());
+        self.diagnostics.push(Diagnostic { place, message: message.to_owned(), help });
+    }
+
+    /// Something is missing from the policy.
+    pub(crate) fn file_error(&mut self, message: &str, help: &str) {
+        let place = Place::File(self.source.name().clone());
+        self.diagnostics.push(Diagnostic { place, message: message.to_owned(), help: Some(help.to_owned()) });
+    }
+
+    /// What serde or the TOML parser has to say. A custom message's second line is its help.
+    pub(crate) fn toml(&mut self, error: &toml::de::Error, table: Range<usize>) {
+        let at = error.span().unwrap_or(table).start;
+        let message = error.message();
+        if let Some((message, expected)) = unknown(message, "unknown field ") {
+            let field = quoted(message).next().unwrap_or_default();
+            return self.error_or(at, message, || Some(suggestion(field, expected, "the fields here are")));
+        }
+        if let Some((message, expected)) = unknown(message, "unknown variant ") {
+            let word = quoted(message).next().unwrap_or_default();
+            let message = format!("unknown word `{word}`");
+            return self.error_or(at, message, || Some(suggestion(word, expected, "the words here are")));
+        }
+        match message.split_once('\n') {
+            Some((message, help)) => self.error_help(at, message, help),
+            None => self.error(at, message),
+        }
+    }
+
+    /// The value, or all that was wrong.
+    pub(crate) fn finish<T>(mut self, value: Option<T>) -> Result<T, Diagnostics> {
+        self.diagnostics.sort();
+        match value {
+            Some(value) if self.diagnostics.is_empty() => Ok(value),
+            _ => Err(self.diagnostics),
+        }
+    }
+}
+
+/// Splits serde's "unknown field `a`, expected one of `b`, `c`" in two.
+fn unknown<'m>(message: &'m str, kind: &str) -> Option<(&'m str, &'m str)> {
+    // The name is the file's and may hold anything, the expected names are ours and hold neither comma nor quote.
+    message.strip_prefix(kind)?;
+    match message.rfind("`, expected ").or_else(|| message.rfind("`, there are no fields")) {
+        Some(end) => Some((&message[..=end], &message[end + 1..])),
+        None => Some((message, "")),
+    }
+}
+
+fn quoted(message: &str) -> impl Iterator<Item = &str> {
+    message.split('`').skip(1).step_by(2)
+}
+
+fn suggestion(word: &str, expected: &str, all: &str) -> String {
+    did_you_mean(word, quoted(expected)).unwrap_or_else(|| {
+        let names: Vec<_> = quoted(expected).map(|name| format!("`{name}`")).collect();
+        format!("{all} {}", names.join(", "))
+    })
+}

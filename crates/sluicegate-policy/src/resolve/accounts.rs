@@ -1,0 +1,121 @@
+//! What each tier gets of each limit.
+
+use std::collections::BTreeMap;
+
+use sluicegate::{Algorithm, Quota};
+
+use crate::{
+    Limit, Scale, TierId, Tiers, diagnostic::did_you_mean, file::File, limit::Account, report::Report,
+};
+
+use super::{
+    limits::{Draft, Drafts, Name, quota_at},
+    names::Names,
+};
+
+impl Drafts {
+    /// Names every limit and works out what each tier gets of it.
+    pub(super) fn finish(self, report: &mut Report<'_>, file: &File, tiers: &Tiers) -> Vec<Limit> {
+        let names = all_names(report, &self.drafts);
+        let overrides = overrides(report, file, tiers, &names, &self);
+        let mut limits = Vec::with_capacity(self.drafts.len());
+        for (index, (draft, name)) in self.drafts.into_iter().zip(names).enumerate() {
+            let scaled = draft.key.names_a_caller() && !draft.built_in;
+            let accounts = tiers.as_slice().iter().enumerate().map(|(tier, details)| {
+                let name = match scaled && tiers.are_named() {
+                    true => format!("{name}|{}", details.name()),
+                    false => name.clone(),
+                };
+                let quota = match overrides.get(&(tier, index)) {
+                    Some(quota) => *quota,
+                    None if scaled => scaled_quota(report, &draft, details.scale(), details.name()),
+                    None => draft.quota,
+                };
+                Account { name, quota }
+            });
+            let accounts = accounts.collect();
+            let (key, mode, unit) = (draft.key, draft.mode, draft.quota.unit());
+            limits.push(Limit { name, key, mode, unit, accounts });
+        }
+        limits
+    }
+}
+
+fn all_names(report: &mut Report<'_>, drafts: &[Draft]) -> Vec<String> {
+    let mut taken = Names::default();
+    for draft in drafts {
+        if let Name::Given(name) = &draft.name
+            && !taken.take(name)
+        {
+            let help = "give it another name; `-` and `_` are the same here, for the sake of headers";
+            report.error_help(draft.start, format!("another limit is called `{name}`"), help);
+        }
+    }
+    let name = |draft: &Draft| match &draft.name {
+        Name::Given(name) => name.clone(),
+        Name::Like(like) => taken.make(like),
+    };
+    drafts.iter().map(name).collect()
+}
+
+/// The quotas that tiers give for single limits, by tier and limit.
+fn overrides(
+    report: &mut Report<'_>,
+    file: &File,
+    tiers: &Tiers,
+    names: &[String],
+    drafts: &Drafts,
+) -> BTreeMap<(usize, usize), Quota> {
+    let by_name: BTreeMap<&str, usize> = names
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| !drafts.drafts[*index].built_in)
+        .map(|(index, name)| (name.as_str(), index))
+        .collect();
+    let mut overrides = BTreeMap::new();
+    for (tier, table) in &file.tiers {
+        for (name, text) in &table.limits {
+            let Some(limit) = by_name.get(name.value.as_str()).copied() else {
+                // What is wrong with a limit of the file has been said where it is written.
+                if !drafts.named.contains_key(&name.value) {
+                    report.error_or(name.start(), format!("no limit is called `{}`", name.value), || {
+                        let named = drafts.named.keys().map(String::as_str);
+                        did_you_mean(&name.value, by_name.keys().copied().chain(named))
+                    });
+                }
+                continue;
+            };
+            let Some(quota) = quota_at(report, text) else { continue };
+            let draft = &drafts.drafts[limit];
+            if quota.unit() != draft.quota.unit() {
+                let message = format!("`{}` counts {}, not {}", name.value, draft.quota.unit(), quota.unit());
+                report.error_help(text.start(), message, "give a quota in the limit's own unit");
+                continue;
+            }
+            match quota.with_algorithm(draft.quota.algorithm()) {
+                Ok(quota) => {
+                    let tier = tiers.find(&tier.value).map_or(0, TierId::index);
+                    overrides.insert((tier, limit), quota);
+                }
+                Err(error) => report.error(text.start(), error.to_string()),
+            }
+        }
+    }
+    overrides
+}
+
+fn scaled_quota(report: &mut Report<'_>, draft: &Draft, scale: Scale, tier: &str) -> Quota {
+    let scaled = draft.quota.scaled(scale.millionths());
+    // A quota that cannot be scaled comes back as it was.
+    let wanted = u128::from(draft.quota.amount()) * u128::from(scale.millionths()) / 1_000_000;
+    if u128::from(scaled.amount()) != wanted.max(1) {
+        let why = match draft.quota.algorithm() {
+            Algorithm::SlidingLog => "sliding-log keeps at most 128 units",
+            _ => "its numbers would grow too large",
+        };
+        let message = format!("`{}` cannot be scaled for the tier `{tier}`: {why}", draft.quota);
+        let help = format!("give it a quota of its own, under `limits` in [tiers.{tier}]");
+        report.error_help(draft.start, message, help);
+    }
+    scaled
+}

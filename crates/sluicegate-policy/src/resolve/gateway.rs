@@ -1,0 +1,106 @@
+//! `[gateway]`.
+
+use std::{net::IpAddr, num::NonZeroUsize, time::Duration};
+
+use ipnet::IpNet;
+
+use crate::{
+    GatewaySettings,
+    file::{GatewayTable, Period, Placed},
+    report::Report,
+};
+
+pub(super) fn resolve(report: &mut Report<'_>, table: &GatewayTable) -> GatewaySettings {
+    let default = GatewaySettings::default();
+    GatewaySettings {
+        listen: table.listen.as_ref().map_or(default.listen, |listen| listen.value.0),
+        upstream: table.upstream.clone(),
+        admin: admin(report, table, default.admin),
+        trusted_proxies: trusted_proxies(report, table),
+        forwarded_header: table.forwarded_header.unwrap_or_default(),
+        max_body: max_body(report, table, default.max_body),
+        threads: threads(report, table),
+        connect_timeout: timeout(report, table.connect_timeout.as_ref(), default.connect_timeout),
+        response_timeout: timeout(report, table.response_timeout.as_ref(), default.response_timeout),
+        idle_timeout: timeout(report, table.idle_timeout.as_ref(), default.idle_timeout),
+        header_timeout: timeout(report, table.header_timeout.as_ref(), default.header_timeout),
+        keep_alive: timeout(report, table.keep_alive.as_ref(), default.keep_alive),
+        drain_timeout: table.drain_timeout.as_ref().map_or(default.drain_timeout, |given| given.value.0),
+        log: table.log.unwrap_or_default(),
+        log_keys: table.log_keys.unwrap_or_default(),
+    }
+}
+
+fn admin(
+    report: &mut Report<'_>,
+    table: &GatewayTable,
+    default: std::net::SocketAddr,
+) -> std::net::SocketAddr {
+    let Some(admin) = &table.admin else { return default };
+    let listen = table.listen.as_ref().map(|listen| listen.value.0);
+    if admin.value.0.port() != 0 && listen == Some(admin.value.0) {
+        let message = "`admin` is the address of `listen`, where everybody can reach it";
+        report.error_help(admin.start(), message, "give it a port of its own, such as \"127.0.0.1:9090\"");
+    }
+    admin.value.0
+}
+
+fn trusted_proxies(report: &mut Report<'_>, table: &GatewayTable) -> Vec<IpNet> {
+    let entries = table.trusted_proxies.as_ref().map(Placed::entries).unwrap_or_default();
+    let mut networks = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let text = entry.value.as_str();
+        let network: Option<IpNet> =
+            text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+        if network.is_none() {
+            let message = format!("`{text}` is neither a network nor an address");
+            report.error_help(
+                entry.start(),
+                message,
+                "write it as \"10.0.0.0/8\", \"192.0.2.1\" or \"fd00::/8\"",
+            );
+        }
+        networks.extend(network);
+    }
+    networks
+}
+
+fn max_body(report: &mut Report<'_>, table: &GatewayTable, default: u64) -> u64 {
+    match &table.max_body {
+        None => default,
+        Some(given) => {
+            let bytes = given.value.0;
+            if !(1..=1 << 30).contains(&bytes) {
+                let message = format!("`max_body` cannot be {bytes} bytes");
+                report.error_help(given.start(), message, "give a size from 1 byte to \"1GiB\"");
+            }
+            bytes
+        }
+    }
+}
+
+fn threads(report: &mut Report<'_>, table: &GatewayTable) -> Option<NonZeroUsize> {
+    let given = table.threads.as_ref()?;
+    let threads = usize::try_from(given.value).ok().and_then(NonZeroUsize::new).filter(|it| it.get() <= 1024);
+    if threads.is_none() {
+        let message = format!("`threads` cannot be {}", given.value);
+        report.error_help(
+            given.start(),
+            message,
+            "give a number from 1 to 1024, or leave it out for one per core",
+        );
+    }
+    threads
+}
+
+fn timeout(report: &mut Report<'_>, given: Option<&Placed<Period>>, default: Duration) -> Duration {
+    let Some(given) = given else { return default };
+    if given.value.0.is_zero() {
+        report.error_help(
+            given.start(),
+            "a timeout of no time lets nothing through",
+            "give at least \"1ms\"",
+        );
+    }
+    given.value.0
+}

@@ -1,0 +1,104 @@
+//! From the policy as written to the policy as resolved. Everything that is wrong is found in one go.
+
+mod accounts;
+mod gateway;
+mod identity;
+mod limits;
+mod names;
+mod routes;
+mod tiers;
+
+use std::sync::Arc;
+
+use crate::{
+    Diagnostics, HeaderFamily, Policy, Responses, Scale, Source, StoreSettings, Warmup,
+    file::{File, ResponsesTable, StoreTable, WarmupTable},
+    report::Report,
+};
+
+use self::{limits::Drafts, routes::route_drafts};
+
+pub(crate) fn resolve(source: &Source, file: &File) -> Result<Policy, Diagnostics> {
+    let mut report = Report::new(source);
+    let policy = build(&mut report, file);
+    report.finish(policy)
+}
+
+fn build(report: &mut Report<'_>, file: &File) -> Option<Policy> {
+    let gateway = gateway::resolve(report, &file.gateway);
+    let store = store(report, &file.store);
+    let warmup = file.warmup.as_ref().and_then(|table| warmup(report, table)).map(Arc::new);
+    let responses = responses(report, &file.responses);
+    let tiers = tiers::resolve(report, file);
+
+    let mut drafts = Drafts::new(report, file);
+    let identity = identity::resolve(report, &file.identity, &tiers, &mut drafts);
+    let routes = route_drafts(report, file, &tiers, &mut drafts);
+    let limits = drafts.finish(report, file, &tiers);
+    let routes = routes::build(report, file, routes, &limits)?;
+    Some(Policy { gateway, store, identity, tiers, warmup, limits, routes, responses })
+}
+
+fn store(report: &mut Report<'_>, table: &StoreTable) -> StoreSettings {
+    if let Some(url) = &table.url {
+        match url.value.as_str() {
+            "memory" | "memory:" | "memory://" => {}
+            other => {
+                report.error_help(
+                    url.start(),
+                    format!("unknown store `{other}`"),
+                    "the store is \"memory://\"",
+                );
+            }
+        }
+    }
+    let max_keys = match &table.max_keys {
+        None => DEFAULT_MAX_KEYS,
+        Some(given) => match usize::try_from(given.value) {
+            Ok(keys @ 1..=MOST_KEYS) => keys,
+            _ => {
+                let message = format!("`max_keys` cannot be {}", given.value);
+                report.error_help(given.start(), message, "give a number from 1 to 1000000000");
+                DEFAULT_MAX_KEYS
+            }
+        },
+    };
+    StoreSettings { max_keys }
+}
+
+fn warmup(report: &mut Report<'_>, table: &WarmupTable) -> Option<Warmup> {
+    let scale = match &table.scale {
+        None => Scale::of(0.2),
+        Some(given) => {
+            let scale = Scale::of(given.value.0).filter(|scale| *scale <= Scale::WHOLE);
+            if scale.is_none() {
+                let message = format!("a warm-up cannot scale limits by {}", given.value.0);
+                report.error_help(given.start(), message, "give a number above 0 and at most 1, such as 0.2");
+            }
+            scale
+        }
+    };
+    let ready = &table.ready;
+    if !ready.value.starts_with('/') || !ready.value.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let message = format!("`{}` is no path", ready.value.escape_debug());
+        report.error_help(ready.start(), message, "write a path of the upstream, such as \"/health\"");
+    }
+    let ramp = table.ramp.map_or(DEFAULT_RAMP, |ramp| ramp.0);
+    Some(Warmup::new(scale?, ready.value.clone(), ramp))
+}
+
+fn responses(report: &mut Report<'_>, table: &ResponsesTable) -> Responses {
+    let Some(given) = &table.headers else { return Responses { headers: vec![HeaderFamily::Ietf] } };
+    let mut headers = Vec::new();
+    for family in given {
+        match headers.contains(&family.value) {
+            true => report.error(family.start(), "this family of headers is there twice"),
+            false => headers.push(family.value),
+        }
+    }
+    Responses { headers }
+}
+
+const DEFAULT_MAX_KEYS: usize = 1_000_000;
+const MOST_KEYS: usize = 1_000_000_000;
+const DEFAULT_RAMP: std::time::Duration = std::time::Duration::from_secs(30);

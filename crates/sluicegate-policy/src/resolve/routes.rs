@@ -1,0 +1,299 @@
+//! `[[route]]`.
+
+use std::collections::BTreeMap;
+
+use http::Method;
+use sluicegate::Unit;
+
+use crate::{
+    Limit, LimitId, Meter, Part, Route, Routes, TierId, Tiers,
+    diagnostic::did_you_mean,
+    file::{File, MeterEntry, Placed, RouteTable},
+    report::Report,
+    template::Template,
+};
+
+use super::limits::Drafts;
+
+/// The most limits of one route: each is a charge of every request.
+const MOST_LIMITS: usize = 64;
+
+/// The routes of the file, and last the one for requests that match none.
+pub(super) fn route_drafts(
+    report: &mut Report<'_>,
+    file: &File,
+    tiers: &Tiers,
+    drafts: &mut Drafts,
+) -> Vec<Route> {
+    let defaults = match &file.defaults.limits {
+        Some(list) => drafts.list(report, "default", list),
+        None => Vec::new(),
+    };
+    let mut unmatched = Route {
+        label: Routes::UNMATCHED.to_owned(),
+        template: None,
+        methods: Vec::new(),
+        tier: None,
+        meter: Meter::default(),
+        weight: 1,
+        limits: Vec::new(),
+        needs_parameters: false,
+    };
+    give_limits(report, &mut unmatched, &defaults, drafts, "for requests that match no route");
+
+    let mut paths: BTreeMap<&str, usize> = BTreeMap::new();
+    for table in &file.route {
+        *paths.entry(table.path.value.as_str()).or_default() += 1;
+    }
+    let mut routes: Vec<Route> =
+        file.route.iter().map(|table| route(report, table, &paths, tiers, drafts, &defaults)).collect();
+    routes.push(unmatched);
+    routes
+}
+
+/// Builds the routers, and says which routes are in each other's way.
+pub(super) fn build(
+    report: &mut Report<'_>,
+    file: &File,
+    routes: Vec<Route>,
+    limits: &[Limit],
+) -> Option<Routes> {
+    for (route, table) in routes.iter().zip(&file.route) {
+        let weighed =
+            route.limits.iter().map(|id| &limits[id.index()]).filter(|it| it.unit() == Unit::Requests);
+        for limit in weighed.filter(|limit| limit.accounts.iter().any(|it| it.quota.burst() < route.weight)) {
+            let start = table.weight.as_ref().map_or(table.path.start(), Placed::start);
+            let message =
+                format!("no request could ever pass `{}`: each costs {}", limit.name(), route.weight);
+            report.error_help(start, message, "give a smaller weight, or a larger quota or burst");
+        }
+    }
+    let collisions = match Routes::build(routes) {
+        Ok(routes) => return Some(routes),
+        Err(mut collisions) => {
+            collisions.sort_unstable();
+            collisions.dedup();
+            collisions
+        }
+    };
+    let mut last = None;
+    // The same two routes collide once for each method that they share.
+    for collision in collisions.into_iter().filter(|it| last.replace(it.route) != Some(it.route)) {
+        let path = &file.route[collision.route].path;
+        let message = match (collision.with.map(|with| &file.route[with].path), collision.same) {
+            (Some(with), true) => format!("another route is for the same requests: `{}`", with.value),
+            (Some(with), false) => format!("the router cannot tell this path from `{}`", with.value),
+            (None, _) => "the router cannot tell this path from another route's".to_owned(),
+        };
+        let help = match collision.same {
+            true => "join the two, or give them different methods",
+            false => "give a parameter a whole segment, as in /models/{model}/predict",
+        };
+        report.error_help(path.start(), message, help);
+    }
+    None
+}
+
+fn route(
+    report: &mut Report<'_>,
+    table: &RouteTable,
+    paths: &BTreeMap<&str, usize>,
+    tiers: &Tiers,
+    drafts: &mut Drafts,
+    defaults: &[(LimitId, usize)],
+) -> Route {
+    let template = match Template::parse(&table.path.value) {
+        Ok(template) => Some(template),
+        Err((message, help)) => {
+            report.error_help(table.path.start(), message, help);
+            None
+        }
+    };
+    let methods = methods(report, table);
+    let mut owner = table.path.value.clone();
+    if paths[table.path.value.as_str()] > 1 {
+        // Routes of one path differ in their methods, and so must the names of their limits.
+        let names = methods.iter().map(|method| method.as_str().to_lowercase());
+        owner = names.chain([owner]).collect::<Vec<_>>().join(" ");
+    }
+    let mut route = Route {
+        label: table.path.value.clone(),
+        template,
+        methods,
+        tier: table.tier.as_ref().and_then(|tier| required_tier(report, tier, tiers)),
+        meter: meter(report, table),
+        weight: weight(report, table),
+        limits: Vec::new(),
+        needs_parameters: false,
+    };
+    match &table.limits {
+        Some(list) => {
+            let limits = drafts.list(report, &owner, list);
+            give_limits(report, &mut route, &limits, drafts, "of this route");
+        }
+        None => {
+            // What is wrong with the defaults has been said once, and is not said again for each route.
+            route.limits = defaults.iter().map(|(id, _)| *id).collect();
+            read_bodies(&mut route, drafts);
+        }
+    }
+    route
+}
+
+/// Gives a route its limits, and looks whether it has what they need.
+fn give_limits(
+    report: &mut Report<'_>,
+    route: &mut Route,
+    limits: &[(LimitId, usize)],
+    drafts: &Drafts,
+    whose: &str,
+) {
+    if let Some((_, start)) = limits.get(MOST_LIMITS) {
+        report.error(*start, format!("more than {MOST_LIMITS} limits {whose}"));
+    }
+    for (id, start) in limits {
+        let unit = drafts.quota(*id).unit();
+        if !route.meter.gives(unit) {
+            let meter = if unit == Unit::Bytes { "\"bytes\"" } else { "{ items = \"/inputs\" }" };
+            let (message, help) = match route.template {
+                None if route.label == Routes::UNMATCHED => (
+                    format!("nothing counts {unit} where there is no route"),
+                    "give the limit to a route with a meter".to_owned(),
+                ),
+                _ => (
+                    format!("the route has no meter of {unit}"),
+                    format!("add to the route: meter = {meter}"),
+                ),
+            };
+            report.error_help(*start, message, help);
+        }
+        let Some(template) = &route.template else { continue };
+        for part in drafts.key(*id).parts() {
+            if let Part::Parameter(name) = part
+                && !template.parameters().any(|known| known == name)
+            {
+                report.error_or(*start, format!("the path has no parameter `{name}`"), || {
+                    let names = template.parameters();
+                    did_you_mean(name, names)
+                        .or_else(|| Some(format!("write `{{{name}}}` in the route's path")))
+                });
+            }
+        }
+    }
+    if route.label == Routes::UNMATCHED && route.template.is_none() {
+        for (id, start) in limits {
+            if let Some(Part::Parameter(name)) =
+                drafts.key(*id).parts().iter().find(|part| matches!(part, Part::Parameter(_)))
+            {
+                let help = "give the limit to the routes whose path has it";
+                report.error_help(*start, format!("no route has the parameter `{name}` here"), help);
+            }
+        }
+    }
+    route.limits = limits.iter().map(|(id, _)| *id).collect();
+    read_bodies(route, drafts);
+}
+
+/// Lets the route read what the keys of its limits are made of.
+fn read_bodies(route: &mut Route, drafts: &Drafts) {
+    for id in &route.limits {
+        for part in drafts.key(*id).parts() {
+            match part {
+                Part::Body(pointer) => {
+                    route.meter = std::mem::take(&mut route.meter).and_value(pointer.clone());
+                }
+                Part::Parameter(_) => route.needs_parameters = true,
+                _ => {}
+            }
+        }
+    }
+}
+
+fn methods(report: &mut Report<'_>, table: &RouteTable) -> Vec<Method> {
+    let Some(list) = &table.methods else { return Vec::new() };
+    if list.value.is_empty() {
+        let help = "leave `methods` out for all of them";
+        report.error_help(list.start(), "a route of no methods matches nothing", help);
+    }
+    let mut methods = Vec::with_capacity(list.value.len());
+    for word in &list.value {
+        let known = METHODS.iter().find(|method| method.as_str() == word.value);
+        match known {
+            None => report.error_or(word.start(), format!("unknown method `{}`", word.value), || {
+                let names = METHODS.iter().map(Method::as_str);
+                did_you_mean(&word.value, names).or_else(|| {
+                    Some(format!("the methods are {}", METHODS.map(|it| it.to_string()).join(", ")))
+                })
+            }),
+            Some(method) if methods.contains(method) => {
+                report.error(word.start(), format!("`{method}` is there twice"));
+            }
+            Some(method) => methods.push(method.clone()),
+        }
+    }
+    methods
+}
+
+fn required_tier(report: &mut Report<'_>, tier: &Placed<String>, tiers: &Tiers) -> Option<TierId> {
+    let found = tiers.find(&tier.value).filter(|_| tiers.are_named());
+    if found.is_none() {
+        report.error_or(tier.start(), format!("no tier is called `{}`", tier.value), || {
+            let names = tiers.as_slice().iter().map(crate::Tier::name).filter(|_| tiers.are_named());
+            did_you_mean(&tier.value, names).or_else(|| Some(format!("add [tiers.{}]", tier.value)))
+        });
+    }
+    found
+}
+
+fn meter(report: &mut Report<'_>, table: &RouteTable) -> Meter {
+    let mut items = None;
+    let mut bytes = false;
+    for entry in table.meter.as_ref().map(Placed::entries).unwrap_or_default() {
+        match &entry.value {
+            MeterEntry::Word(word) if word == "bytes" && !bytes => bytes = true,
+            MeterEntry::Table(table) if items.is_none() => match table.items.value.parse() {
+                Ok(pointer) => items = Some(pointer),
+                Err(error) => {
+                    let message =
+                        format!("`{}` is no JSON pointer: {error}", table.items.value.escape_debug());
+                    report.error_help(table.items.start(), message, "write it as \"/inputs\"");
+                }
+            },
+            MeterEntry::Word(word) if word != "bytes" => {
+                let message = format!("unknown meter `{}`", word.escape_debug());
+                report.error_help(
+                    entry.start(),
+                    message,
+                    "the meters are \"bytes\" and { items = \"/inputs\" }",
+                );
+            }
+            _ => report.error(entry.start(), "this meter is there twice"),
+        }
+    }
+    let meter = items.map_or_else(Meter::default, Meter::items);
+    if bytes { meter.and_bytes() } else { meter }
+}
+
+fn weight(report: &mut Report<'_>, table: &RouteTable) -> u64 {
+    let Some(given) = &table.weight else { return 1 };
+    match u64::try_from(given.value) {
+        Ok(weight @ 1..) => weight,
+        _ => {
+            let message = format!("a weight cannot be {}", given.value);
+            report.error_help(given.start(), message, "give a whole number of requests, at least 1");
+            1
+        }
+    }
+}
+
+const METHODS: [Method; 9] = [
+    Method::GET,
+    Method::HEAD,
+    Method::POST,
+    Method::PUT,
+    Method::PATCH,
+    Method::DELETE,
+    Method::OPTIONS,
+    Method::TRACE,
+    Method::CONNECT,
+];

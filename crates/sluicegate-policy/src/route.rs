@@ -1,0 +1,262 @@
+//! Which requests a list of limits is for.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use http::Method;
+use matchit::Router;
+
+use crate::{LimitId, Meter, TierId, path::Readings, template::Template};
+
+/// Which requests a list of limits is for, with all that deciding one of them needs.
+#[derive(Clone, Debug)]
+pub struct Route {
+    pub(crate) label: String,
+    pub(crate) template: Option<Template>,
+    pub(crate) methods: Vec<Method>,
+    pub(crate) tier: Option<TierId>,
+    pub(crate) meter: Meter,
+    pub(crate) weight: u64,
+    pub(crate) limits: Vec<LimitId>,
+    /// Whether a key of a limit is made of the path's parameters.
+    pub(crate) needs_parameters: bool,
+}
+
+/// The routes of a policy. The last one is for the requests that match no other.
+#[derive(Clone, Debug)]
+pub struct Routes {
+    routes: Vec<Route>,
+    /// A router for each method that a route names: a route that is not for a method must not hide one that is.
+    by_method: Vec<(Method, Router<RouteId>)>,
+    other: Router<RouteId>,
+}
+
+/// Which route of a policy: its place in [`Routes::as_slice`].
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct RouteId(usize);
+
+/// The route of a request.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RouteMatch<'p> {
+    /// Which route.
+    pub route: RouteId,
+    /// The path as it was read: decoded once, what is not ASCII written as `%XX`.
+    pub path: Cow<'p, str>,
+    /// The parameters of the template and their values, where a key of the route is made of one.
+    pub parameters: Vec<(String, String)>,
+}
+
+/// Servers read this path in different ways, so that nobody can tell which limits the request should meet.
+///
+/// It is answered with 400, and nothing is charged.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct AmbiguousPath;
+
+impl Route {
+    /// The path as the policy writes it, for logs and metrics; `unmatched` for the last.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// The methods; none for all.
+    #[must_use]
+    pub fn methods(&self) -> &[Method] {
+        &self.methods
+    }
+
+    /// The tier that callers need.
+    #[must_use]
+    pub fn tier(&self) -> Option<TierId> {
+        self.tier
+    }
+
+    /// What is read from bodies.
+    #[must_use]
+    pub fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// How many `requests` each request costs.
+    #[must_use]
+    pub fn weight(&self) -> u64 {
+        self.weight
+    }
+
+    /// The limits, in the order of the file.
+    #[must_use]
+    pub fn limits(&self) -> &[LimitId] {
+        &self.limits
+    }
+}
+
+impl Routes {
+    /// The label of requests that match no route.
+    pub const UNMATCHED: &str = "unmatched";
+
+    /// Every route; the last is for requests that match no other.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Route] {
+        &self.routes
+    }
+
+    /// The route with this id.
+    #[must_use]
+    pub fn get(&self, id: RouteId) -> &Route {
+        // An id of another policy can be too large; then the request matches no route of this one.
+        self.routes.get(id.0).unwrap_or(&self.routes[self.routes.len() - 1])
+    }
+
+    /// The route for requests that match no other.
+    #[must_use]
+    pub fn unmatched(&self) -> RouteId {
+        RouteId(self.routes.len() - 1)
+    }
+
+    /// The most specific route for a method and a path, as it was sent: percent-encoded, without the query.
+    ///
+    /// A slash more or less at the end leads to the same route, unless the policy has a route for both: some servers
+    /// take it for the same path, and others redirect to it. Upper and lower case differ.
+    ///
+    /// # Errors
+    ///
+    /// When the path can be read as belonging to different routes.
+    pub fn find<'p>(&self, method: &Method, path: &'p str) -> Result<RouteMatch<'p>, AmbiguousPath> {
+        let readings = Readings::of(path).ok_or(AmbiguousPath)?;
+        let router =
+            self.by_method.iter().find(|(known, _)| known == method).map_or(&self.other, |(_, it)| it);
+        let found = self.at(router, readings.usual);
+        for other in readings.others {
+            if self.at(router, Cow::Owned(other)).route != found.route {
+                return Err(AmbiguousPath);
+            }
+        }
+        Ok(found)
+    }
+
+    fn at<'p>(&self, router: &Router<RouteId>, path: Cow<'p, str>) -> RouteMatch<'p> {
+        if let Some((route, parameters)) = self.exactly_at(router, &path) {
+            return RouteMatch { route, path, parameters };
+        }
+        let toggled = match path.strip_suffix('/') {
+            Some(without) => without.to_owned(),
+            None => format!("{path}/"),
+        };
+        match self.exactly_at(router, &toggled) {
+            Some((route, parameters)) => RouteMatch { route, path: Cow::Owned(toggled), parameters },
+            None => RouteMatch { route: self.unmatched(), path, parameters: Vec::new() },
+        }
+    }
+
+    fn exactly_at(&self, router: &Router<RouteId>, path: &str) -> Option<(RouteId, Vec<(String, String)>)> {
+        let found = router.at(path).ok()?;
+        let parameters = match self.get(*found.value).needs_parameters {
+            true => found.params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            false => Vec::new(),
+        };
+        Some((*found.value, parameters))
+    }
+
+    /// Builds the routers. The errors say which route is wrong, why, and with which other route it collides.
+    pub(crate) fn build(routes: Vec<Route>) -> Result<Self, Vec<Collision>> {
+        let mut methods: Vec<Method> = Vec::new();
+        for method in routes.iter().flat_map(|route| &route.methods) {
+            for method in
+                [Some(method), (method == Method::GET).then_some(&Method::HEAD)].into_iter().flatten()
+            {
+                if !methods.contains(method) {
+                    methods.push(method.clone());
+                }
+            }
+        }
+        let mut collisions = Vec::new();
+        let mut by_method = Vec::with_capacity(methods.len());
+        for method in methods {
+            // A route that names the method comes before one that is for all methods. HEAD is a GET without its
+            // body, and Starlette runs the handler of GET for it, so it is limited as GET is.
+            let names = |route: &Route| route.methods.contains(&method);
+            let gets = |route: &Route| method == Method::HEAD && route.methods.contains(&Method::GET);
+            let all = |route: &Route| route.methods.is_empty();
+            let router = router(&routes, &[&names, &gets, &all], &mut collisions);
+            by_method.push((method, router));
+        }
+        let all = |route: &Route| route.methods.is_empty();
+        let other = router(&routes, &[&all], &mut collisions);
+        match collisions.is_empty() {
+            true => Ok(Self { routes, by_method, other }),
+            false => Err(collisions),
+        }
+    }
+}
+
+impl RouteId {
+    /// The place in [`Routes::as_slice`].
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
+impl std::fmt::Display for AmbiguousPath {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(
+            "servers read this path in different ways; send it without `//`, `.`, `..`, `;`, `\\` and %2F",
+        )
+    }
+}
+
+impl std::error::Error for AmbiguousPath {}
+
+/// Two routes that cannot both be.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Collision {
+    /// The later route.
+    pub(crate) route: usize,
+    /// The earlier one; `None` if the route is wrong by itself.
+    pub(crate) with: Option<usize>,
+    /// Whether they are for the very same paths.
+    pub(crate) same: bool,
+}
+
+/// A router of the routes that any of the ranks takes; an earlier rank wins over a later one at the same paths.
+fn router(
+    routes: &[Route],
+    ranks: &[&dyn Fn(&Route) -> bool],
+    collisions: &mut Vec<Collision>,
+) -> Router<RouteId> {
+    let mut router = Router::new();
+    let mut taken: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    let mut patterns: BTreeMap<String, usize> = BTreeMap::new();
+    let mut rests = Vec::new();
+    for (rank, takes) in ranks.iter().enumerate() {
+        for (index, route) in routes.iter().enumerate().filter(|(_, route)| takes(route)) {
+            let Some(template) = &route.template else { continue };
+            match taken.get(&template.shape()) {
+                Some((_, earlier)) if *earlier == rank => {
+                    let (with, _) = taken[&template.shape()];
+                    collisions.push(Collision { route: index, with: Some(with), same: true });
+                    continue;
+                }
+                Some(_) => continue,
+                None => {}
+            }
+            taken.insert(template.shape(), (index, rank));
+            rests.extend(template.with_empty_rest().map(|empty| (empty.pattern(), RouteId(index))));
+            let pattern = template.pattern();
+            match router.insert(pattern.clone(), RouteId(index)) {
+                Ok(()) => {
+                    patterns.insert(pattern, index);
+                }
+                Err(matchit::InsertError::Conflict { with }) => {
+                    let with = patterns.get(&with).copied().filter(|with| *with != index);
+                    collisions.push(Collision { route: index, with, same: false });
+                }
+                Err(_) => collisions.push(Collision { route: index, with: None, same: false }),
+            }
+        }
+    }
+    // After all others, so that a route of its own for the empty rest wins: an error is a route that is there already.
+    for (pattern, route) in rests {
+        let _ = router.insert(pattern, route);
+    }
+    router
+}

@@ -1,0 +1,173 @@
+//! The server that is protected.
+
+use std::{borrow::Cow, fmt, str::FromStr};
+
+use http::{Uri, uri::Scheme};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, de::Error};
+
+/// The server that is protected, by its URL.
+///
+/// ```
+/// use sluicegate_policy::Upstream;
+///
+/// let upstream: Upstream = "http://[::1]:8000/v1/".parse()?;
+/// assert_eq!((upstream.host(), upstream.port(), upstream.base()), ("::1", 8000, "/v1"));
+/// assert_eq!(upstream.to_string(), "http://[::1]:8000/v1");
+/// # Ok::<(), sluicegate_policy::UpstreamError>(())
+/// ```
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Upstream {
+    host: String,
+    port: u16,
+    base: String,
+}
+
+impl Upstream {
+    /// The host's name or address, an IPv6 address without brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port, 80 if the URL has none.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// What goes before every path: empty, or a path that does not end in `/`.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// What the upstream's `Host` header says: `host:port`, without the port 80.
+    #[must_use]
+    pub fn authority(&self) -> String {
+        let host: Cow<'_, str> = if self.host.contains(':') {
+            format!("[{}]", self.host).into()
+        } else {
+            self.host.as_str().into()
+        };
+        match self.port {
+            80 => host.into_owned(),
+            port => format!("{host}:{port}"),
+        }
+    }
+}
+
+impl FromStr for Upstream {
+    type Err = UpstreamError;
+
+    fn from_str(text: &str) -> Result<Self, UpstreamError> {
+        let wrong = |message: &'static str, help| Err(UpstreamError { message, help });
+        if text.contains('#') {
+            return wrong("an upstream has no fragment", "leave out what follows `#`");
+        }
+        let Ok(uri) = text.parse::<Uri>() else { return wrong("not a URL", EXAMPLE) };
+        let scheme = uri.scheme();
+        let authority = match (scheme, uri.authority()) {
+            (Some(scheme), _) if *scheme == Scheme::HTTPS => {
+                return wrong(
+                    "https upstreams are not supported yet",
+                    "put a TLS-terminating hop before it or use http://",
+                );
+            }
+            (Some(scheme), Some(authority)) if *scheme == Scheme::HTTP => authority,
+            (Some(_), _) => return wrong("an upstream speaks http", EXAMPLE),
+            (None, _) => return wrong("an upstream is a URL with a scheme", EXAMPLE),
+        };
+        if authority.as_str().contains('@') {
+            return wrong("an upstream has no user or password", "leave out what stands before `@`");
+        }
+        if uri.query().is_some() {
+            return wrong("an upstream has no query", "leave out what follows `?`");
+        }
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+        let port = match authority.port() {
+            Some(port) => port.as_u16(),
+            // `http` takes `host:` and `host:99999` for hosts without a port.
+            None if authority.as_str().len() > authority.host().len() => {
+                return wrong("a port is a number from 1 to 65535", EXAMPLE);
+            }
+            None => 80,
+        };
+        if host.is_empty() || port == 0 {
+            return wrong("an upstream has a host, and a port other than 0", EXAMPLE);
+        }
+        Ok(Self { host: host.to_owned(), port, base: uri.path().trim_end_matches('/').to_owned() })
+    }
+}
+
+impl fmt::Display for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "http://{}{}", self.authority(), self.base)
+    }
+}
+
+impl<'de> Deserialize<'de> for Upstream {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse()
+            .map_err(|error: UpstreamError| D::Error::custom(format!("{}\n{}", error.message, error.help)))
+    }
+}
+
+impl JsonSchema for Upstream {
+    fn schema_name() -> Cow<'static, str> {
+        "Upstream".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^http://" })
+    }
+}
+
+/// Why a text is no upstream, and what would be right.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct UpstreamError {
+    message: &'static str,
+    help: &'static str,
+}
+
+impl fmt::Display for UpstreamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.message, self.help)
+    }
+}
+
+impl std::error::Error for UpstreamError {}
+
+const EXAMPLE: &str = "write it as \"http://127.0.0.1:8000\"";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upstream_that_cannot_be_reached_as_written_is_refused() {
+        for (text, message) in [
+            ("", "not a URL"),
+            ("localhost:8000", "an upstream is a URL with a scheme"),
+            ("/predict", "an upstream is a URL with a scheme"),
+            ("https://model", "https upstreams are not supported yet"),
+            ("ftp://model", "an upstream speaks http"),
+            ("http://user:secret@model", "an upstream has no user or password"),
+            ("http://model/?a", "an upstream has no query"),
+            ("http://model/#a", "an upstream has no fragment"),
+            ("http://model:0", "an upstream has a host, and a port other than 0"),
+            ("http://model:99999", "a port is a number from 1 to 65535"),
+        ] {
+            assert_eq!(text.parse::<Upstream>().unwrap_err().message, message, "{text}");
+        }
+    }
+
+    #[test]
+    fn port_80_is_left_out_of_the_host_header() {
+        let authority = |text: &str| text.parse::<Upstream>().unwrap().authority();
+        assert_eq!(authority("http://model"), "model");
+        assert_eq!(authority("http://model:8000/"), "model:8000");
+        assert_eq!(authority("http://[::1]"), "[::1]");
+    }
+}

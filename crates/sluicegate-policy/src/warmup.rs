@@ -1,0 +1,112 @@
+//! Smaller limits while the upstream warms up.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use sluicegate::Timestamp;
+
+use crate::Scale;
+
+/// Smaller limits while the upstream warms up: a fixed scale until it is ready, then an even ramp to the whole.
+///
+/// One value is shared by all that decide, and whoever probes the upstream tells it of the first success.
+/// A token bucket's account is kept in time, so the growth hands out nothing that was withheld before.
+///
+/// ```
+/// use sluicegate::Timestamp;
+/// use sluicegate_policy::{Scale, Warmup};
+/// use std::time::Duration;
+///
+/// let warmup = Warmup::new(Scale::of(0.2).unwrap(), "/health".to_owned(), Duration::from_secs(30));
+/// let now = Timestamp::EPOCH;
+/// assert_eq!(warmup.scale(now), Scale::of(0.2));
+/// warmup.ready(now);
+/// assert_eq!(warmup.scale(now + Duration::from_secs(15)), Scale::of(0.6));
+/// assert_eq!(warmup.scale(now + Duration::from_secs(30)), None);
+/// ```
+#[derive(Debug)]
+pub struct Warmup {
+    scale: Scale,
+    path: String,
+    ramp: Duration,
+    /// Ticks of the first success.
+    ready: AtomicU64,
+}
+
+impl Warmup {
+    /// Starts cold.
+    #[must_use]
+    pub fn new(scale: Scale, path: String, ramp: Duration) -> Self {
+        Self { scale, path, ramp, ready: AtomicU64::new(COLD) }
+    }
+
+    /// The path that answers 200 once the upstream is ready.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Whether the upstream has been ready.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed) != COLD
+    }
+
+    /// The upstream is ready: the ramp begins. Only the first call counts.
+    pub fn ready(&self, now: Timestamp) {
+        let ticks = now.ticks().min(COLD - 1);
+        // Whoever comes second finds the ramp begun, which is what it wanted.
+        let _ = self.ready.compare_exchange(COLD, ticks, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// The scale of every limit at this moment; `None` once the limits are whole.
+    ///
+    /// A request then takes the quota's [`scaled`](sluicegate::Quota::scaled) amount.
+    #[inline]
+    #[must_use]
+    pub fn scale(&self, now: Timestamp) -> Option<Scale> {
+        let ready = self.ready.load(Ordering::Relaxed);
+        if ready == COLD {
+            return Some(self.scale);
+        }
+        let passed = now.since(Timestamp::from_ticks(ready));
+        if passed >= self.ramp {
+            return None;
+        }
+        // `passed` is below `ramp`, so the sum stays below the whole.
+        let missing = u128::from(Scale::WHOLE.millionths().saturating_sub(self.scale.millionths()));
+        let gained = missing * passed.as_nanos() / self.ramp.as_nanos().max(1);
+        let millionths = self.scale.millionths() + u64::try_from(gained).unwrap_or(u64::MAX);
+        Some(Scale::from_millionths(millionths))
+    }
+}
+
+const COLD: u64 = u64::MAX;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_success_begins_the_ramp_and_no_other() {
+        let warmup = Warmup::new(Scale::of(0.2).unwrap(), "/health".into(), Duration::from_secs(10));
+        let at = |seconds| Timestamp::EPOCH + Duration::from_secs(seconds);
+        assert!(!warmup.is_ready());
+        assert_eq!(warmup.scale(at(1_000)), Scale::of(0.2));
+        warmup.ready(at(1_000));
+        warmup.ready(at(1_009));
+        assert!(warmup.is_ready());
+        assert_eq!(warmup.scale(at(1_005)), Scale::of(0.6));
+        assert_eq!(warmup.scale(at(999)), Scale::of(0.2), "a clock may be read before the ramp began");
+        assert_eq!(warmup.scale(at(1_010)), None);
+    }
+
+    #[test]
+    fn without_a_ramp_limits_are_whole_at_once() {
+        let warmup = Warmup::new(Scale::of(0.2).unwrap(), "/health".into(), Duration::ZERO);
+        warmup.ready(Timestamp::EPOCH);
+        assert_eq!(warmup.scale(Timestamp::EPOCH), None);
+    }
+}
