@@ -4,8 +4,35 @@
 //! engine: values, algorithms, and a store in memory. It does no I/O, knows nothing of HTTP and needs no runtime.
 //!
 //! * A [`Quota`] is an amount of a [`Unit`] per window. A [`Charge`] takes a [`Cost`] of it from a [`Key`]'s account.
-//! * A [`Store`] takes all charges of a request, or none. A denial is a value, [`Decision::Deny`], and says exactly
+//! * A [`Limiter`] takes all charges of a request, or none. A denial is a value, [`Decision::Deny`], and says exactly
 //!   how long to wait.
+//! * An admitted request gets a [`Permit`]: settled with what was really used, or dropped, which frees its slots of
+//!   concurrent limits.
+//! * A [`Store`] keeps the balances. [`MemoryStore`] is one, for a single process.
+//!
+//! ```
+//! use sluicegate::{Charge, Cost, Decision, Limiter, MemoryStore, Quota};
+//!
+//! let limiter = Limiter::new(MemoryStore::new());
+//! let requests: Quota = "10/minute".parse()?;
+//! let items: Quota = "100 items/minute".parse()?;
+//! let slots = Quota::concurrent(4);
+//!
+//! let charges = [
+//!     Charge::new("requests|alice", requests),
+//!     Charge::new("items|alice", items).cost(32),
+//!     Charge::new("gpu", slots),
+//! ];
+//! match limiter.take_now(&charges) {
+//!     Decision::Allow(permit) => {
+//!         assert_eq!(permit.balances()[1].remaining, 68);
+//!         // Eight of the 32 items were already in the model's cache.
+//!         permit.settle_now(&[Cost::ONE, Cost::new(24)]);
+//!     }
+//!     Decision::Deny(denial) => eprintln!("limit {} says: wait {:?}", denial.charge, denial.wait),
+//! }
+//! # Ok::<(), sluicegate::QuotaError>(())
+//! ```
 
 mod algorithm;
 mod balance;
@@ -15,6 +42,9 @@ mod cost;
 mod decision;
 mod key;
 mod lease;
+mod limiter;
+mod memory;
+mod permit;
 mod quota;
 mod store;
 mod timestamp;
@@ -31,6 +61,9 @@ pub use cost::Cost;
 pub use decision::{Decision, Denial};
 pub use key::Key;
 pub use lease::{Lease, Taken};
+pub use limiter::Limiter;
+pub use memory::{MemoryStore, MemoryStoreBuilder};
+pub use permit::Permit;
 pub use quota::{Quota, QuotaError};
 pub use store::{Store, StoreError};
 pub use timestamp::Timestamp;

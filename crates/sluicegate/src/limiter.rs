@@ -1,0 +1,80 @@
+//! Decides for requests.
+
+use std::{fmt, sync::Arc};
+
+use crate::{Charge, Clock, Decision, MemoryStore, Permit, Store, StoreError};
+
+/// Decides for requests, on the balances of one store. Its clones share the store.
+///
+/// ```
+/// use sluicegate::{Charge, Cost, Decision, Limiter, MemoryStore, Quota};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # block_on(async {
+/// let limiter = Limiter::new(MemoryStore::new());
+/// let requests: Quota = "60/minute".parse()?;
+/// let tokens: Quota = "100000 tokens/minute".parse()?;
+///
+/// let charges = [Charge::new("rpm|alice", requests), Charge::new("tpm|alice", tokens).cost(812)];
+/// match limiter.take(&charges).await? {
+///     // Both were charged. The model answered with fewer tokens than were expected:
+///     Decision::Allow(permit) => permit.settle(&[Cost::ONE, Cost::new(530)]).await?,
+///     // Neither was charged.
+///     Decision::Deny(denial) => println!("come back in {:?}", denial.retry_after()),
+/// }
+/// # Ok(())
+/// # })
+/// # }
+/// # fn block_on<T>(future: impl Future<Output = T>) -> T {
+/// #     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+/// #     match std::pin::pin!(future).poll(&mut context) {
+/// #         std::task::Poll::Ready(value) => value,
+/// #         std::task::Poll::Pending => unreachable!("memory never waits"),
+/// #     }
+/// # }
+/// ```
+pub struct Limiter<S> {
+    store: Arc<S>,
+}
+
+impl<S: Store> Limiter<S> {
+    /// A limiter on this store, which may be shared already.
+    pub fn new(store: impl Into<Arc<S>>) -> Self {
+        Self { store: store.into() }
+    }
+
+    /// Takes every charge, or takes none and names the one that was denied.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer: then nobody knows whether the charges were taken.
+    pub async fn take(&self, charges: &[Charge]) -> Result<Decision<Permit<S>>, StoreError> {
+        let decision = self.store.take(charges).await?;
+        Ok(decision.map(|taken| Permit::new(Arc::clone(&self.store), charges, taken)))
+    }
+
+    /// Where the balances are kept.
+    #[must_use]
+    pub fn store(&self) -> &Arc<S> {
+        &self.store
+    }
+}
+
+impl<C: Clock> Limiter<MemoryStore<C>> {
+    /// Takes every charge, or none: [`take`](Self::take) without a future, for memory never waits.
+    pub fn take_now(&self, charges: &[Charge]) -> Decision<Permit<MemoryStore<C>>> {
+        self.store.take_now(charges).map(|taken| Permit::new(Arc::clone(&self.store), charges, taken))
+    }
+}
+
+impl<S> Clone for Limiter<S> {
+    fn clone(&self) -> Self {
+        Self { store: Arc::clone(&self.store) }
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for Limiter<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Limiter").field("store", &self.store).finish()
+    }
+}

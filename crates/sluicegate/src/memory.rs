@@ -1,0 +1,302 @@
+//! A store in this process's memory.
+
+mod accounts;
+mod builder;
+mod evicted;
+mod fingerprint;
+mod holders;
+mod shard;
+mod table;
+
+use std::{
+    fmt,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use smallvec::{SmallVec, smallvec};
+
+pub use builder::MemoryStoreBuilder;
+use evicted::Evicted;
+use fingerprint::{Fingerprint, Secret};
+use shard::Shard;
+
+use crate::{
+    Algorithm, Balance, Balances, Charge, Clock, Cost, Decision, Denial, Lease, Store, StoreError,
+    SystemClock, Taken, Wait, timestamp::duration,
+};
+
+/// A store in this process's memory: exact, bounded, and without a task or a thread of its own.
+///
+/// ```
+/// use sluicegate::{Charge, ManualClock, MemoryStore, Quota};
+/// use std::time::Duration;
+///
+/// let clock = ManualClock::new();
+/// let store = MemoryStore::builder().max_keys(10_000).clock(clock.clone()).build();
+///
+/// let quota: Quota = "2/minute".parse()?;
+/// let charges = [Charge::new("alice", quota)];
+/// assert!(store.take_now(&charges).is_allowed());
+/// assert!(store.take_now(&charges).is_allowed());
+/// let denial = store.take_now(&charges);
+/// let wait = denial.denial().and_then(|denial| denial.retry_after());
+/// assert_eq!(wait, Some(Duration::from_secs(30)));
+///
+/// clock.advance(Duration::from_secs(30));
+/// assert!(store.take_now(&charges).is_allowed());
+/// # Ok::<(), sluicegate::QuotaError>(())
+/// ```
+///
+/// # Atomicity
+///
+/// Keys are spread over shards, each behind a lock. A request's charges are judged and taken while all of its
+/// shards are locked, in order, so a request is charged everywhere or nowhere, and nobody sees it half charged.
+///
+/// # Memory
+///
+/// Keys themselves are not kept, only 128 bits of a hash that is keyed by a random secret. Each algorithm has a
+/// table of its own, with room for [`max_keys`](MemoryStoreBuilder::max_keys) and a quarter more. It takes memory
+/// as keys arrive, and never more than this for each of `max_keys`:
+///
+/// | algorithm | bytes |
+/// |---|---|
+/// | token bucket | 20 |
+/// | fixed window | 50 |
+/// | sliding window | 60 |
+/// | sliding log | 70, and 16 for each charge in its window |
+/// | concurrent | about 100, only while somebody holds a slot |
+///
+/// An account that has earned back what it spent is as good as none; its slot is used again when somebody needs
+/// it. When there is no such slot, the account that has spent least is forgotten and [counted](Self::evictions),
+/// never the one that was used least recently: a caller that floods the store with new keys evicts those keys, not
+/// the account that it has used up. The slots of concurrent limits are never forgotten while they are held.
+pub struct MemoryStore<C = SystemClock> {
+    shards: Box<[Locked]>,
+    secret: Secret,
+    leases: AtomicU64,
+    max_keys: usize,
+    clock: C,
+}
+
+/// Aligned so that two shards' locks never share a cache line.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Locked(Mutex<Shard>);
+
+impl MemoryStore {
+    /// A store of a million keys that follows the system's clock.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// A store to be set up.
+    pub fn builder() -> MemoryStoreBuilder {
+        MemoryStoreBuilder::new()
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<C: Clock> MemoryStore<C> {
+    /// Takes every charge, or takes none and names the one that was denied: [`Store::take`] without a future.
+    #[inline]
+    pub fn take_now(&self, charges: &[Charge]) -> Decision<Taken> {
+        if let [charge] = charges {
+            let fingerprint = self.secret.fingerprint(&charge.key);
+            let mut shard = self.lock(fingerprint.shard(self.shards.len()));
+            let now = self.clock.now();
+            if let Some(balance) = shard.take(fingerprint, charge, now) {
+                drop(shard);
+                let balances = smallvec![balance];
+                return match balance.wait {
+                    Wait::None => Decision::Allow(Taken { balances, lease: Lease { id: 0, taken_at: now } }),
+                    wait => Decision::Deny(Denial { charge: 0, wait, balances }),
+                };
+            }
+        }
+        self.take_together(charges)
+    }
+
+    /// Replaces the estimates in `charges` by their `actual` costs: [`Store::settle`] without a future.
+    pub fn settle_now(&self, charges: &[Charge], lease: Lease, actual: &[Cost]) {
+        for (index, charge) in charges.iter().enumerate() {
+            let actual = match charge.quota.algorithm() {
+                // Slots are given back whatever they cost.
+                Algorithm::Concurrent => Cost::ZERO,
+                _ => match actual.get(index) {
+                    Some(actual) if *actual != charge.cost => *actual,
+                    _ => continue,
+                },
+            };
+            let fingerprint = self.secret.fingerprint(&charge.key);
+            let mut shard = self.lock(fingerprint.shard(self.shards.len()));
+            let now = self.clock.now();
+            let accounts = shard.accounts_mut(charge.quota.algorithm());
+            accounts.settle(fingerprint, &charge.quota, charge.cost, actual, lease, now);
+        }
+    }
+
+    /// The store's clock.
+    pub fn clock(&self) -> &C {
+        &self.clock
+    }
+
+    /// How many keys the store was made for, of each algorithm.
+    pub fn max_keys(&self) -> usize {
+        self.max_keys
+    }
+
+    /// How many accounts are kept. One that has earned back what it spent counts until its slot is used again.
+    #[expect(clippy::len_without_is_empty, reason = "a number to watch; whether it is zero says nothing")]
+    pub fn len(&self) -> usize {
+        (0..self.shards.len()).map(|shard| self.lock(shard).len()).sum()
+    }
+
+    /// How many accounts were forgotten, for want of room, before they had earned back what they spent.
+    pub fn evictions(&self) -> u64 {
+        self.evicted().accounts
+    }
+
+    /// What those accounts had spent, as the time that earning it back would have taken. No more was admitted
+    /// beyond the quotas than their callers earn in this time.
+    pub fn forgiven(&self) -> Duration {
+        duration(self.evicted().ticks)
+    }
+
+    fn evicted(&self) -> Evicted {
+        (0..self.shards.len()).fold(Evicted::default(), |sum, shard| sum + self.lock(shard).evicted())
+    }
+
+    /// Several charges, or one that needs a lease.
+    fn take_together(&self, charges: &[Charge]) -> Decision<Taken> {
+        let fingerprints: SmallVec<[Fingerprint; 4]> =
+            charges.iter().map(|charge| self.secret.fingerprint(&charge.key)).collect();
+        let mut order: SmallVec<[usize; 4]> =
+            fingerprints.iter().map(|fingerprint| fingerprint.shard(self.shards.len())).collect();
+        // Everybody locks in the same order, so nobody waits for somebody who waits for them.
+        order.sort_unstable();
+        order.dedup();
+        let mut shards: SmallVec<[MutexGuard<'_, Shard>; 4]> =
+            order.iter().map(|shard| self.lock(*shard)).collect();
+        let locked = |fingerprint: Fingerprint| {
+            order.partition_point(|shard| *shard < fingerprint.shard(self.shards.len()))
+        };
+        let now = self.clock.now();
+
+        let mut balances = Balances::with_capacity(charges.len());
+        let mut denied: Option<(usize, Wait)> = None;
+        for (index, charge) in charges.iter().enumerate() {
+            let accounts = shards[locked(fingerprints[index])].accounts(charge.quota.algorithm());
+            let mut earlier = earlier_on_account(charges, &fingerprints, index).peekable();
+            let balance = match earlier.peek() {
+                None => accounts.judge(fingerprints[index], &charge.quota, charge.cost, now),
+                Some(_) => {
+                    let balance = accounts.judge_after(
+                        &mut earlier,
+                        fingerprints[index],
+                        &charge.quota,
+                        charge.cost,
+                        now,
+                    );
+                    let earlier = earlier_on_account(charges, &fingerprints, index);
+                    not_beyond_burst(balance, charge, earlier)
+                }
+            };
+            if balance.wait > denied.map_or(Wait::None, |(_, wait)| wait) {
+                denied = Some((index, balance.wait));
+            }
+            balances.push(balance);
+        }
+
+        if let Some((charge, wait)) = denied {
+            // Nothing is charged, so every account stands as a peek would find it.
+            for ((balance, charge), fingerprint) in balances.iter_mut().zip(charges).zip(&fingerprints) {
+                let accounts = shards[locked(*fingerprint)].accounts(charge.quota.algorithm());
+                let untouched = accounts.judge(*fingerprint, &charge.quota, Cost::ZERO, now);
+                *balance = Balance { wait: balance.wait, ..untouched };
+            }
+            return Decision::Deny(Denial { charge, wait, balances });
+        }
+
+        let lease = Lease { id: self.lease_id(charges), taken_at: now };
+        for (charge, fingerprint) in charges.iter().zip(&fingerprints) {
+            let accounts = shards[locked(*fingerprint)].accounts_mut(charge.quota.algorithm());
+            accounts.charge(*fingerprint, &charge.quota, charge.cost, lease, now);
+        }
+        Decision::Allow(Taken { balances, lease })
+    }
+
+    /// A number that no other lease has, where one is needed: counting is a memory access that all threads share.
+    fn lease_id(&self, charges: &[Charge]) -> u64 {
+        match charges.iter().any(|charge| charge.quota.algorithm() == Algorithm::Concurrent) {
+            true => self.leases.fetch_add(1, Ordering::Relaxed),
+            false => 0,
+        }
+    }
+
+    #[inline]
+    fn lock(&self, shard: usize) -> MutexGuard<'_, Shard> {
+        // A thread that panicked here left accounts that are each whole: it can only have come from a clock, which
+        // is read before anything is written. Refusing to serve would be worse than one charge too few.
+        self.shards[shard].0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<C: Clock> Store for MemoryStore<C> {
+    #[inline]
+    async fn take(&self, charges: &[Charge]) -> Result<Decision<Taken>, StoreError> {
+        Ok(self.take_now(charges))
+    }
+
+    async fn settle(&self, charges: &[Charge], lease: Lease, actual: &[Cost]) -> Result<(), StoreError> {
+        self.settle_now(charges, lease, actual);
+        Ok(())
+    }
+
+    fn release(&self, charges: &[Charge], lease: Lease) {
+        for charge in charges.iter().filter(|charge| charge.quota.algorithm() == Algorithm::Concurrent) {
+            let fingerprint = self.secret.fingerprint(&charge.key);
+            self.lock(fingerprint.shard(self.shards.len())).holders.release(fingerprint, lease);
+        }
+    }
+}
+
+impl<C> fmt::Debug for MemoryStore<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore").field("max_keys", &self.max_keys).finish_non_exhaustive()
+    }
+}
+
+/// The charges before the one at `index` that are on its account.
+fn earlier_on_account<'a>(
+    charges: &'a [Charge],
+    fingerprints: &'a [Fingerprint],
+    index: usize,
+) -> impl Iterator<Item = &'a Charge> {
+    let account = |index: usize| (fingerprints[index], charges[index].quota.algorithm());
+    (0..index).filter(move |earlier| account(*earlier) == account(index)).map(|earlier| &charges[earlier])
+}
+
+/// Two charges that each fit into a full account, but not together, never fit.
+fn not_beyond_burst<'a>(
+    balance: Balance,
+    charge: &Charge,
+    earlier: impl Iterator<Item = &'a Charge>,
+) -> Balance {
+    let together = earlier
+        .filter(|earlier| earlier.quota == charge.quota)
+        .fold(charge.cost.units(), |sum, earlier| sum.saturating_add(earlier.cost.units()));
+    match charge.cost.is_zero() || charge.quota.can_hold(Cost::new(together)) {
+        true => balance,
+        false => Balance { wait: Wait::Forever, ..balance },
+    }
+}

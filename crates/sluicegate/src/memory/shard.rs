@@ -1,0 +1,83 @@
+//! One part of the store, behind one lock.
+
+use super::{accounts::Accounts, evicted::Evicted, fingerprint::Fingerprint, holders::Holders, table::Table};
+use crate::{
+    Algorithm, Balance, Charge, Timestamp,
+    accounts::{FixedWindow, SlidingLog, SlidingWindow, TokenBucket},
+};
+
+/// All accounts of the keys that fall into this shard: a table for each algorithm, which takes memory once the
+/// algorithm is used.
+#[derive(Debug)]
+pub(super) struct Shard {
+    token_buckets: Table<TokenBucket>,
+    fixed_windows: Table<FixedWindow>,
+    sliding_windows: Table<SlidingWindow>,
+    sliding_logs: Table<SlidingLog>,
+    pub(super) holders: Holders,
+}
+
+impl Shard {
+    pub(super) fn with_room_for(keys: usize) -> Self {
+        Self {
+            token_buckets: Table::with_room_for(keys),
+            fixed_windows: Table::with_room_for(keys),
+            sliding_windows: Table::with_room_for(keys),
+            sliding_logs: Table::with_room_for(keys),
+            holders: Holders::default(),
+        }
+    }
+
+    /// Judges the only charge of a request, and takes it if it fits; `None` for a concurrent limit, which needs
+    /// a lease.
+    #[inline]
+    pub(super) fn take(
+        &mut self,
+        fingerprint: Fingerprint,
+        charge: &Charge,
+        now: Timestamp,
+    ) -> Option<Balance> {
+        Some(match charge.quota.algorithm() {
+            Algorithm::TokenBucket => self.token_buckets.take(fingerprint, charge, now),
+            Algorithm::FixedWindow => self.fixed_windows.take(fingerprint, charge, now),
+            Algorithm::SlidingWindow => self.sliding_windows.take(fingerprint, charge, now),
+            Algorithm::SlidingLog => self.sliding_logs.take(fingerprint, charge, now),
+            Algorithm::Concurrent => return None,
+        })
+    }
+
+    pub(super) fn accounts(&self, algorithm: Algorithm) -> &dyn Accounts {
+        match algorithm {
+            Algorithm::TokenBucket => &self.token_buckets,
+            Algorithm::FixedWindow => &self.fixed_windows,
+            Algorithm::SlidingWindow => &self.sliding_windows,
+            Algorithm::SlidingLog => &self.sliding_logs,
+            Algorithm::Concurrent => &self.holders,
+        }
+    }
+
+    pub(super) fn accounts_mut(&mut self, algorithm: Algorithm) -> &mut dyn Accounts {
+        match algorithm {
+            Algorithm::TokenBucket => &mut self.token_buckets,
+            Algorithm::FixedWindow => &mut self.fixed_windows,
+            Algorithm::SlidingWindow => &mut self.sliding_windows,
+            Algorithm::SlidingLog => &mut self.sliding_logs,
+            Algorithm::Concurrent => &mut self.holders,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.token_buckets.len()
+            + self.fixed_windows.len()
+            + self.sliding_windows.len()
+            + self.sliding_logs.len()
+            + self.holders.len()
+    }
+
+    pub(super) fn evicted(&self) -> Evicted {
+        self.token_buckets.evicted()
+            + self.fixed_windows.evicted()
+            + self.sliding_windows.evicted()
+            + self.sliding_logs.evicted()
+    }
+}

@@ -1,0 +1,241 @@
+//! A table of accounts that never grows beyond its bound.
+
+use std::array;
+
+use super::{accounts::Accounts, evicted::Evicted, fingerprint::Fingerprint};
+use crate::{Balance, Charge, Cost, Lease, Quota, Timestamp, accounts::Account};
+
+/// The accounts of one algorithm in one shard.
+///
+/// A key may be in either of two buckets of eight slots, and a new one goes to that with more room. When both are
+/// full of accounts that still matter, the one that has spent least is forgotten: whoever floods the store with
+/// new keys evicts those same keys, not the caller that used up its quota.
+///
+/// The table is sized to be four fifths full at its number of keys, where fewer than one key in a thousand is
+/// evicted. Its memory comes page by page as keys arrive, and stays.
+#[derive(Debug)]
+pub(super) struct Table<A> {
+    /// Empty until the first account is kept.
+    pages: Box<[Option<Box<Page<A>>>]>,
+    buckets: u32,
+    len: usize,
+    evicted: Evicted,
+}
+
+impl<A: Account> Table<A> {
+    /// An empty table that has room for `keys`.
+    pub(super) fn with_room_for(keys: usize) -> Self {
+        let buckets = keys.saturating_add(keys / 4).div_ceil(SLOTS).max(1);
+        Self {
+            pages: Box::default(),
+            buckets: u32::try_from(buckets).unwrap_or(u32::MAX),
+            len: 0,
+            evicted: Evicted::default(),
+        }
+    }
+
+    /// Slots in use, those of accounts that are idle by now included.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn evicted(&self) -> Evicted {
+        self.evicted
+    }
+
+    /// Judges one charge, and takes it if it fits.
+    #[inline]
+    pub(super) fn take(&mut self, fingerprint: Fingerprint, charge: &Charge, now: Timestamp) -> Balance {
+        let Charge { quota, cost, .. } = charge;
+        if let Some(account) = self.find_mut(fingerprint) {
+            let balance = account.judge(quota, *cost, now);
+            if balance.wait.fits() {
+                account.charge(quota, *cost, now);
+            }
+            return balance;
+        }
+        let mut account = A::default();
+        let balance = account.judge(quota, *cost, now);
+        if balance.wait.fits() && !cost.is_zero() {
+            account.charge(quota, *cost, now);
+            self.insert(fingerprint, account, now);
+        }
+        balance
+    }
+
+    #[inline]
+    fn find(&self, fingerprint: Fingerprint) -> Option<&A> {
+        let tag = fingerprint.tag();
+        fingerprint.buckets(self.buckets).into_iter().find_map(|bucket| {
+            let bucket = self.bucket(bucket)?;
+            let slot = bucket.tags.iter().position(|kept| *kept == tag)?;
+            bucket.accounts.get(slot)
+        })
+    }
+
+    #[inline]
+    fn find_mut(&mut self, fingerprint: Fingerprint) -> Option<&mut A> {
+        let tag = fingerprint.tag();
+        let (bucket, slot) = fingerprint.buckets(self.buckets).into_iter().find_map(|index| {
+            let slot = self.bucket(index)?.tags.iter().position(|kept| *kept == tag)?;
+            Some((index, slot))
+        })?;
+        self.pages.get_mut(bucket / PAGE)?.as_mut()?.buckets[bucket % PAGE].accounts.get_mut(slot)
+    }
+
+    #[inline]
+    fn bucket(&self, bucket: usize) -> Option<&Bucket<A>> {
+        Some(&self.pages.get(bucket / PAGE)?.as_ref()?.buckets[bucket % PAGE])
+    }
+
+    /// Keeps an account that the table does not hold.
+    #[cold]
+    fn insert(&mut self, fingerprint: Fingerprint, account: A, now: Timestamp) {
+        if self.pages.is_empty() {
+            let pages = usize::try_from(self.buckets).unwrap_or(usize::MAX).div_ceil(PAGE);
+            self.pages = (0..pages).map(|_| None).collect();
+        }
+        let [first, second] = fingerprint.buckets(self.buckets);
+        let (first_room, second_room) = (self.room(first, now), self.room(second, now));
+        let bucket = match first_room.idle >= second_room.idle {
+            _ if first_room.idle + second_room.idle == 0 && first_room.least > second_room.least => second,
+            true => first,
+            false => second,
+        };
+        let room = if bucket == first { first_room } else { second_room };
+        let page = self.pages[bucket / PAGE].get_or_insert_with(Box::default);
+        let (tag, kept) = page.buckets[bucket % PAGE].slot(room.slot);
+        if *tag == 0 {
+            self.len += 1;
+        } else if room.idle == 0 {
+            self.evicted.count(room.least);
+        }
+        (*tag, *kept) = (fingerprint.tag(), account);
+    }
+
+    /// Where in a bucket a new account would go, and at what price.
+    fn room(&self, bucket: usize, now: Timestamp) -> Room {
+        let Some(bucket) = self.bucket(bucket) else {
+            return Room { idle: SLOTS, slot: 0, least: 0 };
+        };
+        let mut room = Room { idle: 0, slot: 0, least: u64::MAX };
+        for (slot, account) in bucket.accounts.iter().enumerate() {
+            let spent = match account.idle_at() <= now {
+                true => 0,
+                // An account that still matters never goes before one that does not.
+                false => account.spent(now).max(1),
+            };
+            room.idle += usize::from(spent == 0);
+            if spent < room.least {
+                (room.slot, room.least) = (slot, spent);
+            }
+        }
+        room
+    }
+}
+
+impl<A: Account + Clone> Accounts for Table<A> {
+    fn judge(&self, fingerprint: Fingerprint, quota: &Quota, cost: Cost, now: Timestamp) -> Balance {
+        match self.find(fingerprint) {
+            Some(account) => account.judge(quota, cost, now),
+            None => A::default().judge(quota, cost, now),
+        }
+    }
+
+    fn judge_after(
+        &self,
+        earlier: &mut dyn Iterator<Item = &Charge>,
+        fingerprint: Fingerprint,
+        quota: &Quota,
+        cost: Cost,
+        now: Timestamp,
+    ) -> Balance {
+        let mut account = self.find(fingerprint).cloned().unwrap_or_default();
+        for charge in earlier {
+            account.charge(&charge.quota, charge.cost, now);
+        }
+        account.judge(quota, cost, now)
+    }
+
+    fn charge(&mut self, fingerprint: Fingerprint, quota: &Quota, cost: Cost, _: Lease, now: Timestamp) {
+        if cost.is_zero() {
+            return;
+        }
+        match self.find_mut(fingerprint) {
+            Some(account) => account.charge(quota, cost, now),
+            None => {
+                let mut account = A::default();
+                account.charge(quota, cost, now);
+                self.insert(fingerprint, account, now);
+            }
+        }
+    }
+
+    fn settle(
+        &mut self,
+        fingerprint: Fingerprint,
+        quota: &Quota,
+        estimate: Cost,
+        actual: Cost,
+        lease: Lease,
+        now: Timestamp,
+    ) {
+        match self.find_mut(fingerprint) {
+            Some(account) => account.settle(quota, estimate, actual, lease.taken_at, now),
+            // The account was forgotten, and the estimate with it: there is nothing to give back.
+            None if actual <= estimate => {}
+            None => {
+                let mut account = A::default();
+                account.settle(quota, estimate, actual, lease.taken_at, now);
+                self.insert(fingerprint, account, now);
+            }
+        }
+    }
+}
+
+/// Where in a bucket a new account would go.
+#[derive(Clone, Copy, Debug)]
+struct Room {
+    /// How many slots nobody would miss.
+    idle: usize,
+    /// The slot to use.
+    slot: usize,
+    /// What its account has spent, in ticks.
+    least: u64,
+}
+
+/// As many buckets as are allocated together: 4 KiB of token buckets.
+#[derive(Debug)]
+struct Page<A> {
+    buckets: [Bucket<A>; PAGE],
+}
+
+impl<A: Default> Default for Page<A> {
+    fn default() -> Self {
+        Self { buckets: array::from_fn(|_| Bucket::default()) }
+    }
+}
+
+/// Eight slots. The tags come first and fill one cache line, so that a key that is elsewhere costs one line.
+#[derive(Debug)]
+#[repr(C, align(64))]
+struct Bucket<A> {
+    /// Zero where nobody ever was.
+    tags: [u64; SLOTS],
+    accounts: [A; SLOTS],
+}
+
+impl<A> Bucket<A> {
+    fn slot(&mut self, slot: usize) -> (&mut u64, &mut A) {
+        (&mut self.tags[slot], &mut self.accounts[slot])
+    }
+}
+
+impl<A: Default> Default for Bucket<A> {
+    fn default() -> Self {
+        Self { tags: [0; SLOTS], accounts: array::from_fn(|_| A::default()) }
+    }
+}
+
+const SLOTS: usize = 8;
+const PAGE: usize = 32;

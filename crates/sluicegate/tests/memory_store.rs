@@ -1,0 +1,198 @@
+//! What the memory store promises, seen from outside.
+
+use std::{thread, time::Duration};
+
+use sluicegate::{
+    Algorithm, Charge, Cost, Decision, Limiter, ManualClock, MemoryStore, Quota, Store, Taken, Wait,
+};
+
+fn store() -> (MemoryStore<ManualClock>, ManualClock) {
+    let clock = ManualClock::new();
+    (MemoryStore::builder().clock(clock.clone()).build(), clock)
+}
+
+fn quota(text: &str) -> Quota {
+    text.parse().expect("a quota")
+}
+
+fn remaining(decision: &Decision<Taken>) -> Vec<u64> {
+    match decision {
+        Decision::Allow(taken) => taken.balances.iter().map(|balance| balance.remaining).collect(),
+        Decision::Deny(denial) => denial.balances.iter().map(|balance| balance.remaining).collect(),
+    }
+}
+
+#[test]
+fn every_algorithm_admits_its_amount_at_once_and_no_more() {
+    for algorithm in Algorithm::ALL {
+        let (store, _clock) = store();
+        let quota = match algorithm {
+            Algorithm::Concurrent => Quota::concurrent(10),
+            other => quota("10/minute").with_algorithm(other).unwrap(),
+        };
+        let charges = [Charge::new("alice", quota)];
+        let admitted = (0..30).filter(|_| store.take_now(&charges).is_allowed()).count();
+        assert_eq!(admitted, 10, "{algorithm}");
+    }
+}
+
+#[test]
+fn keys_and_algorithms_have_accounts_of_their_own() {
+    let (store, _clock) = store();
+    let bucket = quota("1/minute");
+    let window = bucket.with_algorithm(Algorithm::FixedWindow).unwrap();
+    assert!(store.take_now(&[Charge::new("alice", bucket)]).is_allowed());
+    assert!(store.take_now(&[Charge::new("bob", bucket)]).is_allowed());
+    assert!(store.take_now(&[Charge::new("alice", window)]).is_allowed());
+    assert!(!store.take_now(&[Charge::new("alice", bucket)]).is_allowed());
+    assert_eq!(store.len(), 3);
+}
+
+#[test]
+fn a_denied_request_charges_nothing_anywhere() {
+    let (store, _clock) = store();
+    let charges = [
+        Charge::new("rpm", quota("10/minute")),
+        Charge::new("tpm", quota("100 tokens/minute")).cost(60),
+        Charge::new("gpu", Quota::concurrent(4)),
+    ];
+    assert_eq!(remaining(&store.take_now(&charges)), [9, 40, 3]);
+    let denied = store.take_now(&charges);
+    assert_eq!(denied.denial().unwrap().charge, 1);
+    assert_eq!(remaining(&denied), [9, 40, 3], "a denial tells what is left as it is");
+    let peek: Vec<Charge> = charges.iter().map(|charge| charge.clone().cost(0)).collect();
+    assert_eq!(remaining(&store.take_now(&peek)), [9, 40, 3]);
+}
+
+#[test]
+fn the_longest_wait_names_the_denial_and_is_exact() {
+    let (store, clock) = store();
+    let charges = [Charge::new("short", quota("1/second")), Charge::new("long", quota("1/minute"))];
+    assert!(store.take_now(&charges).is_allowed());
+    let denied = store.take_now(&charges);
+    let denial = denied.denial().unwrap();
+    assert_eq!((denial.charge, denial.wait), (1, Wait::For(Duration::from_secs(60))));
+    assert_eq!(denial.balances[0].wait, Wait::For(Duration::from_secs(1)));
+    clock.advance(Duration::from_secs(60) - Duration::from_nanos(1));
+    assert!(!store.take_now(&charges).is_allowed());
+    clock.advance(Duration::from_nanos(1));
+    assert!(store.take_now(&charges).is_allowed());
+}
+
+#[test]
+fn the_first_of_equal_waits_names_the_denial() {
+    let (store, _clock) = store();
+    let charges = [Charge::new("a", quota("1/minute")), Charge::new("b", quota("1/minute"))];
+    assert!(store.take_now(&charges).is_allowed());
+    assert_eq!(store.take_now(&charges).denial().unwrap().charge, 0);
+}
+
+#[test]
+fn charges_on_one_account_add_up() {
+    for algorithm in [Algorithm::TokenBucket, Algorithm::FixedWindow, Algorithm::SlidingLog] {
+        let (store, _clock) = store();
+        let quota = quota("10/minute").with_algorithm(algorithm).unwrap();
+        let twice = |cost| [Charge::new("alice", quota).cost(cost), Charge::new("alice", quota).cost(cost)];
+        let denied = store.take_now(&twice(6));
+        assert_eq!(denied.denial().unwrap().wait, Wait::Forever, "6 + 6 never fit into 10: {algorithm}");
+        assert_eq!(denied.denial().unwrap().charge, 1);
+        assert_eq!(remaining(&store.take_now(&twice(5))), [5, 0], "{algorithm}");
+    }
+    let (store, _clock) = store();
+    let slots = Quota::concurrent(3);
+    let charges = [Charge::new("gpu", slots).cost(2), Charge::new("gpu", slots)];
+    let taken = store.take_now(&charges).allowed().unwrap();
+    assert!(!store.take_now(&charges[1..]).is_allowed());
+    store.release(&charges, taken.lease);
+    assert_eq!(remaining(&store.take_now(&charges)), [1, 0]);
+}
+
+#[test]
+fn a_peek_or_a_denial_keeps_no_account() {
+    let (store, _clock) = store();
+    let peek = Charge::new("alice", quota("10/minute")).cost(0);
+    let slots = Charge::new("alice", Quota::concurrent(1)).cost(0);
+    assert!(store.take_now(std::slice::from_ref(&peek)).is_allowed());
+    assert!(store.take_now(&[peek, slots]).is_allowed());
+    assert!(!store.take_now(&[Charge::new("bob", quota("10/minute")).cost(11)]).is_allowed());
+    assert_eq!(store.len(), 0);
+    assert!(store.take_now(&[]).is_allowed(), "a request without charges passes");
+}
+
+#[test]
+fn slots_come_back_once_however_often_they_are_given_back() {
+    let (store, _clock) = store();
+    let charges = [Charge::new("gpu", Quota::concurrent(2))];
+    let first = store.take_now(&charges).allowed().unwrap();
+    let _second = store.take_now(&charges).allowed().unwrap();
+    store.release(&charges, first.lease);
+    store.release(&charges, first.lease);
+    store.settle_now(&charges, first.lease, &[Cost::ONE]);
+    assert!(store.take_now(&charges).is_allowed());
+    assert!(!store.take_now(&charges).is_allowed());
+}
+
+#[test]
+fn dropping_a_permit_frees_its_slots_and_keeps_its_estimate() {
+    let (store, _clock) = store();
+    let limiter = Limiter::new(store);
+    let charges =
+        [Charge::new("tpm", quota("100 tokens/minute")).cost(40), Charge::new("gpu", Quota::concurrent(1))];
+    let permit = limiter.take_now(&charges).allowed().unwrap();
+    assert_eq!(permit.balances()[0].remaining, 60);
+    assert_eq!(limiter.take_now(&charges).denial().unwrap().wait, Wait::Release);
+    drop(permit);
+    let permit = limiter.take_now(&charges).allowed().unwrap();
+    assert_eq!(permit.balances()[0].remaining, 20);
+}
+
+#[test]
+fn settling_refunds_what_was_not_used_and_owes_what_was() {
+    let (store, clock) = store();
+    let limiter = Limiter::new(store);
+    let charges = |cost| {
+        [Charge::new("tpm", quota("100 tokens/minute")).cost(cost), Charge::new("gpu", Quota::concurrent(1))]
+    };
+    limiter.take_now(&charges(80)).allowed().unwrap().settle_now(&[Cost::new(30)]);
+    let permit = limiter.take_now(&charges(70)).allowed().unwrap();
+    permit.settle_now(&[Cost::new(170)]);
+    let denial = limiter.take_now(&charges(1)).denial().cloned().unwrap();
+    // 100 of debt and the one that is asked for, at 100 a minute.
+    assert_eq!(denial.retry_after(), Some(Duration::from_millis(60_600)));
+    clock.advance(Duration::from_millis(60_600));
+    assert!(limiter.take_now(&charges(1)).is_allowed());
+}
+
+#[test]
+fn a_refund_to_a_forgotten_account_is_dropped_and_a_debt_is_not() {
+    let (store, _clock) = store();
+    let charges = [Charge::new("alice", quota("10/minute")).cost(4)];
+    let lease = store.take_now(&[Charge::new("bob", quota("10/minute"))]).allowed().unwrap().lease;
+    store.settle_now(&charges, lease, &[Cost::ONE]);
+    assert_eq!(store.len(), 1);
+    store.settle_now(&charges, lease, &[Cost::new(9)]);
+    assert_eq!(remaining(&store.take_now(&[charges[0].clone().cost(0)])), [5]);
+}
+
+#[test]
+fn several_limits_are_charged_all_or_none_by_many_threads() {
+    const THREADS: u64 = 4;
+    let clock = ManualClock::new();
+    let store = MemoryStore::builder().clock(clock).build();
+    // Two limits in opposite orders, and a third that is spent first: each admitted request takes one of all.
+    let [a, b] = ["a", "b"].map(|key| Charge::new(key, quota("1000/hour")));
+    let c = Charge::new("c", quota("700/hour"));
+    let orders = [[a.clone(), b.clone(), c.clone()], [c.clone(), b.clone(), a.clone()]];
+    let admitted: u64 = thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS)
+            .map(|thread| {
+                let (store, charges) = (&store, &orders[usize::from(thread % 2 == 0)]);
+                scope.spawn(move || (0..500).filter(|_| store.take_now(charges).is_allowed()).count() as u64)
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    assert_eq!(admitted, 700);
+    let peek = [a.cost(0), b.cost(0), c.cost(0)];
+    assert_eq!(remaining(&store.take_now(&peek)), [300, 300, 0]);
+}
