@@ -32,6 +32,16 @@ impl Draining {
     pub(crate) async fn begun(&mut self) -> Result<(), Stopped> {
         self.0.wait_for(|draining| *draining).await.map(|_| ()).map_err(|_| Stopped)
     }
+
+    /// Whether draining has begun.
+    pub(crate) fn has_begun(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Resolves when the gateway is dropped.
+    pub(crate) async fn stopped(&mut self) {
+        while self.0.changed().await.is_ok() {}
+    }
 }
 
 /// The gateway was dropped.

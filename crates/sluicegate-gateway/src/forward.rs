@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use crate::settings::{ForwardedHeader, Upstream};
 use http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue,
     PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
@@ -12,10 +11,11 @@ use http::request::Parts;
 use http::uri::{PathAndQuery, Uri};
 use http::{Method, Version, response};
 use ipnet::IpNet;
+use sluicegate_policy::{ClientIp, ForwardedHeader, Upstream};
 
 /// Rewrites heads between clients and one upstream.
 pub(crate) struct Forward {
-    trusted: Vec<IpNet>,
+    client_ip: ClientIp,
     header: ForwardedHeader,
     base: String,
     authority: HeaderValue,
@@ -41,9 +41,10 @@ pub(crate) enum BadHead {
 impl Forward {
     /// For requests to `upstream`. The forwarding `header` of a peer in `trusted` is continued; any other is replaced.
     pub(crate) fn new(upstream: &Upstream, trusted: Vec<IpNet>, header: ForwardedHeader) -> Forward {
+        let client_ip = ClientIp::new(trusted, header);
         let authority = HeaderValue::try_from(upstream.authority())
             .unwrap_or_else(|_| HeaderValue::from_static("upstream"));
-        Forward { trusted, header, base: upstream.base().to_owned(), authority }
+        Forward { client_ip, header, base: upstream.base().to_owned(), authority }
     }
 
     /// Brings a request's target into the one form that routes and upstreams understand: a path, with the host in `Host`.
@@ -64,8 +65,8 @@ impl Forward {
             _ => return Err(BadHead::Host),
         }
         if let Some(authority) = head.uri.authority() {
-            // The absolute form's host wins over the header (RFC 9112, section 3.2.2).
-            if authority.as_str().contains('@') {
+            // The absolute form's host wins over the header (RFC 9112, section 3.2.2); a host alone is CONNECT's form.
+            if head.uri.scheme().is_none() || authority.as_str().contains('@') {
                 return Err(BadHead::Target);
             }
             let host = HeaderValue::from_str(authority.as_str()).map_err(|_| BadHead::Target)?;
@@ -82,12 +83,17 @@ impl Forward {
     /// that a client cannot have them removed.
     pub(crate) fn request(&self, head: &mut Parts, peer: &Peer) {
         let headers = &mut head.headers;
-        let trusted = self.trusted.iter().any(|net| net.contains(&peer.ip));
+        let trusted = self.client_ip.trusts(peer.ip);
         let line = self.line(headers, peer, trusted);
         let host = headers.get(HOST).cloned();
         let (told_host, told_proto) = match trusted && self.header == ForwardedHeader::XForwardedFor {
             true => (headers.remove(X_FORWARDED_HOST), headers.remove(X_FORWARDED_PROTO)),
             false => (None, None),
+        };
+        let client = match self.header {
+            ForwardedHeader::XForwardedFor => None,
+            // Many upstreams read the other header only.
+            ForwardedHeader::Forwarded => Some(self.client_ip.of(headers, peer.ip)),
         };
         strip_hop_by_hop(headers);
         // Our own "100 Continue" has been sent when the body is wanted.
@@ -95,14 +101,14 @@ impl Forward {
         if !trusted {
             strip_forwarding(headers);
         }
-        match self.header {
-            ForwardedHeader::XForwardedFor => {
+        match client {
+            None => {
                 headers.insert(X_FORWARDED_FOR, line);
                 headers.remove(FORWARDED);
             }
-            ForwardedHeader::Forwarded => {
+            Some(client) => {
                 headers.insert(FORWARDED, line);
-                headers.remove(X_FORWARDED_FOR);
+                headers.insert(X_FORWARDED_FOR, peer.or(client));
             }
         }
         headers.insert(X_FORWARDED_PROTO, told_proto.unwrap_or(HeaderValue::from_static("http")));
@@ -151,6 +157,11 @@ impl Peer {
         let ip = ip.to_canonical();
         let text = HeaderValue::try_from(ip.to_string()).unwrap_or(HeaderValue::from_static("unknown"));
         Peer { ip, text }
+    }
+
+    /// The text of `client`, which mostly is the peer.
+    fn or(&self, client: IpAddr) -> HeaderValue {
+        if client == self.ip { self.text.clone() } else { Peer::new(client).text }
     }
 }
 

@@ -5,20 +5,27 @@ use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 
+use crate::admin::Admin;
 use crate::drain::Drain;
 use crate::gate::Gate;
-use crate::listener;
-use crate::settings::GatewaySettings;
+use crate::log::DenialLog;
+use crate::metrics::Metrics;
+use crate::readiness::until_ready;
 use crate::worker::{Blueprint, Worker};
+use crate::{housekeeper, listener};
+use sluicegate::{Clock, SystemClock};
+use sluicegate_policy::{Policy, Upstream};
 
 /// A running gateway. Dropping it stops it at once; [`drain`](Gateway::drain) lets what runs finish.
 #[derive(Debug)]
 pub struct Gateway {
     address: SocketAddr,
+    admin_address: SocketAddr,
     drain: Option<Drain>,
     workers: Vec<Worker>,
+    housekeeper: Option<JoinHandle<()>>,
 }
 
 /// How a drain ended.
@@ -34,15 +41,32 @@ impl Gateway {
     /// # Errors
     ///
     /// [`StartError`]; nothing keeps running then.
-    pub fn start(settings: GatewaySettings) -> Result<Gateway, StartError> {
+    pub fn start(policy: Policy) -> Result<Gateway, StartError> {
+        let settings = policy.gateway.clone();
         let upstream = settings.upstream.clone().ok_or(StartError::NoUpstream)?;
         let threads = settings.threads.or(thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
         let (address, listeners) = listener::bind_shared(settings.listen, threads)
             .map_err(|error| StartError::Listen(settings.listen, error))?;
+        let admin_failed = |error| StartError::Admin(settings.admin, error);
+        let admin_listener = listener::bind_alone(settings.admin).map_err(admin_failed)?;
+        let admin_address = admin_listener.local_addr().map_err(admin_failed)?;
         let (drain, draining) = Drain::new();
-        let gate = Arc::new(Gate { max_body: settings.max_body });
-        let blueprint = Blueprint { settings, upstream, gate, draining };
-        let mut gateway = Gateway { address, drain: Some(drain), workers: Vec::new() };
+        let metrics = Arc::new(Metrics::new(&policy));
+        let gate = Arc::new(Gate { policy, clock: SystemClock::new() });
+        let denials = DenialLog::new(settings.log_keys);
+
+        let admin = Admin { metrics: Arc::clone(&metrics), draining: draining.clone() };
+        let chores = warm_up(Arc::clone(&gate), upstream.clone());
+        let housekeeper = housekeeper::spawn(admin_listener, admin, draining.clone(), chores)
+            .map_err(StartError::Thread)?;
+        let mut gateway = Gateway {
+            address,
+            admin_address,
+            drain: Some(drain),
+            workers: Vec::new(),
+            housekeeper: Some(housekeeper),
+        };
+        let blueprint = Blueprint { settings, upstream, gate, metrics, denials, draining };
         for (index, listener) in listeners.into_iter().enumerate() {
             let worker = Worker::spawn(index, listener, blueprint.clone()).map_err(StartError::Thread)?;
             gateway.workers.push(worker);
@@ -53,6 +77,11 @@ impl Gateway {
     /// Where clients are served; has the real port where the policy says 0.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where health and metrics are served; has the real port where the policy says 0.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin_address
     }
 
     /// Stops accepting, closes idle connections, and waits until the running requests have finished, streams too, or
@@ -73,10 +102,20 @@ impl Gateway {
 impl Drop for Gateway {
     fn drop(&mut self) {
         self.drain = None;
-        for worker in self.workers.drain(..) {
-            // A worker that panicked has reported that itself.
-            let _ = worker.thread.join();
+        let workers = self.workers.drain(..).map(|worker| worker.thread);
+        for thread in workers.chain(self.housekeeper.take()) {
+            // A thread that panicked has reported that itself.
+            let _ = thread.join();
         }
+    }
+}
+
+/// Tells the gate when the upstream is ready, where the policy warms up.
+async fn warm_up(gate: Arc<Gate>, upstream: Upstream) {
+    if let Some(warmup) = &gate.policy.warmup {
+        until_ready(&upstream, warmup.path()).await;
+        tracing::info!("the upstream is ready");
+        warmup.ready(gate.clock.now());
     }
 }
 
@@ -87,6 +126,8 @@ pub enum StartError {
     NoUpstream,
     /// The public address cannot be bound.
     Listen(SocketAddr, io::Error),
+    /// The admin address cannot be bound.
+    Admin(SocketAddr, io::Error),
     /// No thread or event queue to serve with.
     Thread(io::Error),
 }
@@ -98,6 +139,7 @@ impl fmt::Display for StartError {
                 write!(f, "no upstream: set `upstream` under [gateway], or give --upstream http://HOST:PORT")
             }
             StartError::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            StartError::Admin(address, error) => write!(f, "cannot listen on {address} for admin: {error}"),
             StartError::Thread(error) => write!(f, "cannot start a worker: {error}"),
         }
     }
@@ -107,7 +149,9 @@ impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             StartError::NoUpstream => None,
-            StartError::Listen(_, error) | StartError::Thread(error) => Some(error),
+            StartError::Listen(_, error) | StartError::Admin(_, error) | StartError::Thread(error) => {
+                Some(error)
+            }
         }
     }
 }

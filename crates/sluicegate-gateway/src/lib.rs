@@ -8,17 +8,21 @@
 //! Every core runs its own single-threaded runtime with its own listener (`SO_REUSEPORT`) and its own upstream
 //! connections, so that no request crosses threads.
 
+mod admin;
 mod body;
 mod client;
 mod drain;
 mod forward;
 mod gate;
 mod gateway;
+mod housekeeper;
 mod listener;
+pub mod log;
+mod metrics;
 mod proxy;
+mod readiness;
 mod refusal;
 mod server;
-pub mod settings;
 mod upstream;
 mod worker;
 

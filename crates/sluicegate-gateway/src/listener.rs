@@ -13,6 +13,10 @@ use socket2::{Domain, Protocol, Socket, Type};
 ///
 /// What the operating system says: address in use, not ours, no permission.
 pub(crate) fn bind_shared(address: SocketAddr, count: usize) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
+    if address.port() != 0 {
+        // Another process of ours could share the address as well, and nobody would know whose limits hold.
+        socket(address)?.bind(&address.into())?;
+    }
     let first = bind(address)?;
     let bound = first.local_addr()?;
     let mut listeners = vec![first];
@@ -22,11 +26,30 @@ pub(crate) fn bind_shared(address: SocketAddr, count: usize) -> io::Result<(Sock
     Ok((bound, listeners))
 }
 
+/// Binds one listener that shares its address with nobody.
+///
+/// # Errors
+///
+/// What the operating system says: address in use, not ours, no permission.
+pub(crate) fn bind_alone(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = socket(address)?;
+    listen(socket, address)
+}
+
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = socket(address)?;
+    socket.set_reuse_port(true)?;
+    listen(socket, address)
+}
+
+fn socket(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+fn listen(socket: Socket, address: SocketAddr) -> io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())

@@ -23,15 +23,13 @@ impl From<ReadError> for Answer {
     }
 }
 
-impl From<&SendError> for Answer {
+impl From<&SendError> for StatusCode {
     fn from(error: &SendError) -> Self {
         match error {
-            SendError::Connect(_) | SendError::Broken(_) => answer(StatusCode::BAD_GATEWAY, "bad gateway"),
-            SendError::ConnectTimeout | SendError::ResponseTimeout => {
-                answer(StatusCode::GATEWAY_TIMEOUT, "timeout")
-            }
-            SendError::ClientStalled => answer(StatusCode::REQUEST_TIMEOUT, "stalled"),
-            SendError::ClientBody(_) => answer(StatusCode::BAD_REQUEST, "broken"),
+            SendError::Connect(_) | SendError::Broken(_) => StatusCode::BAD_GATEWAY,
+            SendError::ConnectTimeout | SendError::ResponseTimeout => StatusCode::GATEWAY_TIMEOUT,
+            SendError::ClientStalled => StatusCode::REQUEST_TIMEOUT,
+            SendError::ClientBody(_) => StatusCode::BAD_REQUEST,
         }
     }
 }

@@ -12,10 +12,12 @@ use tokio::sync::oneshot;
 use crate::drain::Draining;
 use crate::forward::Forward;
 use crate::gate::Gate;
+use crate::log::DenialLog;
+use crate::metrics::Metrics;
 use crate::proxy::Proxy;
 use crate::server::Server;
-use crate::settings::{GatewaySettings, Upstream as Address};
 use crate::upstream::{Patience, Upstream};
+use sluicegate_policy::{GatewaySettings, Upstream as Address};
 
 /// A running worker thread.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub(crate) struct Blueprint {
     pub(crate) settings: GatewaySettings,
     pub(crate) upstream: Address,
     pub(crate) gate: Arc<Gate>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) denials: DenialLog,
     pub(crate) draining: Draining,
 }
 
@@ -81,6 +85,8 @@ impl Blueprint {
         let proxy = Proxy {
             gate: self.gate,
             forward,
+            metrics: self.metrics,
+            denials: self.denials,
             upstream: Rc::new(Upstream::new(self.upstream, settings.connect_timeout, patience)),
             idle_timeout: settings.idle_timeout,
         };

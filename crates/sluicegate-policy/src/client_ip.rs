@@ -64,7 +64,9 @@ impl ClientIp {
         client
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    /// Whether a peer with this address, in canonical form, is believed.
+    #[must_use]
+    pub fn trusts(&self, address: IpAddr) -> bool {
         self.trusted.iter().any(|net| net.contains(&address))
     }
 }

@@ -9,9 +9,9 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::settings::Upstream as Address;
 use http::{Request, Response};
 use hyper::body::Incoming;
+use sluicegate_policy::Upstream as Address;
 use tokio::time::timeout;
 
 use self::connection::{Connection, Failure};
@@ -67,7 +67,9 @@ impl Upstream {
                 Err(Failure::Sent(error)) => return Err(error),
             },
         };
-        match self.connect().await?.send(request).await {
+        // Boxed, because it is rare and large: every request would carry room for it.
+        let connection = Box::pin(self.connect()).await?;
+        match connection.send(request).await {
             Ok((response, connection)) => Ok(self.answered(response, connection)),
             Err(Failure::Unsent(_, error) | Failure::Sent(error)) => Err(error),
         }

@@ -1,5 +1,6 @@
 //! The gateway on real sockets: a client by hand on one side, a scripted upstream on the other.
 
+mod admin;
 mod bodies;
 mod connections;
 mod drain;

@@ -3,12 +3,11 @@
 pub(crate) mod client;
 pub(crate) mod upstream;
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::num::NonZeroUsize;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use sluicegate_gateway::Gateway;
-use sluicegate_gateway::settings::GatewaySettings;
+use sluicegate_policy::{GatewaySettings, Policy, Source};
 
 pub(crate) use self::client::Client;
 pub(crate) use self::upstream::Upstream;
@@ -20,16 +19,19 @@ pub(crate) fn gateway(upstream: SocketAddr) -> Gateway {
 
 /// The same, with settings changed.
 pub(crate) fn gateway_with(upstream: SocketAddr, change: impl FnOnce(&mut GatewaySettings)) -> Gateway {
-    let mut settings = GatewaySettings {
-        listen: (Ipv4Addr::LOCALHOST, 0).into(),
-        admin: (Ipv4Addr::LOCALHOST, 0).into(),
-        upstream: Some(format!("http://{upstream}").parse().expect("a URL")),
-        threads: NonZeroUsize::new(1),
-        ..GatewaySettings::default()
-    };
-    change(&mut settings);
-    Gateway::start(settings).expect("loopback has free ports")
+    let source = Source::new("test.toml", POLICY.as_bytes()).expect("it is small");
+    let mut policy = Policy::parse(&source).expect("it is valid");
+    policy.gateway.upstream = Some(format!("http://{upstream}").parse().expect("a URL"));
+    change(&mut policy.gateway);
+    Gateway::start(policy).expect("loopback has free ports")
 }
+
+const POLICY: &str = r#"
+    [gateway]
+    listen = "127.0.0.1:0"
+    admin = "127.0.0.1:0"
+    threads = 1
+"#;
 
 /// Waits for `future`, but not for ever.
 pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {

@@ -1,0 +1,131 @@
+//! The formats of `/metrics`, and which of them a client prefers.
+
+use std::fmt;
+
+use axum::http::{HeaderMap, header};
+
+use super::summary::Summary;
+use crate::metrics::Metrics;
+
+/// A format of `/metrics`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// Prometheus' own text format, which every scraper reads.
+    Prometheus,
+    /// OpenMetrics 1.0.
+    OpenMetrics,
+    /// The summary, as JSON.
+    Summary,
+}
+
+impl Format {
+    /// The format with the highest weight in `Accept`, the first of equals; Prometheus' own if nothing fits.
+    pub(super) fn preferred(headers: &HeaderMap) -> Format {
+        let accepted = headers
+            .get_all(header::ACCEPT)
+            .iter()
+            .filter_map(|line| line.to_str().ok())
+            .flat_map(|line| line.split(','));
+        let mut best = (Format::Prometheus, 0.0);
+        for range in accepted {
+            let mut parameters = range.split(';').map(str::trim);
+            let format = match parameters.next() {
+                Some(media) if media.eq_ignore_ascii_case("application/openmetrics-text") => {
+                    Format::OpenMetrics
+                }
+                Some(media) if media.eq_ignore_ascii_case("application/json") => Format::Summary,
+                Some("text/plain" | "text/*" | "*/*") => Format::Prometheus,
+                _ => continue,
+            };
+            let weight =
+                parameters.find_map(|parameter| parameter.strip_prefix("q=")?.parse().ok()).unwrap_or(1.0);
+            if weight > best.1 {
+                best = (format, weight);
+            }
+        }
+        best.0
+    }
+
+    /// The value of `Content-Type`; Prometheus 3 refuses a scrape without the right one.
+    pub(super) fn content_type(self) -> &'static str {
+        match self {
+            Format::Prometheus => "text/plain; version=0.0.4",
+            Format::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Format::Summary => "application/json",
+        }
+    }
+
+    /// Writes the metrics as they are now.
+    ///
+    /// # Errors
+    ///
+    /// When a metric cannot be encoded, which is a defect.
+    pub(super) fn write(self, metrics: &Metrics) -> Result<String, fmt::Error> {
+        match self {
+            Format::Prometheus => Ok(prometheus(&metrics.open_metrics()?)),
+            Format::OpenMetrics => metrics.open_metrics(),
+            Format::Summary => Ok(Summary::of(metrics).to_json()),
+        }
+    }
+}
+
+/// Turns OpenMetrics into Prometheus' own format: there, the samples' name, with `_total`, is the counter's, and no
+/// unit or end is marked.
+fn prometheus(open_metrics: &str) -> String {
+    let mut text = String::with_capacity(open_metrics.len());
+    let mut lines = open_metrics.lines().peekable();
+    while let Some(line) = lines.next() {
+        if line == "# EOF" || line.starts_with("# UNIT ") {
+            continue;
+        }
+        // HELP comes right before TYPE, which alone tells a counter.
+        let kind = if line.starts_with("# HELP ") { lines.peek().copied().unwrap_or_default() } else { line };
+        match line.strip_prefix("# ").filter(|_| kind.starts_with("# TYPE ") && kind.ends_with(" counter")) {
+            Some(described) => {
+                let mut words = described.splitn(3, ' ');
+                let (keyword, name, rest) = (words.next(), words.next(), words.next());
+                let (keyword, name) = (keyword.unwrap_or_default(), name.unwrap_or_default());
+                text.extend(["# ", keyword, " ", name, "_total ", rest.unwrap_or_default()]);
+            }
+            None => text.push_str(line),
+        }
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn preferred(accept: &str) -> Format {
+        let headers = HeaderMap::from_iter([(header::ACCEPT, accept.parse().unwrap())]);
+        Format::preferred(&headers)
+    }
+
+    #[test]
+    fn the_default_is_what_every_scraper_reads() {
+        assert_eq!(Format::preferred(&HeaderMap::new()), Format::Prometheus);
+        for accept in ["", "*/*", "text/html", "text/plain;version=0.0.4", "application/json;q=0"] {
+            assert_eq!(preferred(accept), Format::Prometheus, "{accept}");
+        }
+    }
+
+    #[test]
+    fn the_heaviest_accepted_format_wins() {
+        let prometheus_3 = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
+                            text/plain;version=1.0.0;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
+        assert_eq!(preferred(prometheus_3), Format::OpenMetrics);
+        assert_eq!(preferred("text/plain;q=0.5, application/json"), Format::Summary);
+        assert_eq!(preferred("application/json, */*"), Format::Summary);
+    }
+
+    #[test]
+    fn a_counter_is_named_as_its_samples_are() {
+        let open_metrics = "# HELP a_requests Requests, counted.\n# TYPE a_requests counter\n# UNIT a_requests x\n\
+                            a_requests_total{route=\"/\"} 1\n# HELP b B.\n# TYPE b gauge\nb 2\n# EOF\n";
+        let expected = "# HELP a_requests_total Requests, counted.\n# TYPE a_requests_total counter\n\
+                        a_requests_total{route=\"/\"} 1\n# HELP b B.\n# TYPE b gauge\nb 2\n";
+        assert_eq!(prometheus(open_metrics), expected);
+    }
+}

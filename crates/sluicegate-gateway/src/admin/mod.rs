@@ -1,0 +1,56 @@
+//! The admin port: health, metrics and the summary. Never on the public port, never limited.
+
+mod exposition;
+mod summary;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use self::exposition::Format;
+use crate::drain::Draining;
+use crate::metrics::Metrics;
+
+/// What the admin port reports on.
+#[derive(Clone)]
+pub(crate) struct Admin {
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) draining: Draining,
+}
+
+impl Admin {
+    /// The endpoints `/livez`, `/readyz` and `/metrics`.
+    pub(crate) fn router(self) -> Router {
+        Router::new()
+            .route("/livez", get(livez))
+            .route("/readyz", get(readyz))
+            .route("/metrics", get(metrics))
+            .with_state(self)
+    }
+}
+
+/// 200 as long as the process can answer: a restart would mend nothing else.
+async fn livez() -> &'static str {
+    "ok\n"
+}
+
+/// 200 until the drain begins. An upstream that warms up makes nobody else a better choice.
+async fn readyz(State(admin): State<Admin>) -> (StatusCode, &'static str) {
+    match admin.draining.has_begun() {
+        true => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+        false => (StatusCode::OK, "ok\n"),
+    }
+}
+
+/// The metrics in the format that the client prefers.
+async fn metrics(State(admin): State<Admin>, headers: HeaderMap) -> Response {
+    let format = Format::preferred(&headers);
+    let Ok(text) = format.write(&admin.metrics) else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    ([(header::CONTENT_TYPE, format.content_type())], text).into_response()
+}
