@@ -1,5 +1,6 @@
 //! The Sluicegate policy file, and what turns an HTTP request into charges and a decision into an answer.
 
+mod api_keys;
 mod body;
 mod client_ip;
 mod diagnostic;
@@ -14,6 +15,7 @@ mod overrides;
 mod path;
 mod policy;
 mod report;
+mod request_id;
 mod resolve;
 mod route;
 mod scale;
@@ -21,8 +23,10 @@ mod source;
 mod template;
 mod tier;
 mod upstream;
+mod utc_time;
 mod warmup;
 
+pub use api_keys::{ApiKey, ApiKeys, ApiKeysError, KeyFile, Secret};
 pub use body::{Body, BodyError};
 pub use client_ip::{ClientIp, ForwardedHeader, UnknownForwardedHeader, account_ip};
 pub use diagnostic::{Diagnostic, Diagnostics, Place};
@@ -35,9 +39,11 @@ pub use limit::{Limit, LimitId, Mode};
 pub use meter::Meter;
 pub use overrides::Overrides;
 pub use policy::{Identity, Policy, Responses, StoreSettings};
+pub use request_id::RequestId;
 pub use route::{AmbiguousPath, Route, RouteId, RouteMatch, Routes};
 pub use scale::Scale;
 pub use source::Source;
 pub use tier::{Tier, TierId, Tiers};
 pub use upstream::{Upstream, UpstreamError};
+pub use utc_time::UtcTime;
 pub use warmup::Warmup;
