@@ -1,1 +1,11 @@
 //! Sluicegate measured beside its peers, in one run.
+//!
+//! `benches/take_now.rs` measures checks in memory with the parts that are here; `gateway.py` measures the gateway.
+
+mod contender;
+mod footprint;
+mod traffic;
+
+pub use contender::{Contender, Governor, Path, Sluicegate};
+pub use footprint::{child, footprint};
+pub use traffic::{Draw, Traffic, keys};

@@ -1,0 +1,109 @@
+//! Checks in memory: `take_now` beside `governor` with `String` keys.
+//!
+//!     cargo bench -p sluicegate-bench                # three minutes, 3 GB of memory
+//!     cargo bench -p sluicegate-bench -- --short     # ten seconds, to see that it works
+//!
+//! Both contenders get the same keys in the same random order, drawn beforehand, and are measured in turn in each of
+//! the rounds. A time is the median of the rounds; a ratio is the median of the rounds' own ratios. Ours includes
+//! making the charge from the text, hashing, reading the clock, and the balance; governor's all that it does.
+
+#![expect(clippy::print_stdout, reason = "a report is printed")]
+
+use std::{env, error::Error, hint::black_box, sync::Barrier, thread, time::Instant};
+
+use sluicegate_bench::{Contender, Draw, Governor, Path, Sluicegate, Traffic, child, footprint, keys};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    if let Some(bytes) = child() {
+        println!("{bytes}");
+        return Ok(());
+    }
+    let short = env::args().any(|argument| argument == "--short");
+    let (rounds, scale) = if short { (3, 100) } else { (7, 1) };
+
+    println!("| keys | path | threads | sluicegate, ns | governor, ns | ratio |\n|---|---|---|---|---|---|");
+    for (name, draw, count, draws) in [
+        ("one, hot", Draw::Uniform, 1, 1_000_000),
+        ("10 thousand, uniform", Draw::Uniform, 10_000, 1_000_000),
+        ("1 million, Zipf(1)", Draw::Zipf, 1_000_000, 1_000_000),
+        ("1 million, uniform", Draw::Uniform, 1_000_000, 500_000),
+        ("10 million, uniform", Draw::Uniform, 10_000_000, 500_000),
+    ] {
+        let count = (count / scale).max(1);
+        let keys = keys(count);
+        let traffic = [1, 2].map(|seed| Traffic::new(draw, count, rounds * draws / scale, seed));
+        for path in [Path::Allow, Path::Deny] {
+            let contenders = (warm::<Sluicegate>(&keys, path), warm::<Governor>(&keys, path));
+            for threads in [1, 2] {
+                let times: Vec<(f64, f64)> = (0..rounds)
+                    .map(|round| {
+                        let slices: Vec<_> =
+                            traffic[..threads].iter().map(|traffic| traffic.round(round, rounds)).collect();
+                        (
+                            nanoseconds(&contenders.0, &keys, &slices, path),
+                            nanoseconds(&contenders.1, &keys, &slices, path),
+                        )
+                    })
+                    .collect();
+                let ours = median(times.iter().map(|(ours, _)| *ours));
+                let theirs = median(times.iter().map(|(_, theirs)| *theirs));
+                let ratio = median(times.iter().map(|(ours, theirs)| ours / theirs));
+                println!("| {name} | {} | {threads} | {ours:.1} | {theirs:.1} | {ratio:.2} |", path.name());
+            }
+        }
+    }
+
+    println!("\n| keys | sluicegate, bytes per key | governor, bytes per key | ratio |\n|---|---|---|---|");
+    for count in [1_000_000 / scale, 10_000_000 / scale] {
+        let (ours, theirs) = (footprint::<Sluicegate>(count)?, footprint::<Governor>(count)?);
+        println!("| {count} | {ours:.1} | {theirs:.1} | {:.2} |", ours / theirs);
+    }
+    Ok(())
+}
+
+/// A contender that has seen every key.
+fn warm<C: Contender>(keys: &[String], path: Path) -> C {
+    let contender = C::new(keys.len(), path);
+    for key in keys {
+        black_box(contender.check(key));
+    }
+    contender
+}
+
+/// Nanoseconds per check, on each of as many threads as there are slices of traffic.
+#[expect(clippy::disallowed_methods, reason = "real time is what is measured")]
+fn nanoseconds<C: Contender>(contender: &C, keys: &[String], traffic: &[&[u32]], path: Path) -> f64 {
+    let start = Barrier::new(traffic.len());
+    let run = |indices: &[u32]| {
+        start.wait();
+        let began = Instant::now();
+        let passed = indices
+            .iter()
+            .filter(|index| {
+                let key = &keys[**index as usize];
+                contender.check(key)
+            })
+            .count();
+        let elapsed = began.elapsed().as_secs_f64();
+        let expected = if path == Path::Allow { indices.len() } else { 0 };
+        // A table as full as it is made for has forgotten fewer than one account in a thousand.
+        assert!(passed.abs_diff(expected) <= 10 + indices.len() / 500, "{} took a side path", C::NAME);
+        elapsed * 1e9 / indices.iter().map(|_| 1.0).sum::<f64>()
+    };
+    let times: Vec<f64> = match traffic {
+        [only] => vec![run(only)],
+        _ => thread::scope(|scope| {
+            let threads: Vec<_> = traffic.iter().map(|indices| scope.spawn(|| run(indices))).collect();
+            threads.into_iter().map(|thread| thread.join().expect("no check panics")).collect()
+        }),
+    };
+    median(times.into_iter())
+}
+
+/// The middle one; of an even number, the mean of the middle two.
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let (low, high) = ((values.len() - 1) / 2, values.len() / 2);
+    f64::midpoint(values[low], values[high])
+}
