@@ -1,0 +1,299 @@
+//! The one decision path: what may pass, on which accounts, and what is answered to what may not.
+
+mod answer;
+mod bill;
+mod pass;
+mod visit;
+
+use std::{
+    fmt,
+    net::IpAddr,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, header, request::Parts};
+use sluicegate::{Balance, Charge, Clock, Cost, Decision, Denial, Limiter, Store, Timestamp, Wait};
+use smallvec::SmallVec;
+
+use bill::Bill;
+
+pub use answer::{Answer, Denied, Reason};
+pub use pass::Pass;
+pub use visit::Visit;
+
+use crate::{
+    ApiKeys, Body, BodyError, Caller, ClientIp, LimitId, Policy, Refusal, Scale, TierId, account_ip,
+    headers::{Account, Lines},
+};
+
+/// A policy at work: decides requests by it, on the accounts of a store.
+///
+/// The life of a request is [`enter`](Self::enter), which needs its head only, and [`decide`](Self::decide), which
+/// needs its body where [`Visit::body_limit`] says so.
+///
+/// ```
+/// # use std::{net::IpAddr, sync::Arc};
+/// # use http::{Request, StatusCode};
+/// # use sluicegate::{ManualClock, MemoryStore};
+/// # use sluicegate_policy::{ApiKeys, Gate, Policy, Source};
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let text = "[[route]]\npath = \"/predict\"\nlimits = [\"1/minute\"]";
+/// let policy = Policy::parse(&Source::new("sluicegate.toml", text.as_bytes())?)?;
+/// let clock = ManualClock::new();
+/// let store = MemoryStore::builder().clock(clock.clone()).build();
+/// let gate = Gate::new(policy, store, clock);
+///
+/// let (head, ()) = Request::post("/predict").body(())?.into_parts();
+/// let peer: IpAddr = "192.0.2.7".parse()?;
+/// let visit = gate.enter(&head, peer).await.expect("no limit is on arriving");
+/// assert!(gate.decide(visit, None).await.is_ok());
+///
+/// let visit = gate.enter(&head, peer).await.expect("no limit is on arriving");
+/// let answer = gate.decide(visit, None).await.expect_err("the minute's one request is spent");
+/// assert_eq!(answer.response.status(), StatusCode::TOO_MANY_REQUESTS);
+/// assert_eq!(answer.response.headers()["retry-after"], "60");
+/// # Ok(())
+/// # }
+/// ```
+pub struct Gate<S: Store> {
+    policy: Policy,
+    limiter: Limiter<S>,
+    clock: Box<dyn Clock>,
+    client_ip: ClientIp,
+    /// Replaced as a whole when their file changes.
+    api_keys: RwLock<Arc<ApiKeys>>,
+}
+
+impl<S: Store> Gate<S> {
+    /// Opens a gate. It knows no API keys until it is [given some](Self::replace_api_keys).
+    ///
+    /// The clock is that of warm-up; the store tells its own time.
+    pub fn new(policy: Policy, store: S, clock: impl Clock) -> Self {
+        let settings = &policy.gateway;
+        let client_ip = ClientIp::new(settings.trusted_proxies.clone(), settings.forwarded_header);
+        Self {
+            client_ip,
+            policy,
+            limiter: Limiter::new(store),
+            clock: Box::new(clock),
+            api_keys: RwLock::default(),
+        }
+    }
+
+    /// The policy that is at work.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The store in which its accounts are.
+    #[must_use]
+    pub fn store(&self) -> &S {
+        self.limiter.store()
+    }
+
+    /// Knows these API keys from now on, and no others.
+    pub fn replace_api_keys(&self, api_keys: ApiKeys) {
+        // A thread that panicked here has replaced the keys or has not; they are whole either way.
+        *self.api_keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(api_keys);
+    }
+
+    /// The upstream has answered that it is ready: its warm-up ramps up and ends.
+    pub fn upstream_is_ready(&self) {
+        if let Some(warmup) = &self.policy.warmup {
+            warmup.ready(self.now());
+        }
+    }
+
+    /// What the head alone decides: the route, who is calling, and whether a caller of that tier may be here.
+    ///
+    /// # Errors
+    ///
+    /// The answer to give instead: 400 for a path that means different things to different servers, 401 for an
+    /// unknown API key, 429 for too many of those, 403 for the wrong tier, 503 when the store does not answer.
+    pub async fn enter<'h>(&self, head: &'h Parts, peer: IpAddr) -> Result<Visit<'h>, Box<Answer>> {
+        let policy = &self.policy;
+        let default_tier = policy.tiers.default_tier();
+        let route = match policy.routes.find(&head.method, head.uri.path()) {
+            Ok(route) => route,
+            Err(error) => {
+                let unmatched = policy.routes.unmatched();
+                return Err(Answer::refused(Refusal::AmbiguousPath(error), head, unmatched, default_tier));
+            }
+        };
+        let ip = self.client_ip.of(&head.headers, peer);
+        let client = account_ip(ip, policy.identity.ipv6_prefix).to_string();
+        let mut visit =
+            Visit { head, route, caller: Caller::anonymous(client, default_tier), body_limit: None };
+        if let Some(api_key) = self.presented(&head.headers) {
+            self.recognise(&mut visit, api_key).await?;
+        } else if let Some(tier) = self.header_tier(&head.headers) {
+            visit.caller.tier = tier;
+        }
+        let route = policy.routes.get(visit.route.route);
+        if let Some(needed) = route.tier().filter(|needed| *needed != visit.caller.tier) {
+            return Err(visit.refused(Refusal::WrongTier { needed: policy.tiers.name(needed).to_owned() }));
+        }
+        if route.meter().reads_body() {
+            if route.meter().reads_json() && head.headers.contains_key(header::CONTENT_ENCODING) {
+                return Err(visit.refused(Refusal::EncodedBody));
+            }
+            visit.body_limit = Some(policy.gateway.max_body);
+        }
+        Ok(visit)
+    }
+
+    /// Takes the charges of every limit that denies, all or none, and then those of each shadow limit alone.
+    ///
+    /// `body` is the whole body where [`Visit::body_limit`] asked for it, and not looked at otherwise.
+    ///
+    /// # Errors
+    ///
+    /// The answer to give instead: 400 for a body that cannot be metered, 429 for a spent limit, 503 when the store
+    /// does not answer. Nothing is charged then.
+    pub async fn decide(&self, visit: Visit<'_>, body: Option<&Bytes>) -> Result<Pass<S>, Box<Answer>> {
+        let body = match self.metered(&visit, body) {
+            Ok(body) => body,
+            Err(error) => return Err(visit.refused(Refusal::BadBody(error))),
+        };
+        let bill = self.bill(&visit, body.as_ref());
+        let taken = match self.limiter.take(&bill.charges).await {
+            Ok(taken) => taken,
+            Err(_) => return Err(visit.refused(Refusal::StoreUnavailable)),
+        };
+        match taken {
+            Decision::Allow(permit) => {
+                let accounts = self.accounts(&bill.limits, &bill.charges, permit.balances());
+                let lines = Lines::of(&self.policy.responses.headers, &accounts);
+                let mut pass = Pass::new(&visit, permit, bill.limits, lines);
+                for (id, charge) in bill.shadow {
+                    self.take_shadow(&mut pass, id, charge).await;
+                }
+                Ok(pass)
+            }
+            Decision::Deny(denial) => Err(self.denied(&visit, &bill.limits, &bill.charges, &denial)),
+        }
+    }
+}
+
+impl<S: Store> Gate<S> {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The API key that a request brings, where the policy knows any.
+    fn presented<'h>(&self, headers: &'h HeaderMap) -> Option<&'h [u8]> {
+        self.policy.identity.api_keys.as_ref()?;
+        if let Some(key) = headers.get("x-api-key") {
+            return Some(key.as_bytes());
+        }
+        let (scheme, key) = headers.get(header::AUTHORIZATION)?.as_bytes().split_at_checked(BEARER.len())?;
+        scheme.eq_ignore_ascii_case(BEARER).then(|| key.trim_ascii())
+    }
+
+    fn header_tier(&self, headers: &HeaderMap) -> Option<TierId> {
+        let name = headers.get(self.policy.identity.tier_header.as_ref()?)?;
+        self.policy.tiers.find(name.to_str().ok()?)
+    }
+
+    /// Learns who is calling from an API key. A client that has shown too many wrong keys is not told whether this
+    /// one is right, so that guessing is no faster than the limit on it.
+    async fn recognise(&self, visit: &mut Visit<'_>, api_key: &[u8]) -> Result<(), Box<Answer>> {
+        let keys = Arc::clone(&self.api_keys.read().unwrap_or_else(PoisonError::into_inner));
+        let known = std::str::from_utf8(api_key).ok().and_then(|api_key| keys.verify(api_key));
+        if let Some(failures) = self.policy.identity.failures {
+            let charge = self.charge(failures, visit, None, None).cost(Cost::new(u64::from(known.is_none())));
+            match self.limiter.take(std::slice::from_ref(&charge)).await {
+                Err(_) => return Err(visit.refused(Refusal::StoreUnavailable)),
+                Ok(Decision::Deny(denial)) => {
+                    return Err(self.denied(visit, &[failures], &[charge], &denial));
+                }
+                Ok(Decision::Allow(permit)) => {
+                    if let ([balance], true) = (permit.balances(), known.is_some())
+                        && let Some(denial) = spent(balance)
+                    {
+                        return Err(self.denied(visit, &[failures], &[charge], &denial));
+                    }
+                }
+            }
+        }
+        let Some(known) = known else { return Err(visit.refused(Refusal::UnknownApiKey)) };
+        let tier = known.tier.as_deref().and_then(|tier| self.policy.tiers.find(tier));
+        visit.caller.api_key = Some(known.id.clone());
+        visit.caller.tenant = Some(known.tenant.clone());
+        visit.caller.tier = tier.unwrap_or_else(|| self.policy.tiers.default_tier());
+        Ok(())
+    }
+
+    fn metered(&self, visit: &Visit<'_>, body: Option<&Bytes>) -> Result<Option<Body>, BodyError> {
+        let meter = self.policy.routes.get(visit.route()).meter();
+        meter.reads_body().then(|| meter.read(body.map_or(&[], |body| body))).transpose()
+    }
+
+    fn bill(&self, visit: &Visit<'_>, body: Option<&Body>) -> Bill {
+        let scale = self.policy.warmup.as_ref().and_then(|warmup| warmup.scale(self.now()));
+        let mut bill = Bill::default();
+        for id in self.policy.routes.get(visit.route()).limits() {
+            bill.add(*id, self.policy.limit(*id).mode(), self.charge(*id, visit, body, scale));
+        }
+        bill
+    }
+
+    fn charge(&self, id: LimitId, visit: &Visit<'_>, body: Option<&Body>, scale: Option<Scale>) -> Charge {
+        let route = self.policy.routes.get(visit.route());
+        let facts = visit.facts(route.label(), self.policy.tiers.name(visit.tier()), body);
+        self.policy.limit(id).charge(visit.tier(), scale, route.weight(), body, &facts)
+    }
+
+    /// A shadow limit decides and records, and never denies: not even when its store does not answer.
+    async fn take_shadow(&self, pass: &mut Pass<S>, id: LimitId, charge: Charge) {
+        match self.limiter.take(std::slice::from_ref(&charge)).await {
+            Ok(Decision::Allow(permit)) => pass.shadow_allowed(permit),
+            Ok(Decision::Deny(_)) => pass.shadow_denied(id),
+            Err(_) => {}
+        }
+    }
+
+    fn denied(
+        &self,
+        visit: &Visit<'_>,
+        limits: &[LimitId],
+        charges: &[Charge],
+        denial: &Denial,
+    ) -> Box<Answer> {
+        let accounts = self.accounts(limits, charges, &denial.balances);
+        Answer::denied(visit, &self.policy.responses.headers, limits, charges, &accounts, denial)
+    }
+
+    /// Limits, quotas and balances side by side, as headers tell them.
+    fn accounts(&self, limits: &[LimitId], charges: &[Charge], balances: &[Balance]) -> Accounts<'_> {
+        let rows = limits.iter().zip(charges).zip(balances);
+        rows.map(|((id, charge), balance)| Account {
+            name: self.policy.limit(*id).name(),
+            quota: charge.quota,
+            balance: *balance,
+        })
+        .collect()
+    }
+}
+
+impl<S: Store> fmt::Debug for Gate<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate").field("policy", &self.policy).finish_non_exhaustive()
+    }
+}
+
+type Accounts<'a> = SmallVec<[Account<'a>; 4]>;
+
+/// The denial of one more charge on an account that has nothing left.
+fn spent(balance: &Balance) -> Option<Denial> {
+    let wait = Wait::For(balance.next_after);
+    (balance.remaining == 0).then(|| Denial {
+        charge: 0,
+        wait,
+        balances: [Balance { wait, ..*balance }].into_iter().collect(),
+    })
+}
+
+const BEARER: &[u8] = b"Bearer ";

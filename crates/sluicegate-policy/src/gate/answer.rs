@@ -1,0 +1,70 @@
+//! What is answered to a request that may not pass.
+
+use bytes::Bytes;
+use http::{Response, request::Parts};
+use sluicegate::{Charge, Denial, Key, Wait};
+
+use super::Visit;
+use crate::{HeaderFamily, LimitId, Refusal, RouteId, TierId, headers::Account, problem};
+
+/// The answer to a request that may not pass, and what to log and count of it.
+#[derive(Debug)]
+pub struct Answer {
+    /// The whole response.
+    pub response: Response<Bytes>,
+    /// The route.
+    pub route: RouteId,
+    /// The caller's tier, as far as it was known.
+    pub tier: TierId,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// Why a request may not pass.
+#[derive(Debug)]
+pub enum Reason {
+    /// A limit is spent.
+    Denied(Denied),
+    /// Something is wrong with the request, or with what should serve it.
+    Refused(Refusal),
+}
+
+/// The limits that denied a request.
+#[derive(Debug)]
+pub struct Denied {
+    /// The one with the longest wait.
+    pub limit: LimitId,
+    /// Its account, as it is: hash it before it is logged.
+    pub key: Key,
+    /// Until the same request passes.
+    pub wait: Wait,
+    /// All that denied.
+    pub limits: Vec<LimitId>,
+}
+
+impl Answer {
+    pub(super) fn refused(refusal: Refusal, head: &Parts, route: RouteId, tier: TierId) -> Box<Self> {
+        let response = problem::refused(&refusal, head);
+        Box::new(Self { response, route, tier, reason: Reason::Refused(refusal) })
+    }
+
+    /// `limits`, `charges` and `accounts` are those that were judged, index by index with the denial's balances.
+    pub(super) fn denied(
+        visit: &Visit<'_>,
+        families: &[HeaderFamily],
+        limits: &[LimitId],
+        charges: &[Charge],
+        accounts: &[Account<'_>],
+        denial: &Denial,
+    ) -> Box<Self> {
+        let response = problem::denied(visit.head, families, accounts, denial);
+        let denied = limits.iter().zip(&denial.balances).filter(|(_, balance)| !balance.wait.fits());
+        let reason = Reason::Denied(Denied {
+            limit: limits[denial.charge],
+            key: charges[denial.charge].key.clone(),
+            wait: denial.wait,
+            limits: denied.map(|(id, _)| *id).collect(),
+        });
+        Box::new(Self { response, route: visit.route(), tier: visit.tier(), reason })
+    }
+}

@@ -1,0 +1,26 @@
+//! What one request is charged.
+
+use sluicegate::Charge;
+use smallvec::SmallVec;
+
+use crate::{LimitId, Mode};
+
+/// What one request is charged: on the limits that deny, index by index, and on each shadow limit.
+#[derive(Default)]
+pub(super) struct Bill {
+    pub(super) limits: SmallVec<[LimitId; 4]>,
+    pub(super) charges: SmallVec<[Charge; 4]>,
+    pub(super) shadow: SmallVec<[(LimitId, Charge); 1]>,
+}
+
+impl Bill {
+    pub(super) fn add(&mut self, id: LimitId, mode: Mode, charge: Charge) {
+        match mode {
+            Mode::Enforce => {
+                self.limits.push(id);
+                self.charges.push(charge);
+            }
+            Mode::Shadow => self.shadow.push((id, charge)),
+        }
+    }
+}

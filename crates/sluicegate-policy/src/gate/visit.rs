@@ -1,0 +1,58 @@
+//! A request whose head is known.
+
+use http::request::Parts;
+
+use super::Answer;
+use crate::{Body, Caller, Facts, Refusal, RouteId, RouteMatch, TierId};
+
+/// A request whose head is known: where it goes and who sends it.
+#[derive(Debug)]
+pub struct Visit<'h> {
+    pub(super) head: &'h Parts,
+    pub(super) route: RouteMatch<'h>,
+    pub(super) caller: Caller,
+    pub(super) body_limit: Option<u64>,
+}
+
+impl Visit<'_> {
+    /// The route.
+    #[must_use]
+    pub fn route(&self) -> RouteId {
+        self.route.route
+    }
+
+    /// The caller's tier.
+    #[must_use]
+    pub fn tier(&self) -> TierId {
+        self.caller.tier
+    }
+
+    /// At most how many bytes of body must be read before the decision, or `None` when it needs no body. A larger
+    /// body is [refused](Self::refused) as [`Refusal::BodyTooLarge`].
+    #[must_use]
+    pub fn body_limit(&self) -> Option<u64> {
+        self.body_limit
+    }
+
+    /// The answer to this request when it cannot be served.
+    #[must_use]
+    pub fn refused(&self, refusal: Refusal) -> Box<Answer> {
+        Answer::refused(refusal, self.head, self.route(), self.tier())
+    }
+
+    pub(super) fn facts<'f>(&'f self, route: &'f str, tier: &'f str, body: Option<&'f Body>) -> Facts<'f> {
+        Facts {
+            client: &self.caller.client,
+            api_key: self.caller.api_key.as_deref(),
+            tenant: self.caller.tenant.as_deref(),
+            tier,
+            route,
+            path: &self.route.path,
+            parameters: &self.route.parameters,
+            method: &self.head.method,
+            headers: &self.head.headers,
+            query: self.head.uri.query(),
+            body,
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Every "no" that is not about a spent limit.
+
+use std::fmt;
+
+use http::StatusCode;
+
+use crate::{AmbiguousPath, BodyError};
+
+/// Why a request is not served, where no limit is spent. Nothing is charged for it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// 400: servers read the path in different ways.
+    AmbiguousPath(AmbiguousPath),
+    /// 400: something else is wrong with the request, and what would be right.
+    BadRequest(&'static str),
+    /// 400: the body cannot be metered.
+    BadBody(BodyError),
+    /// 401: nobody has this API key.
+    UnknownApiKey,
+    /// 403: the route is for another tier.
+    WrongTier {
+        /// The tier that it is for.
+        needed: String,
+    },
+    /// 408: the client stopped sending.
+    ClientStalled,
+    /// 413: the body is larger than what is read to find a cost.
+    BodyTooLarge {
+        /// The most bytes that are read.
+        limit: u64,
+    },
+    /// 415: the body has to be read and is compressed.
+    EncodedBody,
+    /// 502: the upstream cannot be reached, or broke off before it answered.
+    UpstreamDown,
+    /// 504: the upstream did not answer in time.
+    UpstreamTimeout,
+    /// 503: the store that keeps the balances did not answer.
+    StoreUnavailable,
+    /// 503: the gateway is going away.
+    Draining,
+}
+
+impl Refusal {
+    /// The status of the answer.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        match self {
+            Self::AmbiguousPath(_) | Self::BadRequest(_) | Self::BadBody(_) => StatusCode::BAD_REQUEST,
+            Self::UnknownApiKey => StatusCode::UNAUTHORIZED,
+            Self::WrongTier { .. } => StatusCode::FORBIDDEN,
+            Self::ClientStalled => StatusCode::REQUEST_TIMEOUT,
+            Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::EncodedBody => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::UpstreamDown => StatusCode::BAD_GATEWAY,
+            Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::StoreUnavailable | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// A word for programs: the `code` of the answer's `error` object, and of logs.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::AmbiguousPath(_) => "ambiguous_path",
+            Self::BadRequest(_) => "bad_request",
+            Self::BadBody(_) => "invalid_body",
+            Self::UnknownApiKey => "invalid_api_key",
+            Self::WrongTier { .. } => "tier_required",
+            Self::ClientStalled => "request_timeout",
+            Self::BodyTooLarge { .. } => "body_too_large",
+            Self::EncodedBody => "encoded_body",
+            Self::UpstreamDown => "upstream_down",
+            Self::UpstreamTimeout => "upstream_timeout",
+            Self::StoreUnavailable => "store_unavailable",
+            Self::Draining => "draining",
+        }
+    }
+
+    /// The class of error, as the SDKs of OpenAI and Anthropic name them.
+    pub(crate) const fn class(&self) -> &'static str {
+        match self {
+            Self::UnknownApiKey => "authentication_error",
+            Self::WrongTier { .. } => "permission_error",
+            _ if self.status().as_u16() >= 500 => "api_error",
+            _ => "invalid_request_error",
+        }
+    }
+}
+
+/// What is wrong and what would be right, for the client.
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AmbiguousPath(error) => error.fmt(f),
+            Self::BadRequest(what) => f.write_str(what),
+            Self::BadBody(error) => error.fmt(f),
+            Self::UnknownApiKey => {
+                f.write_str("Unknown API key: send a valid one in x-api-key or Authorization: Bearer")
+            }
+            Self::WrongTier { needed } => {
+                let mut letters = needed.chars();
+                let first = letters.next().into_iter().flat_map(char::to_uppercase);
+                write!(f, "{}{} access required", first.collect::<String>(), letters.as_str())
+            }
+            Self::ClientStalled => f.write_str("The body stopped arriving: send the request again"),
+            Self::BodyTooLarge { limit } => {
+                write!(f, "The body is larger than {limit} bytes: send it in smaller parts")
+            }
+            Self::EncodedBody => {
+                f.write_str("The body must be read here and is compressed: send it without Content-Encoding")
+            }
+            Self::UpstreamDown => {
+                f.write_str("The upstream server cannot be reached, or broke off before it answered")
+            }
+            Self::UpstreamTimeout => f.write_str("The upstream server did not answer in time"),
+            Self::StoreUnavailable => f.write_str("The rate limit store did not answer"),
+            Self::Draining => f.write_str("This gateway is shutting down: send the request again"),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
