@@ -75,7 +75,7 @@ impl<'s> Report<'s> {
         }
         match message.split_once('\n') {
             Some((message, help)) => self.error_help(at, message, help),
-            None => self.error(at, message),
+            None => self.error(at, in_the_files_words(message)),
         }
     }
 
@@ -87,6 +87,28 @@ impl<'s> Report<'s> {
             _ => Err(self.diagnostics),
         }
     }
+}
+
+/// serde's "invalid type: map, expected struct Foo", in words that whoever writes TOML knows.
+fn in_the_files_words(message: &str) -> String {
+    let Some((found, expected)) = message.split_once(", expected ") else { return message.to_owned() };
+    if !found.starts_with("invalid type: ") {
+        return message.to_owned();
+    }
+    let found = found.trim_end_matches(" as i128").trim_end_matches(" as u128");
+    let found = match found {
+        "invalid type: map" => "invalid type: table",
+        "invalid type: sequence" => "invalid type: list",
+        other => other,
+    };
+    let expected = match expected {
+        "i64" => "a whole number",
+        "a sequence" => "a list",
+        "a map" => "a table",
+        structure if structure.starts_with("struct ") => "a table",
+        other => other,
+    };
+    format!("{found}, expected {expected}")
 }
 
 /// Splits serde's "unknown field `a`, expected one of `b`, `c`" in two.

@@ -13,6 +13,7 @@ mod schema;
 mod size;
 mod store;
 mod tiers;
+mod unknown;
 mod warmup;
 
 use std::collections::BTreeMap;
@@ -39,7 +40,7 @@ pub use store::StoreTable;
 pub use tiers::TierTable;
 pub use warmup::WarmupTable;
 
-use crate::{Diagnostics, Source, diagnostic::did_you_mean, overrides, report::Report};
+use crate::{Diagnostics, Source, overrides, report::Report};
 
 /// A policy file, as it is written.
 #[derive(Clone, Debug, Default, JsonSchema)]
@@ -89,12 +90,13 @@ impl File {
                 return None;
             }
         };
-        overrides::apply(report, &mut table, &schema::inlined());
+        let schema = schema::inlined();
+        overrides::apply(report, &mut table, &schema);
+        unknown::take_out(report, &mut table, &schema);
         let mut file = Self::default();
         // Each table is read by itself, so that what is wrong with one does not hide what is wrong with the next.
         for (key, value) in table {
             match key.get_ref().as_ref() {
-                "$schema" => {}
                 "gateway" => file.gateway = read(report, value).unwrap_or_default(),
                 "store" => file.store = read(report, value).unwrap_or_default(),
                 "identity" => file.identity = read(report, value).unwrap_or_default(),
@@ -104,10 +106,8 @@ impl File {
                 "tiers" => file.tiers = named(report, value, "tiers"),
                 "limits" => file.limits = named(report, value, "limits"),
                 "route" => file.route = routes(report, value),
-                other => report.error_or(key.span().start, format!("unknown table `{other}`"), || {
-                    did_you_mean(other, TABLES)
-                        .or_else(|| Some(format!("the tables are {}", TABLES.join(", "))))
-                }),
+                // `$schema`, which is for editors.
+                _ => {}
             }
         }
         Some(file)
@@ -156,6 +156,3 @@ fn routes<'de>(report: &mut Report<'_>, value: Spanned<DeValue<'de>>) -> Vec<Rou
         }
     }
 }
-
-const TABLES: [&str; 9] =
-    ["gateway", "store", "identity", "tiers", "warmup", "defaults", "limits", "route", "responses"];
