@@ -285,6 +285,26 @@ impl FromStr for Part {
     }
 }
 
+impl std::fmt::Display for Part {
+    /// As the policy writes it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::ClientIp => f.write_str("client_ip"),
+            Self::ApiKey => f.write_str("api_key"),
+            Self::Tenant => f.write_str("tenant"),
+            Self::Tier => f.write_str("tier"),
+            Self::Route => f.write_str("route"),
+            Self::Path => f.write_str("path"),
+            Self::Method => f.write_str("method"),
+            Self::Header(name) => write!(f, "header:{name}"),
+            Self::Query(name) => write!(f, "query:{name}"),
+            Self::Cookie(name) => write!(f, "cookie:{name}"),
+            Self::Parameter(name) => write!(f, "path:{name}"),
+            Self::Body(pointer) => write!(f, "body:{pointer}"),
+        }
+    }
+}
+
 /// Why texts are no key: which of them is wrong, and what would be right.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct KeyError {

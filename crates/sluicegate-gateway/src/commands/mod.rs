@@ -1,0 +1,74 @@
+//! The command line: one file for each command.
+
+mod check;
+mod key;
+mod schema;
+mod serve;
+mod summary;
+
+use std::error::Error;
+
+use clap::{Parser, Subcommand};
+
+/// What a command returns. Its error is printed as it is, to standard error, and makes the exit code 1.
+type Outcome = Result<(), Box<dyn Error>>;
+
+/// Exact rate limits before any machine-learning server.
+///
+/// Sluicegate is a proxy: clients connect to it, and it passes on what the policy allows. Requests above a limit are
+/// answered with 429 and the time to wait, and never reach the server.
+///
+/// Without a command it serves.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true, after_long_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: serve::Serve,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Serve),
+    Check(check::Check),
+    Schema(schema::Schema),
+    #[command(subcommand)]
+    Key(key::Key),
+}
+
+impl Cli {
+    /// Does what was asked for.
+    pub(crate) fn run(&self) -> Outcome {
+        match &self.command {
+            None => self.serve.run(),
+            Some(Command::Serve(serve)) => serve.run(),
+            Some(Command::Check(check)) => check.run(),
+            Some(Command::Schema(schema)) => schema.run(),
+            Some(Command::Key(key)) => key.run(),
+        }
+    }
+}
+
+/// The policy file that is read when none is named.
+const POLICY_FILE: &str = "sluicegate.toml";
+
+const EXAMPLES: &str = "\
+Examples:
+  One limit for everybody, without a file: 10 requests a minute for each client address
+    sluicegate --upstream http://127.0.0.1:8000 --limit 10/minute
+
+  Everything that ./sluicegate.toml says
+    sluicegate
+
+  Is the file right, and what does it mean?
+    sluicegate check sluicegate.toml
+
+  A key for a customer, shown once
+    sluicegate key new --tenant acme --tier premium
+
+Every setting of the policy file can also be given in the environment:
+SLUICEGATE_, its table, two underscores, its name, as in
+SLUICEGATE_GATEWAY__UPSTREAM or SLUICEGATE_STORE__MAX_KEYS. The environment
+wins over the file, and flags win over both. SLUICEGATE_LOG chooses what is
+logged: error, warn, info or debug.";

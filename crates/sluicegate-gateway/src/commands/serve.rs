@@ -1,0 +1,137 @@
+//! `sluicegate serve`: loads the policy, starts the gateway, and drains it when it is told to stop.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use sluicegate_gateway::{Gateway, log};
+use sluicegate_policy::{Overrides, Policy, Source};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{Outcome, POLICY_FILE};
+
+/// Serves: passes on what the policy allows, and answers the rest
+///
+/// Stops on SIGTERM or Ctrl-C: it accepts no more connections, lets running requests finish for as long as
+/// gateway.drain_timeout says (30 seconds), and exits with 0. A second signal stops it at once.
+#[derive(Args, Debug)]
+#[command(after_long_help = EXAMPLES)]
+pub(super) struct Serve {
+    /// The policy file [default: sluicegate.toml, if it is there]
+    #[arg(short, long, value_name = "FILE", env = "SLUICEGATE_CONFIG")]
+    config: Option<PathBuf>,
+    /// Where clients connect, instead of gateway.listen
+    #[arg(short, long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// The server to protect, instead of gateway.upstream
+    #[arg(short, long, value_name = "URL")]
+    upstream: Option<String>,
+    /// Where health and metrics are, instead of gateway.admin
+    #[arg(short, long, value_name = "ADDRESS:PORT")]
+    admin: Option<String>,
+    /// Where balances are kept, instead of store.url
+    #[arg(short, long, value_name = "URL")]
+    store: Option<String>,
+    /// A limit on requests that match no route, instead of defaults.limits; can be given again
+    ///
+    /// AMOUNT [UNIT] / [N] PERIOD [burst B], as in "10/minute", "100 per 5 minutes", "50/second burst 200"; or
+    /// "8 concurrent"; or the name of a limit in the policy's [limits].
+    #[arg(long = "limit", value_name = "QUOTA")]
+    limits: Vec<String>,
+    /// How logs are written, instead of gateway.log
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    /// Columns, for people
+    Pretty,
+    /// One JSON object a line, for machines
+    Json,
+}
+
+impl Serve {
+    pub(super) fn run(&self) -> Outcome {
+        let policy = self.policy()?;
+        log::init(policy.gateway.log);
+        tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve(policy))
+    }
+
+    fn policy(&self) -> Result<Policy, Box<dyn std::error::Error>> {
+        let source = match &self.config {
+            Some(file) => Source::read(file)?,
+            None if Path::new(POLICY_FILE).exists() => Source::read(Path::new(POLICY_FILE))?,
+            None if self.upstream.is_some() => Source::empty(),
+            None => return Err(NO_POLICY.into()),
+        };
+        Ok(Policy::parse(&source.with(self.overrides()))?)
+    }
+
+    fn overrides(&self) -> Overrides {
+        let log = self.log_format.map(|format| match format {
+            LogFormat::Pretty => "pretty",
+            LogFormat::Json => "json",
+        });
+        let limits = (!self.limits.is_empty()).then(|| self.limits.join(","));
+        let flags = [
+            ("--listen", "gateway.listen", self.listen.as_deref()),
+            ("--upstream", "gateway.upstream", self.upstream.as_deref()),
+            ("--admin", "gateway.admin", self.admin.as_deref()),
+            ("--store", "store.url", self.store.as_deref()),
+            ("--limit", "defaults.limits", limits.as_deref()),
+            ("--log-format", "gateway.log", log),
+        ];
+        let given = flags.into_iter().filter_map(|(name, setting, value)| Some((name, setting, value?)));
+        given.fold(Overrides::default().environment(), |overrides, (name, setting, value)| {
+            overrides.flag(name, setting, value)
+        })
+    }
+}
+
+async fn serve(policy: Policy) -> Outcome {
+    // Before the gateway serves, so that no signal is met by the default of dying at once.
+    let mut stop = Stop::new()?;
+    let upstream = policy.gateway.upstream.as_ref().map(ToString::to_string);
+    let gateway = Gateway::start(policy)?;
+    tracing::info!(listen = %gateway.address(), admin = %gateway.admin_address(), upstream, "serving");
+    stop.signal().await;
+    tracing::info!("draining; a second signal stops at once");
+    tokio::select! {
+        drained = gateway.drain() => tracing::info!(cut = drained.cut, "drained"),
+        () = stop.signal() => tracing::warn!("stopped before the drain was over"),
+    }
+    Ok(())
+}
+
+/// The signals that mean: stop.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn signal(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+const NO_POLICY: &str = "\
+no policy: there is no sluicegate.toml here
+  help: name one with --config FILE, or give --upstream URL and --limit QUOTA, as in
+        sluicegate --upstream http://127.0.0.1:8000 --limit 10/minute";
+
+const EXAMPLES: &str = "\
+Examples:
+  sluicegate serve --config policy.toml
+  sluicegate serve --upstream http://127.0.0.1:8000 --limit 10/minute --limit \"8 concurrent\"
+  sluicegate serve --listen 127.0.0.1:8080 --admin 127.0.0.1:9090 --log-format pretty
+  SLUICEGATE_GATEWAY__UPSTREAM=http://model:8000 sluicegate serve
+
+Then look at what it does: curl http://127.0.0.1:9090/metrics";
