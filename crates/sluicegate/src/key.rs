@@ -22,7 +22,7 @@ enum Text {
 }
 
 impl Key {
-    /// The key of several parts. Different parts always make different keys: a `|` or `%` inside a part is
+    /// The key of one or more parts. Different parts always make different keys: a `|` or `%` inside a part is
     /// percent-encoded.
     pub fn of<'a>(parts: impl IntoIterator<Item = &'a str>) -> Self {
         let mut text = String::with_capacity(INLINE);
