@@ -1,6 +1,6 @@
 //! The published schema says what the file may hold.
 
-use sluicegate_policy::schema;
+use sluicegate_policy::{Policy, Source, schema};
 
 #[test]
 fn every_table_is_described_and_refuses_unknown_fields() {
@@ -43,4 +43,38 @@ fn words_and_defaults_are_in_it() {
     assert!(algorithms.as_array().unwrap().contains(&"sliding-window".into()));
     assert_eq!(schema["$defs"]["Store"]["properties"]["max_keys"]["type"], "integer");
     assert!(!schema.to_string().contains("null"), "TOML has no null");
+}
+
+#[test]
+fn the_defaults_in_it_are_those_that_are_used() {
+    // Each table with what it needs, and no more.
+    for (definition, table, needs) in [
+        ("Gateway", "[gateway]", ""),
+        ("Store", "[store]", ""),
+        ("Identity", "[identity]", "api_keys = 'keys.toml'\n"),
+        ("Tier", "[tiers.free]", ""),
+        ("Warmup", "[warmup]", "ready = '/health'\n"),
+        ("Defaults", "[defaults]", ""),
+        ("Route", "[[route]]", "path = '/a'\nlimits = '1/s'\n"),
+        ("Responses", "[responses]", ""),
+    ] {
+        let resolved = |field: &str| {
+            let text = format!("{table}\n{needs}{field}");
+            let policy = Source::new("p.toml", text.as_bytes()).and_then(|source| Policy::parse(&source));
+            format!("{:?}", policy.map_err(|error| error.to_string()))
+        };
+        let schema = schema();
+        let fields = schema["$defs"][definition]["properties"].as_object().unwrap();
+        for (field, default) in fields.iter().filter_map(|(field, it)| Some((field, it.get("default")?))) {
+            if default.is_object() {
+                continue;
+            }
+            // These are written in JSON as they are in TOML.
+            assert_eq!(
+                resolved(&format!("{field} = {default}")),
+                resolved(""),
+                "{table} {field} = {default}"
+            );
+        }
+    }
 }

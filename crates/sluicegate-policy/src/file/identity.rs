@@ -14,7 +14,7 @@ pub struct IdentityTable {
     pub api_keys: Option<Placed<String>>,
     /// Where callers without an API key carry their tier: `"header:NAME"`, a header that a trusted proxy sets.
     pub tier: Option<Placed<String>>,
-    /// The tier of everybody else. The first of `[tiers]` by name, if it is not given and there is only one.
+    /// The tier of everybody else. Needed where there are several tiers.
     pub default_tier: Option<Placed<String>>,
     /// How many unknown API keys one client IP may present before every key from it is denied.
     #[schemars(extend("default" = "10/minute"))]
