@@ -8,23 +8,23 @@ mod fixed_window;
 mod sliding_log;
 mod sliding_window;
 mod slots;
+mod standing;
 mod token_bucket;
-
-use std::time::Duration;
 
 pub use fixed_window::FixedWindow;
 pub use sliding_log::SlidingLog;
 pub use sliding_window::SlidingWindow;
 pub use slots::Slots;
+pub use standing::Standing;
 pub use token_bucket::TokenBucket;
 
-use crate::{Balance, Cost, Quota, Timestamp, Wait, timestamp::duration};
+use crate::{Cost, Quota, Timestamp};
 
 /// What one algorithm remembers of one key. The default is a key that has spent nothing.
 pub trait Account: Default {
-    /// What taking `cost` would leave. Where it does not fit, the balance says what is left without it, and how
-    /// long to [wait](Balance::wait).
-    fn judge(&self, quota: &Quota, cost: Cost, now: Timestamp) -> Balance;
+    /// What taking `cost` would leave. Where it does not fit, the standing says what is left without it, and how
+    /// long to [wait](Standing::wait).
+    fn judge(&self, quota: &Quota, cost: Cost, now: Timestamp) -> Standing;
 
     /// Takes `cost`, whether it fits or not: what does not fit is a debt.
     fn charge(&mut self, quota: &Quota, cost: Cost, now: Timestamp);
@@ -38,24 +38,4 @@ pub trait Account: Default {
     /// What forgetting the account now would forgive, as ticks that earning it back takes: the measure of who is
     /// forgotten first when there is no room.
     fn spent(&self, now: Timestamp) -> u64;
-}
-
-/// The balance of a charge that fits.
-#[inline]
-fn fits(remaining: u64, reset_after: u64, next_after: u64) -> Balance {
-    Balance {
-        remaining,
-        reset_after: duration(reset_after),
-        next_after: duration(next_after),
-        wait: Wait::None,
-    }
-}
-
-/// The wait for a charge that fits in so many ticks.
-#[inline]
-fn wait(ticks: u64) -> Wait {
-    match duration(ticks) {
-        Duration::ZERO => Wait::None,
-        duration => Wait::For(duration),
-    }
 }

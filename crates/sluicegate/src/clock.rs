@@ -25,7 +25,8 @@ pub trait Clock: Send + Sync + 'static {
 #[derive(Clone)]
 pub struct SystemClock {
     clock: quanta::Clock,
-    epoch: quanta::Instant,
+    /// The counter's reading at the epoch.
+    epoch: u64,
 }
 
 impl SystemClock {
@@ -33,7 +34,7 @@ impl SystemClock {
     #[must_use]
     pub fn new() -> Self {
         let clock = quanta::Clock::new();
-        let epoch = clock.now();
+        let epoch = clock.raw();
         Self { clock, epoch }
     }
 }
@@ -47,9 +48,8 @@ impl Default for SystemClock {
 impl Clock for SystemClock {
     #[inline]
     fn now(&self) -> Timestamp {
-        let elapsed = self.clock.now().saturating_duration_since(self.epoch);
-        // Saturates after 584 years of nanoseconds and 36 of ticks: never later than the true time.
-        let nanoseconds = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+        let nanoseconds = self.clock.delta_as_nanos(self.epoch, self.clock.raw());
+        // Saturates after 36 years: never later than the true time.
         Timestamp::from_ticks(nanoseconds.saturating_mul(TICKS_PER_NANOSECOND))
     }
 }

@@ -1,10 +1,10 @@
 //! Whose account is charged.
 
-use std::{borrow::Borrow, fmt, sync::Arc};
+use std::{borrow::Borrow, fmt, num::NonZeroU8, sync::Arc};
 
 /// Whose account is charged: a limit's name and what tells its callers apart, as one text.
 ///
-/// Keys of up to 46 bytes are kept in place, so that a check allocates nothing.
+/// Keys of up to 47 bytes are kept in place, so that a check allocates nothing.
 ///
 /// ```
 /// use sluicegate::Key;
@@ -17,8 +17,33 @@ pub struct Key(Text);
 
 #[derive(Clone)]
 enum Text {
-    Inline { len: u8, bytes: [u8; INLINE] },
+    Inline(Inline),
     Shared(Arc<str>),
+}
+
+/// The bytes come first, so that they are read back in the words in which they were written: a processor forwards
+/// only whole words from a write to a read that follows it at once.
+#[derive(Clone)]
+#[repr(C)]
+struct Inline {
+    bytes: [u8; INLINE],
+    /// One more than the length: the zero that is left marks a shared text, without a tag of its own.
+    end: NonZeroU8,
+}
+
+impl Inline {
+    #[inline]
+    fn new(text: &str) -> Option<Self> {
+        let mut bytes = [0; INLINE];
+        bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+        let len = u8::try_from(text.len()).ok()?;
+        Some(Self { bytes, end: NonZeroU8::MIN.saturating_add(len) })
+    }
+
+    #[inline]
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.end.get() - 1)]
+    }
 }
 
 impl Key {
@@ -46,9 +71,7 @@ impl Key {
     pub fn as_str(&self) -> &str {
         match &self.0 {
             // Only ever filled from a whole `&str`, so this is always valid and costs a short check.
-            Text::Inline { len, bytes } => {
-                std::str::from_utf8(&bytes[..usize::from(*len)]).unwrap_or_default()
-            }
+            Text::Inline(text) => std::str::from_utf8(text.as_bytes()).unwrap_or_default(),
             Text::Shared(text) => text,
         }
     }
@@ -58,7 +81,7 @@ impl Key {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
-            Text::Inline { len, bytes } => &bytes[..usize::from(*len)],
+            Text::Inline(text) => text.as_bytes(),
             Text::Shared(text) => text.as_bytes(),
         }
     }
@@ -67,14 +90,7 @@ impl Key {
 impl From<&str> for Key {
     #[inline]
     fn from(text: &str) -> Self {
-        match u8::try_from(text.len()) {
-            Ok(len) if text.len() <= INLINE => {
-                let mut bytes = [0; INLINE];
-                bytes[..text.len()].copy_from_slice(text.as_bytes());
-                Self(Text::Inline { len, bytes })
-            }
-            _ => Self(Text::Shared(text.into())),
-        }
+        Self(Inline::new(text).map_or_else(|| Text::Shared(text.into()), Text::Inline))
     }
 }
 
@@ -123,5 +139,5 @@ impl fmt::Display for Key {
     }
 }
 
-/// As much as fits beside the length and the tag in 48 bytes: an IPv6 address and a limit's name.
-const INLINE: usize = 46;
+/// As much as fits beside the length in 48 bytes: an IPv6 address and a limit's name.
+const INLINE: usize = 47;

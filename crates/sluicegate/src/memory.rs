@@ -26,7 +26,7 @@ use shard::Shard;
 
 use crate::{
     Algorithm, Balance, Balances, Charge, Clock, Cost, Decision, Denial, Lease, Store, StoreError,
-    SystemClock, Taken, Wait, timestamp::duration,
+    SystemClock, Taken, Wait, accounts::Standing, timestamp::duration,
 };
 
 /// A store in this process's memory: exact, bounded, and without a task or a thread of its own.
@@ -111,11 +111,14 @@ impl<C: Clock> MemoryStore<C> {
     #[inline]
     pub fn take_now(&self, charges: &[Charge]) -> Decision<Taken> {
         if let [charge] = charges {
+            // Read beside hashing, which takes as long, and not while others wait for the lock.
+            let now = self.clock.now();
             let fingerprint = self.secret.fingerprint(&charge.key);
             let mut shard = self.lock(fingerprint.shard(self.shards.len()));
-            let now = self.clock.now();
-            if let Some(balance) = shard.take(fingerprint, charge, now) {
+            let now = shard.latest(now);
+            if let Some(standing) = shard.take(fingerprint, charge, now) {
                 drop(shard);
+                let balance = Balance::from(standing);
                 let balances = smallvec![balance];
                 return match balance.wait {
                     Wait::None => Decision::Allow(Taken { balances, lease: Lease { id: 0, taken_at: now } }),
@@ -139,7 +142,7 @@ impl<C: Clock> MemoryStore<C> {
             };
             let fingerprint = self.secret.fingerprint(&charge.key);
             let mut shard = self.lock(fingerprint.shard(self.shards.len()));
-            let now = self.clock.now();
+            let now = shard.latest(self.clock.now());
             let accounts = shard.accounts_mut(charge.quota.algorithm());
             accounts.settle(fingerprint, &charge.quota, charge.cost, actual, lease, now);
         }
@@ -190,17 +193,20 @@ impl<C: Clock> MemoryStore<C> {
         let locked = |fingerprint: Fingerprint| {
             order.partition_point(|shard| *shard < fingerprint.shard(self.shards.len()))
         };
-        let now = self.clock.now();
+        let now = shards.iter_mut().fold(self.clock.now(), |now, shard| shard.latest(now));
+        for shard in &mut shards {
+            shard.latest(now);
+        }
 
-        let mut balances = Balances::with_capacity(charges.len());
+        let mut standings: SmallVec<[Standing; 4]> = SmallVec::with_capacity(charges.len());
         let mut denied: Option<(usize, Wait)> = None;
         for (index, charge) in charges.iter().enumerate() {
             let accounts = shards[locked(fingerprints[index])].accounts(charge.quota.algorithm());
             let mut earlier = earlier_on_account(charges, &fingerprints, index).peekable();
-            let balance = match earlier.peek() {
+            let standing = match earlier.peek() {
                 None => accounts.judge(fingerprints[index], &charge.quota, charge.cost, now),
                 Some(_) => {
-                    let balance = accounts.judge_after(
+                    let standing = accounts.judge_after(
                         &mut earlier,
                         fingerprints[index],
                         &charge.quota,
@@ -208,23 +214,25 @@ impl<C: Clock> MemoryStore<C> {
                         now,
                     );
                     let earlier = earlier_on_account(charges, &fingerprints, index);
-                    not_beyond_burst(balance, charge, earlier)
+                    not_beyond_burst(standing, charge, earlier)
                 }
             };
-            if balance.wait > denied.map_or(Wait::None, |(_, wait)| wait) {
-                denied = Some((index, balance.wait));
+            let wait = Balance::from(standing).wait;
+            if wait > denied.map_or(Wait::None, |(_, wait)| wait) {
+                denied = Some((index, wait));
             }
-            balances.push(balance);
+            standings.push(standing);
         }
 
         if let Some((charge, wait)) = denied {
             // Nothing is charged, so every account stands as a peek would find it.
-            for ((balance, charge), fingerprint) in balances.iter_mut().zip(charges).zip(&fingerprints) {
+            for ((standing, charge), fingerprint) in standings.iter_mut().zip(charges).zip(&fingerprints) {
                 let accounts = shards[locked(*fingerprint)].accounts(charge.quota.algorithm());
                 let untouched = accounts.judge(*fingerprint, &charge.quota, Cost::ZERO, now);
-                *balance = Balance { wait: balance.wait, ..untouched };
+                *standing = Standing { wait: standing.wait, ..untouched };
             }
-            return Decision::Deny(Denial { charge, wait, balances });
+            drop(shards);
+            return Decision::Deny(Denial { charge, wait, balances: balances(&standings) });
         }
 
         let lease = Lease { id: self.lease_id(charges), taken_at: now };
@@ -232,7 +240,8 @@ impl<C: Clock> MemoryStore<C> {
             let accounts = shards[locked(*fingerprint)].accounts_mut(charge.quota.algorithm());
             accounts.charge(*fingerprint, &charge.quota, charge.cost, lease, now);
         }
-        Decision::Allow(Taken { balances, lease })
+        drop(shards);
+        Decision::Allow(Taken { balances: balances(&standings), lease })
     }
 
     /// A number that no other lease has, where one is needed: counting is a memory access that all threads share.
@@ -288,15 +297,19 @@ fn earlier_on_account<'a>(
 
 /// Two charges that each fit into a full account, but not together, never fit.
 fn not_beyond_burst<'a>(
-    balance: Balance,
+    standing: Standing,
     charge: &Charge,
     earlier: impl Iterator<Item = &'a Charge>,
-) -> Balance {
+) -> Standing {
     let together = earlier
         .filter(|earlier| earlier.quota == charge.quota)
         .fold(charge.cost.units(), |sum, earlier| sum.saturating_add(earlier.cost.units()));
     match charge.cost.is_zero() || charge.quota.can_hold(Cost::new(together)) {
-        true => balance,
-        false => Balance { wait: Wait::Forever, ..balance },
+        true => standing,
+        false => Standing { wait: Standing::FOREVER, ..standing },
     }
+}
+
+fn balances(standings: &[Standing]) -> Balances {
+    standings.iter().map(|standing| Balance::from(*standing)).collect()
 }

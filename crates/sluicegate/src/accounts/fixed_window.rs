@@ -1,7 +1,7 @@
 //! Fixed windows, each from the first request of its key.
 
-use super::{Account, fits, wait};
-use crate::{Balance, Cost, Quota, Timestamp, Wait};
+use super::{Account, Standing};
+use crate::{Cost, Quota, Timestamp};
 
 /// A count that begins with a key's first charge and ends a window later.
 ///
@@ -49,28 +49,28 @@ impl FixedWindow {
         }
     }
 
-    fn balance(self, quota: &Quota, now: Timestamp) -> Balance {
+    fn balance(self, quota: &Quota, now: Timestamp) -> Standing {
         let reset = self.idle_at.ticks().saturating_sub(now.ticks());
-        fits(quota.amount().saturating_sub(self.count), reset, self.until_fits(quota, 1, now))
+        Standing::after(quota.amount().saturating_sub(self.count), reset, self.until_fits(quota, 1, now))
     }
 }
 
 impl Account for FixedWindow {
-    fn judge(&self, quota: &Quota, cost: Cost, now: Timestamp) -> Balance {
+    fn judge(&self, quota: &Quota, cost: Cost, now: Timestamp) -> Standing {
         let window = self.at(quota, now);
         if cost.is_zero() {
             return window.balance(quota, now);
         }
         if !quota.can_hold(cost) {
-            return Balance { wait: Wait::Forever, ..window.balance(quota, now) };
+            return window.balance(quota, now).forever();
         }
-        match wait(window.until_fits(quota, cost.units(), now)) {
-            Wait::None => {
+        match window.until_fits(quota, cost.units(), now) {
+            0 => {
                 let mut after = window;
                 after.charge(quota, cost, now);
                 after.balance(quota, now)
             }
-            wait => Balance { wait, ..window.balance(quota, now) },
+            wait => window.balance(quota, now).until(wait),
         }
     }
 

@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::{Account, fits, wait};
-use crate::{Balance, Cost, Quota, Timestamp, Wait};
+use super::{Account, Standing};
+use crate::{Cost, Quota, Timestamp};
 
 /// The time and cost of every charge of the last window: exact, and as long as there are charges in it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -46,25 +46,25 @@ impl SlidingLog {
     }
 
     /// What is left beside a `charge` that was just taken.
-    fn balance(&self, quota: &Quota, charge: u64, now: Timestamp) -> Balance {
+    fn balance(&self, quota: &Quota, charge: u64, now: Timestamp) -> Standing {
         let spent = self.spent_units(quota, now).saturating_add(charge);
         let last = self.live(quota, now).last().map_or(0, |(ends, _)| ends - now.ticks());
         let reset = if charge > 0 { quota.window_ticks() } else { last };
-        fits(quota.amount().saturating_sub(spent), reset, self.until_fits(quota, charge, 1, now))
+        Standing::after(quota.amount().saturating_sub(spent), reset, self.until_fits(quota, charge, 1, now))
     }
 }
 
 impl Account for SlidingLog {
-    fn judge(&self, quota: &Quota, cost: Cost, now: Timestamp) -> Balance {
+    fn judge(&self, quota: &Quota, cost: Cost, now: Timestamp) -> Standing {
         if cost.is_zero() {
             return self.balance(quota, 0, now);
         }
         if !quota.can_hold(cost) {
-            return Balance { wait: Wait::Forever, ..self.balance(quota, 0, now) };
+            return self.balance(quota, 0, now).forever();
         }
-        match wait(self.until_fits(quota, 0, cost.units(), now)) {
-            Wait::None => self.balance(quota, cost.units(), now),
-            wait => Balance { wait, ..self.balance(quota, 0, now) },
+        match self.until_fits(quota, 0, cost.units(), now) {
+            0 => self.balance(quota, cost.units(), now),
+            wait => self.balance(quota, 0, now).until(wait),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Sliding windows of two counters.
 
-use super::{Account, fits, wait};
-use crate::{Balance, Cost, Quota, Timestamp, Wait};
+use super::{Account, Standing};
+use crate::{Cost, Quota, Timestamp};
 
 /// This window's count, and the last one's, which fades evenly as this window passes.
 ///
@@ -72,7 +72,7 @@ impl SlidingWindow {
         begins.saturating_add(there)
     }
 
-    fn balance(self, quota: &Quota, now: Timestamp) -> Balance {
+    fn balance(self, quota: &Quota, now: Timestamp) -> Standing {
         let window = u128::from(quota.window_ticks().max(1));
         let elapsed = u128::from(now.ticks().saturating_sub(self.begins.ticks())).min(window);
         let faded = (u128::from(self.previous) * (window - elapsed)).div_ceil(window);
@@ -81,26 +81,26 @@ impl SlidingWindow {
         let reset = if self.is_fresh() { 0 } else { self.idle_at.ticks().saturating_sub(now.ticks()) };
         // Never more than the amount, which came from 64 bits.
         let remaining = u64::try_from(remaining).unwrap_or(u64::MAX);
-        fits(remaining, reset, self.until_fits(quota, 1, now))
+        Standing::after(remaining, reset, self.until_fits(quota, 1, now))
     }
 }
 
 impl Account for SlidingWindow {
-    fn judge(&self, quota: &Quota, cost: Cost, now: Timestamp) -> Balance {
+    fn judge(&self, quota: &Quota, cost: Cost, now: Timestamp) -> Standing {
         let window = self.at(quota, now);
         if cost.is_zero() {
             return window.balance(quota, now);
         }
         if !quota.can_hold(cost) {
-            return Balance { wait: Wait::Forever, ..window.balance(quota, now) };
+            return window.balance(quota, now).forever();
         }
-        match wait(window.until_fits(quota, cost.units(), now)) {
-            Wait::None => {
+        match window.until_fits(quota, cost.units(), now) {
+            0 => {
                 let mut after = window;
                 after.charge(quota, cost, now);
                 after.balance(quota, now)
             }
-            wait => Balance { wait, ..window.balance(quota, now) },
+            wait => window.balance(quota, now).until(wait),
         }
     }
 

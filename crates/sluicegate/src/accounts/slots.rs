@@ -1,7 +1,7 @@
 //! The slots of a concurrent limit.
 
-use super::{Account, fits};
-use crate::{Balance, Cost, Quota, Timestamp, Wait};
+use super::{Account, Standing};
+use crate::{Cost, Quota, Timestamp};
 
 /// How many slots of a concurrent limit are in use. Time does not give them back; their holders do.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -23,13 +23,13 @@ impl Slots {
 }
 
 impl Account for Slots {
-    fn judge(&self, quota: &Quota, cost: Cost, _now: Timestamp) -> Balance {
+    fn judge(&self, quota: &Quota, cost: Cost, _now: Timestamp) -> Standing {
         let free = quota.amount().saturating_sub(self.held);
         match free.checked_sub(cost.units()) {
-            Some(remaining) => fits(remaining, 0, 0),
+            Some(remaining) => Standing::after(remaining, 0, 0),
             None => {
-                let wait = if quota.can_hold(cost) { Wait::Release } else { Wait::Forever };
-                Balance { wait, ..fits(free, 0, 0) }
+                let wait = if quota.can_hold(cost) { Standing::RELEASE } else { Standing::FOREVER };
+                Standing { wait, ..Standing::after(free, 0, 0) }
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Token buckets, kept as one time: the generic cell rate algorithm (ITU-T I.371).
 
-use super::{Account, fits, wait};
-use crate::{Balance, Cost, Quota, Timestamp, Wait};
+use super::{Account, Standing};
+use crate::{Cost, Quota, Timestamp};
 
 /// A token bucket, kept as the time at which it will be full: the theoretical arrival time of GCRA.
 ///
@@ -19,30 +19,29 @@ impl TokenBucket {
         self.full_at.ticks().saturating_sub(now.ticks())
     }
 
-    #[inline]
-    fn balance(quota: &Quota, level: u64) -> Balance {
+    #[inline(always)]
+    fn balance(quota: &Quota, level: u64) -> Standing {
         let room = quota.tolerance().saturating_sub(level);
         let next = level.saturating_add(quota.emission()).saturating_sub(quota.tolerance());
-        fits(quota.units_in(room).min(quota.burst()), level, next)
+        Standing::after(quota.units_in(room).min(quota.burst()), level, next)
     }
 }
 
 impl Account for TokenBucket {
-    #[inline]
-    fn judge(&self, quota: &Quota, cost: Cost, now: Timestamp) -> Balance {
+    #[inline(always)]
+    fn judge(&self, quota: &Quota, cost: Cost, now: Timestamp) -> Standing {
         let level = self.level(now);
         let after = level.saturating_add(quota.worth(cost.units()));
         if after <= quota.tolerance() && quota.can_hold(cost) {
             return Self::balance(quota, after);
         }
         let denied = Self::balance(quota, level);
-        let wait = match quota.can_hold(cost) {
+        match quota.can_hold(cost) {
             // A bucket in debt denies no peek: nothing is asked of it.
-            true if cost.is_zero() => Wait::None,
-            true => wait(after - quota.tolerance()),
-            false => Wait::Forever,
-        };
-        Balance { wait, ..denied }
+            true if cost.is_zero() => denied,
+            true => denied.until(after - quota.tolerance()),
+            false => denied.forever(),
+        }
     }
 
     #[inline]

@@ -1,12 +1,12 @@
 //! What a shard does with the accounts of any algorithm.
 
 use super::fingerprint::Fingerprint;
-use crate::{Balance, Charge, Cost, Lease, Quota, Timestamp};
+use crate::{Charge, Cost, Lease, Quota, Timestamp, accounts::Standing};
 
 /// The accounts of one algorithm in one shard. A key without an account has spent nothing.
 pub(super) trait Accounts {
     /// What taking `cost` would leave. Changes nothing.
-    fn judge(&self, fingerprint: Fingerprint, quota: &Quota, cost: Cost, now: Timestamp) -> Balance;
+    fn judge(&self, fingerprint: Fingerprint, quota: &Quota, cost: Cost, now: Timestamp) -> Standing;
 
     /// The same, once the `earlier` charges of the same request are taken from the same account.
     fn judge_after(
@@ -16,7 +16,7 @@ pub(super) trait Accounts {
         quota: &Quota,
         cost: Cost,
         now: Timestamp,
-    ) -> Balance;
+    ) -> Standing;
 
     /// Takes `cost`, which was judged to fit.
     fn charge(&mut self, fingerprint: Fingerprint, quota: &Quota, cost: Cost, lease: Lease, now: Timestamp);

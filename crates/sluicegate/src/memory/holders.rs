@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use super::{accounts::Accounts, fingerprint::Fingerprint};
 use crate::{
-    Balance, Charge, Cost, Lease, Quota, Timestamp,
-    accounts::{Account, Slots},
+    Charge, Cost, Lease, Quota, Timestamp,
+    accounts::{Account, Slots, Standing},
 };
 
 /// The concurrent limits of one shard, and the leases on them.
@@ -44,7 +44,7 @@ impl Holders {
 }
 
 impl Accounts for Holders {
-    fn judge(&self, fingerprint: Fingerprint, quota: &Quota, cost: Cost, now: Timestamp) -> Balance {
+    fn judge(&self, fingerprint: Fingerprint, quota: &Quota, cost: Cost, now: Timestamp) -> Standing {
         self.of(fingerprint).judge(quota, cost, now)
     }
 
@@ -55,7 +55,7 @@ impl Accounts for Holders {
         quota: &Quota,
         cost: Cost,
         now: Timestamp,
-    ) -> Balance {
+    ) -> Standing {
         let mut slots = self.of(fingerprint);
         for charge in earlier {
             slots.charge(&charge.quota, charge.cost, now);

@@ -2,8 +2,8 @@
 
 use super::{accounts::Accounts, evicted::Evicted, fingerprint::Fingerprint, holders::Holders, table::Table};
 use crate::{
-    Algorithm, Balance, Charge, Timestamp,
-    accounts::{FixedWindow, SlidingLog, SlidingWindow, TokenBucket},
+    Algorithm, Charge, Timestamp,
+    accounts::{FixedWindow, SlidingLog, SlidingWindow, Standing, TokenBucket},
 };
 
 /// All accounts of the keys that fall into this shard: a table for each algorithm, which takes memory once the
@@ -15,6 +15,7 @@ pub(super) struct Shard {
     sliding_windows: Table<SlidingWindow>,
     sliding_logs: Table<SlidingLog>,
     pub(super) holders: Holders,
+    now: Timestamp,
 }
 
 impl Shard {
@@ -25,7 +26,16 @@ impl Shard {
             sliding_windows: Table::with_room_for(keys),
             sliding_logs: Table::with_room_for(keys),
             holders: Holders::default(),
+            now: Timestamp::EPOCH,
         }
+    }
+
+    /// The latest time that anybody has seen here. A reading from before the lock was held may be earlier than that of
+    /// whoever held it before; for an account time never goes back.
+    #[inline]
+    pub(super) fn latest(&mut self, now: Timestamp) -> Timestamp {
+        self.now = self.now.max(now);
+        self.now
     }
 
     /// Judges the only charge of a request, and takes it if it fits; `None` for a concurrent limit, which needs
@@ -36,7 +46,7 @@ impl Shard {
         fingerprint: Fingerprint,
         charge: &Charge,
         now: Timestamp,
-    ) -> Option<Balance> {
+    ) -> Option<Standing> {
         Some(match charge.quota.algorithm() {
             Algorithm::TokenBucket => self.token_buckets.take(fingerprint, charge, now),
             Algorithm::FixedWindow => self.fixed_windows.take(fingerprint, charge, now),

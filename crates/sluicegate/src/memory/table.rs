@@ -3,7 +3,10 @@
 use std::array;
 
 use super::{accounts::Accounts, evicted::Evicted, fingerprint::Fingerprint};
-use crate::{Balance, Charge, Cost, Lease, Quota, Timestamp, accounts::Account};
+use crate::{
+    Charge, Cost, Lease, Quota, Timestamp,
+    accounts::{Account, Standing},
+};
 
 /// The accounts of one algorithm in one shard.
 ///
@@ -45,22 +48,22 @@ impl<A: Account> Table<A> {
 
     /// Judges one charge, and takes it if it fits.
     #[inline]
-    pub(super) fn take(&mut self, fingerprint: Fingerprint, charge: &Charge, now: Timestamp) -> Balance {
+    pub(super) fn take(&mut self, fingerprint: Fingerprint, charge: &Charge, now: Timestamp) -> Standing {
         let Charge { quota, cost, .. } = charge;
         if let Some(account) = self.find_mut(fingerprint) {
-            let balance = account.judge(quota, *cost, now);
-            if balance.wait.fits() {
+            let standing = account.judge(quota, *cost, now);
+            if standing.fits() {
                 account.charge(quota, *cost, now);
             }
-            return balance;
+            return standing;
         }
         let mut account = A::default();
-        let balance = account.judge(quota, *cost, now);
-        if balance.wait.fits() && !cost.is_zero() {
+        let standing = account.judge(quota, *cost, now);
+        if standing.fits() && !cost.is_zero() {
             account.charge(quota, *cost, now);
             self.insert(fingerprint, account, now);
         }
-        balance
+        standing
     }
 
     #[inline]
@@ -135,7 +138,7 @@ impl<A: Account> Table<A> {
 }
 
 impl<A: Account + Clone> Accounts for Table<A> {
-    fn judge(&self, fingerprint: Fingerprint, quota: &Quota, cost: Cost, now: Timestamp) -> Balance {
+    fn judge(&self, fingerprint: Fingerprint, quota: &Quota, cost: Cost, now: Timestamp) -> Standing {
         match self.find(fingerprint) {
             Some(account) => account.judge(quota, cost, now),
             None => A::default().judge(quota, cost, now),
@@ -149,7 +152,7 @@ impl<A: Account + Clone> Accounts for Table<A> {
         quota: &Quota,
         cost: Cost,
         now: Timestamp,
-    ) -> Balance {
+    ) -> Standing {
         let mut account = self.find(fingerprint).cloned().unwrap_or_default();
         for charge in earlier {
             account.charge(&charge.quota, charge.cost, now);
