@@ -18,6 +18,9 @@ pub struct FixedWindow {
 impl FixedWindow {
     /// The account as it stands at `now`.
     fn at(self, quota: &Quota, now: Timestamp) -> Self {
+        if now >= self.idle_at {
+            return Self::default();
+        }
         if now < self.ends {
             return self;
         }
@@ -33,25 +36,36 @@ impl FixedWindow {
         }
     }
 
-    fn until_end(self, now: Timestamp) -> u64 {
-        self.ends.ticks().saturating_sub(now.ticks())
+    /// The account with another count in the same window.
+    fn counting(self, quota: &Quota, count: u64) -> Self {
+        if count == 0 {
+            return Self::default();
+        }
+        let windows = (count - 1) / quota.amount().max(1);
+        let debt = windows.saturating_mul(quota.window_ticks());
+        let idle_at = Timestamp::from_ticks(self.ends.ticks().saturating_add(debt));
+        Self { ends: self.ends, count, idle_at, worth: quota.worth(count) }
     }
 
     /// Ticks until `cost` fits: the end of this window, and of as many more as its debt fills.
     fn until_fits(self, quota: &Quota, cost: u64, now: Timestamp) -> u64 {
         let excess = self.count.saturating_add(cost).saturating_sub(quota.amount());
-        match excess {
-            0 => 0,
-            _ => {
-                let windows = excess.div_ceil(quota.amount().max(1)) - 1;
-                self.until_end(now).saturating_add(windows.saturating_mul(quota.window_ticks()))
-            }
+        if excess == 0 {
+            return 0;
         }
+        let windows = excess.div_ceil(quota.amount().max(1)) - 1;
+        let until_end = self.ends.ticks().saturating_sub(now.ticks());
+        // A count that fitted a larger quota is no debt to this one: it goes when its own quota says so.
+        until_end.saturating_add(windows.saturating_mul(quota.window_ticks())).min(self.until_idle(now))
+    }
+
+    fn until_idle(self, now: Timestamp) -> u64 {
+        self.idle_at.ticks().saturating_sub(now.ticks())
     }
 
     fn balance(self, quota: &Quota, now: Timestamp) -> Standing {
-        let reset = self.idle_at.ticks().saturating_sub(now.ticks());
-        Standing::after(quota.amount().saturating_sub(self.count), reset, self.until_fits(quota, 1, now))
+        let remaining = quota.amount().saturating_sub(self.count);
+        Standing::after(remaining, self.until_idle(now), self.until_fits(quota, 1, now))
     }
 }
 
@@ -78,15 +92,11 @@ impl Account for FixedWindow {
         if cost.is_zero() {
             return;
         }
-        *self = self.at(quota, now);
-        if self.count == 0 && now >= self.ends {
-            self.ends = Timestamp::from_ticks(now.ticks().saturating_add(quota.window_ticks()));
+        let mut window = self.at(quota, now);
+        if window.count == 0 {
+            window.ends = Timestamp::from_ticks(now.ticks().saturating_add(quota.window_ticks()));
         }
-        self.count = self.count.saturating_add(cost.units());
-        self.worth = quota.worth(self.count);
-        let windows = (self.count - 1) / quota.amount().max(1);
-        let debt = windows.saturating_mul(quota.window_ticks());
-        self.idle_at = Timestamp::from_ticks(self.ends.ticks().saturating_add(debt));
+        *self = window.counting(quota, window.count.saturating_add(cost.units()));
     }
 
     fn settle(&mut self, quota: &Quota, estimate: Cost, actual: Cost, taken_at: Timestamp, now: Timestamp) {
@@ -97,9 +107,7 @@ impl Account for FixedWindow {
         let begins = window.ends.ticks().saturating_sub(quota.window_ticks());
         // A refund belongs to the window that was charged; a later one owes it nothing.
         if now < window.ends && taken_at.ticks() >= begins {
-            *self = window;
-            self.count = self.count.saturating_sub(estimate.units() - actual.units());
-            self.worth = quota.worth(self.count);
+            *self = window.counting(quota, window.count.saturating_sub(estimate.units() - actual.units()));
         }
     }
 

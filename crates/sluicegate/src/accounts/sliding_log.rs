@@ -6,6 +6,8 @@ use super::{Account, Standing};
 use crate::{Cost, Quota, Timestamp};
 
 /// The time and cost of every charge of the last window: exact, and as long as there are charges in it.
+///
+/// Oldest first, whatever the order in which they came.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct SlidingLog {
     charges: VecDeque<(Timestamp, u64)>,
@@ -17,15 +19,23 @@ pub struct SlidingLog {
 impl SlidingLog {
     /// The charges that still count, oldest first.
     fn live(&self, quota: &Quota, now: Timestamp) -> impl Iterator<Item = (u64, u64)> {
-        let window = quota.window_ticks();
+        let (window, idle_at) = (quota.window_ticks(), self.idle_at.ticks());
         self.charges
             .iter()
-            .map(move |(at, cost)| (at.ticks().saturating_add(window), *cost))
+            // No charge outlives the log, though this quota's window be longer than that of the quota it was made under.
+            .map(move |(at, cost)| (at.ticks().saturating_add(window).min(idle_at), *cost))
             .filter(move |(ends, _)| *ends > now.ticks())
     }
 
     fn spent_units(&self, quota: &Quota, now: Timestamp) -> u64 {
         self.live(quota, now).fold(0, |sum: u64, (_, cost)| sum.saturating_add(cost))
+    }
+
+    /// Works out what follows from the charges.
+    fn changed(&mut self, quota: &Quota, now: Timestamp) {
+        let ends = |(at, _): &(Timestamp, u64)| at.ticks().saturating_add(quota.window_ticks());
+        self.idle_at = Timestamp::from_ticks(self.charges.back().map_or(0, ends));
+        self.worth = quota.worth(self.spent_units(quota, now));
     }
 
     /// Ticks until `cost` fits beside the log and a `charge` that was just taken.
@@ -76,13 +86,14 @@ impl Account for SlidingLog {
         while self.charges.front().is_some_and(|(at, _)| at.ticks().saturating_add(window) <= now.ticks()) {
             self.charges.pop_front();
         }
-        match self.charges.back_mut() {
+        // Two threads may come in another order than they read the clock.
+        let later = self.charges.partition_point(|(at, _)| *at <= now);
+        match later.checked_sub(1).and_then(|last| self.charges.get_mut(last)) {
             // Charges of one moment end together.
             Some((at, charged)) if *at == now => *charged = charged.saturating_add(cost.units()),
-            _ => self.charges.push_back((now, cost.units())),
+            _ => self.charges.insert(later, (now, cost.units())),
         }
-        self.worth = quota.worth(self.spent_units(quota, now));
-        self.idle_at = Timestamp::from_ticks(now.ticks().saturating_add(window));
+        self.changed(quota, now);
     }
 
     fn settle(&mut self, quota: &Quota, estimate: Cost, actual: Cost, taken_at: Timestamp, now: Timestamp) {
@@ -90,9 +101,11 @@ impl Account for SlidingLog {
             return self.charge(quota, Cost::new(actual.units() - estimate.units()), now);
         }
         // A refund belongs to the charge that was taken; one that has ended owes nothing.
-        if let Some((_, charged)) = self.charges.iter_mut().find(|(at, _)| *at == taken_at) {
+        let found = self.charges.binary_search_by_key(&taken_at, |(at, _)| *at);
+        if let Some((_, charged)) = found.ok().and_then(|index| self.charges.get_mut(index)) {
             *charged = charged.saturating_sub(estimate.units() - actual.units());
-            self.worth = quota.worth(self.spent_units(quota, now));
+            self.charges.retain(|(_, charged)| *charged > 0);
+            self.changed(quota, now);
         }
     }
 

@@ -24,6 +24,9 @@ impl SlidingWindow {
 
     /// The account as it stands at `now`.
     fn at(self, quota: &Quota, now: Timestamp) -> Self {
+        if now >= self.idle_at {
+            return Self::default();
+        }
         let window = quota.window_ticks().max(1);
         let passed = now.ticks().saturating_sub(self.begins.ticks()) / window;
         if passed == 0 {
@@ -46,6 +49,19 @@ impl SlidingWindow {
         Self { current: left(passed), previous: left(passed - 1).min(quota.amount()), ..self }
     }
 
+    /// The account with other counts in the same windows.
+    fn counting(self, quota: &Quota, current: u64, previous: u64) -> Self {
+        let windows = match (current, previous) {
+            (0, 0) => return Self::default(),
+            (0, _) => 1,
+            _ => (current - 1) / quota.amount().max(1) + 2,
+        };
+        let lasts = windows.saturating_mul(quota.window_ticks());
+        let idle_at = Timestamp::from_ticks(self.begins.ticks().saturating_add(lasts));
+        let worth = quota.worth(current.saturating_add(previous));
+        Self { begins: self.begins, current, previous, idle_at, worth }
+    }
+
     /// Ticks from `elapsed` into this window until `cost` fits, or `None` if it does not fit in this window.
     fn until_fits_here(self, quota: &Quota, cost: u64, elapsed: u64) -> Option<u64> {
         let room = quota.amount().checked_sub(self.current.checked_add(cost)?)?;
@@ -63,13 +79,18 @@ impl SlidingWindow {
     fn until_fits(self, quota: &Quota, cost: u64, now: Timestamp) -> u64 {
         let elapsed = now.ticks().saturating_sub(self.begins.ticks());
         if let Some(ticks) = self.until_fits_here(quota, cost, elapsed) {
-            return ticks;
+            return ticks.min(self.until_idle(now));
         }
         let excess = self.current.saturating_add(cost).saturating_sub(quota.amount());
         let windows = excess.div_ceil(quota.amount().max(1)).max(1);
         let begins = quota.window_ticks().saturating_mul(windows).saturating_sub(elapsed);
         let there = self.after(quota, windows).until_fits_here(quota, cost, 0).unwrap_or(u64::MAX);
-        begins.saturating_add(there)
+        // Counts that fitted a larger quota are no debt to this one: they go when their own quota says so.
+        begins.saturating_add(there).min(self.until_idle(now))
+    }
+
+    fn until_idle(self, now: Timestamp) -> u64 {
+        self.idle_at.ticks().saturating_sub(now.ticks())
     }
 
     fn balance(self, quota: &Quota, now: Timestamp) -> Standing {
@@ -78,10 +99,9 @@ impl SlidingWindow {
         let faded = (u128::from(self.previous) * (window - elapsed)).div_ceil(window);
         let spent = u128::from(self.current) + faded;
         let remaining = u128::from(quota.amount()).saturating_sub(spent);
-        let reset = if self.is_fresh() { 0 } else { self.idle_at.ticks().saturating_sub(now.ticks()) };
         // Never more than the amount, which came from 64 bits.
         let remaining = u64::try_from(remaining).unwrap_or(u64::MAX);
-        Standing::after(remaining, reset, self.until_fits(quota, 1, now))
+        Standing::after(remaining, self.until_idle(now), self.until_fits(quota, 1, now))
     }
 }
 
@@ -108,15 +128,11 @@ impl Account for SlidingWindow {
         if cost.is_zero() {
             return;
         }
-        *self = self.at(quota, now);
-        if self.is_fresh() {
-            self.begins = now;
+        let mut window = self.at(quota, now);
+        if window.is_fresh() {
+            window.begins = now;
         }
-        self.current = self.current.saturating_add(cost.units());
-        self.worth = quota.worth(self.current.saturating_add(self.previous));
-        let windows = (self.current - 1) / quota.amount().max(1) + 2;
-        let lasts = windows.saturating_mul(quota.window_ticks());
-        self.idle_at = Timestamp::from_ticks(self.begins.ticks().saturating_add(lasts));
+        *self = window.counting(quota, window.current.saturating_add(cost.units()), window.previous);
     }
 
     fn settle(&mut self, quota: &Quota, estimate: Cost, actual: Cost, taken_at: Timestamp, now: Timestamp) {
@@ -128,11 +144,10 @@ impl Account for SlidingWindow {
         let before = window.begins.ticks().saturating_sub(quota.window_ticks());
         // A refund belongs to the window that was charged; one that has faded away owes nothing.
         if taken_at >= window.begins {
-            *self = Self { current: window.current.saturating_sub(refund), ..window };
+            *self = window.counting(quota, window.current.saturating_sub(refund), window.previous);
         } else if taken_at.ticks() >= before {
-            *self = Self { previous: window.previous.saturating_sub(refund), ..window };
+            *self = window.counting(quota, window.current, window.previous.saturating_sub(refund));
         }
-        self.worth = quota.worth(self.current.saturating_add(self.previous));
     }
 
     fn idle_at(&self) -> Timestamp {
