@@ -203,19 +203,16 @@ impl<C: Clock> MemoryStore<C> {
         for (index, charge) in charges.iter().enumerate() {
             let accounts = shards[locked(fingerprints[index])].accounts(charge.quota.algorithm());
             let mut earlier = earlier_on_account(charges, &fingerprints, index).peekable();
-            let standing = match earlier.peek() {
-                None => accounts.judge(fingerprints[index], &charge.quota, charge.cost, now),
-                Some(_) => {
-                    let standing = accounts.judge_after(
-                        &mut earlier,
-                        fingerprints[index],
-                        &charge.quota,
-                        charge.cost,
-                        now,
-                    );
-                    let earlier = earlier_on_account(charges, &fingerprints, index);
-                    not_beyond_burst(standing, charge, earlier)
+            let Charge { quota, cost, .. } = charge;
+            let standing = match (earlier.peek(), quota.algorithm()) {
+                (None, _) => accounts.judge(fingerprints[index], quota, *cost, now),
+                (Some(_), algorithm) if algorithm == Algorithm::TokenBucket || cost.is_zero() => {
+                    let standing = accounts.judge_after(&mut earlier, fingerprints[index], quota, *cost, now);
+                    not_beyond_burst(standing, charge, earlier_on_account(charges, &fingerprints, index))
                 }
+                // Where counts fade or end with their window, two charges taken together wait for their sum, which
+                // is longer than the second would wait for a first that is taken now.
+                (Some(_), _) => accounts.judge(fingerprints[index], quota, sum(earlier, *cost), now),
             };
             let wait = Balance::from(standing).wait;
             if wait > denied.map_or(Wait::None, |(_, wait)| wait) {
@@ -301,10 +298,8 @@ fn not_beyond_burst<'a>(
     charge: &Charge,
     earlier: impl Iterator<Item = &'a Charge>,
 ) -> Standing {
-    let together = earlier
-        .filter(|earlier| earlier.quota == charge.quota)
-        .fold(charge.cost.units(), |sum, earlier| sum.saturating_add(earlier.cost.units()));
-    match charge.cost.is_zero() || charge.quota.can_hold(Cost::new(together)) {
+    let together = sum(earlier.filter(|earlier| earlier.quota == charge.quota), charge.cost);
+    match charge.cost.is_zero() || charge.quota.can_hold(together) {
         true => standing,
         false => Standing { wait: Standing::FOREVER, ..standing },
     }
@@ -312,4 +307,8 @@ fn not_beyond_burst<'a>(
 
 fn balances(standings: &[Standing]) -> Balances {
     standings.iter().map(|standing| Balance::from(*standing)).collect()
+}
+
+fn sum<'a>(earlier: impl Iterator<Item = &'a Charge>, cost: Cost) -> Cost {
+    Cost::new(earlier.fold(cost.units(), |sum, charge| sum.saturating_add(charge.cost.units())))
 }

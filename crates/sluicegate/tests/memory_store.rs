@@ -196,3 +196,17 @@ fn several_limits_are_charged_all_or_none_by_many_threads() {
     let peek = [a.cost(0), b.cost(0), c.cost(0)];
     assert_eq!(remaining(&store.take_now(&peek)), [300, 300, 0]);
 }
+
+#[test]
+fn two_charges_on_one_account_wait_until_both_fit() {
+    let (store, clock) = store();
+    let quota = quota("10/minute").with_algorithm(Algorithm::SlidingWindow).unwrap();
+    let five = Charge::new("alice", quota).cost(5);
+    assert!(store.take_now(std::slice::from_ref(&five)).is_allowed());
+    let twice = [five.clone(), five];
+    let wait = store.take_now(&twice).denial().unwrap().retry_after().unwrap();
+    clock.advance(wait - Duration::from_nanos(1));
+    assert!(!store.take_now(&twice).is_allowed());
+    clock.advance(Duration::from_nanos(1));
+    assert!(store.take_now(&twice).is_allowed());
+}
