@@ -1,16 +1,16 @@
 //! Who sends a request.
 
-use crate::TierId;
+use std::sync::Arc;
+
+use crate::{ApiKey, TierId};
 
 /// Who sends a request, as far as its head tells.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Caller {
     /// The client's IP address, with an IPv6 address cut to its network.
     pub client: String,
-    /// The id of its API key; never the key.
-    pub api_key: Option<String>,
-    /// The customer behind the API key.
-    pub tenant: Option<String>,
+    /// What is known of the API key that it sent, if it sent one.
+    pub api_key: Option<Arc<ApiKey>>,
     /// Its tier.
     pub tier: TierId,
 }
@@ -19,6 +19,6 @@ impl Caller {
     /// A caller of which only the address is known.
     #[must_use]
     pub fn anonymous(client: String, tier: TierId) -> Self {
-        Self { client, api_key: None, tenant: None, tier }
+        Self { client, api_key: None, tier }
     }
 }

@@ -3,20 +3,23 @@
 mod answer;
 mod bill;
 mod pass;
+mod plan;
 mod visit;
 
 use std::{
     fmt,
     net::IpAddr,
     sync::{Arc, PoisonError, RwLock},
+    time::SystemTime,
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, header, request::Parts};
+use http::{HeaderMap, HeaderValue, header, request::Parts};
 use sluicegate::{Balance, Charge, Clock, Cost, Decision, Denial, Limiter, Store, Timestamp, Wait};
 use smallvec::SmallVec;
 
 use bill::Bill;
+use plan::Plan;
 
 pub use answer::{Answer, Denied, Reason};
 pub use pass::Pass;
@@ -24,7 +27,7 @@ pub use visit::Visit;
 
 use crate::{
     ApiKeys, Body, BodyError, Caller, ClientIp, LimitId, Policy, Refusal, Scale, TierId, account_ip,
-    headers::{Account, Lines},
+    headers::{Lines, Standing},
 };
 
 /// A policy at work: decides requests by it, on the accounts of a store.
@@ -63,6 +66,8 @@ pub struct Gate<S: Store> {
     client_ip: ClientIp,
     /// Replaced as a whole when their file changes.
     api_keys: RwLock<Arc<ApiKeys>>,
+    /// What every request is told alike.
+    plan: Plan,
 }
 
 impl<S: Store> Gate<S> {
@@ -74,6 +79,7 @@ impl<S: Store> Gate<S> {
         let client_ip = ClientIp::new(settings.trusted_proxies.clone(), settings.forwarded_header);
         Self {
             client_ip,
+            plan: Plan::of(&policy),
             policy,
             limiter: Limiter::new(store),
             clock: Box::new(clock),
@@ -106,6 +112,13 @@ impl<S: Store> Gate<S> {
         }
     }
 
+    /// The answer to a request whose head cannot even be read as a visit.
+    #[must_use]
+    pub fn refused(&self, refusal: Refusal, head: &Parts) -> Box<Answer> {
+        let (routes, tiers) = (&self.policy.routes, &self.policy.tiers);
+        Answer::refused(refusal, head, routes.unmatched(), tiers.default_tier())
+    }
+
     /// What the head alone decides: the route, who is calling, and whether a caller of that tier may be here.
     ///
     /// # Errors
@@ -117,10 +130,7 @@ impl<S: Store> Gate<S> {
         let default_tier = policy.tiers.default_tier();
         let route = match policy.routes.find(&head.method, head.uri.path()) {
             Ok(route) => route,
-            Err(error) => {
-                let unmatched = policy.routes.unmatched();
-                return Err(Answer::refused(Refusal::AmbiguousPath(error), head, unmatched, default_tier));
-            }
+            Err(error) => return Err(self.refused(Refusal::AmbiguousPath(error), head)),
         };
         let ip = self.client_ip.of(&head.headers, peer);
         let client = account_ip(ip, policy.identity.ipv6_prefix).to_string();
@@ -128,7 +138,7 @@ impl<S: Store> Gate<S> {
             Visit { head, route, caller: Caller::anonymous(client, default_tier), body_limit: None };
         if let Some(api_key) = self.presented(&head.headers) {
             self.recognise(&mut visit, api_key).await?;
-        } else if let Some(tier) = self.header_tier(&head.headers) {
+        } else if let Some(tier) = self.header_tier(&head.headers, peer) {
             visit.caller.tier = tier;
         }
         let route = policy.routes.get(visit.route.route);
@@ -162,17 +172,17 @@ impl<S: Store> Gate<S> {
             Ok(taken) => taken,
             Err(_) => return Err(visit.refused(Refusal::StoreUnavailable)),
         };
+        let policy = self.plan.policy_line(visit.route(), visit.tier(), bill.scale);
         match taken {
             Decision::Allow(permit) => {
-                let accounts = self.accounts(&bill.limits, &bill.charges, permit.balances());
-                let lines = Lines::of(&self.policy.responses.headers, &accounts);
+                let lines = self.lines(&bill, permit.balances(), policy);
                 let mut pass = Pass::new(&visit, permit, bill.limits, lines);
                 for (id, charge) in bill.shadow {
                     self.take_shadow(&mut pass, id, charge).await;
                 }
                 Ok(pass)
             }
-            Decision::Deny(denial) => Err(self.denied(&visit, &bill.limits, &bill.charges, &denial)),
+            Decision::Deny(denial) => Err(self.denied(&visit, &bill.limits, &bill.charges, &denial, policy)),
         }
     }
 }
@@ -192,7 +202,12 @@ impl<S: Store> Gate<S> {
         scheme.eq_ignore_ascii_case(BEARER).then(|| key.trim_ascii())
     }
 
-    fn header_tier(&self, headers: &HeaderMap) -> Option<TierId> {
+    /// The tier that a proxy gives a caller. Where the policy names its proxies, nobody else gives tiers; where it
+    /// names none, whoever can reach the gateway is trusted with the header.
+    fn header_tier(&self, headers: &HeaderMap, peer: IpAddr) -> Option<TierId> {
+        if !self.policy.gateway.trusted_proxies.is_empty() && !self.client_ip.trusts(peer) {
+            return None;
+        }
         let name = headers.get(self.policy.identity.tier_header.as_ref()?)?;
         self.policy.tiers.find(name.to_str().ok()?)
     }
@@ -207,21 +222,20 @@ impl<S: Store> Gate<S> {
             match self.limiter.take(std::slice::from_ref(&charge)).await {
                 Err(_) => return Err(visit.refused(Refusal::StoreUnavailable)),
                 Ok(Decision::Deny(denial)) => {
-                    return Err(self.denied(visit, &[failures], &[charge], &denial));
+                    return Err(self.denied(visit, &[failures], &[charge], &denial, None));
                 }
                 Ok(Decision::Allow(permit)) => {
                     if let ([balance], true) = (permit.balances(), known.is_some())
                         && let Some(denial) = spent(balance)
                     {
-                        return Err(self.denied(visit, &[failures], &[charge], &denial));
+                        return Err(self.denied(visit, &[failures], &[charge], &denial, None));
                     }
                 }
             }
         }
         let Some(known) = known else { return Err(visit.refused(Refusal::UnknownApiKey)) };
         let tier = known.tier.as_deref().and_then(|tier| self.policy.tiers.find(tier));
-        visit.caller.api_key = Some(known.id.clone());
-        visit.caller.tenant = Some(known.tenant.clone());
+        visit.caller.api_key = Some(Arc::clone(known));
         visit.caller.tier = tier.unwrap_or_else(|| self.policy.tiers.default_tier());
         Ok(())
     }
@@ -233,7 +247,7 @@ impl<S: Store> Gate<S> {
 
     fn bill(&self, visit: &Visit<'_>, body: Option<&Body>) -> Bill {
         let scale = self.policy.warmup.as_ref().and_then(|warmup| warmup.scale(self.now()));
-        let mut bill = Bill::default();
+        let mut bill = Bill { scale, ..Bill::default() };
         for id in self.policy.routes.get(visit.route()).limits() {
             bill.add(*id, self.policy.limit(*id).mode(), self.charge(*id, visit, body, scale));
         }
@@ -261,18 +275,30 @@ impl<S: Store> Gate<S> {
         limits: &[LimitId],
         charges: &[Charge],
         denial: &Denial,
+        policy: Option<&HeaderValue>,
     ) -> Box<Answer> {
-        let accounts = self.accounts(limits, charges, &denial.balances);
-        Answer::denied(visit, &self.policy.responses.headers, limits, charges, &accounts, denial)
+        let standings = self.standings(limits, charges, &denial.balances);
+        Answer::denied(visit, &self.policy.responses.headers, limits, charges, &standings, policy, denial)
     }
 
-    /// Limits, quotas and balances side by side, as headers tell them.
-    fn accounts(&self, limits: &[LimitId], charges: &[Charge], balances: &[Balance]) -> Accounts<'_> {
+    fn lines(&self, bill: &Bill, balances: &[Balance], policy: Option<&HeaderValue>) -> Lines {
+        let standings = self.standings(&bill.limits, &bill.charges, balances);
+        Lines::of(&self.policy.responses.headers, &standings, policy, SystemTime::now)
+    }
+
+    /// Limits, charges and balances side by side, as headers tell them.
+    fn standings<'a>(
+        &'a self,
+        limits: &[LimitId],
+        charges: &'a [Charge],
+        balances: &'a [Balance],
+    ) -> SmallVec<[Standing<'a>; 4]> {
         let rows = limits.iter().zip(charges).zip(balances);
-        rows.map(|((id, charge), balance)| Account {
-            name: self.policy.limit(*id).name(),
-            quota: charge.quota,
-            balance: *balance,
+        rows.map(|((id, charge), balance)| Standing {
+            name: self.plan.name(*id),
+            quota: &charge.quota,
+            cost: charge.cost,
+            balance,
         })
         .collect()
     }
@@ -283,8 +309,6 @@ impl<S: Store> fmt::Debug for Gate<S> {
         f.debug_struct("Gate").field("policy", &self.policy).finish_non_exhaustive()
     }
 }
-
-type Accounts<'a> = SmallVec<[Account<'a>; 4]>;
 
 /// The denial of one more charge on an account that has nothing left.
 fn spent(balance: &Balance) -> Option<Denial> {

@@ -1,96 +1,154 @@
-//! The headers in which clients are told their balances.
+//! What clients are told of their limits in headers, in the families that the policy selects.
 
 mod anthropic;
 mod draft06;
 mod github;
 mod ietf;
+mod line;
 mod openai;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use sluicegate::{Balance, Quota, Unit};
+use sfv::{List, Parser};
+use sluicegate::{Algorithm, Balance, Cost, Quota, Wait};
 use smallvec::SmallVec;
 
-use crate::HeaderFamily;
+pub(crate) use ietf::policy_line;
 
-/// One limit and what the caller has left of it.
-#[derive(Clone, Debug)]
-pub(crate) struct Account<'a> {
+use crate::HeaderFamily;
+use line::Line;
+
+/// How a caller stands with one limit that was enforced.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Standing<'a> {
+    /// The limit's name, as headers may write it.
     pub(crate) name: &'a str,
-    pub(crate) quota: Quota,
-    pub(crate) balance: Balance,
+    pub(crate) quota: &'a Quota,
+    pub(crate) cost: Cost,
+    pub(crate) balance: &'a Balance,
 }
 
-/// Header lines for one answer.
+impl Standing<'_> {
+    pub(crate) fn is_denied(&self) -> bool {
+        !self.balance.wait.fits()
+    }
+
+    /// What a client may still spend; nothing of a limit that has denied it.
+    fn remaining(&self) -> u64 {
+        if self.is_denied() { 0 } else { self.balance.remaining }
+    }
+
+    /// Whole seconds until the account is full.
+    fn reset_seconds(&self) -> u64 {
+        whole_seconds(self.balance.reset_after)
+    }
+
+    fn is_concurrent(&self) -> bool {
+        self.quota.algorithm() == Algorithm::Concurrent
+    }
+}
+
+/// The header lines that are added to one answer; two without allocating.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lines(SmallVec<[(HeaderName, HeaderValue); 2]>);
 
 impl Lines {
-    /// The lines of these families. No accounts make no lines.
-    pub(crate) fn of(families: &[HeaderFamily], accounts: &[Account<'_>]) -> Self {
+    /// The lines of all families. Of the standings, those that denied come first, the longest wait before all.
+    ///
+    /// `policy` is the `RateLimit-Policy` line, if it has been worked out before.
+    pub(crate) fn of(
+        families: &[HeaderFamily],
+        standings: &[Standing<'_>],
+        policy: Option<&HeaderValue>,
+        wall_clock: impl Fn() -> SystemTime,
+    ) -> Self {
         let mut lines = Self::default();
-        if accounts.is_empty() {
+        if standings.is_empty() {
             return lines;
         }
         for family in families {
             match family {
-                HeaderFamily::Ietf => ietf::write(&mut lines, accounts),
-                HeaderFamily::Draft06 => draft06::write(&mut lines, accounts),
-                HeaderFamily::Github => github::write(&mut lines, accounts),
-                HeaderFamily::Openai => openai::write(&mut lines, accounts),
-                HeaderFamily::Anthropic => anthropic::write(&mut lines, accounts),
+                HeaderFamily::Ietf => ietf::write(&mut lines, standings, policy),
+                HeaderFamily::Draft06 => draft06::write(&mut lines, standings),
+                HeaderFamily::Github => github::write(&mut lines, standings, wall_clock()),
+                HeaderFamily::Openai => openai::write(&mut lines, standings),
+                HeaderFamily::Anthropic => anthropic::write(&mut lines, standings, wall_clock()),
             }
         }
         lines
     }
 
-    /// Adds the lines to an answer. What an upstream says of its own limits is never removed or loosened: a list that
-    /// both can add to gets another line, and any other header of the upstream's stays as it is.
+    fn push(&mut self, name: HeaderName, value: HeaderValue) {
+        self.0.push((name, value));
+    }
+
+    fn push_number(&mut self, name: HeaderName, number: u64) {
+        self.push(name, Line::number(number));
+    }
+
+    /// Adds the lines to an answer.
+    ///
+    /// An upstream's own `RateLimit` fields stay, and ours follow as further members of its lists. Where its field
+    /// is malformed, ours would be lost with it, and would only hide who is to blame: then it stays alone. Other
+    /// families have no lists, so a header that the upstream has set stays as it is.
     pub(crate) fn append_to(&self, headers: &mut HeaderMap) {
         for (name, value) in &self.0 {
-            match headers.contains_key(name) {
-                false => {
-                    headers.insert(name.clone(), value.clone());
-                }
-                true if ietf::joins(name, headers) => {
-                    headers.append(name.clone(), value.clone());
-                }
-                true => {}
+            if !headers.contains_key(name) {
+                headers.insert(name, value.clone());
+            } else if ietf::is_list(name) && is_valid_list(headers, name) {
+                headers.append(name, value.clone());
             }
         }
     }
+}
 
-    fn add(&mut self, name: HeaderName, value: impl Into<String>) {
-        // Written from names, numbers and punctuation only, so it is a header's value.
-        if let Ok(value) = HeaderValue::try_from(value.into()) {
-            self.0.push((name, value));
-        }
+/// The limit that single-valued families speak of: the one that denied for longest, or else the one that runs out
+/// first under more requests of the same cost. Slots have no reset, which all of these families need.
+fn tightest<'s, 'a>(standings: impl IntoIterator<Item = &'s Standing<'a>>) -> Option<&'s Standing<'a>>
+where
+    'a: 's,
+{
+    standings.into_iter().filter(|standing| !standing.is_concurrent()).min_by_key(|standing| {
+        let requests_left = standing.balance.remaining / standing.cost.units().max(1);
+        let denied = standing.is_denied();
+        // Those that denied come in the order of their waits, and of equals the first is taken.
+        (!denied, if denied { 0 } else { requests_left })
+    })
+}
+
+/// RFC 9651 reads all lines of a field as one list, in which one bad member spoils the whole.
+fn is_valid_list(headers: &HeaderMap, name: &HeaderName) -> bool {
+    let lines = headers.get_all(name).iter().map(HeaderValue::as_bytes);
+    let joined = lines.collect::<SmallVec<[_; 2]>>().join(&b", "[..]);
+    Parser::new(&joined).parse::<List>().is_ok()
+}
+
+/// Rounded up: a client that comes back a moment early is denied again.
+pub(crate) fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0))
+}
+
+/// The value of `Retry-After`: whole seconds, at least one. `None` if waiting never helps.
+pub(crate) fn retry_after(wait: Wait) -> Option<u64> {
+    match wait {
+        Wait::None | Wait::Forever => None,
+        Wait::Release => Some(1),
+        Wait::For(duration) => Some(whole_seconds(duration).max(1)),
     }
 }
 
-/// Whole seconds, rounded up, at least one: a client that waits them is never too early.
-pub(crate) fn seconds(duration: Duration) -> u64 {
-    (duration.as_secs() + u64::from(duration.subsec_nanos() > 0)).max(1)
+/// The value of a header that is a number.
+pub(crate) fn number(number: u64) -> HeaderValue {
+    Line::number(number)
 }
 
-/// The account that a family with room for one tells of: of those in `unit`, one that denied, or that with the
-/// least share left.
-fn tightest<'a, 'n>(accounts: &'a [Account<'n>], counts: impl Fn(Unit) -> bool) -> Option<&'a Account<'n>> {
-    let share = |account: &Account<'_>| {
-        let amount = u128::from(account.quota.amount().max(1));
-        u128::from(account.balance.remaining) * u128::from(u64::MAX) / amount
-    };
-    accounts
-        .iter()
-        .filter(|account| counts(account.quota.unit()))
-        .min_by_key(|account| (std::cmp::Reverse(account.balance.wait), share(account)))
-}
-
-/// What is left for a client that was denied is nothing, whatever a smaller request could still get.
-fn remaining(account: &Account<'_>) -> u64 {
-    match account.balance.wait.duration() {
-        Some(Duration::ZERO) | None => account.balance.remaining,
-        Some(_) => 0,
+/// The milliseconds of `retry-after-ms`, which OpenAI's and Anthropic's clients prefer to `Retry-After`.
+pub(crate) fn retry_after_ms(wait: Wait) -> Option<u64> {
+    match wait {
+        Wait::For(duration) => {
+            u64::try_from(duration.as_nanos().div_ceil(1_000_000)).ok().map(|ms| ms.max(1))
+        }
+        Wait::None | Wait::Release | Wait::Forever => None,
     }
 }

@@ -3,41 +3,36 @@
 //! One object serves both: its own members are the problem's, and `error` is an extension in the shape that the SDKs
 //! look for. KServe's clients expect `error` to be a text, so on its paths it is one.
 
+use std::{cmp::Reverse, time::SystemTime};
+
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header, request::Parts};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header, request::Parts};
 use serde::Serialize;
 use sluicegate::{Denial, Wait};
+use smallvec::SmallVec;
 
 use crate::{
     HeaderFamily, Refusal, RequestId,
-    headers::{Account, Lines, seconds},
+    headers::{Lines, Standing, number, retry_after, retry_after_ms},
 };
 
 /// The answer to a request for which a limit is spent: 429.
+///
+/// `policy` is the `RateLimit-Policy` line, if it has been worked out before.
 pub(crate) fn denied(
     head: &Parts,
     families: &[HeaderFamily],
-    accounts: &[Account<'_>],
+    standings: &[Standing<'_>],
+    policy: Option<&HeaderValue>,
     denial: &Denial,
 ) -> Response<Bytes> {
-    let violated: Vec<&str> =
-        accounts.iter().filter(|account| !account.balance.wait.fits()).map(|account| account.name).collect();
-    let worst = accounts.get(denial.charge);
-    let limit = worst.map_or_else(String::new, |account| format!("{} ({})", account.name, account.quota));
-    let retry_after = match denial.wait {
-        Wait::Forever => None,
-        // Nobody can tell when a slot comes back; a second is the least that a header can say.
-        wait => Some(seconds(wait.duration().unwrap_or_default())),
-    };
-    let detail = match (denial.wait, retry_after) {
-        (Wait::Forever, _) => {
-            format!("Too Many Requests: the request is larger than the whole limit {limit}")
-        }
-        (Wait::Release, _) => format!("Too Many Requests: every slot of the limit {limit} is in use"),
-        (_, after) => {
-            format!("Too Many Requests: limit {limit}, try again in {} s", after.unwrap_or_default())
-        }
-    };
+    // Some clients look at the first limit only: it is the one that they have to wait for longest.
+    let mut standings: SmallVec<[Standing<'_>; 4]> = standings.into();
+    standings.sort_by_key(|standing| Reverse(standing.balance.wait));
+    let violated: SmallVec<[&str; 4]> =
+        standings.iter().filter(|standing| standing.is_denied()).map(|standing| standing.name).collect();
+    let after = retry_after(denial.wait);
+    let detail = standings.first().map_or_else(String::new, |worst| detail(worst, denial.wait));
     let mut response = Document {
         kind: QUOTA_EXCEEDED,
         title: "Quota Exceeded",
@@ -49,17 +44,37 @@ pub(crate) fn denied(
     }
     .response(head);
     let headers = response.headers_mut();
-    // RFC 6585 forbids caches to keep a 429; this is for those that have not read it.
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Some(after) = retry_after {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(after));
+    if let Some(seconds) = after {
+        headers.insert(header::RETRY_AFTER, number(seconds));
     }
-    // SDKs that do not believe so long a wait would retry at once instead.
-    if retry_after.is_none_or(|after| after > 60) {
-        headers.insert("x-should-retry", HeaderValue::from_static("false"));
+    if families.contains(&HeaderFamily::Openai)
+        && let Some(milliseconds) = retry_after_ms(denial.wait)
+    {
+        headers.insert(RETRY_AFTER_MS, number(milliseconds));
     }
-    Lines::of(families, accounts).append_to(headers);
+    if after.is_none_or(|seconds| seconds > LONGEST_RETRY) {
+        headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+    }
+    Lines::of(families, &standings, policy, SystemTime::now).append_to(headers);
     response
+}
+
+fn detail(worst: &Standing<'_>, wait: Wait) -> String {
+    let Standing { name, quota, cost, .. } = worst;
+    match (wait, retry_after(wait)) {
+        (Wait::Forever, _) => format!(
+            "Too Many Requests: {} {} at once are more than the whole limit {name} ({quota}): ask for less",
+            cost.units(),
+            quota.unit()
+        ),
+        (Wait::Release, _) => {
+            format!("Too Many Requests: every slot of the limit {name} ({quota}) is in use")
+        }
+        (_, seconds) => {
+            let seconds = seconds.unwrap_or(1);
+            format!("Too Many Requests: the limit {name} ({quota}) is spent, try again in {seconds} s")
+        }
+    }
 }
 
 /// The answer to a request that cannot be served.
@@ -79,7 +94,8 @@ pub(crate) fn refused(refusal: &Refusal, head: &Parts) -> Response<Bytes> {
     let headers = response.headers_mut();
     match status {
         StatusCode::UNAUTHORIZED => {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            headers
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer error=\"invalid_token\""));
         }
         StatusCode::SERVICE_UNAVAILABLE => {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
@@ -120,7 +136,11 @@ impl Document<'_> {
         let mut response = Response::new(Bytes::from(serde_json::to_vec(&body).unwrap_or_default()));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
+        headers.reserve(8);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        // RFC 6585 forbids caches to keep a 429; this is for those that have not read it, and for all other answers
+        // that are about one request alone.
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(RequestId::ANTHROPIC_HEADER, id.as_header().clone());
         headers.insert(RequestId::HEADER, id.as_header().clone());
         response
@@ -155,3 +175,7 @@ enum Error<'a> {
 
 /// From draft-ietf-httpapi-ratelimit-headers-11.
 const QUOTA_EXCEEDED: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
+const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+/// Seconds. Older SDKs take no longer wait seriously, and would retry three times within two seconds instead.
+const LONGEST_RETRY: u64 = 60;

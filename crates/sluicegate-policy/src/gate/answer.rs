@@ -1,11 +1,11 @@
 //! What is answered to a request that may not pass.
 
 use bytes::Bytes;
-use http::{Response, request::Parts};
+use http::{HeaderValue, Response, request::Parts};
 use sluicegate::{Charge, Denial, Key, Wait};
 
 use super::Visit;
-use crate::{HeaderFamily, LimitId, Refusal, RouteId, TierId, headers::Account, problem};
+use crate::{HeaderFamily, LimitId, Refusal, RouteId, TierId, headers::Standing, problem};
 
 /// The answer to a request that may not pass, and what to log and count of it.
 #[derive(Debug)]
@@ -48,16 +48,18 @@ impl Answer {
         Box::new(Self { response, route, tier, reason: Reason::Refused(refusal) })
     }
 
-    /// `limits`, `charges` and `accounts` are those that were judged, index by index with the denial's balances.
+    /// `limits`, `charges` and `standings` are those that were judged, index by index with the denial's balances.
+    /// `policy` is their `RateLimit-Policy` line, if it has been worked out before.
     pub(super) fn denied(
         visit: &Visit<'_>,
         families: &[HeaderFamily],
         limits: &[LimitId],
         charges: &[Charge],
-        accounts: &[Account<'_>],
+        standings: &[Standing<'_>],
+        policy: Option<&HeaderValue>,
         denial: &Denial,
     ) -> Box<Self> {
-        let response = problem::denied(visit.head, families, accounts, denial);
+        let response = problem::denied(visit.head, families, standings, policy, denial);
         let denied = limits.iter().zip(&denial.balances).filter(|(_, balance)| !balance.wait.fits());
         let reason = Reason::Denied(Denied {
             limit: limits[denial.charge],

@@ -3,7 +3,7 @@
 use sluicegate::Charge;
 use smallvec::SmallVec;
 
-use crate::{LimitId, Mode};
+use crate::{LimitId, Mode, Scale};
 
 /// What one request is charged: on the limits that deny, index by index, and on each shadow limit.
 #[derive(Default)]
@@ -11,6 +11,8 @@ pub(super) struct Bill {
     pub(super) limits: SmallVec<[LimitId; 4]>,
     pub(super) charges: SmallVec<[Charge; 4]>,
     pub(super) shadow: SmallVec<[(LimitId, Charge); 1]>,
+    /// Of every quota, while the upstream warms up.
+    pub(super) scale: Option<Scale>,
 }
 
 impl Bill {

@@ -1,11 +1,11 @@
 //! A request that may pass.
 
-use http::HeaderMap;
+use http::{HeaderMap, request::Parts};
 use sluicegate::{Permit, Store};
 use smallvec::SmallVec;
 
-use super::Visit;
-use crate::{LimitId, RouteId, TierId, headers::Lines};
+use super::{Answer, Visit};
+use crate::{LimitId, Refusal, RouteId, TierId, headers::Lines};
 
 /// A request that may pass. Dropping it gives back its slots of concurrent limits: keep it until the last byte of
 /// the answer is sent.
@@ -62,6 +62,12 @@ impl<S: Store> Pass<S> {
     #[must_use]
     pub fn denied_in_shadow(&self) -> &[LimitId] {
         &self.shadow_denied
+    }
+
+    /// The answer to this request when the upstream fails it after all. What it was charged stays charged.
+    #[must_use]
+    pub fn refused(&self, refusal: Refusal, head: &Parts) -> Box<Answer> {
+        Answer::refused(refusal, head, self.route, self.tier)
     }
 
     /// Tells the client its balances, in the headers of the upstream's answer. What the upstream says of its own

@@ -27,6 +27,12 @@ impl Visit<'_> {
         self.caller.tier
     }
 
+    /// Who sends it.
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
     /// At most how many bytes of body must be read before the decision, or `None` when it needs no body. A larger
     /// body is [refused](Self::refused) as [`Refusal::BodyTooLarge`].
     #[must_use]
@@ -41,10 +47,11 @@ impl Visit<'_> {
     }
 
     pub(super) fn facts<'f>(&'f self, route: &'f str, tier: &'f str, body: Option<&'f Body>) -> Facts<'f> {
+        let api_key = self.caller.api_key.as_deref();
         Facts {
             client: &self.caller.client,
-            api_key: self.caller.api_key.as_deref(),
-            tenant: self.caller.tenant.as_deref(),
+            api_key: api_key.map(|key| key.id.as_str()),
+            tenant: api_key.map(|key| key.tenant.as_str()),
             tier,
             route,
             path: &self.route.path,

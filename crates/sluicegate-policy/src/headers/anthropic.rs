@@ -1,55 +1,38 @@
-//! `anthropic-ratelimit-*` with resets as times of day (RFC 3339), as Anthropic sends them.
+//! `anthropic-ratelimit-*` as Anthropic sends them: the reset is a time, in UTC as RFC 3339 writes it.
 
 use std::time::SystemTime;
 
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
 use sluicegate::Unit;
 
-use super::{Account, Lines, remaining, seconds, tightest};
+use super::{Lines, Standing, github::unix_seconds, tightest};
 use crate::UtcTime;
 
-pub(super) fn write(lines: &mut Lines, accounts: &[Account<'_>]) {
-    let now = UtcTime::from(SystemTime::now());
-    for (unit, [limit, left, reset]) in FAMILIES {
-        let Some(account) = tightest(accounts, |counted| counted == unit) else { continue };
-        lines.add(HeaderName::from_static(limit), account.quota.amount().to_string());
-        lines.add(HeaderName::from_static(left), remaining(account).to_string());
-        let reset_at = now.unix().saturating_add(seconds(account.balance.reset_after));
-        lines.add(HeaderName::from_static(reset), UtcTime::from_unix(reset_at).to_string());
+pub(super) fn write(lines: &mut Lines, standings: &[Standing<'_>], now: SystemTime) {
+    for (unit, [limit, remaining, reset]) in FIELDS {
+        let of_unit = standings.iter().filter(|standing| standing.quota.unit() == unit);
+        let Some(standing) = tightest(of_unit) else { continue };
+        lines.push_number(limit, standing.quota.amount());
+        lines.push_number(remaining, standing.remaining());
+        let time = UtcTime::from_unix(unix_seconds(now, standing.balance.reset_after));
+        let time = HeaderValue::try_from(time.to_string()).expect("a time is visible ASCII");
+        lines.push(reset, time);
     }
 }
 
-const FAMILIES: [(Unit, [&str; 3]); 4] = [
-    (
-        Unit::Requests,
+macro_rules! fields {
+    ($unit:literal) => {
         [
-            "anthropic-ratelimit-requests-limit",
-            "anthropic-ratelimit-requests-remaining",
-            "anthropic-ratelimit-requests-reset",
-        ],
-    ),
-    (
-        Unit::Tokens,
-        [
-            "anthropic-ratelimit-tokens-limit",
-            "anthropic-ratelimit-tokens-remaining",
-            "anthropic-ratelimit-tokens-reset",
-        ],
-    ),
-    (
-        Unit::InputTokens,
-        [
-            "anthropic-ratelimit-input-tokens-limit",
-            "anthropic-ratelimit-input-tokens-remaining",
-            "anthropic-ratelimit-input-tokens-reset",
-        ],
-    ),
-    (
-        Unit::OutputTokens,
-        [
-            "anthropic-ratelimit-output-tokens-limit",
-            "anthropic-ratelimit-output-tokens-remaining",
-            "anthropic-ratelimit-output-tokens-reset",
-        ],
-    ),
+            HeaderName::from_static(concat!("anthropic-ratelimit-", $unit, "-limit")),
+            HeaderName::from_static(concat!("anthropic-ratelimit-", $unit, "-remaining")),
+            HeaderName::from_static(concat!("anthropic-ratelimit-", $unit, "-reset")),
+        ]
+    };
+}
+
+const FIELDS: [(Unit, [HeaderName; 3]); 4] = [
+    (Unit::Requests, fields!("requests")),
+    (Unit::Tokens, fields!("tokens")),
+    (Unit::InputTokens, fields!("input-tokens")),
+    (Unit::OutputTokens, fields!("output-tokens")),
 ];

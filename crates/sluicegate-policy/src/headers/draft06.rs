@@ -1,13 +1,16 @@
-//! `RateLimit-Limit`, `-Remaining` and `-Reset` in seconds from now: the draft's sixth version.
+//! `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset`, the IETF draft's sixth version: seconds from now.
 
 use http::HeaderName;
-use sluicegate::Unit;
 
-use super::{Account, Lines, remaining, seconds, tightest};
+use super::{Lines, Standing, tightest};
 
-pub(super) fn write(lines: &mut Lines, accounts: &[Account<'_>]) {
-    let Some(account) = tightest(accounts, |unit| unit != Unit::Concurrent) else { return };
-    lines.add(HeaderName::from_static("ratelimit-limit"), account.quota.amount().to_string());
-    lines.add(HeaderName::from_static("ratelimit-remaining"), remaining(account).to_string());
-    lines.add(HeaderName::from_static("ratelimit-reset"), seconds(account.balance.reset_after).to_string());
+pub(super) fn write(lines: &mut Lines, standings: &[Standing<'_>]) {
+    let Some(standing) = tightest(standings) else { return };
+    lines.push_number(LIMIT, standing.quota.amount());
+    lines.push_number(REMAINING, standing.remaining());
+    lines.push_number(RESET, standing.reset_seconds());
 }
+
+const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
+const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
+const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");

@@ -1,21 +1,31 @@
-//! `X-RateLimit-*` with a reset in seconds since 1970, as GitHub and slowapi send them.
+//! `X-RateLimit-*` as GitHub and slowapi send them: the reset is a time, in seconds since 1970.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use http::HeaderName;
-use sluicegate::Unit;
+use http::{HeaderName, HeaderValue};
 
-use super::{Account, Lines, remaining, seconds, tightest};
-use crate::UtcTime;
+use super::{Lines, Standing, tightest, whole_seconds};
 
-pub(super) fn write(lines: &mut Lines, accounts: &[Account<'_>]) {
-    let Some(account) = tightest(accounts, |unit| unit != Unit::Concurrent) else { return };
-    let (limit, left) = (account.quota.amount(), remaining(account));
-    let reset_at =
-        UtcTime::from(SystemTime::now()).unix().saturating_add(seconds(account.balance.reset_after));
-    lines.add(HeaderName::from_static("x-ratelimit-limit"), limit.to_string());
-    lines.add(HeaderName::from_static("x-ratelimit-remaining"), left.to_string());
-    lines.add(HeaderName::from_static("x-ratelimit-used"), limit.saturating_sub(left).to_string());
-    lines.add(HeaderName::from_static("x-ratelimit-reset"), reset_at.to_string());
-    lines.add(HeaderName::from_static("x-ratelimit-resource"), account.name);
+pub(super) fn write(lines: &mut Lines, standings: &[Standing<'_>], now: SystemTime) {
+    let Some(standing) = tightest(standings) else { return };
+    let limit = standing.quota.amount();
+    lines.push_number(LIMIT, limit);
+    lines.push_number(REMAINING, standing.remaining());
+    lines.push_number(USED, limit.saturating_sub(standing.remaining()));
+    lines.push_number(RESET, unix_seconds(now, standing.balance.reset_after));
+    if let Ok(name) = HeaderValue::from_str(standing.name) {
+        lines.push(RESOURCE, name);
+    }
 }
+
+/// The first whole second of the calendar at which so much time has passed.
+pub(super) fn unix_seconds(now: SystemTime, after: Duration) -> u64 {
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    whole_seconds(since.saturating_add(after))
+}
+
+const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+const USED: HeaderName = HeaderName::from_static("x-ratelimit-used");
+const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+const RESOURCE: HeaderName = HeaderName::from_static("x-ratelimit-resource");

@@ -1,96 +1,92 @@
-//! `RateLimit` and `RateLimit-Policy`: draft-ietf-httpapi-ratelimit-headers-11, as structured fields (RFC 9651).
+//! `RateLimit` and `RateLimit-Policy`, as draft-ietf-httpapi-ratelimit-headers-11 writes them.
 
-use std::fmt::Write as _;
+use http::{HeaderName, HeaderValue};
+use sluicegate::{Quota, Unit, Wait};
 
-use http::{HeaderMap, HeaderName};
-use sluicegate::{Algorithm, Unit, Wait};
+use super::{Line, Lines, Standing, whole_seconds};
 
-use super::{Account, Lines, remaining, seconds};
-
-pub(super) fn write(lines: &mut Lines, accounts: &[Account<'_>]) {
-    let (mut limits, mut policies) = (String::with_capacity(64), String::with_capacity(64));
-    // The client that looks at one member only looks at the first: the denial with the longest wait.
-    let worst = (0..accounts.len()).max_by_key(|index| (accounts[*index].balance.wait, usize::MAX - index));
-    let worst = worst.filter(|index| !accounts[*index].balance.wait.fits());
-    let others = (0..accounts.len()).filter(|index| Some(*index) != worst);
-    for account in worst.into_iter().chain(others).map(|index| &accounts[index]) {
-        member(&mut limits, account.name);
-        limit(&mut limits, account);
+pub(super) fn write(lines: &mut Lines, standings: &[Standing<'_>], policy: Option<&HeaderValue>) {
+    let policy = policy
+        .cloned()
+        .or_else(|| policy_line(standings.iter().map(|standing| (standing.name, *standing.quota))));
+    if let Some(policy) = policy {
+        lines.push(RATE_LIMIT_POLICY, policy);
     }
-    for account in accounts {
-        member(&mut policies, account.name);
-        policy(&mut policies, account);
+    let mut line = Line::default();
+    for standing in standings {
+        line.next_member().text("\"").text(standing.name).text("\";r=").integer(standing.remaining());
+        if let Some(seconds) = effective_window(standing) {
+            line.text(";t=").integer(seconds);
+        }
     }
-    lines.add(RATELIMIT, limits);
-    lines.add(RATELIMIT_POLICY, policies);
+    lines.push(RATE_LIMIT, line.finish());
 }
 
-/// Whether a list of ours can be joined to what the upstream sent: one bad member would spoil the whole field.
-pub(super) fn joins(name: &HeaderName, headers: &HeaderMap) -> bool {
-    if *name != RATELIMIT && *name != RATELIMIT_POLICY {
-        return false;
+/// The `RateLimit-Policy` line of some limits; `None` if there are none.
+pub(crate) fn policy_line<'a>(limits: impl IntoIterator<Item = (&'a str, Quota)>) -> Option<HeaderValue> {
+    let mut line = Line::default();
+    let mut any = false;
+    for (name, quota) in limits {
+        any = true;
+        // A window is told in whole seconds; one that is not has its amount scaled to the next that is.
+        let seconds = whole_seconds(quota.window());
+        let amount = match quota.window().subsec_nanos() {
+            0 => quota.amount(),
+            _ => per_window(quota.amount(), u128::from(seconds) * NANOSECONDS, quota.window().as_nanos()),
+        };
+        line.next_member().text("\"").text(name).text("\";q=").integer(amount);
+        line.text(match quota.unit() {
+            Unit::Requests => "",
+            Unit::Bytes => ";qu=\"content-bytes\"",
+            Unit::Concurrent => ";qu=\"concurrent-requests\"",
+            _ => "",
+        });
+        if seconds > 0 {
+            line.text(";w=").integer(seconds);
+        }
+        // The draft registers no units for these, so they are told in a parameter of our own.
+        line.text(match quota.unit() {
+            Unit::Items => ";sluicegate-unit=\"items\"",
+            Unit::Tokens => ";sluicegate-unit=\"tokens\"",
+            Unit::InputTokens => ";sluicegate-unit=\"input-tokens\"",
+            Unit::OutputTokens => ";sluicegate-unit=\"output-tokens\"",
+            Unit::Usd => ";sluicegate-unit=\"nano-usd\"",
+            _ => "",
+        });
     }
-    let lines: Vec<&[u8]> = headers.get_all(name).iter().map(http::HeaderValue::as_bytes).collect();
-    sfv::Parser::new(&lines.join(&b", "[..])).parse::<sfv::List>().is_ok()
+    any.then(|| line.finish())
 }
 
-/// Begins a list's next member. Names are `\w+`: one client reads no others.
-fn member(list: &mut String, name: &str) {
-    if !list.is_empty() {
-        list.push_str(", ");
-    }
-    list.push('"');
-    list.extend(name.chars().map(|character| if character == '-' { '_' } else { character }));
-    list.push('"');
+pub(super) fn is_list(name: &HeaderName) -> bool {
+    *name == RATE_LIMIT || *name == RATE_LIMIT_POLICY
 }
 
-fn limit(list: &mut String, account: &Account<'_>) {
-    // Writing to a string cannot fail, here and below.
-    let _ = write!(list, ";r={}", remaining(account).min(MOST));
-    if let Some(window) = effective_window(account) {
-        let _ = write!(list, ";t={}", window.min(MOST));
-    }
-}
-
-/// The seconds within which the caller may use no more than what remains. Never so short that spending it all within
-/// them would be more than the quota allows.
-fn effective_window(account: &Account<'_>) -> Option<u64> {
-    let Account { quota, balance, .. } = account;
-    let whole = |seconds: u128| u64::try_from(seconds).unwrap_or(u64::MAX);
-    match (quota.algorithm(), balance.wait) {
-        (Algorithm::Concurrent, _) => None,
-        (_, Wait::For(wait)) => Some(seconds(wait)),
-        (Algorithm::FixedWindow, _) => Some(seconds(balance.reset_after)),
-        _ if balance.remaining == 0 => Some(seconds(balance.next_after)),
-        _ => {
-            let share = u128::from(balance.remaining) * u128::from(quota.window().as_secs().max(1));
-            let spread = whole(share.div_ceil(u128::from(quota.amount().max(1))));
-            Some(spread.max(seconds(balance.next_after)))
+/// The seconds in which a client may spend no more than what remains; `None` where no time can be told.
+///
+/// Spread evenly over them, what remains is spent no faster than the quota allows. Where nothing remains they last
+/// until something does, and where the request was denied until it would fit.
+fn effective_window(standing: &Standing<'_>) -> Option<u64> {
+    let Standing { quota, balance, .. } = standing;
+    match balance.wait {
+        Wait::Forever => None,
+        Wait::Release => Some(1),
+        Wait::For(wait) => Some(whole_seconds(wait).max(1)),
+        Wait::None if standing.is_concurrent() => None,
+        Wait::None if balance.remaining == 0 => Some(whole_seconds(balance.next_after)),
+        Wait::None => {
+            let window = quota.window().as_nanos();
+            let amount = u128::from(quota.amount().max(1));
+            let spread = u128::from(balance.remaining).saturating_mul(window).div_ceil(amount);
+            let seconds = spread.max(balance.next_after.as_nanos()).div_ceil(NANOSECONDS);
+            Some(u64::try_from(seconds).unwrap_or(u64::MAX))
         }
     }
 }
 
-fn policy(list: &mut String, account: &Account<'_>) {
-    let quota = &account.quota;
-    let _ = write!(list, ";q={}", quota.amount().min(MOST));
-    if quota.algorithm() != Algorithm::Concurrent {
-        let _ = write!(list, ";w={}", seconds(quota.window()).min(MOST));
-    }
-    // Units that the draft registers have a parameter of its own; for others only a vendor's is allowed.
-    match quota.unit() {
-        Unit::Requests => {}
-        Unit::Concurrent => list.push_str(";qu=\"concurrent-requests\""),
-        Unit::Bytes => list.push_str(";qu=\"content-bytes\""),
-        unit => {
-            let _ = write!(list, ";sluicegate-unit=\"{unit}\"");
-        }
-    }
-    if quota.burst() != quota.amount() {
-        let _ = write!(list, ";sluicegate-burst={}", quota.burst().min(MOST));
-    }
+fn per_window(amount: u64, window: u128, of: u128) -> u64 {
+    u64::try_from(u128::from(amount).saturating_mul(window) / of.max(1)).unwrap_or(u64::MAX)
 }
 
-const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
-const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-/// The largest integer of a structured field.
-const MOST: u64 = 999_999_999_999_999;
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const NANOSECONDS: u128 = 1_000_000_000;

@@ -1,0 +1,46 @@
+//! What headers tell all requests of a route alike, worked out once.
+
+use http::HeaderValue;
+
+use crate::{LimitId, Mode, Policy, Route, RouteId, Scale, TierId, headers::policy_line};
+
+/// What headers tell all requests of a route alike.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// The limits' names by their ids. Clients read them as words, and a hyphen is in none.
+    names: Vec<String>,
+    /// The `RateLimit-Policy` line of each route for each tier, by their ids.
+    lines: Vec<Vec<Option<HeaderValue>>>,
+}
+
+impl Plan {
+    pub(super) fn of(policy: &Policy) -> Self {
+        let names: Vec<_> = policy.limits.iter().map(|limit| limit.name().replace('-', "_")).collect();
+        let tiers = policy.tiers.as_slice().iter().filter_map(|tier| policy.tiers.find(tier.name()));
+        let tiers: Vec<_> = tiers.collect();
+        let lines = |route: &Route| tiers.iter().map(|tier| line(policy, &names, route, *tier)).collect();
+        let lines = policy.routes.as_slice().iter().map(lines).collect();
+        Self { names, lines }
+    }
+
+    /// A limit's name, as headers and problems write it.
+    pub(super) fn name(&self, limit: LimitId) -> &str {
+        self.names.get(limit.index()).map_or("", String::as_str)
+    }
+
+    /// The `RateLimit-Policy` line, unless a warm-up makes the quotas others from moment to moment.
+    pub(super) fn policy_line(
+        &self,
+        route: RouteId,
+        tier: TierId,
+        warmup: Option<Scale>,
+    ) -> Option<&HeaderValue> {
+        let lines = self.lines.get(route.index()).filter(|_| warmup.is_none())?;
+        lines.get(tier.index())?.as_ref()
+    }
+}
+
+fn line(policy: &Policy, names: &[String], route: &Route, tier: TierId) -> Option<HeaderValue> {
+    let enforced = route.limits().iter().filter(|id| policy.limit(**id).mode() == Mode::Enforce);
+    policy_line(enforced.map(|id| (names[id.index()].as_str(), policy.limit(*id).quota(tier))))
+}

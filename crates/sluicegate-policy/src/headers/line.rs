@@ -1,0 +1,52 @@
+//! The value of a header in the making.
+
+use http::HeaderValue;
+use smallvec::SmallVec;
+
+/// The value of a header in the making: kept in place until it is finished, so that a line costs one allocation.
+#[derive(Default)]
+pub(super) struct Line(SmallVec<[u8; 256]>);
+
+impl Line {
+    pub(super) fn text(&mut self, text: &str) -> &mut Self {
+        self.0.extend_from_slice(text.as_bytes());
+        self
+    }
+
+    /// An integer, which no structured field may have wider than 15 digits.
+    pub(super) fn integer(&mut self, number: u64) -> &mut Self {
+        let mut number = number.min(WIDEST);
+        let mut digits = [0; 15];
+        let mut start = digits.len();
+        loop {
+            start -= 1;
+            // A remainder of ten is one digit.
+            digits[start] = b'0' + u8::try_from(number % 10).unwrap_or_default();
+            number /= 10;
+            if number == 0 {
+                break;
+            }
+        }
+        self.0.extend_from_slice(&digits[start..]);
+        self
+    }
+
+    /// What separates the members of a list.
+    pub(super) fn next_member(&mut self) -> &mut Self {
+        if !self.0.is_empty() {
+            self.text(", ");
+        }
+        self
+    }
+
+    pub(super) fn finish(&self) -> HeaderValue {
+        HeaderValue::from_bytes(&self.0).expect("names of limits and numbers are visible ASCII")
+    }
+
+    pub(super) fn number(number: u64) -> HeaderValue {
+        Self::default().integer(number).finish()
+    }
+}
+
+/// RFC 9651's largest integer.
+const WIDEST: u64 = 999_999_999_999_999;
