@@ -1,15 +1,17 @@
 //! What a proxy changes in the heads of the messages that it forwards.
 
-use std::fmt::Write as _;
-use std::net::IpAddr;
+use std::{fmt::Write as _, net::IpAddr};
 
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue,
-    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
+use http::{
+    Method, Version,
+    header::{
+        CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue,
+        PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
+    },
+    request::Parts,
+    response,
+    uri::{PathAndQuery, Uri},
 };
-use http::request::Parts;
-use http::uri::{PathAndQuery, Uri};
-use http::{Method, Version, response};
 use ipnet::IpNet;
 use sluicegate_policy::{ClientIp, ForwardedHeader, Upstream};
 

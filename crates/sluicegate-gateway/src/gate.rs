@@ -3,8 +3,7 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::request::Parts;
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode, request::Parts};
 use sluicegate::SystemClock;
 use sluicegate_policy::{Policy, RouteId, TierId};
 

@@ -1,22 +1,26 @@
 //! The running gateway.
 
-use std::fmt;
-use std::io;
-use std::net::SocketAddr;
-use std::num::NonZeroUsize;
-use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    num::NonZeroUsize,
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
 
-use crate::admin::Admin;
-use crate::drain::Drain;
-use crate::gate::Gate;
-use crate::log::DenialLog;
-use crate::metrics::Metrics;
-use crate::readiness::until_ready;
-use crate::worker::{Blueprint, Worker};
-use crate::{housekeeper, listener};
 use sluicegate::{Clock, SystemClock};
 use sluicegate_policy::{Policy, Upstream};
+
+use crate::{
+    admin::Admin,
+    drain::Drain,
+    gate::Gate,
+    housekeeper, listener,
+    log::DenialLog,
+    metrics::Metrics,
+    readiness::until_ready,
+    worker::{Blueprint, Worker},
+};
 
 /// A running gateway. Dropping it stops it at once; [`drain`](Gateway::drain) lets what runs finish.
 #[derive(Debug)]

@@ -1,13 +1,14 @@
 //! The thread beside the workers: the admin port, and watching the upstream warm up.
 
-use std::io;
-use std::net::TcpListener;
-use std::thread::{self, JoinHandle};
+use std::{
+    io,
+    net::TcpListener,
+    thread::{self, JoinHandle},
+};
 
 use tokio::runtime::Builder;
 
-use crate::admin::Admin;
-use crate::drain::Draining;
+use crate::{admin::Admin, drain::Draining};
 
 /// Starts the thread; it ends when the gateway is dropped, after the drain.
 ///

@@ -1,12 +1,32 @@
 //! The Sluicegate gateway: exact rate limits before any machine-learning server.
 //!
-//! A request's way through it: [`server`] reads the head from a client's connection, [`proxy`] asks the policy's gate
-//! for the decision (reading the body first where a meter or key needs it), [`forward`] rewrites the head,
-//! [`upstream`] sends it over a pooled connection, and [`body`] streams the answer back, holding the request's permit
-//! until the last byte.
+//! A request's way through it: `server` reads the head from a client's connection, `proxy` asks the policy's gate for
+//! the decision (reading the body first where a meter or key needs it), `forward` rewrites the head, `upstream` sends
+//! it over a pooled connection, and `body` streams the answer back, holding the request's permit until the last byte.
 //!
 //! Every core runs its own single-threaded runtime with its own listener (`SO_REUSEPORT`) and its own upstream
 //! connections, so that no request crosses threads.
+//!
+//! ```no_run
+//! use sluicegate_gateway::Gateway;
+//! use sluicegate_policy::{Policy, Source};
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let text = r#"
+//!     [gateway]
+//!     listen = "127.0.0.1:8080"
+//!     upstream = "http://127.0.0.1:8000"
+//!
+//!     [[route]]
+//!     path = "/predict"
+//!     limits = ["10/minute"]
+//! "#;
+//! let gateway = Gateway::start(Policy::parse(&Source::new("sluicegate.toml", text.as_bytes())?)?)?;
+//! println!("serving on {}", gateway.address());
+//! gateway.drain().await;
+//! # Ok(())
+//! # }
+//! ```
 
 mod admin;
 mod body;

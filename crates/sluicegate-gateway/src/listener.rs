@@ -1,7 +1,9 @@
 //! Listening sockets, one per worker on the same address.
 
-use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+};
 
 use socket2::{Domain, Protocol, Socket, Type};
 

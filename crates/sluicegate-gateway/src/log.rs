@@ -1,13 +1,13 @@
 //! Logs, and how a denial is logged.
 
-use std::hash::{BuildHasher, RandomState};
-use std::io;
-use std::time::Duration;
-
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt;
+use std::{
+    hash::{BuildHasher, RandomState},
+    io,
+    time::Duration,
+};
 
 use sluicegate_policy::{LogFormat, LogKeys};
+use tracing_subscriber::{EnvFilter, fmt};
 
 /// Starts logging to standard error. `SLUICEGATE_LOG` chooses what, as in `info` or `sluicegate_gateway=debug`.
 ///

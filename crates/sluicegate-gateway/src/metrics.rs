@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-use prometheus_client::encoding::{EncodeLabelSet, text};
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::Registry;
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
 use sluicegate_policy::{Limit, Policy, Route, RouteId, Tier, TierId};
 
 /// The gateway's counters, by the policy's routes, tiers and limits. Labels are never a key, an address or a raw path.

@@ -1,23 +1,25 @@
 //! The life of one request.
 
-use std::rc::Rc;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{rc::Rc, sync::Arc, time::Duration};
 
-use http::header::{CONNECTION, EXPECT, HeaderValue};
-use http::request::Parts;
-use http::{Request, Response, StatusCode};
+use http::{
+    Request, Response, StatusCode,
+    header::{CONNECTION, EXPECT, HeaderValue},
+    request::Parts,
+};
 use hyper::body::Incoming;
 use sluicegate_policy::RouteId;
 use tokio::time::Instant;
 
-use crate::body::{AnswerBody, ClientBody, RequestBody, discard, read};
-use crate::client::Unread;
-use crate::forward::{self, Forward, Peer};
-use crate::gate::{Answer, Gate, Pass, Visit, answer};
-use crate::log::{DenialLine, DenialLog};
-use crate::metrics::Metrics;
-use crate::upstream::{Answered, Upstream};
+use crate::{
+    body::{AnswerBody, ClientBody, RequestBody, discard, read},
+    client::Unread,
+    forward::{self, Forward, Peer},
+    gate::{Answer, Gate, Pass, Visit, answer},
+    log::{DenialLine, DenialLog},
+    metrics::Metrics,
+    upstream::{Answered, Upstream},
+};
 
 /// What one worker needs to serve requests.
 pub(crate) struct Proxy {

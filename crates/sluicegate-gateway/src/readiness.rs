@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::HOST;
-use http::{Request, StatusCode};
+use http::{Request, StatusCode, header::HOST};
 use http_body_util::Empty;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
-use tokio::time::{MissedTickBehavior, interval, timeout};
-
 use sluicegate_policy::Upstream;
+use tokio::{
+    net::TcpStream,
+    time::{MissedTickBehavior, interval, timeout},
+};
 
 /// Asks `path` on the upstream every second until it answers 200.
 pub(crate) async fn until_ready(upstream: &Upstream, path: &str) {

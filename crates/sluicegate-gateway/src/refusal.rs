@@ -2,10 +2,12 @@
 
 use http::StatusCode;
 
-use crate::body::ReadError;
-use crate::forward::BadHead;
-use crate::gate::{Answer, answer};
-use crate::upstream::SendError;
+use crate::{
+    body::ReadError,
+    forward::BadHead,
+    gate::{Answer, answer},
+    upstream::SendError,
+};
 
 impl From<BadHead> for Answer {
     fn from(_: BadHead) -> Self {

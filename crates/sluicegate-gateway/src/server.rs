@@ -1,23 +1,21 @@
 //! Accepting clients on one worker, and serving their connections.
 
-use std::convert::Infallible;
-use std::io;
-use std::net::SocketAddr;
-use std::pin::pin;
-use std::rc::Rc;
-use std::time::Duration;
+use std::{convert::Infallible, io, net::SocketAddr, pin::pin, rc::Rc, time::Duration};
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioTimer;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 
-use crate::client::{ClientStream, Unread};
-use crate::drain::{Draining, Stopped};
-use crate::forward::Peer;
-use crate::proxy::Proxy;
+use crate::{
+    client::{ClientStream, Unread},
+    drain::{Draining, Stopped},
+    forward::Peer,
+    proxy::Proxy,
+};
 
 /// One worker's server.
 pub(crate) struct Server {

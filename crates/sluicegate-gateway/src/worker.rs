@@ -1,23 +1,29 @@
 //! One thread with its own runtime, listener and upstream connections.
 
-use std::io;
-use std::net::TcpListener;
-use std::rc::Rc;
-use std::sync::{Arc, mpsc};
-use std::thread;
+use std::{
+    io,
+    net::TcpListener,
+    rc::Rc,
+    sync::{Arc, mpsc},
+    thread,
+};
 
-use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::oneshot;
-
-use crate::drain::Draining;
-use crate::forward::Forward;
-use crate::gate::Gate;
-use crate::log::DenialLog;
-use crate::metrics::Metrics;
-use crate::proxy::Proxy;
-use crate::server::Server;
-use crate::upstream::{Patience, Upstream};
 use sluicegate_policy::{GatewaySettings, Upstream as Address};
+use tokio::{
+    runtime::{Builder, LocalOptions},
+    sync::oneshot,
+};
+
+use crate::{
+    drain::Draining,
+    forward::Forward,
+    gate::Gate,
+    log::DenialLog,
+    metrics::Metrics,
+    proxy::Proxy,
+    server::Server,
+    upstream::{Patience, Upstream},
+};
 
 /// A running worker thread.
 #[derive(Debug)]

@@ -5,15 +5,16 @@ mod summary;
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
 
 use self::exposition::Format;
-use crate::drain::Draining;
-use crate::metrics::Metrics;
+use crate::{drain::Draining, metrics::Metrics};
 
 /// What the admin port reports on.
 #[derive(Clone)]

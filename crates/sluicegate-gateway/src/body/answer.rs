@@ -1,14 +1,15 @@
 //! The body of the answer to a client.
 
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::proxy::Running;
-use crate::upstream::Exchange;
+use crate::{proxy::Running, upstream::Exchange};
 
 /// What a client is answered.
 pub(crate) enum AnswerBody {

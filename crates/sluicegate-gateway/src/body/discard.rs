@@ -1,13 +1,14 @@
 //! Forgetting the rest of a request's body.
 
-use std::future::poll_fn;
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
 
 use http_body::Body;
-use tokio::task::spawn_local;
-use tokio::time::timeout;
+use tokio::{task::spawn_local, time::timeout};
 
 use super::ClientBody;
 

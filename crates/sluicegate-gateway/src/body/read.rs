@@ -1,8 +1,6 @@
 //! Reading a whole body, where the decision depends on it.
 
-use std::future::poll_fn;
-use std::pin::Pin;
-use std::time::Duration;
+use std::{future::poll_fn, pin::Pin, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http_body::Body;

@@ -1,15 +1,16 @@
 //! A request's body: from the client, and to the upstream.
 
-use std::pin::Pin;
-use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::{
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::client::Unread;
-use crate::upstream::State;
+use crate::{client::Unread, upstream::State};
 
 /// The body that a client is sending. Dropped before its end, it notes that on the client's connection.
 pub(crate) struct ClientBody {

@@ -1,23 +1,28 @@
 //! One connection to the upstream, and the task that drives its socket.
 
-use std::cell::Cell;
-use std::future::Future;
-use std::io;
-use std::pin::Pin;
-use std::rc::Rc;
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::{
+    cell::Cell,
+    future::Future,
+    io,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
+use hyper::{
+    body::Incoming,
+    client::conn::http1::{self, SendRequest},
+};
 use sluicegate_policy::Upstream as Address;
-use tokio::net::TcpStream;
-use tokio::task::{AbortHandle, spawn_local};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::{
+    net::TcpStream,
+    task::{AbortHandle, spawn_local},
+    time::{Instant, Sleep, sleep},
+};
 
-use super::stream::UpstreamStream;
-use super::{Patience, SendError, Upstream};
+use super::{Patience, SendError, Upstream, stream::UpstreamStream};
 use crate::body::RequestBody;
 
 /// A connection that is idle or carries one exchange. Dropping it closes the socket at once, whatever runs on it.

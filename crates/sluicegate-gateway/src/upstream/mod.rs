@@ -4,20 +4,20 @@ mod connection;
 mod pool;
 mod stream;
 
-use std::fmt;
-use std::io;
-use std::rc::Rc;
-use std::time::Duration;
+use std::{fmt, io, rc::Rc, time::Duration};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
 use sluicegate_policy::Upstream as Address;
 use tokio::time::timeout;
 
-use self::connection::{Connection, Failure};
-pub(crate) use self::connection::{Exchange, State};
-use self::pool::Pool;
+use self::{
+    connection::{Connection, Failure},
+    pool::Pool,
+};
 use crate::body::RequestBody;
+
+pub(crate) use self::connection::{Exchange, State};
 
 /// The upstream server as one worker sees it: its address, and a pool of connections that no other thread touches.
 pub(crate) struct Upstream {

@@ -1,7 +1,8 @@
 //! Bodies pass byte for byte, streamed or read first.
 
-use crate::support::{Client, Upstream, gateway, gateway_with, noise, until};
 use bytes::Bytes;
+
+use crate::support::{Client, Upstream, gateway, gateway_with, noise, until};
 
 const SIZES: [usize; 9] = [1, 10, 1_017, 65_535, 65_536, 65_537, 70_000, 300_000, 1_000_000];
 

@@ -1,12 +1,14 @@
 //! Connections on both sides: reused, dead, slow and abandoned ones.
 
-use std::net::Ipv4Addr;
-use std::time::Duration;
+use std::{net::Ipv4Addr, num::NonZeroUsize, time::Duration};
+
+use bytes::Bytes;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
 
 use crate::support::{Client, Upstream, gateway, gateway_with, noise, soon, until};
-use bytes::Bytes;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 
 #[tokio::test]
 async fn requests_one_after_another_share_one_upstream_connection() {
@@ -20,6 +22,20 @@ async fn requests_one_after_another_share_one_upstream_connection() {
         }
     }
     assert_eq!(upstream.connections(), 1);
+}
+
+#[tokio::test]
+async fn every_worker_serves() {
+    let upstream = Upstream::start().await;
+    let gateway = gateway_with(upstream.address, |settings| settings.threads = NonZeroUsize::new(4));
+    // The kernel chooses the worker by a hash of the addresses: of so many connections each has some.
+    let mut clients = Vec::new();
+    for _ in 0..100 {
+        let mut client = Client::connect(gateway.address()).await;
+        assert_eq!(client.get("/seen").await.status, 200);
+        clients.push(client);
+    }
+    assert_eq!(upstream.connections(), 4, "each worker has a pool of its own");
 }
 
 #[tokio::test]

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use crate::support::{Client, Upstream, gateway, gateway_with, soon, until};
 use bytes::Bytes;
 use sluicegate_gateway::Drained;
 use tokio::net::TcpStream;
+
+use crate::support::{Client, Upstream, gateway, gateway_with, soon, until};
 
 #[tokio::test]
 async fn a_drain_finishes_running_streams_and_closes_idle_connections() {

@@ -2,8 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::support::{Client, Upstream, gateway, gateway_with};
 use sluicegate_policy::ForwardedHeader;
+
+use crate::support::{Client, Upstream, gateway, gateway_with};
 
 /// The head that the upstream sees when a client sends `lines` after the request line.
 async fn seen(client: &mut Client, upstream: &Upstream, lines: &str) -> String {

@@ -3,8 +3,7 @@
 pub(crate) mod client;
 pub(crate) mod upstream;
 
-use std::net::SocketAddr;
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use sluicegate_gateway::Gateway;
 use sluicegate_policy::{GatewaySettings, Policy, Source};
