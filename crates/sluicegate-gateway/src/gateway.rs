@@ -8,14 +8,13 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use sluicegate::{Clock, SystemClock};
-use sluicegate_policy::{Policy, Upstream};
+use sluicegate::{MemoryStore, SystemClock};
+use sluicegate_policy::{ApiKeys, ApiKeysError, Gate, Policy, Upstream};
 
 use crate::{
     admin::Admin,
     drain::Drain,
-    gate::Gate,
-    housekeeper, listener,
+    housekeeper, key_watch, listener,
     log::DenialLog,
     metrics::Metrics,
     readiness::until_ready,
@@ -55,12 +54,17 @@ impl Gateway {
         let admin_listener = listener::bind_alone(settings.admin).map_err(admin_failed)?;
         let admin_address = admin_listener.local_addr().map_err(admin_failed)?;
         let (drain, draining) = Drain::new();
-        let metrics = Arc::new(Metrics::new(&policy));
-        let gate = Arc::new(Gate { policy, clock: SystemClock::new() });
+        let api_keys = policy.identity.api_keys.as_deref().map(ApiKeys::load).transpose();
+        let store = MemoryStore::builder().max_keys(policy.store.max_keys).build();
+        let gate = Arc::new(Gate::new(policy, store, SystemClock::new()));
+        if let Some(api_keys) = api_keys.map_err(StartError::ApiKeys)? {
+            gate.replace_api_keys(api_keys);
+        }
+        let metrics = Arc::new(Metrics::new(&gate));
         let denials = DenialLog::new(settings.log_keys);
 
         let admin = Admin { metrics: Arc::clone(&metrics), draining: draining.clone() };
-        let chores = warm_up(Arc::clone(&gate), upstream.clone());
+        let chores = keep_informed(Arc::clone(&gate), upstream.clone());
         let housekeeper = housekeeper::spawn(admin_listener, admin, draining.clone(), chores)
             .map_err(StartError::Thread)?;
         let mut gateway = Gateway {
@@ -114,13 +118,21 @@ impl Drop for Gateway {
     }
 }
 
-/// Tells the gate when the upstream is ready, where the policy warms up.
-async fn warm_up(gate: Arc<Gate>, upstream: Upstream) {
-    if let Some(warmup) = &gate.policy.warmup {
-        until_ready(&upstream, warmup.path()).await;
-        tracing::info!("the upstream is ready");
-        warmup.ready(gate.clock.now());
-    }
+/// Tells the gate of what changes outside: the upstream becomes ready, the file of API keys is edited.
+async fn keep_informed(gate: Arc<Gate<MemoryStore>>, upstream: Upstream) {
+    let warm_up = async {
+        if let Some(warmup) = &gate.policy().warmup {
+            until_ready(&upstream, warmup.path()).await;
+            tracing::info!("the upstream is ready");
+            gate.upstream_is_ready();
+        }
+    };
+    let watch_keys = async {
+        if let Some(path) = &gate.policy().identity.api_keys {
+            key_watch::watch(path, &gate).await;
+        }
+    };
+    tokio::join!(warm_up, watch_keys);
 }
 
 /// Why the gateway did not start.
@@ -132,6 +144,8 @@ pub enum StartError {
     Listen(SocketAddr, io::Error),
     /// The admin address cannot be bound.
     Admin(SocketAddr, io::Error),
+    /// The file of API keys cannot be read.
+    ApiKeys(ApiKeysError),
     /// No thread or event queue to serve with.
     Thread(io::Error),
 }
@@ -144,6 +158,7 @@ impl fmt::Display for StartError {
             }
             StartError::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
             StartError::Admin(address, error) => write!(f, "cannot listen on {address} for admin: {error}"),
+            StartError::ApiKeys(error) => error.fmt(f),
             StartError::Thread(error) => write!(f, "cannot start a worker: {error}"),
         }
     }
@@ -153,6 +168,7 @@ impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             StartError::NoUpstream => None,
+            StartError::ApiKeys(error) => error.source(),
             StartError::Listen(_, error) | StartError::Admin(_, error) | StartError::Thread(error) => {
                 Some(error)
             }

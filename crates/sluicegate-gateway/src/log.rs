@@ -3,10 +3,13 @@
 use std::{
     hash::{BuildHasher, RandomState},
     io,
-    time::Duration,
 };
 
-use sluicegate_policy::{LogFormat, LogKeys};
+use bytes::Bytes;
+use http::{Response, header::RETRY_AFTER};
+use sluicegate::Key;
+use sluicegate_policy::{LogFormat, LogKeys, RequestId};
+use tracing::Level;
 use tracing_subscriber::{EnvFilter, fmt};
 
 /// Starts logging to standard error. `SLUICEGATE_LOG` chooses what, as in `info` or `sluicegate_gateway=debug`.
@@ -15,7 +18,7 @@ use tracing_subscriber::{EnvFilter, fmt};
 pub fn init(format: LogFormat) {
     let filter = EnvFilter::builder()
         .with_env_var("SLUICEGATE_LOG")
-        .with_default_directive(tracing::Level::INFO.into())
+        .with_default_directive(Level::INFO.into())
         .from_env_lossy();
     let logs = fmt().with_env_filter(filter).with_writer(io::stderr);
     // It fails only where a program that embeds the gateway logs already.
@@ -32,15 +35,6 @@ pub(crate) struct DenialLog {
     hasher: RandomState,
 }
 
-/// One denial.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct DenialLine<'a> {
-    pub(crate) route: &'a str,
-    pub(crate) limit: &'a str,
-    pub(crate) key: &'a str,
-    pub(crate) retry_after: Option<Duration>,
-}
-
 impl DenialLog {
     /// A log that writes keys in this way. Hashes differ from one start to the next.
     pub(crate) fn new(keys: LogKeys) -> DenialLog {
@@ -48,19 +42,18 @@ impl DenialLog {
     }
 
     /// Logs one denial, once.
-    pub(crate) fn write(&self, line: DenialLine<'_>) {
-        let DenialLine { route, limit, key, retry_after } = line;
-        // Hashing is left out with the line.
-        if !tracing::enabled!(tracing::Level::INFO) {
+    pub(crate) fn write(&self, route: &str, limit: &str, key: &Key, response: &Response<Bytes>) {
+        if !tracing::enabled!(Level::INFO) {
             return;
         }
-        let retry_after = retry_after.map(|wait| wait.as_secs_f64());
-        match self.keys {
-            LogKeys::Hashed => {
-                let key = format_args!("{:016x}", self.hasher.hash_one(key)).to_string();
-                tracing::info!(route, limit, key, retry_after, "denied");
-            }
-            LogKeys::Plain => tracing::info!(route, limit, key, retry_after, "denied"),
-        }
+        let key = match self.keys {
+            LogKeys::Hashed => format!("{:016x}", self.hasher.hash_one(key.as_bytes())),
+            LogKeys::Plain => key.as_str().to_owned(),
+        };
+        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+        // Absent where waiting does not help.
+        let retry_after: Option<u64> = header(RETRY_AFTER).and_then(|seconds| seconds.parse().ok());
+        let request_id = header(RequestId::HEADER);
+        tracing::info!(route, limit, key, retry_after, request_id, "denied");
     }
 }

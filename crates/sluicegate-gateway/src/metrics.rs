@@ -1,20 +1,26 @@
 //! What the gateway counts. Every series is found once, at start: counting looks up no label.
 
-use std::fmt;
+use std::{fmt, sync::Arc, time::Duration};
 
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text},
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, text},
+    metrics::{
+        counter::{ConstCounter, Counter},
+        family::Family,
+        gauge::{ConstGauge, Gauge},
+        histogram::Histogram,
+    },
     registry::Registry,
 };
-use sluicegate_policy::{Limit, Policy, Route, RouteId, Tier, TierId};
+use sluicegate::MemoryStore;
+use sluicegate_policy::{Answer, Denied, Gate, Limit, Pass, Route, RouteId, Tier, TierId};
 
 /// The gateway's counters, by the policy's routes, tiers and limits. Labels are never a key, an address or a raw path.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
     routes: Box<[RouteMetrics]>,
-    #[expect(dead_code, reason = "the gate will tell which limits decided")]
     limits: Box<[LimitMetrics]>,
     decision_duration: Histogram,
 }
@@ -35,30 +41,30 @@ pub(crate) struct RouteMetrics {
 
 /// Requests of one route and tier, by what became of them.
 #[derive(Debug)]
-pub(crate) struct Requests {
+struct Requests {
     /// Passed to the upstream.
-    pub(crate) allowed: Counter,
+    allowed: Counter,
     /// Answered 429.
-    pub(crate) denied: Counter,
+    denied: Counter,
     /// Answered anything else by the gateway itself: a bad request, an unknown key, an upstream that is down.
-    pub(crate) refused: Counter,
+    refused: Counter,
 }
 
 /// What is counted for one limit.
 #[derive(Debug)]
-#[expect(dead_code, reason = "the gate will tell which limits decided")]
-pub(crate) struct LimitMetrics {
+struct LimitMetrics {
     /// Requests charged.
-    pub(crate) allowed: Counter,
+    allowed: Counter,
     /// Requests denied because this limit was spent.
-    pub(crate) denied: Counter,
+    denied: Counter,
     /// Requests that this limit, in shadow mode, would have denied.
-    pub(crate) shadow_denied: Counter,
+    shadow_denied: Counter,
 }
 
 impl Metrics {
     /// Metrics for the policy's routes, tiers and limits. All series exist from the start, at zero.
-    pub(crate) fn new(policy: &Policy) -> Metrics {
+    pub(crate) fn new(gate: &Arc<Gate<MemoryStore>>) -> Metrics {
+        let policy = gate.policy();
         let mut registry = Registry::with_prefix("sluicegate");
         let requests = Family::<RequestLabels, Counter>::default();
         registry.register("requests", "Requests by what the gateway decided", requests.clone());
@@ -85,6 +91,7 @@ impl Metrics {
             "Requests that a limit in shadow mode would have denied",
             shadow_denials.clone(),
         );
+        registry.register_collector(Box::new(StoreMetrics(Arc::clone(gate))));
         let decision_duration = Histogram::new(DECISION_SECONDS);
         registry.register(
             "decision_duration_seconds",
@@ -135,9 +142,29 @@ impl Metrics {
         &self.routes
     }
 
-    /// Notes how long a decision took.
-    pub(crate) fn decided_in(&self, seconds: f64) {
-        self.decision_duration.observe(seconds);
+    /// Counts a request that may pass.
+    pub(crate) fn passed(&self, pass: &Pass<MemoryStore>, took: Duration) {
+        self.decision_duration.observe(took.as_secs_f64());
+        self.route(pass.route()).tier(pass.tier()).allowed.inc();
+        for id in pass.limits() {
+            self.limits[id.index()].allowed.inc();
+        }
+        for id in pass.denied_in_shadow() {
+            self.limits[id.index()].shadow_denied.inc();
+        }
+    }
+
+    /// Counts a request that a limit denied.
+    pub(crate) fn denied(&self, answer: &Answer, denied: &Denied) {
+        self.route(answer.route).tier(answer.tier).denied.inc();
+        for id in &denied.limits {
+            self.limits[id.index()].denied.inc();
+        }
+    }
+
+    /// Counts a request that is not served for another reason.
+    pub(crate) fn refused(&self, answer: &Answer) {
+        self.route(answer.route).tier(answer.tier).refused.inc();
     }
 
     /// Writes everything in the OpenMetrics text format.
@@ -150,7 +177,7 @@ impl Metrics {
 
 impl RouteMetrics {
     /// The requests of one tier.
-    pub(crate) fn tier(&self, id: TierId) -> &Requests {
+    fn tier(&self, id: TierId) -> &Requests {
         &self.tiers[id.index()]
     }
 
@@ -160,6 +187,26 @@ impl RouteMetrics {
             let denied = requests.denied.get();
             (total + requests.allowed.get() + denied + requests.refused.get(), limited + denied)
         })
+    }
+}
+
+/// What the store knows, asked when the metrics are.
+#[derive(Debug)]
+struct StoreMetrics(Arc<Gate<MemoryStore>>);
+
+impl Collector for StoreMetrics {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let store = self.0.store();
+        let keys = ConstGauge::new(i64::try_from(store.len()).unwrap_or(i64::MAX));
+        keys.encode(encoder.encode_descriptor(
+            "live_keys",
+            "Accounts in the store",
+            None,
+            keys.metric_type(),
+        )?)?;
+        let evictions = ConstCounter::new(store.evictions());
+        let help = "Accounts forgotten for want of room before they had earned back what they spent";
+        evictions.encode(encoder.encode_descriptor("evictions", help, None, evictions.metric_type())?)
     }
 }
 

@@ -8,22 +8,22 @@ use http::{
     request::Parts,
 };
 use hyper::body::Incoming;
-use sluicegate_policy::RouteId;
+use sluicegate::MemoryStore;
+use sluicegate_policy::{Answer, Gate, Reason, Refusal, RequestId, RouteId};
 use tokio::time::Instant;
 
 use crate::{
-    body::{AnswerBody, ClientBody, RequestBody, discard, read},
+    body::{AnswerBody, ClientBody, ReadError, RequestBody, discard, read},
     client::Unread,
-    forward::{self, Forward, Peer},
-    gate::{Answer, Gate, Pass, Visit, answer},
-    log::{DenialLine, DenialLog},
+    forward::{self, BadHead, Forward, Peer},
+    log::DenialLog,
     metrics::Metrics,
-    upstream::{Answered, Upstream},
+    upstream::{Answered, SendError, Upstream},
 };
 
 /// What one worker needs to serve requests.
 pub(crate) struct Proxy {
-    pub(crate) gate: Arc<Gate>,
+    pub(crate) gate: Arc<Gate<MemoryStore>>,
     pub(crate) forward: Forward,
     pub(crate) upstream: Rc<Upstream>,
     pub(crate) metrics: Arc<Metrics>,
@@ -31,10 +31,10 @@ pub(crate) struct Proxy {
     pub(crate) idle_timeout: Duration,
 }
 
-/// A request on its way through the upstream; dropped when its answer has been sent or nobody wants it any more. That
-/// frees its slots.
+/// A request that may pass, on its way through the upstream. Dropped when its answer has been sent or nobody wants it
+/// any more: that gives back its slots.
 pub(crate) struct Running {
-    pass: Pass,
+    pass: sluicegate_policy::Pass<MemoryStore>,
     flight: Flight,
     sent: Instant,
 }
@@ -56,77 +56,97 @@ impl Proxy {
         let (mut head, incoming) = request.into_parts();
         let mut body = Some(ClientBody::new(incoming, unread));
         let awaits_go_ahead = head.headers.contains_key(EXPECT);
-        match self.pass(&mut head, &mut body, peer).await {
-            Ok((answered, running)) => relay(answered, running),
-            Err(answer) => own(answer, body, awaits_go_ahead),
-        }
+        let answer = match self.decide(&mut head, &mut body, peer).await {
+            Ok((running, body)) => match self.send(&mut head, body, peer, &running).await {
+                Ok(answered) => return relay(answered, running),
+                Err(answer) => answer,
+            },
+            Err(answer) => {
+                self.count(&answer);
+                answer
+            }
+        };
+        own(*answer, body, awaits_go_ahead)
     }
 
-    /// Decides, and sends the request to the upstream. The body is left in `body` if nobody has taken it.
-    async fn pass(
+    /// Decides, reading the body first where the decision needs it. A body that nobody reads is left in `body`.
+    async fn decide(
         self: &Rc<Self>,
         head: &mut Parts,
         body: &mut Option<ClientBody>,
         peer: &Peer,
-    ) -> Result<(Answered, Running), Answer> {
-        self.forward.normalize(head)?;
+    ) -> Result<(Box<Running>, RequestBody), Box<Answer>> {
+        if let Err(bad) = self.forward.normalize(head) {
+            return Err(self.gate.refused(bad.into(), head));
+        }
         let began = Instant::now();
-        let visit = self.gate.enter(head, peer.ip).await.inspect_err(|answer| self.count(None, answer))?;
+        let visit = self.gate.enter(head, peer.ip).await?;
         let entering = began.elapsed();
         let flight = Flight::begin(Rc::clone(self), visit.route());
-        let refused = |answer| {
-            self.count(Some(&visit), &answer);
-            answer
-        };
         let read = match (visit.body_limit(), body.as_mut()) {
-            (Some(limit), Some(body)) => {
-                Some(read(body, limit, self.idle_timeout).await.map_err(|error| refused(error.into()))?)
-            }
+            (Some(limit), Some(body)) => match read(body, limit, self.idle_timeout).await {
+                Ok(bytes) => Some(bytes),
+                Err(error) => return Err(visit.refused(error.into())),
+            },
             _ => None,
         };
         let began = Instant::now();
-        let pass = self.gate.decide(&visit, head, read.as_ref()).await.map_err(refused)?;
-        self.metrics.decided_in((entering + began.elapsed()).as_secs_f64());
-        self.metrics.route(visit.route()).tier(visit.tier()).allowed.inc();
-
+        let pass = self.gate.decide(visit, read.as_ref()).await?;
+        let sent = Instant::now();
+        self.metrics.passed(&pass, entering + (sent - began));
         let body = match (read, body.take()) {
             (None, Some(body)) => RequestBody::Streamed(body, None),
             (read, _) => RequestBody::Read(read),
         };
+        // Boxed, because it is large and moves with the answer's body.
+        Ok((Box::new(Running { pass, flight, sent }), body))
+    }
+
+    /// Sends a request that may pass to the upstream.
+    async fn send(
+        &self,
+        head: &mut Parts,
+        body: RequestBody,
+        peer: &Peer,
+        running: &Running,
+    ) -> Result<Answered, Box<Answer>> {
+        // What our own answer would be about, should there be none from the upstream.
+        let (target, id) = (head.uri.clone(), head.headers.get(RequestId::HEADER).cloned());
         self.forward.request(head, peer);
         let mut request = Request::new(body);
         *request.method_mut() = head.method.clone();
-        *request.uri_mut() = std::mem::take(&mut head.uri);
+        *request.uri_mut() = std::mem::replace(&mut head.uri, target);
         *request.headers_mut() = std::mem::take(&mut head.headers);
-        let running = Running { pass, flight, sent: Instant::now() };
-        match self.upstream.send(request).await {
+        let failed = match self.upstream.send(request).await {
             Ok(answered) if answered.response.status() != StatusCode::SWITCHING_PROTOCOLS => {
-                Ok((answered, running))
+                return Ok(answered);
             }
-            Ok(_) => {
-                Err(self.failed(visit.route(), &"it switched protocols unasked", StatusCode::BAD_GATEWAY))
-            }
-            Err(error) => Err(self.failed(visit.route(), &error, (&error).into())),
+            Ok(_) => SendError::Switched,
+            Err(error) => error,
+        };
+        let route = self.metrics.route(running.pass.route());
+        if failed.is_upstreams() {
+            route.upstream_failures.inc();
+            tracing::warn!(route = route.name, error = %failed, "no answer from the upstream");
         }
+        head.headers.extend(id.map(|id| (RequestId::HEADER, id)));
+        Err(running.pass.refused(failed.into(), head))
     }
 
-    fn failed(&self, route: RouteId, error: &dyn std::fmt::Display, status: StatusCode) -> Answer {
-        let route = self.metrics.route(route);
-        route.upstream_failures.inc();
-        tracing::warn!(route = route.name, %error, "no answer from the upstream");
-        answer(status, status.as_str())
-    }
-
-    /// Counts and logs an answer of ours.
-    fn count(&self, visit: Option<&Visit>, answer: &Answer) {
-        let route = self.metrics.route(visit.map_or(self.gate.policy.routes.unmatched(), Visit::route));
-        let requests = route.tier(visit.map_or(self.gate.policy.tiers.default_tier(), Visit::tier));
-        if !answer.denied {
-            requests.refused.inc();
-            return;
+    /// Counts an answer of ours, and logs it if it is a denial.
+    fn count(&self, answer: &Answer) {
+        match &answer.reason {
+            Reason::Denied(denied) => {
+                self.metrics.denied(answer, denied);
+                let (route, limit) =
+                    (&self.metrics.route(answer.route).name, self.gate.policy().limit(denied.limit).name());
+                self.denials.write(route, limit, &denied.key, &answer.response);
+            }
+            Reason::Refused(refusal) => {
+                self.metrics.refused(answer);
+                tracing::debug!(code = refusal.code(), %refusal, "refused");
+            }
         }
-        requests.denied.inc();
-        self.denials.write(DenialLine { route: &route.name, limit: "", key: "", retry_after: None });
     }
 }
 
@@ -150,8 +170,38 @@ impl Drop for Running {
     }
 }
 
+impl From<BadHead> for Refusal {
+    fn from(bad: BadHead) -> Refusal {
+        Refusal::BadRequest(match bad {
+            BadHead::Host => "The request must name its host in exactly one Host header",
+            BadHead::Target => "The request's target must be a path or an http URL",
+        })
+    }
+}
+
+impl From<ReadError> for Refusal {
+    fn from(error: ReadError) -> Refusal {
+        match error {
+            ReadError::TooLarge { limit } => Refusal::BodyTooLarge { limit },
+            ReadError::Stalled => Refusal::ClientStalled,
+            ReadError::Broken => Refusal::BadRequest("The body is malformed or ended early"),
+        }
+    }
+}
+
+impl From<SendError> for Refusal {
+    fn from(error: SendError) -> Refusal {
+        match error {
+            SendError::Connect(_) | SendError::Broken(_) | SendError::Switched => Refusal::UpstreamDown,
+            SendError::ConnectTimeout | SendError::ResponseTimeout => Refusal::UpstreamTimeout,
+            SendError::ClientStalled => Refusal::ClientStalled,
+            SendError::ClientBody(_) => Refusal::BadRequest("The body is malformed or ended early"),
+        }
+    }
+}
+
 /// The upstream's answer, with what the policy adds to it.
-fn relay(answered: Answered, running: Running) -> Response<AnswerBody> {
+fn relay(answered: Answered, running: Box<Running>) -> Response<AnswerBody> {
     let Answered { response, exchange } = answered;
     let (mut head, incoming) = response.into_parts();
     forward::response(&mut head);

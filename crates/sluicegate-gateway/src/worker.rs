@@ -8,7 +8,8 @@ use std::{
     thread,
 };
 
-use sluicegate_policy::{GatewaySettings, Upstream as Address};
+use sluicegate::MemoryStore;
+use sluicegate_policy::{Gate, GatewaySettings, Upstream as Address};
 use tokio::{
     runtime::{Builder, LocalOptions},
     sync::oneshot,
@@ -17,7 +18,6 @@ use tokio::{
 use crate::{
     drain::Draining,
     forward::Forward,
-    gate::Gate,
     log::DenialLog,
     metrics::Metrics,
     proxy::Proxy,
@@ -38,7 +38,7 @@ pub(crate) struct Worker {
 pub(crate) struct Blueprint {
     pub(crate) settings: GatewaySettings,
     pub(crate) upstream: Address,
-    pub(crate) gate: Arc<Gate>,
+    pub(crate) gate: Arc<Gate<MemoryStore>>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) denials: DenialLog,
     pub(crate) draining: Draining,

@@ -14,14 +14,14 @@ use crate::{proxy::Running, upstream::Exchange};
 /// What a client is answered.
 pub(crate) enum AnswerBody {
     /// The upstream's answer, frame by frame as it comes; the permit and its slots are held until the last.
-    Upstream { incoming: Incoming, exchange: Exchange, _running: Running },
+    Upstream { incoming: Incoming, exchange: Exchange, _running: Box<Running> },
     /// An answer of ours.
     Own(Option<Bytes>),
 }
 
 impl AnswerBody {
     /// The upstream's answer.
-    pub(crate) fn upstream(incoming: Incoming, mut exchange: Exchange, running: Running) -> AnswerBody {
+    pub(crate) fn upstream(incoming: Incoming, mut exchange: Exchange, running: Box<Running>) -> AnswerBody {
         if incoming.is_end_stream() {
             // Hyper never polls an empty body.
             exchange.finish();

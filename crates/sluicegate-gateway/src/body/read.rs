@@ -12,7 +12,10 @@ use super::ClientBody;
 #[derive(Debug)]
 pub(crate) enum ReadError {
     /// It is larger than the limit. At most the limit and one read more was taken from the client.
-    TooLarge,
+    TooLarge {
+        /// The most bytes that are read.
+        limit: u64,
+    },
     /// The client sent nothing for too long.
     Stalled,
     /// It ended early or was malformed.
@@ -26,7 +29,7 @@ pub(crate) enum ReadError {
 /// [`ReadError`]; a declared length over `limit` fails before anything is read.
 pub(crate) async fn read(body: &mut ClientBody, limit: u64, stall: Duration) -> Result<Bytes, ReadError> {
     if body.size_hint().lower() > limit {
-        return Err(ReadError::TooLarge);
+        return Err(ReadError::TooLarge { limit });
     }
     let mut whole = Whole::Empty;
     loop {
@@ -38,7 +41,7 @@ pub(crate) async fn read(body: &mut ClientBody, limit: u64, stall: Duration) -> 
         if let Ok(data) = frame.into_data() {
             whole = whole.and(data);
             if whole.len() as u64 > limit {
-                return Err(ReadError::TooLarge);
+                return Err(ReadError::TooLarge { limit });
             }
         }
         if body.is_end_stream() {

@@ -106,6 +106,15 @@ pub(crate) enum SendError {
     ClientBody(hyper::Error),
     /// The upstream closed the connection or did not speak HTTP.
     Broken(hyper::Error),
+    /// The upstream switched to another protocol, which nobody asked it to.
+    Switched,
+}
+
+impl SendError {
+    /// Whether it is the upstream that failed, and not the client.
+    pub(crate) fn is_upstreams(&self) -> bool {
+        !matches!(self, SendError::ClientStalled | SendError::ClientBody(_))
+    }
 }
 
 impl fmt::Display for SendError {
@@ -117,6 +126,7 @@ impl fmt::Display for SendError {
             SendError::ClientStalled => write!(f, "the client stopped sending its body"),
             SendError::ClientBody(error) => write!(f, "the client's body is incomplete: {error}"),
             SendError::Broken(error) => write!(f, "the upstream closed the connection: {error}"),
+            SendError::Switched => write!(f, "the upstream switched protocols unasked"),
         }
     }
 }
@@ -126,7 +136,7 @@ impl std::error::Error for SendError {
         match self {
             SendError::Connect(error) => Some(error),
             SendError::ClientBody(error) | SendError::Broken(error) => Some(error),
-            SendError::ConnectTimeout | SendError::ResponseTimeout | SendError::ClientStalled => None,
+            _ => None,
         }
     }
 }

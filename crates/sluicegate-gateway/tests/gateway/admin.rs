@@ -37,16 +37,21 @@ async fn the_summary_counts_every_request_exactly() {
     for _ in 0..3 {
         assert_eq!(client.get("/seen").await.status, 200);
     }
-    for _ in 0..2 {
-        assert_eq!(client.get("/deny").await.status, 429);
+    for status in [200, 429, 429] {
+        assert_eq!(client.get("/once").await.status, status);
     }
     let summary = metrics(&gateway, "application/json").await;
     assert_eq!(summary.header("content-type"), Some("application/json"));
     let summary: serde_json::Value = serde_json::from_slice(&summary.body).expect("JSON");
     let expected = serde_json::json!({
-        "total_requests": 5,
+        "total_requests": 6,
         "limited_requests": 2,
-        "endpoints": { "unmatched": { "total": 5, "limited": 2 } },
+        "endpoints": {
+            "/once": { "total": 3, "limited": 2 },
+            "/read/{*rest}": { "total": 0, "limited": 0 },
+            "/slot/{*rest}": { "total": 0, "limited": 0 },
+            "unmatched": { "total": 3, "limited": 0 },
+        },
     });
     assert_eq!(summary, expected);
 }

@@ -113,8 +113,9 @@ async fn a_denied_client_that_waits_to_continue_is_not_told_to() {
     let upstream = Upstream::start().await;
     let gateway = gateway(upstream.address);
     let mut client = Client::connect(gateway.address()).await;
+    assert_eq!(client.get("/once").await.status, 200);
     let head = "host: test\r\ncontent-length: 5\r\nexpect: 100-continue\r\n\r\n";
-    client.write(format!("POST /deny HTTP/1.1\r\n{head}")).await;
+    client.write(format!("POST /once HTTP/1.1\r\n{head}")).await;
     let answer = client.answer().await;
     assert_eq!((answer.status, answer.header("connection")), (429, Some("close")));
     assert!(client.closed_cleanly().await);

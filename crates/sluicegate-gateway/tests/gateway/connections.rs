@@ -212,18 +212,19 @@ async fn a_denied_client_keeps_its_connection() {
     let upstream = Upstream::start().await;
     let gateway = gateway(upstream.address);
     let mut client = Client::connect(gateway.address()).await;
+    assert_eq!(client.get("/once").await.status, 200);
     for length in [0, 1, 1_000, 60_000] {
         // The head arrives alone: the answer must not wait for the body.
-        client.write(format!("POST /deny HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n")).await;
+        client.write(format!("POST /once HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n")).await;
         let answer = client.answer().await;
         assert_eq!((answer.status, answer.header("connection")), (429, None), "{length}");
         client.write(noise(length)).await;
     }
-    client.write("POST /deny HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n").await;
+    client.write("POST /once HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n").await;
     assert_eq!(client.answer().await.status, 429);
     client.write("3\r\nabc\r\n0\r\n\r\n").await;
     assert_eq!(client.get("/seen").await.status, 200);
-    assert_eq!(upstream.requests(), 1);
+    assert_eq!(upstream.requests(), 2);
 }
 
 /// An upstream whose every byte the test writes.

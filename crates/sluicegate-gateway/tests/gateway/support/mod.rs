@@ -11,7 +11,8 @@ use sluicegate_policy::{GatewaySettings, Policy, Source};
 pub(crate) use self::client::Client;
 pub(crate) use self::upstream::Upstream;
 
-/// A gateway with one worker before `upstream`. The policy reads bodies below `/read` and denies below `/deny`.
+/// A gateway with one worker before `upstream`. The policy reads bodies below `/read`, lets one
+/// request a day to `/once` and one at a time below `/slot`, and knows no other limit.
 pub(crate) fn gateway(upstream: SocketAddr) -> Gateway {
     gateway_with(upstream, |_| {})
 }
@@ -30,6 +31,18 @@ const POLICY: &str = r#"
     listen = "127.0.0.1:0"
     admin = "127.0.0.1:0"
     threads = 1
+
+    [[route]]
+    path = "/read/{*rest}"
+    meter = "bytes"
+
+    [[route]]
+    path = "/once"
+    limits = [{ name = "once", quota = "1/day" }]
+
+    [[route]]
+    path = "/slot/{*rest}"
+    limits = [{ name = "slot", quota = "1 concurrent" }]
 "#;
 
 /// Waits for `future`, but not for ever.

@@ -21,7 +21,7 @@ use hyper_util::rt::TokioIo;
 use tokio::{net::TcpListener, sync::mpsc};
 
 /// `/echo` gives the body back, `/seen` the head that arrived, `/stream` what the test sends, `/hang` nothing, and
-/// `/early` answers 413 without reading the body. The same below `/read` and `/deny`.
+/// `/early` answers 413 without reading the body. The same below `/read` and `/slot`.
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
     streams: mpsc::UnboundedReceiver<Stream>,
@@ -104,7 +104,7 @@ async fn answer(
     let _running = Counted::new(&counts, |counts| &counts.running);
     counts.requests.fetch_add(1, SeqCst);
     *counts.seen.lock().expect("no test panics holding it") = head(&request);
-    let path = request.uri().path().trim_start_matches("/read").trim_start_matches("/deny").to_owned();
+    let path = request.uri().path().trim_start_matches("/read").trim_start_matches("/slot").to_owned();
     Ok(match path.as_str() {
         "/echo" => {
             let bytes = request.into_body().collect().await?.to_bytes();
