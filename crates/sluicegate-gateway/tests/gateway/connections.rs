@@ -8,7 +8,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use crate::support::{Client, Upstream, gateway, gateway_with, noise, soon, until};
+use crate::support::{Client, Nobody, Upstream, gateway, gateway_with, noise, soon, until};
 
 #[tokio::test]
 async fn requests_one_after_another_share_one_upstream_connection() {
@@ -80,10 +80,8 @@ async fn a_request_that_the_upstream_may_have_seen_is_not_sent_again() {
 
 #[tokio::test]
 async fn an_upstream_that_is_not_there_is_502() {
-    let upstream = Scripted::start().await;
-    let address = upstream.address;
-    drop(upstream);
-    let gateway = gateway(address);
+    let nobody = Nobody::new();
+    let gateway = gateway(nobody.address);
     let mut client = Client::connect(gateway.address()).await;
     assert_eq!(client.get("/seen").await.status, 502);
     assert_eq!(client.get("/seen").await.status, 502, "the connection still serves");

@@ -3,6 +3,7 @@
 mod admin;
 mod bodies;
 mod connections;
+mod decisions;
 mod drain;
 mod heads;
 mod support;

@@ -3,10 +3,14 @@
 pub(crate) mod client;
 pub(crate) mod upstream;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use sluicegate_gateway::Gateway;
 use sluicegate_policy::{GatewaySettings, Policy, Source};
+use tokio::net::TcpSocket;
 
 pub(crate) use self::client::Client;
 pub(crate) use self::upstream::Upstream;
@@ -19,19 +23,30 @@ pub(crate) fn gateway(upstream: SocketAddr) -> Gateway {
 
 /// The same, with settings changed.
 pub(crate) fn gateway_with(upstream: SocketAddr, change: impl FnOnce(&mut GatewaySettings)) -> Gateway {
-    let source = Source::new("test.toml", POLICY.as_bytes()).expect("it is small");
+    gateway_of(POLICY, upstream, change)
+}
+
+/// A gateway with the policy in `text`.
+pub(crate) fn gateway_of(
+    text: &str,
+    upstream: SocketAddr,
+    change: impl FnOnce(&mut GatewaySettings),
+) -> Gateway {
+    let source = Source::new("test.toml", [LOOPBACK, text].concat().as_bytes()).expect("it is small");
     let mut policy = Policy::parse(&source).expect("it is valid");
     policy.gateway.upstream = Some(format!("http://{upstream}").parse().expect("a URL"));
     change(&mut policy.gateway);
     Gateway::start(policy).expect("loopback has free ports")
 }
 
-const POLICY: &str = r#"
+const LOOPBACK: &str = r#"
     [gateway]
     listen = "127.0.0.1:0"
     admin = "127.0.0.1:0"
     threads = 1
+"#;
 
+const POLICY: &str = r#"
     [[route]]
     path = "/read/{*rest}"
     meter = "bytes"
@@ -44,6 +59,21 @@ const POLICY: &str = r#"
     path = "/slot/{*rest}"
     limits = [{ name = "slot", quota = "1 concurrent" }]
 "#;
+
+/// An address that is taken, and where nobody listens.
+pub(crate) struct Nobody {
+    pub(crate) address: SocketAddr,
+    _socket: TcpSocket,
+}
+
+impl Nobody {
+    pub(crate) fn new() -> Nobody {
+        let socket = TcpSocket::new_v4().expect("there are sockets");
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("loopback has free ports");
+        let address = socket.local_addr().expect("it is bound");
+        Nobody { address, _socket: socket }
+    }
+}
 
 /// Waits for `future`, but not for ever.
 pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {

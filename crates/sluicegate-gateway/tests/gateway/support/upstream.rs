@@ -5,7 +5,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
 };
 
@@ -37,6 +37,7 @@ struct Counts {
     open: AtomicUsize,
     requests: AtomicUsize,
     running: AtomicUsize,
+    ready: AtomicBool,
     seen: Mutex<String>,
 }
 
@@ -90,6 +91,11 @@ impl Upstream {
         self.counts.seen.lock().expect("no test panics holding it").clone()
     }
 
+    /// From now on `/health` answers 200; it answers 503 until then.
+    pub(crate) fn become_ready(&self) {
+        self.counts.ready.store(true, SeqCst);
+    }
+
     /// The answer that the next request to `/stream` gets, to be sent by the test.
     pub(crate) async fn stream(&mut self) -> Stream {
         super::soon(self.streams.recv()).await.expect("the upstream runs")
@@ -121,6 +127,10 @@ async fn answer(
         }
         "/hang" => std::future::pending().await,
         "/early" => Response::builder().status(413).body(full("too much")).expect("valid"),
+        "/health" => {
+            let status = if counts.ready.load(SeqCst) { 200 } else { 503 };
+            Response::builder().status(status).body(full("")).expect("valid")
+        }
         "/hops" => Response::builder()
             .header("connection", "x-mine, keep-alive")
             .header("x-mine", "secret")
