@@ -27,6 +27,16 @@ pub struct Models {
 }
 
 impl Models {
+    /// Trains the lightweight model, then the heavy one.
+    ///
+    /// # Errors
+    ///
+    /// As the two have it.
+    pub fn train(&self) -> Result<(), Failed> {
+        self.train_lightweight()?;
+        self.train_heavy()
+    }
+
     /// Trains the logistic regression: a moment.
     ///
     /// # Errors

@@ -1,0 +1,119 @@
+//! `sluicegate serve`, as a shell runs it.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::thread;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+#[test]
+fn flags_alone_make_a_gateway_that_limits_and_drains() {
+    let folder = TempDir::new().unwrap();
+    let upstream = upstream();
+    let flags =
+        ["--limit", "2/hour", "--limit", "100/day", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+    let url = format!("http://{upstream}");
+    let mut gateway = Serving::start(sluicegate(folder.path()).args(flags).args(["--upstream", &url]));
+
+    let statuses: Vec<_> = (0..3).map(|_| get(gateway.listen, "/predict")).collect();
+    assert_eq!(statuses, [200, 200, 429]);
+    assert_eq!(get(gateway.admin, "/readyz"), 200);
+
+    assert!(Command::new("kill").arg(gateway.child.id().to_string()).status().unwrap().success());
+    assert_eq!(gateway.child.wait().unwrap().code(), Some(0));
+    assert_eq!(gateway.logged("drained")["cut"], 0);
+}
+
+#[test]
+fn flags_win_over_the_environment_and_that_over_the_file() {
+    let folder = TempDir::new().unwrap();
+    let url = format!("http://{}", upstream());
+    let policy = "[gateway]\nlisten = \"0.0.0.0:1\"\nadmin = \"0.0.0.0:1\"\n[defaults]\nlimits = \"1/day\"\n";
+    fs::write(folder.path().join("sluicegate.toml"), policy).unwrap();
+    let mut command = sluicegate(folder.path());
+    command.args(["serve", "--listen", "127.0.0.1:0", "--upstream", &url]);
+    command.env("SLUICEGATE_GATEWAY__LISTEN", "0.0.0.0:2").env("SLUICEGATE_GATEWAY__ADMIN", "127.0.0.1:0");
+    let gateway = Serving::start(&mut command);
+    assert_eq!([get(gateway.listen, "/"), get(gateway.listen, "/")], [200, 429]);
+}
+
+/// A gateway that runs until this is dropped.
+struct Serving {
+    child: Child,
+    logs: BufReader<ChildStderr>,
+    listen: SocketAddr,
+    admin: SocketAddr,
+}
+
+impl Serving {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let logs = BufReader::new(child.stderr.take().unwrap());
+        let nowhere = SocketAddr::from(([0; 4], 0));
+        let mut serving = Self { child, logs, listen: nowhere, admin: nowhere };
+        let event = serving.logged("serving");
+        let address = |name: &str| event[name].as_str().unwrap().parse().unwrap();
+        (serving.listen, serving.admin) = (address("listen"), address("admin"));
+        serving
+    }
+
+    /// The next event with this message.
+    fn logged(&mut self, message: &str) -> Value {
+        let events =
+            self.logs.by_ref().lines().map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
+        events.into_iter().find(|event| event["message"] == message).expect(message)
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // A test that has seen it end leaves nothing to stop.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn sluicegate(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sluicegate"));
+    command.current_dir(folder).env_remove("SLUICEGATE_CONFIG").env_remove("SLUICEGATE_LOG");
+    command
+}
+
+/// A server that answers every request with an empty 200.
+fn upstream() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            thread::spawn(move || {
+                let mut reader = BufReader::new(connection.try_clone().unwrap());
+                let mut line = String::new();
+                while reader.read_line(&mut line).is_ok_and(|read| read > 0) {
+                    if line == "\r\n"
+                        && connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").is_err()
+                    {
+                        return;
+                    }
+                    line.clear();
+                }
+            });
+        }
+    });
+    address
+}
+
+/// The status of one GET.
+fn get(address: SocketAddr, path: &str) -> u16 {
+    let mut connection = TcpStream::connect(address).unwrap();
+    write!(connection, "GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    answer.split(' ').nth(1).unwrap().parse().unwrap()
+}

@@ -1,0 +1,45 @@
+//! Smaller limits while the models are in training.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use demo::model::Models;
+use tokio::time::{Instant, timeout};
+
+use super::{client, policy, start};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn a_fifth_of_every_limit_is_open_until_the_model_is_ready_then_a_ramp_without_a_burst() {
+    let models = Arc::new(Models::default());
+    models.train_lightweight().unwrap();
+    let demo = start(&policy().replace("\"10s\"", "\"1s\""), Arc::clone(&models)).await;
+    let client = client(&demo);
+    let began = Instant::now();
+
+    assert_eq!(client.get("/health").await.status, 503);
+    let early = client.predict("/tiered/predict").await;
+    assert_eq!(early.json()["model"], "logistic regression");
+    assert_eq!(early.header("ratelimit-policy"), Some("\"tiered_predict_20_per_minute\";q=4;w=60"));
+    client.spend("/predict", 2, MINUTE).await;
+    client.spend("/batch-predict", 1, 3 * MINUTE).await;
+    let (mut admitted, _) = client.spend("/models/lightweight/predict", 20, MINUTE).await;
+
+    models.train_heavy().unwrap();
+    let whole = async {
+        loop {
+            let answer = client.predict("/models/lightweight/predict").await;
+            admitted += u32::from(answer.status == 200);
+            if answer.header("ratelimit-policy").unwrap().contains(";q=100;") && answer.status == 429 {
+                return admitted;
+            }
+        }
+    };
+    let admitted =
+        timeout(MINUTE, whole).await.expect("the limit grows to the whole within seconds of readiness");
+    let given = began.elapsed().as_nanos() * 100 / MINUTE.as_nanos();
+    assert!(u128::from(admitted) <= 100 + given, "{admitted} in {:?}", began.elapsed());
+    assert!(admitted > 20, "the ramp gave nothing");
+    assert_eq!(client.predict("/tiered/predict").await.json()["model"], "random forest");
+}
