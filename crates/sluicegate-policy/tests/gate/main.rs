@@ -1,0 +1,15 @@
+//! The gate, as a gateway uses it: what passes, what is answered to what does not, and what clients are told.
+//! Rules such as H4, B1 and I1 are those of the project's conformance list.
+#![expect(clippy::unwrap_used, reason = "a test that cannot write its input stops there")]
+
+mod api_keys;
+mod bodies;
+mod endpoints;
+mod headers;
+mod input;
+mod retry_after;
+mod shadow;
+mod site;
+mod tiers;
+mod upstream_headers;
+mod warmup;

@@ -1,0 +1,206 @@
+//! A gate on a clock that stands still until a test moves it, and the requests that are sent to it.
+
+use std::{
+    pin::pin,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
+use serde_json::Value;
+use sfv::{BareItem, List, ListEntry, Parser};
+use sluicegate::{ManualClock, MemoryStore};
+use sluicegate_policy::{Answer, Denied, Gate, Pass, Policy, Reason, Source};
+
+pub(crate) type Store = MemoryStore<ManualClock>;
+
+pub(crate) struct Site {
+    pub(crate) gate: Gate<Store>,
+    pub(crate) clock: ManualClock,
+}
+
+impl Site {
+    pub(crate) fn new(policy: &str) -> Self {
+        let source = Source::new("test.toml", policy.as_bytes()).unwrap();
+        let policy = Policy::parse(&source).unwrap_or_else(|error| panic!("{error}"));
+        let clock = ManualClock::new();
+        let store = MemoryStore::builder().clock(clock.clone()).build();
+        Self { gate: Gate::new(policy, store, clock.clone()), clock }
+    }
+
+    /// One route `POST /` with these limits.
+    pub(crate) fn with_limits(limits: &str) -> Self {
+        Self::new(&format!("[[route]]\npath = \"/\"\nlimits = {limits}"))
+    }
+
+    pub(crate) fn send(&self, ask: &Ask) -> Reply {
+        let (head, body) = ask.request.clone().into_parts();
+        let visit = match now(self.gate.enter(&head, ask.peer.parse().unwrap())) {
+            Ok(visit) => visit,
+            Err(answer) => return Reply::Answered(answer),
+        };
+        let read = visit.body_limit().map(|_| &body);
+        match now(self.gate.decide(visit, read)) {
+            Ok(pass) => Reply::Passed(Box::new(pass)),
+            Err(answer) => Reply::Answered(answer),
+        }
+    }
+
+    /// Sends the same request so many times, which must all pass and are over at once.
+    pub(crate) fn pass(&self, times: usize, ask: &Ask) {
+        for time in 1..=times {
+            assert_eq!(self.send(ask).status(), 200, "request {time} of {times}");
+        }
+    }
+
+    pub(crate) fn wait(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct Ask {
+    request: Request<Bytes>,
+    peer: &'static str,
+}
+
+impl Ask {
+    pub(crate) fn new(method: &Method, target: &str) -> Self {
+        let request = Request::builder().method(method).uri(target).body(Bytes::new()).unwrap();
+        Self { request, peer: "192.0.2.1" }
+    }
+
+    pub(crate) fn post(target: &str) -> Self {
+        Self::new(&Method::POST, target)
+    }
+
+    pub(crate) fn get(target: &str) -> Self {
+        Self::new(&Method::GET, target)
+    }
+
+    pub(crate) fn from(mut self, peer: &'static str) -> Self {
+        self.peer = peer;
+        self
+    }
+
+    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
+        let value = HeaderValue::from_str(value).unwrap();
+        self.request.headers_mut().append(HeaderName::from_static(name), value);
+        self
+    }
+
+    pub(crate) fn body(mut self, body: impl Into<Bytes>) -> Self {
+        *self.request.body_mut() = body.into();
+        self
+    }
+
+    /// A batch of so many items.
+    pub(crate) fn batch(self, items: usize) -> Self {
+        self.body(serde_json::json!({ "inputs": vec![0; items] }).to_string())
+    }
+}
+
+#[derive(Debug)]
+pub(crate) enum Reply {
+    Passed(Box<Pass<Store>>),
+    Answered(Box<Answer>),
+}
+
+impl Reply {
+    pub(crate) fn status(&self) -> u16 {
+        match self {
+            Self::Passed(_) => StatusCode::OK.as_u16(),
+            Self::Answered(answer) => answer.response.status().as_u16(),
+        }
+    }
+
+    /// The headers that the client sees, if the upstream sets none.
+    pub(crate) fn headers(&self) -> HeaderMap {
+        self.headers_over(HeaderMap::new())
+    }
+
+    /// The headers that the client sees, if the upstream sets these.
+    pub(crate) fn headers_over(&self, mut upstream: HeaderMap) -> HeaderMap {
+        match self {
+            Self::Passed(pass) => {
+                pass.apply(&mut upstream);
+                upstream
+            }
+            Self::Answered(answer) => answer.response.headers().clone(),
+        }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
+        let headers = self.headers();
+        let mut values = headers.get_all(name).iter().map(|value| value.to_str().unwrap().to_owned());
+        let value = values.next();
+        assert_eq!(values.next(), None, "{name} is there twice");
+        value
+    }
+
+    pub(crate) fn body(&self) -> Value {
+        match self {
+            Self::Passed(_) => panic!("the request passed"),
+            Self::Answered(answer) => serde_json::from_slice(answer.response.body()).unwrap(),
+        }
+    }
+
+    pub(crate) fn detail(&self) -> String {
+        self.body()["detail"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn retry_after(&self) -> Option<u64> {
+        self.header("retry-after").map(|seconds| seconds.parse().unwrap())
+    }
+
+    pub(crate) fn denied(&self) -> &Denied {
+        match self {
+            Self::Answered(answer) => match &answer.reason {
+                Reason::Denied(denied) => denied,
+                Reason::Refused(refusal) => panic!("refused: {refusal}"),
+            },
+            Self::Passed(_) => panic!("the request passed"),
+        }
+    }
+
+    pub(crate) fn passed(self) -> Pass<Store> {
+        match self {
+            Self::Passed(pass) => *pass,
+            Self::Answered(answer) => panic!("{:?}", answer.reason),
+        }
+    }
+
+    /// The members of a `RateLimit` or `RateLimit-Policy` field: names and integer parameters.
+    pub(crate) fn list(&self, name: &str) -> Vec<(String, Vec<(String, i64)>)> {
+        members(&self.header(name).unwrap())
+    }
+
+    /// What is told to remain of the first limit.
+    pub(crate) fn remaining(&self) -> i64 {
+        self.list("ratelimit")[0].1[0].1
+    }
+}
+
+/// Parses a list of strings with integer parameters, as RFC 9651 has it. Parameters of other types are left out.
+pub(crate) fn members(field: &str) -> Vec<(String, Vec<(String, i64)>)> {
+    let list: List = Parser::new(field).parse().unwrap_or_else(|error| panic!("{field}: {error}"));
+    let member = |entry: &ListEntry| {
+        let ListEntry::Item(item) = entry else { panic!("{field} holds an inner list") };
+        let BareItem::String(name) = &item.bare_item else { panic!("{field} holds what is no string") };
+        let integers = item.params.iter().filter_map(|(key, value)| match value {
+            BareItem::Integer(number) => Some((key.to_string(), i64::from(*number))),
+            _ => None,
+        });
+        (name.as_str().to_owned(), integers.collect())
+    };
+    list.iter().map(member).collect()
+}
+
+/// Memory never waits, so a decision is there at once.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("memory never waits"),
+    }
+}
