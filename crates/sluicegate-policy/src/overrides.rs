@@ -106,8 +106,6 @@ fn set<'s>(file: &mut DeTable<'s>, schema: &Value, given: &'s Override) -> Resul
         schema = inner;
         let key = Spanned::new(place.clone(), Cow::Owned(key));
         if depth + 1 == given.path.len() {
-            // Removed first: a map that is given an equal key again would keep the file's place with it.
-            table.remove(&key);
             table.insert(key, value(given, schema)?);
             return Ok(());
         }

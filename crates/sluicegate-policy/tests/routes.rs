@@ -199,6 +199,39 @@ fn parameters_are_found_where_a_key_needs_them() {
     );
 }
 
+/// The route that Starlette runs for a path behind uvicorn: decoded once, and matched by Python's `^…$`, whose `$`
+/// matches before a last newline, too. It redirects where a slash at the end is too many or too few.
+fn starlette(raw: &str) -> Option<&'static str> {
+    let bytes: Vec<u8> = raw.bytes().collect();
+    let mut decoded = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let hex = raw.get(at + 1..at + 3).filter(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        match hex.filter(|_| bytes[at] == b'%') {
+            Some(hex) => {
+                decoded.push(u8::from_str_radix(hex, 16).expect("two hexadecimal digits"));
+                at += 3;
+            }
+            None => {
+                decoded.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    let path = String::from_utf8_lossy(&decoded);
+    let path = path.strip_suffix('\n').unwrap_or(&path);
+    if path == "/predict" {
+        return Some("/predict");
+    }
+    let model = path.strip_prefix("/models/").and_then(|rest| rest.strip_suffix("/predict"));
+    if model.is_some_and(|model| !model.is_empty() && !model.contains('/')) {
+        return Some("/models/{model}/predict");
+    }
+    // `.` in `{name:path}` is anything but a newline.
+    let file = path.strip_prefix("/files/");
+    file.filter(|name| !name.contains('\n')).map(|_| "/files/{*name}")
+}
+
 proptest! {
     /// What uvicorn and Starlette do: decode once, then compare.
     #[test]
@@ -210,6 +243,16 @@ proptest! {
             .map(|(byte, encode)| if encode { format!("%{byte:02x}") } else { char::from(byte).to_string() })
             .collect();
         prop_assert_ne!(route(&policy, &Method::POST, &path), "unmatched");
+    }
+
+    #[test]
+    fn no_path_that_starlette_routes_escapes_its_limits(path in "(/|%2F|predict|p|%70|redict|models|files|a|%0A|%00|\\.|%2e|;|\\\\|%5c|%|%25|%ff|%C3%A9|\n|\\?){0,9}", start in 0..4_usize) {
+        let policy = policy(&[("/predict", &[]), ("/models/{model}/predict", &[]), ("/files/{*name}", &[])]);
+        let path = format!("{}{path}", ["", "/", "/models/", "/files/"][start]);
+        if let Some(limited) = starlette(&path) {
+            let found = route(&policy, &Method::POST, &path);
+            prop_assert!(found == limited || found == "ambiguous", "{} is {}, not {}", path, found, limited);
+        }
     }
 
     #[test]
