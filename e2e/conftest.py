@@ -1,0 +1,39 @@
+"""Fixtures: one model server for the whole run, and for each test the gateways that it starts."""
+
+import pytest
+
+from gateway import Gateway
+from model import Model
+from server import until
+
+
+@pytest.fixture(scope="session")
+def model_server(tmp_path_factory):
+    model = Model(tmp_path_factory.mktemp("model"))
+    yield model
+    model.stop()
+
+
+@pytest.fixture
+def model(model_server):
+    """The model server, ready and with nothing asked of it yet."""
+    until(lambda: model_server.streams() == 0, "the last test's streams have ended")
+    model_server.reset()
+    return model_server
+
+
+@pytest.fixture
+def start(model, tmp_path):
+    """Starts a gateway before the model: `gateway = start(policy)`."""
+    running = []
+
+    def start(policy, upstream=None, env=None):
+        folder = tmp_path / str(len(running))
+        folder.mkdir()
+        gateway = Gateway(folder, upstream or model.url, policy, env)
+        running.append(gateway)
+        return gateway
+
+    yield start
+    for gateway in running:
+        gateway.stop()

@@ -1,0 +1,75 @@
+"""The gateway's process, before the model server."""
+
+import os
+import subprocess
+import time
+
+import httpx
+
+from server import PATIENCE, Server, free_port
+
+
+def binary():
+    """The gateway's binary, which `./test e2e` builds."""
+    return os.environ["SLUICEGATE_BIN"]
+
+
+def run(*arguments, folder=None):
+    """Runs a command that ends by itself, in `folder`."""
+    return subprocess.run(
+        [binary(), *[str(argument) for argument in arguments]],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        cwd=folder,
+    )
+
+
+class Gateway(Server):
+    """`sluicegate serve` with a policy, whose addresses are chosen here."""
+
+    def __init__(self, folder, upstream, policy, env=None):
+        self.url = f"http://127.0.0.1:{free_port()}"
+        self.admin_url = f"http://127.0.0.1:{free_port()}"
+        self.policy = folder / "sluicegate.toml"
+        self.policy.write_text(policy)
+        addresses = {
+            "SLUICEGATE_GATEWAY__LISTEN": self.url.removeprefix("http://"),
+            "SLUICEGATE_GATEWAY__ADMIN": self.admin_url.removeprefix("http://"),
+            "SLUICEGATE_GATEWAY__UPSTREAM": upstream,
+        }
+        command = [binary(), "serve", "--config", self.policy]
+        super().__init__(command, f"{self.admin_url}/readyz", folder / "gateway.log", {**addresses, **(env or {})})
+
+    def client(self, address="127.0.0.1", headers=None):
+        """A client at an address of its own: all of 127.0.0.0/8 is this machine."""
+        transport = httpx.HTTPTransport(local_address=address)
+        return httpx.Client(base_url=self.url, transport=transport, headers=headers, timeout=PATIENCE)
+
+    def summary(self):
+        """The admin port's JSON summary."""
+        answer = httpx.get(f"{self.admin_url}/metrics", headers={"accept": "application/json"})
+        return answer.raise_for_status().json()
+
+
+class Spent:
+    """What it took to spend a limit: how many requests passed, and the first denial."""
+
+    def __init__(self, ask, at_most=1000):
+        """Calls `ask()` until it is answered 429."""
+        self.started = time.monotonic()
+        self.passed = 0
+        while True:
+            answer = ask()
+            if answer.status_code == 429:
+                self.denial = answer
+                break
+            assert answer.status_code == 200, answer.text
+            self.passed += 1
+            assert self.passed <= at_most, f"{at_most} requests passed"
+        self.seconds = time.monotonic() - self.started
+
+    def was(self, amount, window):
+        """Whether the limit was `amount` per `window` seconds: that many passed, and what came back meanwhile."""
+        return amount <= self.passed <= amount + self.seconds * amount / window

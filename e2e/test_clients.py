@@ -1,0 +1,151 @@
+"""What real clients and parsers make of the gateway's answers."""
+
+import anthropic
+import http_sfv
+import openai
+import pytest
+
+from model import FLOWER
+from server import PATIENCE
+
+CHAT = '[[route]]\npath = "/v1/chat/completions"\nlimits = ["{quota}"]\n'
+MESSAGES = '[[route]]\npath = "/v1/messages"\nlimits = ["{quota}"]\n'
+QUESTION = {"messages": [{"role": "user", "content": "5.1 3.5 1.4 0.2"}], "model": "iris"}
+
+
+@pytest.fixture
+def chat():
+    """Asks through OpenAI's SDK, with its own idea of retries."""
+
+    def chat(gateway):
+        client = openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="unused", timeout=PATIENCE)
+        return client.chat.completions.create(**QUESTION).choices[0].message.content
+
+    return chat
+
+
+@pytest.fixture
+def message():
+    """Asks through Anthropic's SDK, with its own idea of retries."""
+
+    def message(gateway):
+        client = anthropic.Anthropic(base_url=gateway.url, api_key="unused", timeout=PATIENCE)
+        return client.messages.create(**QUESTION, max_tokens=1).content[0].text
+
+    return message
+
+
+def test_openai_waits_as_long_as_it_is_told_and_its_first_retry_passes(start, model, chat):
+    gateway = start(CHAT.format(quota="1/second"))
+
+    asked = asked_until_denied(gateway, chat)
+
+    assert gateway.summary()["limited_requests"] == 1
+    assert model.calls("/v1/chat/completions") == asked
+    assert model.headers("/v1/chat/completions")["x-stainless-retry-count"] == "1"
+
+
+def test_anthropic_waits_as_long_as_it_is_told_and_its_first_retry_passes(start, model, message):
+    gateway = start(MESSAGES.format(quota="1/second"))
+
+    asked = asked_until_denied(gateway, message)
+
+    assert gateway.summary()["limited_requests"] == 1
+    assert model.calls("/v1/messages") == asked
+    assert model.headers("/v1/messages")["x-stainless-retry-count"] == "1"
+
+
+def test_openai_raises_a_rate_limit_error_with_code_and_type(start, chat):
+    gateway = start(CHAT.format(quota="1/hour"))
+    chat(gateway)
+
+    with pytest.raises(openai.RateLimitError) as raised:
+        chat(gateway)
+
+    assert raised.value.code == "rate_limit_exceeded"
+    assert raised.value.type == "rate_limit_error"
+    assert raised.value.body["message"].startswith("Too Many Requests")
+    assert raised.value.request_id == raised.value.response.json()["request_id"]
+    # So long a wait is not worth a retry, and the SDK was told so.
+    assert gateway.summary()["limited_requests"] == 1
+
+
+def test_anthropic_raises_a_rate_limit_error_with_type(start, message):
+    gateway = start(MESSAGES.format(quota="1/hour"))
+    message(gateway)
+
+    with pytest.raises(anthropic.RateLimitError) as raised:
+        message(gateway)
+
+    assert raised.value.body["error"]["type"] == "rate_limit_error"
+    assert raised.value.request_id == raised.value.body["request_id"]
+    assert gateway.summary()["limited_requests"] == 1
+
+
+TWO_LIMITS = """
+[[route]]
+path = "/predict"
+limits = [
+  { name = "few", quota = "2/hour" },
+  { name = "many", quota = "100/hour" },
+]
+"""
+
+
+def test_the_rate_limit_fields_are_structured_fields(start):
+    gateway = start(TWO_LIMITS)
+    with gateway.client() as client:
+        answer = client.post("/predict", json=FLOWER)
+
+    limits, policies = fields(answer)
+    assert limits["few"]["r"] == 1
+    assert limits["many"]["r"] == 99
+    assert policies["few"] == {"q": 2, "w": 3600}
+    assert policies["many"] == {"q": 100, "w": 3600}
+
+
+def test_on_a_denial_the_spent_limit_comes_first(start):
+    gateway = start(TWO_LIMITS)
+    with gateway.client() as client:
+        answers = [client.post("/predict", json=FLOWER) for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    limits, _ = fields(answers[2])
+    name, first = next(iter(limits.items()))
+    assert (name, first["r"]) == ("few", 0)
+    assert int(answers[2].headers["retry-after"]) >= first["t"] >= 1
+    assert answers[2].json()["violated-policies"] == ["few"]
+
+
+def test_a_denial_is_a_problem_document_that_no_cache_keeps(start):
+    gateway = start(TWO_LIMITS)
+    with gateway.client() as client:
+        denial = [client.post("/predict", json=FLOWER, headers={"x-request-id": "abc"}) for _ in range(3)][2]
+
+    assert denial.headers["content-type"] == "application/problem+json"
+    assert denial.headers["cache-control"] == "no-store"
+    assert denial.headers.get_list("retry-after") == [denial.headers["retry-after"]]
+    assert denial.headers["x-request-id"] == denial.headers["request-id"] == "abc"
+    problem = denial.json()
+    assert problem["type"] == "https://iana.org/assignments/http-problem-types#quota-exceeded"
+    assert problem["status"] == 429
+
+
+def asked_until_denied(gateway, ask):
+    """Asks until the SDK has met a denial, and returns how often. It answers all the same, so it has retried."""
+    for asked in range(1, 21):
+        assert ask(gateway) == "setosa"
+        if gateway.summary()["limited_requests"]:
+            return asked
+    raise AssertionError("20 requests at 1 a second, and none was denied")
+
+
+def fields(answer):
+    """`RateLimit` and `RateLimit-Policy`, by a strict parser: {name: {parameter: value}}."""
+    parsed = []
+    for name in ("ratelimit", "ratelimit-policy"):
+        members = http_sfv.List()
+        members.parse(answer.headers[name].encode())
+        assert all(type(member.value) is str for member in members)
+        parsed.append({member.value: dict(member.params) for member in members})
+    return parsed
