@@ -39,7 +39,7 @@ pub(super) fn route_drafts(
         limits: Vec::new(),
         needs_parameters: false,
     };
-    give_limits(report, &mut unmatched, &defaults, drafts, "for requests that match no route");
+    give_limits(report, &mut unmatched, &defaults, drafts);
 
     let mut paths: BTreeMap<&str, usize> = BTreeMap::new();
     for table in &file.route {
@@ -129,7 +129,7 @@ fn route(
     match &table.limits {
         Some(list) => {
             let limits = drafts.list(report, &owner, list);
-            give_limits(report, &mut route, &limits, drafts, "of this route");
+            give_limits(report, &mut route, &limits, drafts);
         }
         None => {
             // What is wrong with the defaults has been said once, and is not said again for each route.
@@ -141,52 +141,42 @@ fn route(
 }
 
 /// Gives a route its limits, and looks whether it has what they need.
-fn give_limits(
-    report: &mut Report<'_>,
-    route: &mut Route,
-    limits: &[(LimitId, usize)],
-    drafts: &Drafts,
-    whose: &str,
-) {
+fn give_limits(report: &mut Report<'_>, route: &mut Route, limits: &[(LimitId, usize)], drafts: &Drafts) {
     if let Some((_, start)) = limits.get(MOST_LIMITS) {
-        report.error(*start, format!("more than {MOST_LIMITS} limits {whose}"));
+        report.error(*start, format!("more than {MOST_LIMITS} limits of this route"));
     }
+    let unmatched = route.label == Routes::UNMATCHED;
     for (id, start) in limits {
         let unit = drafts.quota(*id).unit();
         if !route.meter.gives(unit) {
             let meter = if unit == Unit::Bytes { "\"bytes\"" } else { "{ items = \"/inputs\" }" };
-            let (message, help) = match route.template {
-                None if route.label == Routes::UNMATCHED => (
+            let (message, help) = match unmatched {
+                true => (
                     format!("nothing counts {unit} where there is no route"),
                     "give the limit to a route with a meter".to_owned(),
                 ),
-                _ => (
+                false => (
                     format!("the route has no meter of {unit}"),
                     format!("add to the route: meter = {meter}"),
                 ),
             };
             report.error_help(*start, message, help);
         }
-        let Some(template) = &route.template else { continue };
         for part in drafts.key(*id).parts() {
-            if let Part::Parameter(name) = part
-                && !template.parameters().any(|known| known == name)
-            {
-                report.error_or(*start, format!("the path has no parameter `{name}`"), || {
-                    let names = template.parameters();
-                    did_you_mean(name, names)
-                        .or_else(|| Some(format!("write `{{{name}}}` in the route's path")))
-                });
-            }
-        }
-    }
-    if route.label == Routes::UNMATCHED && route.template.is_none() {
-        for (id, start) in limits {
-            if let Some(Part::Parameter(name)) =
-                drafts.key(*id).parts().iter().find(|part| matches!(part, Part::Parameter(_)))
-            {
-                let help = "give the limit to the routes whose path has it";
-                report.error_help(*start, format!("no route has the parameter `{name}` here"), help);
+            let Part::Parameter(name) = part else { continue };
+            match &route.template {
+                Some(template) if !template.parameters().any(|known| known == name) => {
+                    report.error_or(*start, format!("the path has no parameter `{name}`"), || {
+                        let add = format!("write `{{{name}}}` in the route's path");
+                        Some(did_you_mean(name, template.parameters()).unwrap_or(add))
+                    });
+                }
+                None if unmatched => {
+                    let help = "give the limit to the routes whose path has it";
+                    report.error_help(*start, format!("no route has the parameter `{name}` here"), help);
+                }
+                // It has the parameter, or its template is wrong and that has been said.
+                _ => {}
             }
         }
     }
