@@ -28,45 +28,44 @@ Sluicegate demo: a classifier of iris flowers behind the gateway, limited by exa
 
 The models are in training. Until they are trained, every limit is a fifth of its size.
 
-Paste into another terminal:
+Paste into another terminal; first the names that the other lines use:
+
+  gate=http://{gateway} admin=http://{admin} flower='{{"input": [5.1, 3.5, 1.4, 0.2]}}'
+  free={FREE_KEY}
+  premium={PREMIUM_KEY}
+  call() {{ curl -si "$@"; echo; echo; }}
+  status() {{ curl -s -o /dev/null -w '%{{http_code}}\n' "$@"; }}
 
   # 200: a prediction, and what is left, in the RateLimit header
-  curl -i http://{gateway}/predict --json '{FLOWER}'
+  call $gate/predict --json "$flower"
 
-  # 429: 10 per minute, the 11th is denied; the last line says for how long
-  for i in $(seq 11); do curl -s -o /dev/null -w '%{{http_code}} ' http://{gateway}/predict --json '{FLOWER}'; done; echo
-  curl -i http://{gateway}/predict --json '{FLOWER}'
+  # 429: 10 per minute; this makes eleven, and then what the twelfth is told
+  for i in $(seq 10); do status $gate/predict --json "$flower"; done | sort | uniq -c
+  call $gate/predict --json "$flower"
 
-  # 403: the premium route without the premium tier
-  curl -i http://{gateway}/premium/predict --json '{FLOWER}'
+  # 403: the premium route without the premium tier; 200 with a key of that tier; 401 with a key that nobody has
+  call $gate/premium/predict --json "$flower"
+  call $gate/premium/predict -H "x-api-key: $premium" --json "$flower"
+  call $gate/premium/predict -H "x-api-key: guessed" --json "$flower"
 
-  # 200: the same with a key of that tier; 401 with a key that nobody has
-  curl -i http://{gateway}/premium/predict -H 'x-api-key: {PREMIUM_KEY}' --json '{FLOWER}'
-  curl -i http://{gateway}/premium/predict -H 'x-api-key: guessed' --json '{FLOWER}'
+  # tiers: 20 per minute for the free key, 100 for the premium key (one comes back each 3 s and 0.6 s)
+  for i in $(seq 25); do status $gate/tiered/predict -H "x-api-key: $free" --json "$flower"; done | sort | uniq -c
+  for i in $(seq 105); do status $gate/tiered/predict -H "x-api-key: $premium" --json "$flower"; done | sort | uniq -c
 
-  # tiers: 20 per minute for the free key, 100 for the premium key, on accounts of their own
-  for key in {FREE_KEY} {PREMIUM_KEY}; do
-    for i in $(seq 101); do curl -s -o /dev/null -w '%{{http_code}}\n' -H "x-api-key: $key" http://{gateway}/tiered/predict --json '{FLOWER}'; done | sort | uniq -c
-  done
+  # 200: a batch of 2 costs 2 of 100 items per minute; 429 without Retry-After: a batch of 101 never fits
+  call $gate/predict/batch --json '{{"inputs": [[5.1, 3.5, 1.4, 0.2], [6.3, 3.3, 6.0, 2.5]]}}'
+  call $gate/predict/batch --json "{{\"inputs\": [0$(printf ',0%.0s' $(seq 100))]}}"
 
-  # 200: a batch of 2 costs 2 of 100 items per minute
-  curl -i http://{gateway}/predict/batch --json '{{"inputs": [[5.1, 3.5, 1.4, 0.2], [6.3, 3.3, 6.0, 2.5]]}}'
+  # 400: a batch that is no JSON; 413: one above max_body, 1 MiB; both cost nothing
+  call $gate/predict/batch --json '{{"inputs": ['
+  head -c 2000000 /dev/zero | call $gate/predict/batch --json @-
 
-  # 429 without Retry-After: a batch of 101 never fits
-  curl -i http://{gateway}/predict/batch --json "{{\"inputs\": [[5.1,3.5,1.4,0.2]$(printf ',[5.1,3.5,1.4,0.2]%.0s' $(seq 100))]}}"
-
-  # 413: a body above max_body, 1 MiB, on a route whose bodies are counted; 400: a body that is not JSON
-  head -c 2000000 /dev/zero | curl -i http://{gateway}/predict/batch -H 'content-type: application/json' --data-binary @-
-  curl -i http://{gateway}/predict/batch --json '{{"inputs": ['
-
-  # what has happened so far: for Prometheus, and as JSON
-  curl -s http://{admin}/metrics | grep ^sluicegate_requests
-  curl -s http://{admin}/metrics -H 'accept: application/json'
+  # what has happened: for Prometheus, and as JSON
+  curl -s $admin/metrics | grep 'requests_total.* [1-9]'
+  curl -s $admin/metrics -H 'accept: application/json'
 
 Ctrl-C stops it. Each denial is logged below.
 "#
         )
     }
 }
-
-const FLOWER: &str = r#"{"input": [5.1, 3.5, 1.4, 0.2]}"#;
