@@ -107,7 +107,10 @@ impl Account for FixedWindow {
         let begins = window.ends.ticks().saturating_sub(quota.window_ticks());
         // A refund belongs to the window that was charged; a later one owes it nothing.
         if now < window.ends && taken_at.ticks() >= begins {
-            *self = window.counting(quota, window.count.saturating_sub(estimate.units() - actual.units()));
+            let refunded = window.count.saturating_sub(estimate.units() - actual.units());
+            // What fitted another quota meanwhile is no debt to this one.
+            let refunded = window.counting(quota, refunded);
+            *self = Self { idle_at: refunded.idle_at.min(window.idle_at), ..refunded };
         }
     }
 

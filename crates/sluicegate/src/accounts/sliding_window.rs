@@ -143,11 +143,16 @@ impl Account for SlidingWindow {
         let window = self.at(quota, now);
         let before = window.begins.ticks().saturating_sub(quota.window_ticks());
         // A refund belongs to the window that was charged; one that has faded away owes nothing.
-        if taken_at >= window.begins {
-            *self = window.counting(quota, window.current.saturating_sub(refund), window.previous);
+        let [current, previous] = if taken_at >= window.begins {
+            [window.current.saturating_sub(refund), window.previous]
         } else if taken_at.ticks() >= before {
-            *self = window.counting(quota, window.current, window.previous.saturating_sub(refund));
-        }
+            [window.current, window.previous.saturating_sub(refund)]
+        } else {
+            return;
+        };
+        // What fitted another quota meanwhile is no debt to this one.
+        let refunded = window.counting(quota, current, previous);
+        *self = Self { idle_at: refunded.idle_at.min(window.idle_at), ..refunded };
     }
 
     fn idle_at(&self) -> Timestamp {

@@ -1,0 +1,51 @@
+//! What every store does: each function is one behaviour, and panics where a store does not show it.
+
+mod changing;
+mod crowding;
+mod leasing;
+mod recording;
+mod settling;
+mod taking;
+mod waiting;
+
+use std::time::Duration;
+
+use sluicegate::{Algorithm, Charge, Quota};
+
+pub use changing::*;
+pub use crowding::*;
+pub use leasing::*;
+pub use recording::*;
+pub use settling::*;
+pub use taking::*;
+pub use waiting::*;
+
+/// A quota that gives nothing back while a test runs.
+fn hourly(amount: u64, algorithm: Algorithm) -> Quota {
+    every(Duration::from_secs(3_600), amount, algorithm)
+}
+
+/// A quota whose window a test can wait for.
+fn brief(amount: u64, algorithm: Algorithm) -> Quota {
+    every(WINDOW, amount, algorithm)
+}
+
+fn every(window: Duration, amount: u64, algorithm: Algorithm) -> Quota {
+    match algorithm {
+        Algorithm::Concurrent => Quota::concurrent(amount),
+        _ => Quota::new(amount, window)
+            .and_then(|quota| quota.with_algorithm(algorithm))
+            .expect("a window of good length, and an amount that a log holds"),
+    }
+}
+
+/// One charge on each of so many algorithms' accounts of one key.
+fn each(key: &str, amount: u64, algorithms: &[Algorithm]) -> Vec<Charge> {
+    algorithms.iter().map(|algorithm| Charge::new(key, hourly(amount, *algorithm))).collect()
+}
+
+/// All whose accounts come back with time.
+const TIMED: [Algorithm; 4] =
+    [Algorithm::TokenBucket, Algorithm::FixedWindow, Algorithm::SlidingWindow, Algorithm::SlidingLog];
+
+const WINDOW: Duration = Duration::from_millis(500);

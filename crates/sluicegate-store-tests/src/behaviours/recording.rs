@@ -1,0 +1,242 @@
+//! Whatever is asked, in whatever order, the answers are those of exact books.
+
+use std::{fmt, time::Duration};
+
+use proptest::{
+    prelude::*,
+    sample::Index,
+    test_runner::{Config, TestRunner},
+};
+use sluicegate::{Algorithm, Balance, Charge, Decision, Lease, Quota, Taken, Unit, Wait};
+
+use super::every;
+use crate::{
+    Caller, Subject,
+    oracle::{Due, Moment, Oracle},
+};
+
+/// Any sequence of requests, settlements, releases and waits is answered as the exact books say.
+pub fn whatever_is_asked_is_answered_as_exact_books_say<S: Subject>(fresh: impl Fn() -> S) {
+    let config = Config::default();
+    let cases = S::RECORDINGS.saturating_mul(config.cases).div_ceil(256);
+    let config = Config { cases, failure_persistence: None, ..config };
+    TestRunner::new(config)
+        .run(&prop::collection::vec(step(), 1..40), |steps| {
+            Recording::of(&fresh()).play(&steps);
+            Ok(())
+        })
+        .unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+/// One thing that somebody does.
+#[derive(Clone)]
+enum Step {
+    Take(Vec<Charge>),
+    /// Settle a lease that is open, for these shares (in quarters) of its estimates.
+    Settle(Index, Vec<u64>),
+    Release(Index),
+    Wait(Duration),
+    /// Wait until what was denied last fits, and ask again: a step too early, and in time.
+    Retry,
+}
+
+/// One line for each step, so that a failure can be read as a story.
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Take(charges) => {
+                let bill = charges.iter().map(|Charge { key, quota, cost }| {
+                    format!("{} of {quota} {} on {key}", cost.units(), quota.algorithm())
+                });
+                write!(f, "take {}", bill.collect::<Vec<_>>().join(" + "))
+            }
+            Self::Settle(_, shares) => write!(f, "settle one for {shares:?} quarters"),
+            Self::Release(_) => f.write_str("release one"),
+            Self::Wait(duration) => write!(f, "wait {duration:?}"),
+            Self::Retry => f.write_str("retry what was denied, when told"),
+        }
+    }
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let wait = prop_oneof![
+        (0..2_000_u64).prop_map(Duration::from_nanos),
+        (0..150_u64).prop_map(Duration::from_millis),
+        (0..40_u64).prop_map(|windows| WINDOW * windows.try_into().unwrap_or(0) / 10),
+    ];
+    prop_oneof![
+        8 => prop::collection::vec(charge(), 1..5).prop_map(one_quota_each).prop_map(Step::Take),
+        3 => wait.prop_map(Step::Wait),
+        2 => (any::<Index>(), prop::collection::vec(0..9_u64, 0..4)).prop_map(|(lease, shares)| Step::Settle(lease, shares)),
+        1 => any::<Index>().prop_map(Step::Release),
+        2 => Just(Step::Retry),
+    ]
+}
+
+fn charge() -> impl Strategy<Value = Charge> {
+    let algorithm = prop::sample::select(&Algorithm::ALL[..]);
+    let amount = prop::sample::select(vec![1_u64, 3, 10, 64]);
+    let scale = prop_oneof![3 => Just(1_000_000_u64), 1 => Just(500_000), 1 => Just(2_000_000)];
+    let cost = prop_oneof![4 => 0..4_u64, 1 => 0..80_u64];
+    (prop::sample::select(vec!["alice", "bob"]), algorithm, amount, scale, any::<bool>(), cost).prop_map(
+        |(key, algorithm, amount, scale, fine, cost)| {
+            // Millions of tokens in a window, each worth a broken number of ticks; or units that last milliseconds.
+            let (amount, cost) =
+                match fine && !matches!(algorithm, Algorithm::SlidingLog | Algorithm::Concurrent) {
+                    true => (amount * 1_000_003, cost * 500_009),
+                    false => (amount, cost),
+                };
+            let quota = every(WINDOW, amount, algorithm).scaled(scale);
+            let quota = if algorithm == Algorithm::Concurrent { quota } else { tokens(quota) };
+            Charge::new(format!("{key} {amount}"), quota).cost(cost)
+        },
+    )
+}
+
+fn tokens(quota: Quota) -> Quota {
+    quota.with_unit(Unit::Tokens).expect("a window of tokens")
+}
+
+/// Two charges of a request on one account have one quota.
+fn one_quota_each(mut charges: Vec<Charge>) -> Vec<Charge> {
+    for index in 0..charges.len() {
+        let (earlier, rest) = charges.split_at_mut(index);
+        let account = |charge: &Charge| (charge.key.clone(), charge.quota.algorithm());
+        if let Some(first) = earlier.iter().find(|first| account(first) == account(&rest[0])) {
+            rest[0].quota = first.quota;
+        }
+    }
+    charges
+}
+
+struct Recording<'a, S> {
+    caller: Caller<'a, S>,
+    /// How exactly the store can tell a time.
+    step: u128,
+    oracle: Oracle,
+    open: Vec<(Vec<Charge>, Lease)>,
+    denied: Option<(Vec<Charge>, Wait)>,
+}
+
+impl<'a, S: Subject> Recording<'a, S> {
+    fn of(subject: &'a S) -> Self {
+        Self {
+            caller: Caller::of(subject),
+            step: u128::from(subject.tick()).max(16),
+            oracle: Oracle::new(subject.tick()),
+            open: Vec::new(),
+            denied: None,
+        }
+    }
+
+    fn play(mut self, steps: &[Step]) {
+        for step in steps {
+            match step {
+                Step::Take(charges) => self.take(charges),
+                Step::Settle(lease, shares) if !self.open.is_empty() => self.settle(*lease, shares),
+                Step::Release(lease) if !self.open.is_empty() => self.release(*lease),
+                Step::Wait(duration) => self.caller.advance(*duration),
+                Step::Retry => self.retry(),
+                Step::Settle(..) | Step::Release(_) => {}
+            }
+        }
+    }
+
+    fn take(&mut self, charges: &[Charge]) {
+        let (decision, moment) = self.caller.within(|| self.caller.take(charges));
+        let due = self.oracle.judge(charges, moment);
+        match decision {
+            Decision::Allow(Taken { balances, lease }) => {
+                assert!(due.iter().all(|due| due.may_be_now()), "admitted {charges:?}, due in {due:?}");
+                assert!(
+                    (moment.earliest..=moment.latest).contains(&lease.taken_at),
+                    "taken outside of its time"
+                );
+                self.oracle.charge(charges, lease);
+                self.open.push((charges.to_vec(), lease));
+                // Where two charges are on one account, only the last balance tells how it stands.
+                for (index, balance) in balances.iter().enumerate() {
+                    let of = |charge: &Charge| (charge.key.clone(), charge.quota.algorithm());
+                    if charges[index + 1..].iter().all(|later| of(later) != of(&charges[index])) {
+                        self.check(&charges[index], *balance, moment);
+                    }
+                }
+            }
+            Decision::Deny(denial) => {
+                assert!(!due.iter().all(|due| due.must_be_now()), "denied {charges:?}: {denial:?}");
+                assert_eq!(denial.wait, denial.balances[denial.charge].wait, "{denial:?}");
+                for ((charge, balance), due) in charges.iter().zip(&denial.balances).zip(due) {
+                    assert!(balance.wait <= denial.wait, "not the longest wait: {denial:?}");
+                    self.agree(balance.wait, due, charge);
+                    self.check(charge, *balance, moment);
+                }
+                self.denied = Some((charges.to_vec(), denial.wait));
+            }
+        }
+    }
+
+    /// The balance is what the books say is left.
+    fn check(&self, charge: &Charge, balance: Balance, moment: Moment) {
+        let due = |units: u64| self.oracle.due(charge, &[units.into()], moment);
+        assert!(balance.remaining <= charge.quota.burst(), "{balance:?} of {charge:?}");
+        assert!(balance.remaining == 0 || due(balance.remaining).may_be_now(), "{balance:?} of {charge:?}");
+        assert!(
+            !due(balance.remaining + 1 + self.rounding(charge)).must_be_now(),
+            "{balance:?} of {charge:?}"
+        );
+        if charge.quota.algorithm() != Algorithm::Concurrent {
+            let told = |duration: Duration| if duration.is_zero() { Wait::None } else { Wait::For(duration) };
+            self.agree(told(balance.next_after), due(1), charge);
+            self.agree(told(balance.reset_after), self.oracle.full(charge, moment), charge);
+        }
+    }
+
+    /// How many units may be missing from what a bucket says is left, because each is rounded up to a tick.
+    fn rounding(&self, charge: &Charge) -> u64 {
+        match charge.quota.algorithm() {
+            Algorithm::TokenBucket => charge.quota.burst() / 1_024,
+            _ => 0,
+        }
+    }
+
+    /// The wait that was told is the one that the books know.
+    fn agree(&self, wait: Wait, due: Due, charge: &Charge) {
+        let agrees = match (wait, due) {
+            (Wait::None, due) => due.may_be_now(),
+            (Wait::For(told), Due::In(least, most)) => {
+                let told = told.as_nanos() * 16;
+                least <= told && told < most + self.step
+            }
+            (Wait::Release, Due::OnRelease) | (Wait::Forever, Due::Never) => true,
+            _ => false,
+        };
+        assert!(agrees, "told to wait {wait:?}, due {due:?}: {charge:?}");
+    }
+
+    fn settle(&mut self, lease: Index, shares: &[u64]) {
+        let (charges, lease) = self.open.swap_remove(lease.index(self.open.len()));
+        let actual: Vec<_> =
+            charges.iter().zip(shares).map(|(charge, share)| charge.cost.units() * share / 4).collect();
+        let ((), moment) = self.caller.within(|| self.caller.settle(&charges, lease, &actual));
+        let actual: Vec<_> = actual.into_iter().map(Into::into).collect();
+        self.oracle.settle(&charges, lease, &actual, moment);
+    }
+
+    fn release(&mut self, lease: Index) {
+        // Stays open: what was released may be settled later, and released again.
+        let (charges, lease) = &self.open[lease.index(self.open.len())];
+        let ((), moment) = self.caller.within(|| self.caller.release(charges, *lease));
+        self.oracle.release(charges, *lease, moment);
+    }
+
+    fn retry(&mut self) {
+        let Some((charges, Wait::For(wait))) = self.denied.take() else { return };
+        self.caller.advance(wait.saturating_sub(self.caller.step()));
+        self.take(&charges);
+        self.caller.advance(self.caller.step());
+        self.take(&charges);
+    }
+}
+
+/// Short, so that a store whose time cannot be moved is not waited for.
+const WINDOW: Duration = Duration::from_millis(100);

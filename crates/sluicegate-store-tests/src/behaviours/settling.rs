@@ -1,0 +1,140 @@
+//! Estimates become actual costs.
+
+use std::slice::from_ref;
+
+use sluicegate::{Algorithm, Charge};
+
+use super::{TIMED, WINDOW, brief, each, hourly};
+use crate::{Caller, Subject};
+
+/// What was not used can be spent again.
+pub fn settling_below_the_estimate_refunds_the_difference<S: Subject>(fresh: impl Fn() -> S) {
+    let subject = fresh();
+    let caller = Caller::of(&subject);
+    for charge in each("alice", 10, &TIMED) {
+        let charges = [charge.clone().cost(8)];
+        let taken = caller.admit(&charges);
+        caller.settle(&charges, taken.lease, &[3]);
+        assert_eq!(caller.remaining(&charge), 7, "{charge:?}");
+        assert_eq!(caller.exhaust(from_ref(&charge)), 7, "{charge:?}");
+    }
+}
+
+/// A refund in full leaves an account as if it had never been charged.
+pub fn settling_for_nothing_leaves_a_new_account<S: Subject>(fresh: impl Fn() -> S) {
+    let subject = fresh();
+    let caller = Caller::of(&subject);
+    for charge in each("alice", 10, &TIMED) {
+        let charges = [charge.clone().cost(10)];
+        let taken = caller.admit(&charges);
+        caller.settle(&charges, taken.lease, &[0]);
+        assert_eq!(caller.peek(&charge), caller.peek(&Charge::new("nobody", charge.quota)), "{charge:?}");
+    }
+}
+
+/// What was used beyond the estimate is charged, gated by nothing.
+pub fn settling_above_the_estimate_charges_the_difference<S: Subject>(fresh: impl Fn() -> S) {
+    let subject = fresh();
+    let caller = Caller::of(&subject);
+    for charge in each("alice", 10, &TIMED) {
+        let charges = [charge.clone().cost(2)];
+        let taken = caller.admit(&charges);
+        caller.settle(&charges, taken.lease, &[7]);
+        assert_eq!(caller.remaining(&charge), 3, "{charge:?}");
+        let taken = caller.admit(&charges);
+        caller.settle(&charges, taken.lease, &[30]);
+        assert_eq!(caller.remaining(&charge), 0, "{charge:?}");
+        caller.deny(from_ref(&charge));
+    }
+}
+
+/// An estimate that was right stays; so do the charges beyond the end of the settlement.
+pub fn settling_for_the_estimate_or_not_at_all_keeps_it<S: Subject>(fresh: impl Fn() -> S) {
+    let subject = fresh();
+    let caller = Caller::of(&subject);
+    let charges: Vec<_> = each("alice", 10, &TIMED).into_iter().map(|charge| charge.cost(4)).collect();
+    let taken = caller.admit(&charges);
+    caller.settle(&charges, taken.lease, &[4, 1]);
+    let left: Vec<_> = charges.iter().map(|charge| caller.remaining(charge)).collect();
+    assert_eq!(left, [6, 9, 6, 6]);
+}
+
+/// A charge that only peeked can be settled for what it turned out to cost.
+pub fn a_peek_can_be_settled_for_what_it_cost<S: Subject>(fresh: impl Fn() -> S) {
+    let subject = fresh();
+    let caller = Caller::of(&subject);
+    for charge in each("alice", 10, &TIMED) {
+        let charges = [charge.clone().cost(0)];
+        let taken = caller.admit(&charges);
+        caller.settle(&charges, taken.lease, &[6]);
+        assert_eq!(caller.remaining(&charge), 4, "{charge:?}");
+    }
+}
+
+/// A debt that is larger than a window's amount is paid off by the windows that follow; only a log, which knows
+/// of nothing older than its window, forgives it then.
+pub fn a_debt_is_paid_off_and_not_forgiven<S: Subject>(fresh: impl Fn() -> S) {
+    let subject = fresh();
+    let caller = Caller::of(&subject);
+    for algorithm in [Algorithm::TokenBucket, Algorithm::FixedWindow, Algorithm::SlidingWindow] {
+        let charge = Charge::new("alice", brief(10, algorithm));
+        let taken = caller.admit(from_ref(&charge));
+        let (_, settled) = caller.within(|| caller.settle(from_ref(&charge), taken.lease, &[25]));
+        // 25 units are two windows and a half.
+        caller.advance(WINDOW);
+        let (early, moment) = caller.within(|| caller.take(from_ref(&charge)));
+        let passed = moment.latest.since(settled.earliest);
+        assert!(passed > WINDOW * 3 / 2 || !early.is_allowed(), "forgiven after {passed:?}: {charge:?}");
+        caller.advance(WINDOW * 2);
+        caller.admit(from_ref(&charge));
+    }
+}
+
+/// A refund fills an account at most.
+pub fn a_refund_never_fills_beyond_full<S: Subject>(fresh: impl Fn() -> S) {
+    let subject = fresh();
+    let caller = Caller::of(&subject);
+    for algorithm in TIMED {
+        let charges = [Charge::new("alice", brief(6, algorithm)).cost(6)];
+        let taken = caller.admit(&charges);
+        caller.advance(WINDOW * 2);
+        caller.admit(&[charges[0].clone().cost(1)]);
+        caller.settle(&charges, taken.lease, &[0]);
+        assert!(caller.remaining(&charges[0]) <= 6, "{algorithm}");
+        let at_once = caller.exhaust(&[charges[0].clone().cost(1)]);
+        assert!(at_once <= 7, "{at_once} at once, {algorithm}");
+    }
+}
+
+/// What an earlier window was charged is not given back to a later one.
+pub fn a_refund_goes_to_the_window_that_was_charged<S: Subject>(fresh: impl Fn() -> S) {
+    let subject = fresh();
+    let caller = Caller::of(&subject);
+    for algorithm in [Algorithm::FixedWindow, Algorithm::SlidingWindow, Algorithm::SlidingLog] {
+        let charges = [Charge::new("alice", brief(6, algorithm)).cost(5)];
+        let taken = caller.admit(&charges);
+        caller.advance(WINDOW * 5 / 2);
+        let later = caller.admit(&charges);
+        assert_eq!(later.balances[0].remaining, 1, "{algorithm}");
+        caller.settle(&charges, taken.lease, &[0]);
+        assert_eq!(caller.remaining(&charges[0]), 1, "{algorithm}");
+        caller.settle(&charges, later.lease, &[2]);
+        assert_eq!(caller.remaining(&charges[0]), 4, "{algorithm}");
+    }
+}
+
+/// The estimate went with the account, so there is nothing to give back; a debt makes a new account.
+pub fn a_forgotten_account_owes_no_refund_and_takes_a_debt<S: Subject>(fresh: impl Fn() -> S) {
+    let subject = fresh();
+    let caller = Caller::of(&subject);
+    for algorithm in TIMED {
+        let quota = brief(5, algorithm);
+        let charges =
+            [Charge::new("refund", quota).cost(5), Charge::new("debt", hourly(5, algorithm)).cost(0)];
+        let taken = caller.admit(&charges);
+        caller.advance(WINDOW * 3);
+        caller.settle(&charges, taken.lease, &[0, 5]);
+        assert_eq!(caller.remaining(&charges[0]), 5, "{algorithm}");
+        assert_eq!(caller.remaining(&charges[1]), 0, "{algorithm}");
+    }
+}

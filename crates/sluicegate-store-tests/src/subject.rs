@@ -1,0 +1,43 @@
+//! A store under test.
+
+use std::{
+    pin::pin,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use sluicegate::{Store, Timestamp};
+
+/// A store under test, with nothing in it yet, and its time.
+pub trait Subject: Sync {
+    /// Its kind.
+    type Store: Store;
+
+    /// How many random sequences of requests are tried, times `PROPTEST_CASES` / 256; fewer where time cannot be moved.
+    const RECORDINGS: u32 = 2_048;
+
+    /// The store.
+    fn store(&self) -> &Self::Store;
+
+    /// The time on the store's clock.
+    fn now(&self) -> Timestamp;
+
+    /// Lets at least so much time pass on the store's clock: moves it, or waits where it cannot be moved.
+    fn advance(&self, by: Duration);
+
+    /// The finest step of the store's clock, in ticks of 1/16 ns.
+    fn tick(&self) -> u64 {
+        1
+    }
+
+    /// Runs one of the store's futures to its end. As given, only for a store that never waits.
+    fn run<F: Future>(&self, future: F) -> F::Output {
+        match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(output) => output,
+            Poll::Pending => panic!("this store waits; run its futures on its runtime"),
+        }
+    }
+
+    /// Waits until what was released has reached the store.
+    fn flush(&self) {}
+}

@@ -1,0 +1,26 @@
+//! The memory store keeps every promise of a store.
+
+use std::time::Duration;
+
+use sluicegate::{Clock, ManualClock, MemoryStore, Timestamp};
+use sluicegate_store_tests::Subject;
+
+struct Memory(MemoryStore<ManualClock>);
+
+impl Subject for Memory {
+    type Store = MemoryStore<ManualClock>;
+
+    fn store(&self) -> &Self::Store {
+        &self.0
+    }
+
+    fn now(&self) -> Timestamp {
+        self.0.clock().now()
+    }
+
+    fn advance(&self, by: Duration) {
+        self.0.clock().advance(by);
+    }
+}
+
+sluicegate_store_tests::suite!(|| Memory(MemoryStore::builder().clock(ManualClock::new()).build()));
