@@ -168,22 +168,25 @@ impl<S: Store> Gate<S> {
             Err(error) => return Err(visit.refused(Refusal::BadBody(error))),
         };
         let bill = self.bill(&visit, body.as_ref());
-        let taken = match self.limiter.take(&bill.charges).await {
-            Ok(taken) => taken,
-            Err(_) => return Err(visit.refused(Refusal::StoreUnavailable)),
-        };
-        let policy = self.plan.policy_line(visit.route(), visit.tier(), bill.scale);
-        match taken {
-            Decision::Allow(permit) => {
-                let lines = self.lines(&bill, permit.balances(), policy);
-                let mut pass = Pass::new(&visit, permit, bill.limits, lines);
-                for (id, charge) in bill.shadow {
-                    self.take_shadow(&mut pass, id, charge).await;
+        let mut pass = Pass::new(&visit);
+        // A route without limits passes whether or not the store answers.
+        if !bill.charges.is_empty() {
+            let policy = self.plan.policy_line(visit.route(), visit.tier(), bill.scale);
+            match self.limiter.take(&bill.charges).await {
+                Ok(Decision::Allow(permit)) => {
+                    let lines = self.lines(&bill, permit.balances(), policy);
+                    pass.charged(permit, bill.limits, lines);
                 }
-                Ok(pass)
+                Ok(Decision::Deny(denial)) => {
+                    return Err(self.denied(&visit, &bill.limits, &bill.charges, &denial, policy));
+                }
+                Err(_) => return Err(visit.refused(Refusal::StoreUnavailable)),
             }
-            Decision::Deny(denial) => Err(self.denied(&visit, &bill.limits, &bill.charges, &denial, policy)),
         }
+        for (id, charge) in bill.shadow {
+            self.take_shadow(&mut pass, id, charge).await;
+        }
+        Ok(pass)
     }
 }
 

@@ -3,7 +3,7 @@
 //! One object serves both: its own members are the problem's, and `error` is an extension in the shape that the SDKs
 //! look for. KServe's clients expect `error` to be a text, so on its paths it is one.
 
-use std::{cmp::Reverse, time::SystemTime};
+use std::{cmp::Reverse, fmt::Write, time::SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header, request::Parts};
@@ -61,20 +61,22 @@ pub(crate) fn denied(
 
 fn detail(worst: &Standing<'_>, wait: Wait) -> String {
     let Standing { name, quota, cost, .. } = worst;
-    match (wait, retry_after(wait)) {
-        (Wait::Forever, _) => format!(
-            "Too Many Requests: {} {} at once are more than the whole limit {name} ({quota}): ask for less",
+    let mut text = String::with_capacity(128);
+    text.push_str("Too Many Requests: ");
+    let written = match (wait, retry_after(wait)) {
+        (Wait::Forever, _) => write!(
+            text,
+            "{} {} at once are more than the whole limit {name} ({quota}): ask for less",
             cost.units(),
             quota.unit()
         ),
-        (Wait::Release, _) => {
-            format!("Too Many Requests: every slot of the limit {name} ({quota}) is in use")
-        }
+        (Wait::Release, _) => write!(text, "every slot of the limit {name} ({quota}) is in use"),
         (_, seconds) => {
-            let seconds = seconds.unwrap_or(1);
-            format!("Too Many Requests: the limit {name} ({quota}) is spent, try again in {seconds} s")
+            write!(text, "the limit {name} ({quota}) is spent, try again in {} s", seconds.unwrap_or(1))
         }
-    }
+    };
+    written.expect("a string takes all that is written to it");
+    text
 }
 
 /// The answer to a request that cannot be served.
@@ -132,8 +134,9 @@ impl Document<'_> {
             },
             request_id: id.as_str(),
         };
-        // Texts and numbers only: nothing that JSON cannot say.
-        let mut response = Response::new(Bytes::from(serde_json::to_vec(&body).unwrap_or_default()));
+        let mut text = Vec::with_capacity(USUAL_LENGTH + 2 * self.detail.len());
+        serde_json::to_writer(&mut text, &body).expect("texts and numbers are all that JSON can say");
+        let mut response = Response::new(Bytes::from(text));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.reserve(8);
@@ -175,6 +178,8 @@ enum Error<'a> {
 
 /// From draft-ietf-httpapi-ratelimit-headers-11.
 const QUOTA_EXCEEDED: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
+/// Bytes of a body without its detail, which is in it twice.
+const USUAL_LENGTH: usize = 400;
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 /// Seconds. Older SDKs take no longer wait seriously, and would retry three times within two seconds instead.

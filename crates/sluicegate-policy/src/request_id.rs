@@ -45,8 +45,13 @@ impl RequestId {
         let [half, seed] =
             *PROCESS.get_or_init(|| [getrandom::u64().unwrap_or(0), getrandom::u64().unwrap_or(0)]);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let text = format!("{half:016x}{:016x}", shuffled(seed.wrapping_add(count)));
-        Self(HeaderValue::try_from(text).expect("hexadecimal digits make a header"))
+        let id = u128::from(half) << 64 | u128::from(shuffled(seed.wrapping_add(count)));
+        let mut digits = [0; 32];
+        for (digit, byte) in digits.chunks_exact_mut(2).zip(id.to_be_bytes()) {
+            digit[0] = HEXADECIMAL[usize::from(byte >> 4)];
+            digit[1] = HEXADECIMAL[usize::from(byte & 0xF)];
+        }
+        Self(HeaderValue::from_bytes(&digits).expect("hexadecimal digits make a header"))
     }
 
     /// The id as text.
@@ -82,6 +87,7 @@ const fn shuffled(number: u64) -> u64 {
 }
 
 const LONGEST: usize = 128;
+const HEXADECIMAL: &[u8; 16] = b"0123456789abcdef";
 
 #[cfg(test)]
 mod tests {

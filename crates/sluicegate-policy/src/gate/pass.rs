@@ -21,15 +21,22 @@ pub struct Pass<S: Store> {
 }
 
 impl<S: Store> Pass<S> {
-    pub(super) fn new(
-        visit: &Visit<'_>,
-        permit: Permit<S>,
-        limits: SmallVec<[LimitId; 4]>,
-        lines: Lines,
-    ) -> Self {
-        let _permits = SmallVec::from_iter([permit]);
-        let (route, tier) = (visit.route(), visit.tier());
-        Self { route, tier, limits, shadow_denied: SmallVec::new(), lines, _permits }
+    /// A pass that nothing was charged for.
+    pub(super) fn new(visit: &Visit<'_>) -> Self {
+        Self {
+            route: visit.route(),
+            tier: visit.tier(),
+            limits: SmallVec::new(),
+            shadow_denied: SmallVec::new(),
+            lines: Lines::default(),
+            _permits: SmallVec::new(),
+        }
+    }
+
+    pub(super) fn charged(&mut self, permit: Permit<S>, limits: SmallVec<[LimitId; 4]>, lines: Lines) {
+        self._permits.push(permit);
+        self.limits = limits;
+        self.lines = lines;
     }
 
     pub(super) fn shadow_allowed(&mut self, permit: Permit<S>) {
