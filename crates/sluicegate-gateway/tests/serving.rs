@@ -43,6 +43,40 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
     assert_eq!([get(gateway.listen, "/"), get(gateway.listen, "/")], [200, 429]);
 }
 
+#[test]
+fn the_metrics_are_those_that_the_documentation_lists() {
+    let folder = TempDir::new().unwrap();
+    let flags = ["--upstream", "http://127.0.0.1:1", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+    let gateway = Serving::start(sluicegate(folder.path()).args(flags).args(["--limit", "1/s"]));
+    let (_, metrics) = request(gateway.admin, "/metrics");
+    let mut served: Vec<_> = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+    served.sort_unstable();
+
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operations.md");
+    let docs = fs::read_to_string(docs).unwrap();
+    let rows = docs.lines().filter(|line| line.starts_with("| `sluicegate_"));
+    let mut listed: Vec<_> = rows
+        .map(|row| {
+            let mut cells = row.split('|').skip(1).map(|cell| cell.trim().trim_matches('`'));
+            [cells.next().unwrap(), cells.next().unwrap()].join(" ")
+        })
+        .collect();
+    listed.sort_unstable();
+    assert_eq!(served, listed);
+}
+
+#[test]
+fn a_policy_without_limits_is_served_with_a_warning() {
+    let folder = TempDir::new().unwrap();
+    let flags = ["--upstream", "http://127.0.0.1:1", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+    let mut child = sluicegate(folder.path()).args(flags).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(line.contains("no limits"), "{line}");
+}
+
 /// A gateway that runs until this is dropped.
 struct Serving {
     child: Child,
@@ -111,9 +145,14 @@ fn upstream() -> SocketAddr {
 
 /// The status of one GET.
 fn get(address: SocketAddr, path: &str) -> u16 {
+    request(address, path).0
+}
+
+/// The status and the rest of the answer to one GET.
+fn request(address: SocketAddr, path: &str) -> (u16, String) {
     let mut connection = TcpStream::connect(address).unwrap();
     write!(connection, "GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();
     connection.read_to_string(&mut answer).unwrap();
-    answer.split(' ').nth(1).unwrap().parse().unwrap()
+    (answer.split(' ').nth(1).unwrap().parse().unwrap(), answer)
 }
