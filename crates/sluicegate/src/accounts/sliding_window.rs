@@ -54,7 +54,7 @@ impl SlidingWindow {
         let windows = match (current, previous) {
             (0, 0) => return Self::default(),
             (0, _) => 1,
-            _ => (current - 1) / quota.amount().max(1) + 2,
+            _ => ((current - 1) / quota.amount().max(1)).saturating_add(2),
         };
         let lasts = windows.saturating_mul(quota.window_ticks());
         let idle_at = Timestamp::from_ticks(self.begins.ticks().saturating_add(lasts));
