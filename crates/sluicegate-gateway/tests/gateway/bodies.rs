@@ -83,10 +83,25 @@ async fn a_client_that_sends_everything_before_reading_gets_its_413() {
 }
 
 #[tokio::test]
+async fn a_client_that_goes_on_sending_after_its_413_is_not_reset() {
+    let upstream = Upstream::start().await;
+    let gateway = gateway(upstream.address);
+    let mut client = Client::connect(gateway.address()).await;
+    client.write("POST /read/echo HTTP/1.1\r\nhost: test\r\ncontent-length: 20000000\r\n\r\n").await;
+    assert_eq!(client.answer().await.status, 413);
+    assert!(client.closed_cleanly().await, "nothing more comes from the gateway");
+    // By the time the only worker answers another client, it has done with this one whatever it does.
+    assert_eq!(Client::connect(gateway.address()).await.get("/seen").await.status, 200);
+    for _ in 0..20 {
+        assert!(client.can_write(&noise(10_000)).await);
+    }
+}
+
+#[tokio::test]
 async fn an_upstream_that_answers_without_reading_the_body_is_heard() {
     let upstream = Upstream::start().await;
     let gateway = gateway(upstream.address);
-    for _ in 0..10 {
+    for _ in 0..20 {
         let mut client = Client::connect(gateway.address()).await;
         assert_eq!(client.post("/early", &noise(8_000_000)).await.status, 413);
     }

@@ -19,6 +19,7 @@ async fn requests_one_after_another_share_one_upstream_connection() {
         for _ in 0..20 {
             assert_eq!(client.get("/seen").await.status, 200);
             assert_eq!(client.post("/echo/chunked", b"abc").await.text(), "abc");
+            assert_eq!(client.get("/nothing").await.status, 204);
         }
     }
     assert_eq!(upstream.connections(), 1);
@@ -54,15 +55,29 @@ async fn a_connection_that_the_upstream_has_closed_is_never_used() {
     let upstream = Scripted::start().await;
     let gateway = gateway(upstream.address);
     let mut client = Client::connect(gateway.address()).await;
-    for round in 0..50 {
+    for round in 0..200 {
         client.write("POST /predict HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nhi").await;
         let mut connection = upstream.accept().await;
         connection.request(b"hi").await;
         connection.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
-        // Closed without a word, as servers do whose keep-alive time is over.
-        drop(connection);
         assert_eq!(client.answer().await.status, 200, "round {round}");
+        // Closed without a word right before the next request, as servers do whose keep-alive time is over.
+        drop(connection);
     }
+}
+
+#[tokio::test]
+async fn an_upstream_that_answers_and_reads_no_further_is_let_go() {
+    let upstream = Scripted::start().await;
+    let gateway = gateway(upstream.address);
+    let mut client = Client::connect(gateway.address()).await;
+    client.write("POST /predict HTTP/1.1\r\nhost: a\r\ncontent-length: 8000000\r\n\r\n").await;
+    let mut connection = upstream.accept().await;
+    connection.request(b"\r\n\r\n").await;
+    connection.write("HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\n\r\n").await;
+    assert_eq!(client.answer().await.status, 413);
+    // The client has not sent its body and has not left: nothing but the answer ends the exchange.
+    connection.closed().await;
 }
 
 #[tokio::test]
@@ -252,6 +267,11 @@ impl Connection {
         while !read.ends_with(end) {
             assert!(soon(self.0.read_buf(&mut read)).await.expect("not reset") > 0, "closed after {read:?}");
         }
+    }
+
+    /// Reads until the gateway closes the connection, one way or the other.
+    async fn closed(&mut self) {
+        let _ = soon(self.0.read_to_end(&mut Vec::new())).await;
     }
 
     async fn write(&mut self, text: &str) {

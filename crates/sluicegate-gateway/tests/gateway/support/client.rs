@@ -83,6 +83,11 @@ impl Client {
         soon(self.stream.read_to_end(&mut rest)).await.is_ok()
     }
 
+    /// Writes bytes, and says whether the other side still takes them.
+    pub(crate) async fn can_write(&mut self, bytes: &[u8]) -> bool {
+        soon(self.stream.write_all(bytes)).await.is_ok()
+    }
+
     /// Everything until the gateway closes the connection.
     pub(crate) async fn rest(&mut self) -> Vec<u8> {
         let mut rest = std::mem::take(&mut self.unparsed);

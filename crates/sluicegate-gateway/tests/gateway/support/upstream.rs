@@ -21,7 +21,7 @@ use hyper_util::rt::TokioIo;
 use tokio::{net::TcpListener, sync::mpsc};
 
 /// `/echo` gives the body back, `/seen` the head that arrived, `/stream` what the test sends, `/hang` nothing, and
-/// `/early` answers 413 without reading the body. The same below `/read` and `/slot`.
+/// `/early` answers 413 without reading the body, `/nothing` answers 204. The same below `/read` and `/slot`.
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
     streams: mpsc::UnboundedReceiver<Stream>,
@@ -131,6 +131,7 @@ async fn answer(
             let status = if counts.ready.load(SeqCst) { 200 } else { 503 };
             Response::builder().status(status).body(full("")).expect("valid")
         }
+        "/nothing" => Response::builder().status(204).body(full("")).expect("valid"),
         "/hops" => Response::builder()
             .header("connection", "x-mine, keep-alive")
             .header("x-mine", "secret")
