@@ -189,7 +189,7 @@ STARTERS = {"nginx": nginx, "haproxy": haproxy, "sluicegate": sluicegate}
 NGINX = """
 worker_processes 1;
 daemon off;
-pid /dev/null;
+pid {folder}/nginx.pid;  # nginx removes it when it ends, so it must never be /dev/null
 events {{ worker_connections 8192; }}
 http {{
     access_log off;
