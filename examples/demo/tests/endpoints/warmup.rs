@@ -1,11 +1,13 @@
 //! Smaller limits while the models are in training.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use demo::model::Models;
 use tokio::time::{Instant, timeout};
 
+use super::client::Answer;
 use super::{client, policy, start};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -14,7 +16,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 async fn a_fifth_of_every_limit_is_open_until_the_model_is_ready_then_a_ramp_without_a_burst() {
     let models = Arc::new(Models::default());
     models.train_lightweight().unwrap();
-    let demo = start(&policy().replace("\"10s\"", "\"1s\""), Arc::clone(&models)).await;
+    let demo = start(&policy().replace("\"10s\"", "\"3s\""), Arc::clone(&models)).await;
     let client = client(&demo);
     let began = Instant::now();
 
@@ -27,19 +29,27 @@ async fn a_fifth_of_every_limit_is_open_until_the_model_is_ready_then_a_ramp_wit
     let (mut admitted, _) = client.spend("/models/lightweight/predict", 20, MINUTE).await;
 
     models.train_heavy().unwrap();
+    let mut sizes = BTreeSet::new();
     let whole = async {
         loop {
             let answer = client.predict("/models/lightweight/predict").await;
             admitted += u32::from(answer.status == 200);
-            if answer.header("ratelimit-policy").unwrap().contains(";q=100;") && answer.status == 429 {
-                return admitted;
+            sizes.insert(quota(&answer));
+            if quota(&answer) == 100 && answer.status == 429 {
+                return;
             }
         }
     };
-    let admitted =
-        timeout(MINUTE, whole).await.expect("the limit grows to the whole within seconds of readiness");
+    timeout(MINUTE, whole).await.expect("the limit grows to the whole within seconds of readiness");
+    assert!(sizes.range(21..100).next().is_some(), "no ramp: {sizes:?}");
     let given = began.elapsed().as_nanos() * 100 / MINUTE.as_nanos();
     assert!(u128::from(admitted) <= 100 + given, "{admitted} in {:?}", began.elapsed());
-    assert!(admitted > 20, "the ramp gave nothing");
     assert_eq!(client.predict("/tiered/predict").await.json()["model"], "random forest");
+}
+
+/// The quota that an answer tells of.
+fn quota(answer: &Answer) -> u32 {
+    let policy = answer.header("ratelimit-policy").unwrap();
+    let (_, quota) = policy.split_once(";q=").unwrap();
+    quota.split(';').next().unwrap().parse().unwrap()
 }
