@@ -1,8 +1,9 @@
 //! Logs, and how a denial is logged.
 
 use std::{
+    env,
     hash::{BuildHasher, RandomState},
-    io,
+    io::{self, IsTerminal},
 };
 
 use bytes::Bytes;
@@ -20,7 +21,9 @@ pub fn init(format: LogFormat) {
         .with_env_var("SLUICEGATE_LOG")
         .with_default_directive(Level::INFO.into())
         .from_env_lossy();
-    let logs = fmt().with_env_filter(filter).with_writer(io::stderr);
+    // Colours are for people, not for files.
+    let colours = io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let logs = fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours);
     // It fails only where a program that embeds the gateway logs already.
     let _ = match format {
         LogFormat::Json => logs.json().flatten_event(true).try_init().is_ok(),
