@@ -54,7 +54,8 @@ impl Gateway {
         let admin_listener = listener::bind_alone(settings.admin).map_err(admin_failed)?;
         let admin_address = admin_listener.local_addr().map_err(admin_failed)?;
         let (drain, draining) = Drain::new();
-        let api_keys = policy.identity.api_keys.as_deref().map(ApiKeys::load).transpose();
+        let load = |path| ApiKeys::load_for(path, &policy.tiers);
+        let api_keys = policy.identity.api_keys.as_deref().map(load).transpose();
         let store = MemoryStore::builder().max_keys(policy.store.max_keys).build();
         let gate = Arc::new(Gate::new(policy, store, SystemClock::new()));
         if let Some(api_keys) = api_keys.map_err(StartError::ApiKeys)? {

@@ -25,7 +25,7 @@ pub(crate) async fn watch(path: &Path, gate: &Gate<MemoryStore>) {
             continue;
         }
         known = version;
-        match ApiKeys::load(path) {
+        match ApiKeys::load_for(path, &gate.policy().tiers) {
             Ok(keys) => {
                 tracing::info!(keys = keys.iter().len(), "read the API keys");
                 gate.replace_api_keys(keys);

@@ -18,7 +18,7 @@ pub use error::ApiKeysError;
 pub use file::KeyFile;
 pub use secret::Secret;
 
-use crate::UtcTime;
+use crate::{Tiers, UtcTime};
 use secret::{Hash, id_of};
 
 /// The API keys that are known: hashes, never the keys themselves.
@@ -56,15 +56,29 @@ impl ApiKeys {
         Self::parse(path, &text)
     }
 
+    /// Reads the file at `path` for a policy with these tiers.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load); and when a key that is not revoked has a tier that the policy has not: its owner would
+    /// be served as the default tier without anybody knowing.
+    pub fn load_for(path: &Path, tiers: &Tiers) -> Result<Self, ApiKeysError> {
+        let text = read(path).map_err(|error| ApiKeysError::io(path, "cannot be read", error))?;
+        Ok(Self::new(written::parse(path, &text, Some(tiers))?))
+    }
+
     /// Reads the text of the file at `path`, which only names it in errors.
     ///
     /// # Errors
     ///
     /// When it is not a file of keys, or names two keys alike.
     pub fn parse(path: &Path, text: &str) -> Result<Self, ApiKeysError> {
-        let keys = written::parse(path, text)?;
+        Ok(Self::new(written::parse(path, text, None)?))
+    }
+
+    fn new(keys: Vec<ApiKey>) -> Self {
         let by_id = keys.iter().enumerate().map(|(index, key)| (key.id.clone(), index)).collect();
-        Ok(Self { keys: keys.into_iter().map(Arc::new).collect(), by_id })
+        Self { keys: keys.into_iter().map(Arc::new).collect(), by_id }
     }
 
     /// The key that was presented, if it is known and not revoked.

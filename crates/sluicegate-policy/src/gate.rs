@@ -146,7 +146,7 @@ impl<S: Store> Gate<S> {
             return Err(visit.refused(Refusal::WrongTier { needed: policy.tiers.name(needed).to_owned() }));
         }
         if route.meter().reads_body() {
-            if route.meter().reads_json() && head.headers.contains_key(header::CONTENT_ENCODING) {
+            if route.meter().reads_json() && is_encoded(&head.headers) {
                 return Err(visit.refused(Refusal::EncodedBody));
             }
             visit.body_limit = Some(policy.gateway.max_body);
@@ -311,6 +311,11 @@ impl<S: Store> fmt::Debug for Gate<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gate").field("policy", &self.policy).finish_non_exhaustive()
     }
+}
+
+fn is_encoded(headers: &HeaderMap) -> bool {
+    let mut encodings = headers.get_all(header::CONTENT_ENCODING).iter();
+    encodings.any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 /// The denial of one more charge on an account that has nothing left.

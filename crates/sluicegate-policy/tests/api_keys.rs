@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sluicegate_policy::{ApiKeys, KeyFile, UtcTime};
+use sluicegate_policy::{ApiKeys, KeyFile, Policy, Source, UtcTime};
 use tempfile::TempDir;
 
 #[test]
@@ -184,6 +184,24 @@ fn each_mistake_in_a_file_is_told_with_its_place() {
         let error = ApiKeys::parse(Path::new("k.toml"), &text).unwrap_err().to_string();
         assert!(error.contains(expected), "{expected} is not in {error}");
     }
+}
+
+#[test]
+fn a_key_of_a_tier_that_the_policy_has_not_is_told_with_its_place() {
+    let (_folder, path) = folder();
+    let file = KeyFile::at(&path);
+    file.add("a", Some("free"), NOON).unwrap();
+    let tiers = "[identity]\ndefault_tier = \"free\"\n[tiers.free]\n[tiers.premium]";
+    let policy = |text: &str| Policy::parse(&Source::new("test.toml", text.as_bytes()).unwrap()).unwrap();
+    assert!(ApiKeys::load_for(&path, &policy(tiers).tiers).is_ok());
+
+    let gold = file.add("b", Some("gold"), NOON).unwrap();
+    let error = ApiKeys::load_for(&path, &policy(tiers).tiers).unwrap_err().to_string();
+    assert!(error.ends_with(":15:8: the policy has no tier `gold`; its tiers are free, premium"), "{error}");
+    assert!(ApiKeys::load_for(&path, &policy("").tiers).is_ok(), "a policy without tiers sells none");
+
+    file.revoke(gold.id(), NOON).unwrap();
+    assert!(ApiKeys::load_for(&path, &policy(tiers).tiers).is_ok(), "what is revoked is not served");
 }
 
 #[test]

@@ -27,7 +27,7 @@ impl Check {
         let policy = Policy::load(&self.file, Overrides::default().environment())?;
         let api_keys = match &policy.identity.api_keys {
             // A policy is often checked where its keys are not.
-            Some(file) if file.exists() => Some(ApiKeys::load(file)?),
+            Some(file) if file.exists() => Some(ApiKeys::load_for(file, &policy.tiers)?),
             _ => None,
         };
         let summary = Summary { policy: &policy, api_keys: api_keys.as_ref() };

@@ -6,10 +6,10 @@ use serde::Deserialize;
 use toml::{Spanned, value::Datetime};
 
 use super::{ApiKey, ApiKeysError, secret::Hash, secret::is_id};
-use crate::UtcTime;
+use crate::{Tier, Tiers, UtcTime};
 
-/// The keys that `text` holds, in its order.
-pub(super) fn parse(path: &Path, text: &str) -> Result<Vec<ApiKey>, ApiKeysError> {
+/// The keys that `text` holds, in its order. Where the policy's tiers are given, keys have no others.
+pub(super) fn parse(path: &Path, text: &str, tiers: Option<&Tiers>) -> Result<Vec<ApiKey>, ApiKeysError> {
     let entries = entries(path, text)?;
     let mut keys = Vec::with_capacity(entries.len());
     let mut seen = HashMap::with_capacity(entries.len());
@@ -18,6 +18,16 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<Vec<ApiKey>, ApiKeysError
         if seen.insert(entry.id.get_ref(), ()).is_some() {
             let message = format!("a second key `{}`; every key has an id of its own", key.id);
             return Err(ApiKeysError::at(path, text, entry.id.span().start, message));
+        }
+        // A revoked key may have been of a tier that is sold no longer.
+        if let (Some(tiers), Some(tier), None) = (tiers, &entry.tier, key.revoked)
+            && tiers.are_named()
+            && tiers.find(tier.get_ref()).is_none()
+        {
+            let known: Vec<_> = tiers.as_slice().iter().map(Tier::name).collect();
+            let message =
+                format!("the policy has no tier `{}`; its tiers are {}", tier.get_ref(), known.join(", "));
+            return Err(ApiKeysError::at(path, text, tier.span().start, message));
         }
         keys.push(key);
     }

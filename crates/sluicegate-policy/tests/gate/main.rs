@@ -7,6 +7,7 @@ mod bodies;
 mod endpoints;
 mod headers;
 mod input;
+mod outage;
 mod retry_after;
 mod shadow;
 mod site;

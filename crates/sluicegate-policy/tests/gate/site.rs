@@ -198,7 +198,7 @@ pub(crate) fn members(field: &str) -> Vec<(String, Vec<(String, i64)>)> {
 }
 
 /// Memory never waits, so a decision is there at once.
-fn now<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,
         Poll::Pending => panic!("memory never waits"),
