@@ -58,6 +58,7 @@ impl Connection {
         mut request: Request<RequestBody>,
     ) -> Result<(Response<Incoming>, Connection), Failure> {
         self.state.wait_for(Waiting::Answer);
+        self.state.handed_over.set(true);
         request.body_mut().report_to(&self.state);
         match self.sender.try_send_request(request).await {
             Ok(response) => {
@@ -124,7 +125,8 @@ impl Exchange {
 #[derive(Default)]
 pub(crate) struct State {
     waiting: Cell<Waiting>,
-    changed: Cell<bool>,
+    /// A request was handed over, and the driver has not been woken by it yet.
+    handed_over: Cell<bool>,
     gave_up: Cell<Option<Waiting>>,
     deaf: Cell<bool>,
 }
@@ -133,7 +135,6 @@ impl State {
     /// Notes what is waited for from now on.
     pub(crate) fn wait_for(&self, waiting: Waiting) {
         self.waiting.set(waiting);
-        self.changed.set(true);
     }
 
     /// Notes whether the request's body has to come from the client yet; an answer that began early stays awaited.
@@ -194,7 +195,7 @@ impl Driver {
     /// Whether the wait has been too long; if not, sets the alarm for the moment when it may be.
     fn is_overdue(&mut self) -> bool {
         let now = Instant::now();
-        if self.state.changed.take() {
+        if self.state.handed_over.take() {
             self.moved = now;
         }
         let due = self.moved + self.patience.with(self.state.waiting.get());
@@ -222,6 +223,7 @@ impl Future for Driver {
         }
         if !woken_by_alarm {
             this.moved = Instant::now();
+            this.state.handed_over.set(false);
         }
         // An error reaches whoever waits for the answer or its body; an idle connection has nobody to tell.
         Pin::new(&mut this.connection).poll(cx).map(|_| ())

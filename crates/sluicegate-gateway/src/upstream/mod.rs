@@ -140,3 +140,93 @@ impl std::error::Error for SendError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::{TcpListener, TcpStream},
+        task::LocalSet,
+        time::{Instant, sleep},
+    };
+
+    use super::*;
+
+    const PATIENCE: Patience = Patience {
+        response: Duration::from_secs(3),
+        idle: Duration::from_secs(3),
+        keep_alive: Duration::from_secs(4),
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_connection_is_closed_when_its_time_is_over_and_no_later() {
+        LocalSet::new()
+            .run_until(async {
+                let (upstream, listener) = upstream().await;
+                let mut connection = exchange(&upstream, &listener).await;
+                // Between two alarms, the connection is used once more.
+                sleep(Duration::from_secs(1)).await;
+                answer(&upstream, &mut connection).await;
+                let idle_since = Instant::now();
+                assert_eq!(connection.read(&mut [0; 1]).await.expect("it is closed in peace"), 0);
+                let kept = idle_since.elapsed();
+                assert!(kept >= PATIENCE.keep_alive && kept < PATIENCE.keep_alive + TICK, "{kept:?}");
+            })
+            .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_awaited_for_its_time_and_no_longer() {
+        LocalSet::new()
+            .run_until(async {
+                let (upstream, listener) = upstream().await;
+                let _connection = exchange(&upstream, &listener).await;
+                sleep(Duration::from_secs(2)).await;
+                let sent = Instant::now();
+                let failed = upstream.send(Request::new(RequestBody::Read(None))).await;
+                assert!(matches!(failed, Err(SendError::ResponseTimeout)));
+                let waited = sent.elapsed();
+                assert!(waited >= PATIENCE.response && waited < PATIENCE.response + TICK, "{waited:?}");
+            })
+            .await;
+    }
+
+    async fn upstream() -> (Rc<Upstream>, TcpListener) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        (Rc::new(Upstream::new(address, Duration::from_secs(1), PATIENCE)), listener)
+    }
+
+    /// One exchange on a new connection, which is kept.
+    async fn exchange(upstream: &Rc<Upstream>, listener: &TcpListener) -> TcpStream {
+        let serve = async {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            serve(&mut connection).await;
+            connection
+        };
+        let (answered, connection) =
+            tokio::join!(upstream.send(Request::new(RequestBody::Read(None))), serve);
+        answered.unwrap_or_else(|error| panic!("{error}")).exchange.finish();
+        connection
+    }
+
+    /// One more exchange on the connection that was kept.
+    async fn answer(upstream: &Rc<Upstream>, connection: &mut TcpStream) {
+        let (answered, ()) =
+            tokio::join!(upstream.send(Request::new(RequestBody::Read(None))), serve(connection));
+        answered.unwrap_or_else(|error| panic!("{error}")).exchange.finish();
+    }
+
+    async fn serve(connection: &mut TcpStream) {
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            connection.read_buf(&mut request).await.unwrap();
+        }
+        connection.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+    }
+
+    /// Timers fire on whole milliseconds, and never early.
+    const TICK: Duration = Duration::from_millis(5);
+}
