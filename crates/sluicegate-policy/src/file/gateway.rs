@@ -33,7 +33,7 @@ pub struct GatewayTable {
     /// How many threads serve requests, 1 to 1024. The default is one per core.
     #[schemars(range(min = 1, max = 1024))]
     pub threads: Option<Placed<i64>>,
-    /// How long connecting to the upstream may take; then: 502.
+    /// How long connecting to the upstream may take; then: 504.
     #[schemars(extend("default" = "5s"))]
     pub connect_timeout: Option<Placed<Period>>,
     /// How long the upstream may take from the whole request to the head of its response; then: 504.
