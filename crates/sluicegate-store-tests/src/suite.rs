@@ -50,6 +50,7 @@ macro_rules! suite {
             growing_back_gives_nothing_that_was_withheld
             a_wait_under_a_smaller_quota_is_exact
 
+            a_crowd_gets_exactly_the_amount
             a_crowd_is_charged_all_or_nothing
             a_crowd_never_holds_more_slots_than_there_are
 

@@ -1,7 +1,10 @@
 //! Many callers at once.
 
 use std::{
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Barrier,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 
@@ -10,35 +13,40 @@ use sluicegate::{Algorithm, Charge, Quota};
 use super::hourly;
 use crate::{Caller, Subject};
 
-/// Many callers on the same accounts, in every order: a request is charged on all of its accounts or on none, and
+/// Many callers on one account get exactly what it holds, whatever keeps it.
+pub fn a_crowd_gets_exactly_the_amount<S: Subject>(fresh: impl Fn() -> S) {
+    let subject = fresh();
+    let bill = |round: usize, _: usize| {
+        let algorithm = Algorithm::ALL[round % Algorithm::ALL.len()];
+        vec![Charge::new(format!("crowd {round}"), hourly(5, algorithm))]
+    };
+    assert_eq!(crowd(&subject, bill), 5 * ROUNDS);
+}
+
+/// Many callers on several accounts, in every order: each request is charged on all of them or on none, and
 /// exactly as many pass as there is room for.
 pub fn a_crowd_is_charged_all_or_nothing<S: Subject>(fresh: impl Fn() -> S) {
     let subject = fresh();
-    let narrow = Charge::new("narrow", hourly(100, Algorithm::FixedWindow));
-    let wide: Vec<_> = [Algorithm::TokenBucket, Algorithm::SlidingWindow, Algorithm::SlidingLog]
-        .into_iter()
-        .map(|algorithm| Charge::new("wide", hourly(120, algorithm)))
-        .collect();
-    let admitted = AtomicUsize::new(0);
-    thread::scope(|scope| {
-        for worker in 0..CALLERS {
-            let (subject, admitted) = (&subject, &admitted);
-            let mut charges = wide.clone();
-            charges.insert(worker % (wide.len() + 1), narrow.clone());
-            if worker % 2 == 0 {
-                charges.reverse();
-            }
-            scope.spawn(move || {
-                let passed = (0..40).filter(|_| Caller::of(subject).take(&charges).is_allowed()).count();
-                admitted.fetch_add(passed, Ordering::Relaxed);
-            });
+    let narrow = |round: usize| Charge::new(format!("narrow {round}"), hourly(5, Algorithm::FixedWindow));
+    let wide = |round: usize| {
+        let charge = |algorithm| Charge::new(format!("wide {round} {algorithm}"), hourly(7, algorithm));
+        Algorithm::ALL.map(charge)
+    };
+    let bill = |round: usize, worker: usize| {
+        let mut charges = wide(round).to_vec();
+        charges.insert(worker % (charges.len() + 1), narrow(round));
+        if worker.is_multiple_of(2) {
+            charges.reverse();
         }
-    });
+        charges
+    };
+    assert_eq!(crowd(&subject, bill), 5 * ROUNDS);
     let caller = Caller::of(&subject);
-    assert_eq!(admitted.into_inner(), 100);
-    assert_eq!(caller.remaining(&narrow), 0);
-    for charge in &wide {
-        assert_eq!(caller.remaining(charge), 20, "{charge:?}");
+    for round in 0..ROUNDS {
+        assert_eq!(caller.remaining(&narrow(round)), 0, "in round {round}");
+        for charge in wide(round) {
+            assert_eq!(caller.remaining(&charge), 2, "{charge:?}");
+        }
     }
 }
 
@@ -68,4 +76,24 @@ pub fn a_crowd_never_holds_more_slots_than_there_are<S: Subject>(fresh: impl Fn(
     assert_eq!([caller.remaining(&one), caller.remaining(&other)], [3, 3]);
 }
 
+/// Has every caller ask twice in every round, all beginning it together; how many were admitted.
+fn crowd<S: Subject>(subject: &S, bill: impl Fn(usize, usize) -> Vec<Charge> + Sync) -> usize {
+    let (admitted, begin) = (AtomicUsize::new(0), Barrier::new(CALLERS));
+    thread::scope(|scope| {
+        for worker in 0..CALLERS {
+            let (admitted, begin, bill) = (&admitted, &begin, &bill);
+            scope.spawn(move || {
+                for round in 0..ROUNDS {
+                    let charges = bill(round, worker);
+                    begin.wait();
+                    let passed = (0..2).filter(|_| Caller::of(subject).take(&charges).is_allowed()).count();
+                    admitted.fetch_add(passed, Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    admitted.into_inner()
+}
+
 const CALLERS: usize = 8;
+const ROUNDS: usize = 200;
