@@ -36,7 +36,6 @@ pub(crate) fn policy_line<'a>(limits: impl IntoIterator<Item = (&'a str, Quota)>
         };
         line.next_member().text("\"").text(name).text("\";q=").integer(amount);
         line.text(match quota.unit() {
-            Unit::Requests => "",
             Unit::Bytes => ";qu=\"content-bytes\"",
             Unit::Concurrent => ";qu=\"concurrent-requests\"",
             _ => "",
@@ -53,6 +52,9 @@ pub(crate) fn policy_line<'a>(limits: impl IntoIterator<Item = (&'a str, Quota)>
             Unit::Usd => ";sluicegate-unit=\"nano-usd\"",
             _ => "",
         });
+        if quota.burst() != quota.amount() {
+            line.text(";sluicegate-burst=").integer(quota.burst());
+        }
     }
     any.then(|| line.finish())
 }

@@ -40,6 +40,13 @@ fn every_quota_is_told_in_valid_fields() {
     }
 }
 
+#[test]
+fn a_burst_of_its_own_is_told_beside_the_quota() {
+    let reply = Site::with_limits(r#"[{ name = "q", quota = "10/minute burst 2" }]"#).send(&Ask::post("/"));
+    assert_eq!(reply.header("ratelimit-policy").as_deref(), Some("\"q\";q=10;w=60;sluicegate-burst=2"));
+    assert_eq!(reply.header("ratelimit").as_deref(), Some("\"q\";r=1;t=6"));
+}
+
 /// H3.
 #[test]
 fn names_are_words_in_headers_and_in_bodies() {
