@@ -10,6 +10,7 @@ mod sliding_window;
 mod slots;
 mod standing;
 mod token_bucket;
+mod window;
 
 pub use fixed_window::FixedWindow;
 pub use sliding_log::SlidingLog;

@@ -1,6 +1,9 @@
 //! Fixed windows, each from the first request of its key.
 
-use super::{Account, Standing};
+use super::{
+    Account, Standing,
+    window::{self, Window},
+};
 use crate::{Cost, Quota, Timestamp};
 
 /// A count that begins with a key's first charge and ends a window later.
@@ -16,7 +19,23 @@ pub struct FixedWindow {
 }
 
 impl FixedWindow {
-    /// The account as it stands at `now`.
+    /// The account with another count in the same window.
+    fn counting(self, quota: &Quota, count: u64) -> Self {
+        if count == 0 {
+            return Self::default();
+        }
+        let windows = (count - 1) / quota.amount().max(1);
+        let debt = windows.saturating_mul(quota.window_ticks());
+        let idle_at = Timestamp::from_ticks(self.ends.ticks().saturating_add(debt));
+        Self { ends: self.ends, count, idle_at, worth: quota.worth(count) }
+    }
+
+    fn until_idle(self, now: Timestamp) -> u64 {
+        self.idle_at.ticks().saturating_sub(now.ticks())
+    }
+}
+
+impl Window for FixedWindow {
     fn at(self, quota: &Quota, now: Timestamp) -> Self {
         if now >= self.idle_at {
             return Self::default();
@@ -36,18 +55,6 @@ impl FixedWindow {
         }
     }
 
-    /// The account with another count in the same window.
-    fn counting(self, quota: &Quota, count: u64) -> Self {
-        if count == 0 {
-            return Self::default();
-        }
-        let windows = (count - 1) / quota.amount().max(1);
-        let debt = windows.saturating_mul(quota.window_ticks());
-        let idle_at = Timestamp::from_ticks(self.ends.ticks().saturating_add(debt));
-        Self { ends: self.ends, count, idle_at, worth: quota.worth(count) }
-    }
-
-    /// Ticks until `cost` fits: the end of this window, and of as many more as its debt fills.
     fn until_fits(self, quota: &Quota, cost: u64, now: Timestamp) -> u64 {
         let excess = self.count.saturating_add(cost).saturating_sub(quota.amount());
         if excess == 0 {
@@ -59,10 +66,6 @@ impl FixedWindow {
         until_end.saturating_add(windows.saturating_mul(quota.window_ticks())).min(self.until_idle(now))
     }
 
-    fn until_idle(self, now: Timestamp) -> u64 {
-        self.idle_at.ticks().saturating_sub(now.ticks())
-    }
-
     fn balance(self, quota: &Quota, now: Timestamp) -> Standing {
         let remaining = quota.amount().saturating_sub(self.count);
         Standing::after(remaining, self.until_idle(now), self.until_fits(quota, 1, now))
@@ -71,21 +74,7 @@ impl FixedWindow {
 
 impl Account for FixedWindow {
     fn judge(&self, quota: &Quota, cost: Cost, now: Timestamp) -> Standing {
-        let window = self.at(quota, now);
-        if cost.is_zero() {
-            return window.balance(quota, now);
-        }
-        if !quota.can_hold(cost) {
-            return window.balance(quota, now).forever();
-        }
-        match window.until_fits(quota, cost.units(), now) {
-            0 => {
-                let mut after = window;
-                after.charge(quota, cost, now);
-                after.balance(quota, now)
-            }
-            wait => window.balance(quota, now).until(wait),
-        }
+        window::judge(*self, quota, cost, now)
     }
 
     fn charge(&mut self, quota: &Quota, cost: Cost, now: Timestamp) {

@@ -1,6 +1,9 @@
 //! Sliding windows of two counters.
 
-use super::{Account, Standing};
+use super::{
+    Account, Standing,
+    window::{self, Window},
+};
 use crate::{Cost, Quota, Timestamp};
 
 /// This window's count, and the last one's, which fades evenly as this window passes.
@@ -20,26 +23,6 @@ pub struct SlidingWindow {
 impl SlidingWindow {
     fn is_fresh(self) -> bool {
         self.current == 0 && self.previous == 0
-    }
-
-    /// The account as it stands at `now`.
-    fn at(self, quota: &Quota, now: Timestamp) -> Self {
-        if now >= self.idle_at {
-            return Self::default();
-        }
-        let window = quota.window_ticks().max(1);
-        let passed = now.ticks().saturating_sub(self.begins.ticks()) / window;
-        if passed == 0 {
-            return self;
-        }
-        let spent = self.after(quota, passed);
-        match spent.is_fresh() {
-            true => Self::default(),
-            false => {
-                let begins = self.begins.ticks().saturating_add(window.saturating_mul(passed));
-                Self { begins: Timestamp::from_ticks(begins), ..spent }
-            }
-        }
     }
 
     /// The counts after `passed ≥ 1` windows in which nothing is spent. Each takes at most the amount over as its
@@ -76,6 +59,31 @@ impl SlidingWindow {
         Some(elapsed_then.saturating_sub(elapsed))
     }
 
+    fn until_idle(self, now: Timestamp) -> u64 {
+        self.idle_at.ticks().saturating_sub(now.ticks())
+    }
+}
+
+impl Window for SlidingWindow {
+    fn at(self, quota: &Quota, now: Timestamp) -> Self {
+        if now >= self.idle_at {
+            return Self::default();
+        }
+        let window = quota.window_ticks().max(1);
+        let passed = now.ticks().saturating_sub(self.begins.ticks()) / window;
+        if passed == 0 {
+            return self;
+        }
+        let spent = self.after(quota, passed);
+        match spent.is_fresh() {
+            true => Self::default(),
+            false => {
+                let begins = self.begins.ticks().saturating_add(window.saturating_mul(passed));
+                Self { begins: Timestamp::from_ticks(begins), ..spent }
+            }
+        }
+    }
+
     fn until_fits(self, quota: &Quota, cost: u64, now: Timestamp) -> u64 {
         let elapsed = now.ticks().saturating_sub(self.begins.ticks());
         if let Some(ticks) = self.until_fits_here(quota, cost, elapsed) {
@@ -87,10 +95,6 @@ impl SlidingWindow {
         let there = self.after(quota, windows).until_fits_here(quota, cost, 0).unwrap_or(u64::MAX);
         // Counts that fitted a larger quota are no debt to this one: they go when their own quota says so.
         begins.saturating_add(there).min(self.until_idle(now))
-    }
-
-    fn until_idle(self, now: Timestamp) -> u64 {
-        self.idle_at.ticks().saturating_sub(now.ticks())
     }
 
     fn balance(self, quota: &Quota, now: Timestamp) -> Standing {
@@ -107,21 +111,7 @@ impl SlidingWindow {
 
 impl Account for SlidingWindow {
     fn judge(&self, quota: &Quota, cost: Cost, now: Timestamp) -> Standing {
-        let window = self.at(quota, now);
-        if cost.is_zero() {
-            return window.balance(quota, now);
-        }
-        if !quota.can_hold(cost) {
-            return window.balance(quota, now).forever();
-        }
-        match window.until_fits(quota, cost.units(), now) {
-            0 => {
-                let mut after = window;
-                after.charge(quota, cost, now);
-                after.balance(quota, now)
-            }
-            wait => window.balance(quota, now).until(wait),
-        }
+        window::judge(*self, quota, cost, now)
     }
 
     fn charge(&mut self, quota: &Quota, cost: Cost, now: Timestamp) {
