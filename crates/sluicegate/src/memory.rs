@@ -65,9 +65,9 @@ use crate::{
 /// | algorithm | bytes |
 /// |---|---|
 /// | token bucket | 20 |
-/// | fixed window | 50 |
+/// | fixed window | 60 |
 /// | sliding window | 60 |
-/// | sliding log | 70, and 16 for each charge in its window |
+/// | sliding log | 80, and 16 for each charge in its window |
 /// | concurrent | about 100, only while somebody holds a slot |
 ///
 /// An account that has earned back what it spent is as good as none; its slot is used again when somebody needs
