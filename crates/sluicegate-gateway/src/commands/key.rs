@@ -131,7 +131,7 @@ impl Location {
     }
 }
 
-/// A key of a tier that nobody knows would be served as the default tier, to its owner's surprise.
+/// The gateway refuses a file with a key of a tier that the policy has not, so none is made.
 fn known(policy: &Policy, tier: &str) -> Outcome {
     if policy.tiers.are_named() && policy.tiers.find(tier).is_some() {
         return Ok(());
