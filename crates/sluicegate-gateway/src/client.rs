@@ -92,8 +92,14 @@ impl Write for ClientStream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.linger.is_none() {
-            ready!(Pin::new(&mut self.io).poll_shutdown(cx))?;
+        // Asked first: a client that sends without end would leave no time to ask afterwards.
+        match &mut self.linger {
+            Some(linger) => {
+                if linger.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Ok(()));
+                }
+            }
+            None => ready!(Pin::new(&mut self.io).poll_shutdown(cx))?,
         }
         if let Poll::Ready(done) = self.poll_discard(cx) {
             return Poll::Ready(done);
@@ -102,8 +108,10 @@ impl Write for ClientStream {
         if !self.unread.is_marked() {
             return Poll::Ready(Ok(()));
         }
-        let linger = self.linger.get_or_insert_with(|| Box::pin(sleep(LINGER)));
-        linger.as_mut().poll(cx).map(Ok)
+        match &mut self.linger {
+            Some(_) => Poll::Pending,
+            linger => linger.insert(Box::pin(sleep(LINGER))).as_mut().poll(cx).map(Ok),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
