@@ -38,8 +38,6 @@ pub enum Refusal {
     UpstreamTimeout,
     /// 503: the store that keeps the balances did not answer.
     StoreUnavailable,
-    /// 503: the gateway is going away.
-    Draining,
 }
 
 impl Refusal {
@@ -55,7 +53,7 @@ impl Refusal {
             Self::EncodedBody => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::UpstreamDown => StatusCode::BAD_GATEWAY,
             Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
-            Self::StoreUnavailable | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            Self::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -74,7 +72,6 @@ impl Refusal {
             Self::UpstreamDown => "upstream_down",
             Self::UpstreamTimeout => "upstream_timeout",
             Self::StoreUnavailable => "store_unavailable",
-            Self::Draining => "draining",
         }
     }
 
@@ -116,7 +113,6 @@ impl fmt::Display for Refusal {
             }
             Self::UpstreamTimeout => f.write_str("The upstream server did not answer in time"),
             Self::StoreUnavailable => f.write_str("The rate limit store did not answer"),
-            Self::Draining => f.write_str("This gateway is shutting down: send the request again"),
         }
     }
 }
