@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use sluicegate::{
-    Algorithm, Cost, Quota,
+    Algorithm, Cost, Quota, Timestamp,
     accounts::{Account, FixedWindow, SlidingLog, SlidingWindow, Slots, TokenBucket},
 };
 
@@ -130,6 +130,22 @@ proptest! {
             prop_assert_eq!(slots.is_free(), held == 0);
         }
     }
+}
+
+/// Three units were spent at once in the last window, and two thirds of a window are no whole number of ticks: the
+/// count has faded enough for the second unit one tick later than rounding down would say.
+#[test]
+fn a_sliding_window_rounds_its_fading_count_against_admission() {
+    let quota: Quota = "3/second".parse().expect("a quota");
+    let quota = quota.with_algorithm(Algorithm::SlidingWindow).expect("sliding windows take any quota");
+    let ticks = u64::try_from(window(&quota)).expect("a second");
+    let mut account = SlidingWindow::default();
+    account.charge(&quota, Cost::new(3), Timestamp::EPOCH);
+    let at = |elapsed| Timestamp::from_ticks(ticks + elapsed);
+    let two_thirds = ticks * 2 / 3;
+
+    assert!(!account.judge(&quota, Cost::ONE, at(ticks - two_thirds - 1)).fits());
+    assert!(account.judge(&quota, Cost::ONE, at(ticks - two_thirds)).fits());
 }
 
 /// None, mostly; now and then so much that several windows pay for it.
