@@ -103,7 +103,7 @@ impl Limit {
                 (quota, if fits { cost.min(Cost::new(quota.burst())) } else { cost })
             }
         };
-        Charge { key: self.key.key(&account.name, facts), quota, cost }
+        Charge::new(self.key.key(&account.name, facts), quota).cost(cost)
     }
 
     fn account(&self, tier: TierId) -> &Account {

@@ -4,20 +4,24 @@
 //! A store keeps accounts, and makes judging and charging one step. All numbers are exact integers, rounded so
 //! that an account may admit a tick's worth too little, never too much.
 
+mod any;
 mod fixed_window;
 mod sliding_log;
 mod sliding_window;
 mod slots;
 mod standing;
 mod token_bucket;
+mod verdict;
 mod window;
 
+pub use any::AnyAccount;
 pub use fixed_window::FixedWindow;
 pub use sliding_log::SlidingLog;
 pub use sliding_window::SlidingWindow;
 pub use slots::Slots;
 pub use standing::Standing;
 pub use token_bucket::TokenBucket;
+pub use verdict::{Books, Snapshot, Verdict};
 
 use crate::{Cost, Quota, Timestamp};
 

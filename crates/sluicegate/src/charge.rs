@@ -1,6 +1,6 @@
 //! One line of a request's bill.
 
-use crate::{Cost, Key, Quota};
+use crate::{Cost, Key, Outage, Quota};
 
 /// One line of a request's bill: `cost` units of `quota`, on `key`'s account.
 ///
@@ -22,13 +22,15 @@ pub struct Charge {
     pub quota: Quota,
     /// What this request takes.
     pub cost: Cost,
+    /// What becomes of it when the store does not answer.
+    pub outage: Outage,
 }
 
 impl Charge {
     /// A charge of one unit.
     #[inline]
     pub fn new(key: impl Into<Key>, quota: Quota) -> Self {
-        Self { key: key.into(), quota, cost: Cost::ONE }
+        Self { key: key.into(), quota, cost: Cost::ONE, outage: Outage::default() }
     }
 
     /// The same charge at another cost.
@@ -36,6 +38,14 @@ impl Charge {
     #[must_use]
     pub fn cost(mut self, cost: impl Into<Cost>) -> Self {
         self.cost = cost.into();
+        self
+    }
+
+    /// The same charge with something else done when the store does not answer.
+    #[inline]
+    #[must_use]
+    pub fn outage(mut self, outage: Outage) -> Self {
+        self.outage = outage;
         self
     }
 }

@@ -10,6 +10,8 @@ pub struct Lease {
     pub id: u64,
     /// When the charges were taken, on the store's clock.
     pub taken_at: Timestamp,
+    /// Whether memory stood in for a store that did not answer.
+    pub local: bool,
 }
 
 /// What [`Store::take`](crate::Store::take) gives when it admits.

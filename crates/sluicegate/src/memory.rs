@@ -5,6 +5,7 @@ mod builder;
 mod evicted;
 mod fingerprint;
 mod holders;
+mod locked;
 mod shard;
 mod table;
 
@@ -22,11 +23,12 @@ use smallvec::{SmallVec, smallvec};
 pub use builder::MemoryStoreBuilder;
 use evicted::Evicted;
 use fingerprint::{Fingerprint, Secret};
+use locked::Locked;
 use shard::Shard;
 
 use crate::{
-    Algorithm, Balance, Balances, Charge, Clock, Cost, Decision, Denial, Lease, Store, StoreError,
-    SystemClock, Taken, Wait, accounts::Standing, timestamp::duration,
+    Algorithm, Balance, Charge, Clock, Cost, Decision, Denial, Lease, Store, StoreError, SystemClock, Taken,
+    Wait, accounts::Verdict, timestamp::duration,
 };
 
 /// A store in this process's memory: exact, bounded, and without a task or a thread of its own.
@@ -75,7 +77,7 @@ use crate::{
 /// never the one that was used least recently: a caller that floods the store with new keys evicts those keys, not
 /// the account that it has used up. The slots of concurrent limits are never forgotten while they are held.
 pub struct MemoryStore<C = SystemClock> {
-    shards: Box<[Locked]>,
+    shards: Box<[Padded]>,
     secret: Secret,
     leases: AtomicU64,
     max_keys: usize,
@@ -85,7 +87,7 @@ pub struct MemoryStore<C = SystemClock> {
 /// Aligned so that two shards' locks never share a cache line.
 #[derive(Debug)]
 #[repr(align(128))]
-struct Locked(Mutex<Shard>);
+struct Padded(Mutex<Shard>);
 
 impl MemoryStore {
     /// A store of a million keys that follows the system's clock.
@@ -121,7 +123,10 @@ impl<C: Clock> MemoryStore<C> {
                 let balance = Balance::from(standing);
                 let balances = smallvec![balance];
                 return match balance.wait {
-                    Wait::None => Decision::Allow(Taken { balances, lease: Lease { id: 0, taken_at: now } }),
+                    Wait::None => Decision::Allow(Taken {
+                        balances,
+                        lease: Lease { id: 0, taken_at: now, local: false },
+                    }),
                     wait => Decision::Deny(Denial { charge: 0, wait, balances }),
                 };
             }
@@ -190,55 +195,26 @@ impl<C: Clock> MemoryStore<C> {
         order.dedup();
         let mut shards: SmallVec<[MutexGuard<'_, Shard>; 4]> =
             order.iter().map(|shard| self.lock(*shard)).collect();
-        let locked = |fingerprint: Fingerprint| {
-            order.partition_point(|shard| *shard < fingerprint.shard(self.shards.len()))
-        };
+        let places: SmallVec<[usize; 4]> = fingerprints
+            .iter()
+            .map(|fingerprint| order.partition_point(|shard| *shard < fingerprint.shard(self.shards.len())))
+            .collect();
         let now = shards.iter_mut().fold(self.clock.now(), |now, shard| shard.latest(now));
         for shard in &mut shards {
             shard.latest(now);
         }
 
-        let mut standings: SmallVec<[Standing; 4]> = SmallVec::with_capacity(charges.len());
-        let mut denied: Option<(usize, Wait)> = None;
-        for (index, charge) in charges.iter().enumerate() {
-            let accounts = shards[locked(fingerprints[index])].accounts(charge.quota.algorithm());
-            let mut earlier = earlier_on_account(charges, &fingerprints, index).peekable();
-            let Charge { quota, cost, .. } = charge;
-            let standing = match (earlier.peek(), quota.algorithm()) {
-                (None, _) => accounts.judge(fingerprints[index], quota, *cost, now),
-                (Some(_), algorithm) if algorithm == Algorithm::TokenBucket || cost.is_zero() => {
-                    let standing = accounts.judge_after(&mut earlier, fingerprints[index], quota, *cost, now);
-                    not_beyond_burst(standing, charge, earlier_on_account(charges, &fingerprints, index))
-                }
-                // Where counts fade or end with their window, two charges taken together wait for their sum, which
-                // is longer than the second would wait for a first that is taken now.
-                (Some(_), _) => accounts.judge(fingerprints[index], quota, sum(earlier, *cost), now),
-            };
-            let wait = Balance::from(standing).wait;
-            if wait > denied.map_or(Wait::None, |(_, wait)| wait) {
-                denied = Some((index, wait));
+        let books = Locked { charges, fingerprints: &fingerprints, places: &places, shards: &shards, now };
+        let verdict = Verdict::of(charges, &books);
+        let lease = Lease { id: self.lease_id(charges), taken_at: now, local: false };
+        if verdict.admits() {
+            for ((charge, fingerprint), place) in charges.iter().zip(&fingerprints).zip(&places) {
+                let accounts = shards[*place].accounts_mut(charge.quota.algorithm());
+                accounts.charge(*fingerprint, &charge.quota, charge.cost, lease, now);
             }
-            standings.push(standing);
-        }
-
-        if let Some((charge, wait)) = denied {
-            // Nothing is charged, so every account stands as a peek would find it.
-            for ((standing, charge), fingerprint) in standings.iter_mut().zip(charges).zip(&fingerprints) {
-                let accounts = shards[locked(*fingerprint)].accounts(charge.quota.algorithm());
-                let untouched = accounts.judge(*fingerprint, &charge.quota, Cost::ZERO, now);
-                *standing = Standing { wait: standing.wait, ..untouched };
-            }
-            drop(shards);
-            return Decision::Deny(Denial { charge, wait, balances: balances(&standings) });
-        }
-
-        let lease = Lease { id: self.lease_id(charges), taken_at: now };
-        for (charge, fingerprint) in charges.iter().zip(&fingerprints) {
-            let accounts = shards[locked(*fingerprint)].accounts_mut(charge.quota.algorithm());
-            accounts.charge(*fingerprint, &charge.quota, charge.cost, lease, now);
         }
         drop(shards);
-        Decision::Allow(Taken { balances: balances(&standings), lease })
+        verdict.decision(lease)
     }
 
     /// A number that no other lease has, where one is needed: counting is a memory access that all threads share.
@@ -280,35 +256,4 @@ impl<C> fmt::Debug for MemoryStore<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryStore").field("max_keys", &self.max_keys).finish_non_exhaustive()
     }
-}
-
-/// The charges before the one at `index` that are on its account.
-fn earlier_on_account<'a>(
-    charges: &'a [Charge],
-    fingerprints: &'a [Fingerprint],
-    index: usize,
-) -> impl Iterator<Item = &'a Charge> {
-    let account = |index: usize| (fingerprints[index], charges[index].quota.algorithm());
-    (0..index).filter(move |earlier| account(*earlier) == account(index)).map(|earlier| &charges[earlier])
-}
-
-/// Two charges that each fit into a full account, but not together, never fit.
-fn not_beyond_burst<'a>(
-    standing: Standing,
-    charge: &Charge,
-    earlier: impl Iterator<Item = &'a Charge>,
-) -> Standing {
-    let together = sum(earlier.filter(|earlier| earlier.quota == charge.quota), charge.cost);
-    match charge.cost.is_zero() || charge.quota.can_hold(together) {
-        true => standing,
-        false => Standing { wait: Standing::FOREVER, ..standing },
-    }
-}
-
-fn balances(standings: &[Standing]) -> Balances {
-    standings.iter().map(|standing| Balance::from(*standing)).collect()
-}
-
-fn sum<'a>(earlier: impl Iterator<Item = &'a Charge>, cost: Cost) -> Cost {
-    Cost::new(earlier.fold(cost.units(), |sum, charge| sum.saturating_add(charge.cost.units())))
 }

@@ -231,7 +231,7 @@ impl Quota {
     }
 }
 
-/// What the algorithms need.
+/// What the algorithms need, in ticks of 1/16 ns.
 impl Quota {
     #[inline]
     pub(crate) const fn window_ticks(&self) -> u64 {
@@ -246,13 +246,15 @@ impl Quota {
 
     /// Ticks that a full bucket holds.
     #[inline]
-    pub(crate) const fn tolerance(&self) -> u64 {
+    #[must_use]
+    pub const fn tolerance(&self) -> u64 {
         self.tolerance
     }
 
     /// Ticks that `units` are worth, `⌈c·P/L⌉`: rounded once for the whole cost, never for each unit of it.
     #[inline]
-    pub(crate) fn worth(&self, units: u64) -> u64 {
+    #[must_use]
+    pub fn worth(&self, units: u64) -> u64 {
         match units {
             0 => 0,
             1 => self.emission,

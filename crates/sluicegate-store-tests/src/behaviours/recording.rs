@@ -45,7 +45,7 @@ impl fmt::Debug for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Take(charges) => {
-                let bill = charges.iter().map(|Charge { key, quota, cost }| {
+                let bill = charges.iter().map(|Charge { key, quota, cost, .. }| {
                     format!("{} of {quota} {} on {key}", cost.units(), quota.algorithm())
                 });
                 write!(f, "take {}", bill.collect::<Vec<_>>().join(" + "))

@@ -19,6 +19,12 @@ pub struct FixedWindow {
 }
 
 impl FixedWindow {
+    /// A count in a window that ends then; a debt may keep the account from being idle for longer.
+    #[must_use]
+    pub fn of(quota: &Quota, ends: Timestamp, count: u64, idle_at: Timestamp) -> Self {
+        Self { ends, count, idle_at, worth: quota.worth(count) }
+    }
+
     /// The account with another count in the same window.
     fn counting(self, quota: &Quota, count: u64) -> Self {
         if count == 0 {

@@ -17,6 +17,18 @@ pub struct SlidingLog {
 }
 
 impl SlidingLog {
+    /// A log of charges, oldest first.
+    #[must_use]
+    pub fn of(
+        quota: &Quota,
+        charges: impl IntoIterator<Item = (Timestamp, Cost)>,
+        idle_at: Timestamp,
+    ) -> Self {
+        let charges: VecDeque<_> = charges.into_iter().map(|(at, cost)| (at, cost.units())).collect();
+        let units = charges.iter().fold(0_u64, |sum, (_, units)| sum.saturating_add(*units));
+        Self { charges, idle_at, worth: quota.worth(units) }
+    }
+
     /// The charges that still count, oldest first.
     fn live(&self, quota: &Quota, now: Timestamp) -> impl Iterator<Item = (u64, u64)> {
         let (window, idle_at) = (quota.window_ticks(), self.idle_at.ticks());

@@ -21,6 +21,13 @@ pub struct SlidingWindow {
 }
 
 impl SlidingWindow {
+    /// The counts of a window that began then, and of the one before it.
+    #[must_use]
+    pub fn of(quota: &Quota, begins: Timestamp, [current, previous]: [u64; 2], idle_at: Timestamp) -> Self {
+        let worth = quota.worth(current.saturating_add(previous));
+        Self { begins, current, previous, idle_at, worth }
+    }
+
     fn is_fresh(self) -> bool {
         self.current == 0 && self.previous == 0
     }

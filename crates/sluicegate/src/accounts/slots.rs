@@ -10,6 +10,12 @@ pub struct Slots {
 }
 
 impl Slots {
+    /// So many in use.
+    #[must_use]
+    pub const fn held(held: u64) -> Self {
+        Self { held }
+    }
+
     /// Gives slots back.
     pub fn release(&mut self, slots: Cost) {
         self.held = self.held.saturating_sub(slots.units());

@@ -12,6 +12,12 @@ pub struct TokenBucket {
 }
 
 impl TokenBucket {
+    /// A bucket that is full again at this time.
+    #[must_use]
+    pub const fn full_at(full_at: Timestamp) -> Self {
+        Self { full_at }
+    }
+
     /// Ticks until the bucket is full.
     #[inline]
     fn level(self, now: Timestamp) -> u64 {

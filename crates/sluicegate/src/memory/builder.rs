@@ -2,7 +2,7 @@
 
 use std::{sync::Mutex, sync::atomic::AtomicU64, thread};
 
-use super::{Locked, MemoryStore, fingerprint::Secret, shard::Shard};
+use super::{MemoryStore, Padded, fingerprint::Secret, shard::Shard};
 use crate::{Clock, SystemClock};
 
 /// Sets up a [`MemoryStore`].
@@ -37,7 +37,7 @@ impl<C: Clock> MemoryStoreBuilder<C> {
         let shards = shards(self.max_keys);
         let keys = self.max_keys.div_ceil(shards);
         MemoryStore {
-            shards: (0..shards).map(|_| Locked(Mutex::new(Shard::with_room_for(keys)))).collect(),
+            shards: (0..shards).map(|_| Padded(Mutex::new(Shard::with_room_for(keys)))).collect(),
             secret: Secret::random(),
             // Zero is for leases that hold nothing.
             leases: AtomicU64::new(1),

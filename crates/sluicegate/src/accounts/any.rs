@@ -1,0 +1,56 @@
+//! An account of whichever algorithm.
+
+use super::{Account, FixedWindow, SlidingLog, SlidingWindow, Slots, Standing, TokenBucket};
+use crate::{Algorithm, Cost, Quota, Timestamp};
+
+/// An account of whichever algorithm: what a store elsewhere says of one key.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AnyAccount {
+    /// A token bucket.
+    TokenBucket(TokenBucket),
+    /// A fixed window.
+    FixedWindow(FixedWindow),
+    /// A sliding window.
+    SlidingWindow(SlidingWindow),
+    /// A sliding log.
+    SlidingLog(SlidingLog),
+    /// The slots of a concurrent limit.
+    Concurrent(Slots),
+}
+
+impl AnyAccount {
+    /// The account of a key that has spent nothing.
+    #[must_use]
+    pub fn new(algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::TokenBucket => Self::TokenBucket(TokenBucket::default()),
+            Algorithm::FixedWindow => Self::FixedWindow(FixedWindow::default()),
+            Algorithm::SlidingWindow => Self::SlidingWindow(SlidingWindow::default()),
+            Algorithm::SlidingLog => Self::SlidingLog(SlidingLog::default()),
+            Algorithm::Concurrent => Self::Concurrent(Slots::default()),
+        }
+    }
+
+    /// [`Account::judge`] of whichever it is.
+    #[must_use]
+    pub fn judge(&self, quota: &Quota, cost: Cost, now: Timestamp) -> Standing {
+        match self {
+            Self::TokenBucket(account) => account.judge(quota, cost, now),
+            Self::FixedWindow(account) => account.judge(quota, cost, now),
+            Self::SlidingWindow(account) => account.judge(quota, cost, now),
+            Self::SlidingLog(account) => account.judge(quota, cost, now),
+            Self::Concurrent(account) => account.judge(quota, cost, now),
+        }
+    }
+
+    /// [`Account::charge`] of whichever it is.
+    pub fn charge(&mut self, quota: &Quota, cost: Cost, now: Timestamp) {
+        match self {
+            Self::TokenBucket(account) => account.charge(quota, cost, now),
+            Self::FixedWindow(account) => account.charge(quota, cost, now),
+            Self::SlidingWindow(account) => account.charge(quota, cost, now),
+            Self::SlidingLog(account) => account.charge(quota, cost, now),
+            Self::Concurrent(account) => account.charge(quota, cost, now),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The charges of one request, judged together.
+
+use smallvec::SmallVec;
+
+use super::{AnyAccount, Standing};
+use crate::{Algorithm, Balance, Charge, Cost, Decision, Denial, Lease, Taken, Timestamp, Wait};
+
+/// The accounts that a request is charged on, each known by the place of its charge.
+pub trait Books {
+    /// Whether two charges are on one account.
+    fn same_account(&self, charge: usize, other: usize) -> bool;
+
+    /// What taking `cost` from a charge's account would leave.
+    fn judge(&self, charge: usize, cost: Cost) -> Standing;
+
+    /// The same, once the `earlier` charges of the request are taken from the same account.
+    fn judge_after(&self, earlier: &mut dyn Iterator<Item = &Charge>, charge: usize, cost: Cost) -> Standing;
+}
+
+/// What is said to a request: how each of its charges stands, and which of them denies.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Verdict {
+    standings: SmallVec<[Standing; 4]>,
+    denied: Option<(usize, Wait)>,
+}
+
+impl Verdict {
+    /// Judges all charges of a request. Two on one account are judged as if one came after the other.
+    pub fn of(charges: &[Charge], books: &impl Books) -> Self {
+        let mut standings: SmallVec<[Standing; 4]> = SmallVec::with_capacity(charges.len());
+        let mut denied: Option<(usize, Wait)> = None;
+        for (index, charge) in charges.iter().enumerate() {
+            let earlier = || {
+                (0..index)
+                    .filter(|earlier| books.same_account(*earlier, index))
+                    .map(|earlier| &charges[earlier])
+            };
+            let standing = match (earlier().next(), charge.quota.algorithm()) {
+                (None, _) => books.judge(index, charge.cost),
+                (Some(_), algorithm) if algorithm == Algorithm::TokenBucket || charge.cost.is_zero() => {
+                    let standing = books.judge_after(&mut earlier(), index, charge.cost);
+                    not_beyond_burst(standing, charge, earlier())
+                }
+                // Where counts fade or end with their window, two charges taken together wait for their sum, which
+                // is longer than the second would wait for a first that is taken now.
+                (Some(_), _) => books.judge(index, sum(earlier(), charge.cost)),
+            };
+            let wait = Balance::from(standing).wait;
+            if wait > denied.map_or(Wait::None, |(_, wait)| wait) {
+                denied = Some((index, wait));
+            }
+            standings.push(standing);
+        }
+        if denied.is_some() {
+            // Nothing is charged, so every account stands as a peek would find it.
+            for (index, standing) in standings.iter_mut().enumerate() {
+                *standing = Standing { wait: standing.wait, ..books.judge(index, Cost::ZERO) };
+            }
+        }
+        Self { standings, denied }
+    }
+
+    /// Whether every charge fits.
+    #[must_use]
+    pub const fn admits(&self) -> bool {
+        self.denied.is_none()
+    }
+
+    /// The decision; `lease` is what was taken if it admits.
+    pub fn decision(&self, lease: Lease) -> Decision<Taken> {
+        let balances = self.standings.iter().map(|standing| Balance::from(*standing)).collect();
+        match self.denied {
+            None => Decision::Allow(Taken { balances, lease }),
+            Some((charge, wait)) => Decision::Deny(Denial { charge, wait, balances }),
+        }
+    }
+}
+
+/// The accounts that a request is charged on, as a store elsewhere found them at one moment: what it decided is worked
+/// out from them here, by the same code as in memory.
+#[derive(Clone, Debug)]
+pub struct Snapshot<'c> {
+    /// The request.
+    pub charges: &'c [Charge],
+    /// Its accounts before it, one for each charge.
+    pub accounts: SmallVec<[AnyAccount; 4]>,
+    /// When they were looked at.
+    pub now: Timestamp,
+}
+
+impl Books for Snapshot<'_> {
+    fn same_account(&self, charge: usize, other: usize) -> bool {
+        let of = |index: usize| (&self.charges[index].key, self.charges[index].quota.algorithm());
+        of(charge) == of(other)
+    }
+
+    fn judge(&self, charge: usize, cost: Cost) -> Standing {
+        self.accounts[charge].judge(&self.charges[charge].quota, cost, self.now)
+    }
+
+    fn judge_after(&self, earlier: &mut dyn Iterator<Item = &Charge>, charge: usize, cost: Cost) -> Standing {
+        let mut account = self.accounts[charge].clone();
+        for charge in earlier {
+            account.charge(&charge.quota, charge.cost, self.now);
+        }
+        account.judge(&self.charges[charge].quota, cost, self.now)
+    }
+}
+
+/// Two charges that each fit into a full account, but not together, never fit.
+fn not_beyond_burst<'a>(
+    standing: Standing,
+    charge: &Charge,
+    earlier: impl Iterator<Item = &'a Charge>,
+) -> Standing {
+    let together = sum(earlier.filter(|earlier| earlier.quota == charge.quota), charge.cost);
+    match charge.cost.is_zero() || charge.quota.can_hold(together) {
+        true => standing,
+        false => Standing { wait: Standing::FOREVER, ..standing },
+    }
+}
+
+fn sum<'a>(earlier: impl Iterator<Item = &'a Charge>, cost: Cost) -> Cost {
+    Cost::new(earlier.fold(cost.units(), |sum, charge| sum.saturating_add(charge.cost.units())))
+}

@@ -1,0 +1,57 @@
+//! What becomes of a charge when its store does not answer.
+
+use std::{fmt, str::FromStr};
+
+/// What becomes of a [`Charge`](crate::Charge) when its store does not answer. A store that always answers never asks.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum Outage {
+    /// It is taken from an account in this process's memory that begins full, and holds this instance's share of the
+    /// quota.
+    #[default]
+    Local,
+    /// The request passes as if it had not been charged.
+    Allow,
+    /// The request does not pass: an error, not a denial.
+    Deny,
+}
+
+impl Outage {
+    /// All of them, the default first.
+    pub const ALL: [Self; 3] = [Self::Local, Self::Allow, Self::Deny];
+
+    /// The name that the policy file uses.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+        }
+    }
+}
+
+impl fmt::Display for Outage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Outage {
+    type Err = UnknownOutage;
+
+    fn from_str(text: &str) -> Result<Self, UnknownOutage> {
+        Self::ALL.into_iter().find(|outage| outage.as_str() == text).ok_or(UnknownOutage)
+    }
+}
+
+/// The text names nothing that could be done in an outage.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct UnknownOutage;
+
+impl fmt::Display for UnknownOutage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("in an outage a limit can do: local, allow or deny")
+    }
+}
+
+impl std::error::Error for UnknownOutage {}
