@@ -34,17 +34,40 @@ pub trait Store: Send + Sync + 'static {
 }
 
 /// A store did not answer, or answered something that makes no sense.
+///
+/// ```
+/// use sluicegate::StoreError;
+///
+/// let late = StoreError::new("cache:6379 did not answer within 10 ms; is it up?");
+/// assert!(!late.is_misconfiguration());
+/// let refused = StoreError::misconfigured("cache:6379 refuses the password; set the right one in [store] url");
+/// assert!(refused.is_misconfiguration());
+/// ```
 #[derive(Debug)]
 pub struct StoreError {
     message: String,
+    misconfiguration: bool,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl StoreError {
-    /// An error that says what went wrong and what to do.
+    /// Nobody answered, or not in time: it may heal by itself. Says what went wrong and what to do.
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), source: None }
+        Self { message: message.into(), misconfiguration: false, source: None }
+    }
+
+    /// The store answered that it cannot be asked like this, and a person must mend it: a wrong address or password, a
+    /// replica that only reads. Says what went wrong and what to do.
+    #[must_use]
+    pub fn misconfigured(message: impl Into<String>) -> Self {
+        Self { misconfiguration: true, ..Self::new(message) }
+    }
+
+    /// Whether a person must mend it.
+    #[must_use]
+    pub const fn is_misconfiguration(&self) -> bool {
+        self.misconfiguration
     }
 
     /// The same error with what caused it.
