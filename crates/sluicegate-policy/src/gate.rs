@@ -325,6 +325,7 @@ fn spent(balance: &Balance) -> Option<Denial> {
         charge: 0,
         wait,
         balances: [Balance { wait, ..*balance }].into_iter().collect(),
+        remembered: false,
     })
 }
 

@@ -61,6 +61,8 @@ pub struct Denial {
     pub wait: Wait,
     /// Every charge's balance. Those whose `wait` is not [`Wait::None`] denied.
     pub balances: Balances,
+    /// Whether an earlier denial, which still holds, was remembered: the store itself was not asked.
+    pub remembered: bool,
 }
 
 impl Denial {

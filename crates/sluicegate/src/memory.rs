@@ -127,7 +127,7 @@ impl<C: Clock> MemoryStore<C> {
                         balances,
                         lease: Lease { id: 0, taken_at: now, local: false },
                     }),
-                    wait => Decision::Deny(Denial { charge: 0, wait, balances }),
+                    wait => Decision::Deny(Denial { charge: 0, wait, balances, remembered: false }),
                 };
             }
         }
