@@ -20,6 +20,8 @@ pub use settling::*;
 pub use taking::*;
 pub use waiting::*;
 
+use crate::Subject;
+
 /// A quota that gives nothing back while a test runs.
 fn hourly(amount: u64, algorithm: Algorithm) -> Quota {
     every(Duration::from_secs(3_600), amount, algorithm)
@@ -44,8 +46,14 @@ fn each(key: &str, amount: u64, algorithms: &[Algorithm]) -> Vec<Charge> {
     algorithms.iter().map(|algorithm| Charge::new(key, hourly(amount, *algorithm))).collect()
 }
 
-/// All whose accounts come back with time.
-const TIMED: [Algorithm; 4] =
-    [Algorithm::TokenBucket, Algorithm::FixedWindow, Algorithm::SlidingWindow, Algorithm::SlidingLog];
+/// Those of the store's algorithms whose accounts come back with time.
+fn timed<S: Subject>() -> Vec<Algorithm> {
+    S::ALGORITHMS.iter().copied().filter(|algorithm| *algorithm != Algorithm::Concurrent).collect()
+}
+
+/// Whether the store keeps slots of concurrent limits.
+fn leases<S: Subject>() -> bool {
+    S::ALGORITHMS.contains(&Algorithm::Concurrent)
+}
 
 const WINDOW: Duration = Duration::from_millis(500);

@@ -6,12 +6,15 @@ use std::{
     time::Duration,
 };
 
-use sluicegate::{Store, Timestamp};
+use sluicegate::{Algorithm, Store, Timestamp};
 
 /// A store under test, with nothing in it yet, and its time.
 pub trait Subject: Sync {
     /// Its kind.
     type Store: Store;
+
+    /// What the store keeps; what it does not, it refuses as a misconfiguration.
+    const ALGORITHMS: &'static [Algorithm] = &Algorithm::ALL;
 
     /// How many random sequences of requests are tried, times `PROPTEST_CASES` / 256; fewer where time cannot be moved.
     const RECORDINGS: u32 = 2_048;

@@ -9,6 +9,7 @@ macro_rules! suite {
             every_algorithm_admits_its_amount_at_once_and_no_more
             costs_add_up_to_the_amount
             a_request_without_charges_is_admitted
+            what_is_not_kept_is_refused
             every_key_and_algorithm_has_an_account_of_its_own
             a_denied_request_charges_nothing_anywhere
             an_admitted_request_is_charged_everywhere

@@ -4,14 +4,14 @@ use std::slice::from_ref;
 
 use sluicegate::{Algorithm, Charge, Wait};
 
-use super::{TIMED, WINDOW, brief, each};
+use super::{WINDOW, brief, each, timed};
 use crate::{Caller, Subject};
 
 /// What was spent stays spent when the amount grows or shrinks: counts as counted, a bucket in proportion.
 pub fn a_changed_quota_finds_what_was_spent<S: Subject>(fresh: impl Fn() -> S) {
     let subject = fresh();
     let caller = Caller::of(&subject);
-    for charge in each("alice", 10, &Algorithm::ALL) {
+    for charge in each("alice", 10, S::ALGORITHMS) {
         caller.admit(&[charge.clone().cost(5)]);
         let scaled = |millionths| Charge { quota: charge.quota.scaled(millionths), ..charge.clone() };
         let left = [2_000_000, 1_000_000, 600_000].map(|millionths| caller.remaining(&scaled(millionths)));
@@ -27,7 +27,7 @@ pub fn a_changed_quota_finds_what_was_spent<S: Subject>(fresh: impl Fn() -> S) {
 pub fn growing_back_gives_nothing_that_was_withheld<S: Subject>(fresh: impl Fn() -> S) {
     let subject = fresh();
     let caller = Caller::of(&subject);
-    for charge in each("alice", 10, &Algorithm::ALL) {
+    for charge in each("alice", 10, S::ALGORITHMS) {
         let small = Charge { quota: charge.quota.scaled(200_000), ..charge.clone() };
         assert_eq!(caller.exhaust(from_ref(&small)), 2, "{charge:?}");
         let more = caller.exhaust(from_ref(&charge));
@@ -39,7 +39,7 @@ pub fn growing_back_gives_nothing_that_was_withheld<S: Subject>(fresh: impl Fn()
 pub fn a_wait_under_a_smaller_quota_is_exact<S: Subject>(fresh: impl Fn() -> S) {
     let subject = fresh();
     let caller = Caller::of(&subject);
-    for algorithm in TIMED {
+    for algorithm in timed::<S>() {
         let charge = Charge::new("alice", brief(10, algorithm));
         assert_eq!(caller.exhaust(from_ref(&charge)), 10, "{charge:?}");
         let small = Charge { quota: charge.quota.scaled(200_000), ..charge.clone() };

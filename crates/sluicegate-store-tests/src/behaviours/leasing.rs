@@ -4,7 +4,7 @@ use std::slice::from_ref;
 
 use sluicegate::{Algorithm, Charge, Quota};
 
-use super::{WINDOW, hourly};
+use super::{WINDOW, hourly, leases};
 use crate::{Caller, Subject};
 
 fn slots(key: &str, amount: u64) -> Charge {
@@ -13,6 +13,9 @@ fn slots(key: &str, amount: u64) -> Charge {
 
 /// A released lease's slots can be taken again; all else that it was charged stays charged.
 pub fn a_release_gives_back_slots_and_nothing_else<S: Subject>(fresh: impl Fn() -> S) {
+    if !leases::<S>() {
+        return;
+    }
     let subject = fresh();
     let caller = Caller::of(&subject);
     let requests = Charge::new("alice", hourly(9, Algorithm::TokenBucket));
@@ -26,6 +29,9 @@ pub fn a_release_gives_back_slots_and_nothing_else<S: Subject>(fresh: impl Fn() 
 
 /// A settlement gives back slots, whatever it says that they cost.
 pub fn a_settlement_gives_back_slots<S: Subject>(fresh: impl Fn() -> S) {
+    if !leases::<S>() {
+        return;
+    }
     let subject = fresh();
     let caller = Caller::of(&subject);
     for actual in [&[][..], &[0], &[1], &[9]] {
@@ -38,6 +44,9 @@ pub fn a_settlement_gives_back_slots<S: Subject>(fresh: impl Fn() -> S) {
 
 /// However often a lease is released or settled, its slots come back once.
 pub fn slots_come_back_once<S: Subject>(fresh: impl Fn() -> S) {
+    if !leases::<S>() {
+        return;
+    }
     let subject = fresh();
     let caller = Caller::of(&subject);
     let charge = slots("gpu", 3);
@@ -53,6 +62,9 @@ pub fn slots_come_back_once<S: Subject>(fresh: impl Fn() -> S) {
 
 /// Every lease holds its own slots, of each key that it took.
 pub fn a_lease_gives_back_its_own_slots<S: Subject>(fresh: impl Fn() -> S) {
+    if !leases::<S>() {
+        return;
+    }
     let subject = fresh();
     let caller = Caller::of(&subject);
     let both = [slots("gpu", 4).cost(2), slots("alice", 2), slots("gpu", 4)];
@@ -67,6 +79,9 @@ pub fn a_lease_gives_back_its_own_slots<S: Subject>(fresh: impl Fn() -> S) {
 
 /// No more are ever held than there are, whoever comes and goes.
 pub fn no_more_slots_are_held_than_there_are<S: Subject>(fresh: impl Fn() -> S) {
+    if !leases::<S>() {
+        return;
+    }
     let subject = fresh();
     let caller = Caller::of(&subject);
     let charge = slots("gpu", 3);
@@ -84,6 +99,9 @@ pub fn no_more_slots_are_held_than_there_are<S: Subject>(fresh: impl Fn() -> S) 
 
 /// A held slot does not come back with time while its holder may still be at work.
 pub fn time_gives_no_slot_back<S: Subject>(fresh: impl Fn() -> S) {
+    if !leases::<S>() {
+        return;
+    }
     let subject = fresh();
     let caller = Caller::of(&subject);
     let charge = slots("gpu", 1);

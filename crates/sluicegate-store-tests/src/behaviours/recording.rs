@@ -21,7 +21,7 @@ pub fn whatever_is_asked_is_answered_as_exact_books_say<S: Subject>(fresh: impl 
     let cases = S::RECORDINGS.saturating_mul(config.cases).div_ceil(256);
     let config = Config { cases, failure_persistence: None, ..config };
     TestRunner::new(config)
-        .run(&prop::collection::vec(step(), 1..40), |steps| {
+        .run(&prop::collection::vec(step::<S>(), 1..40), |steps| {
             Recording::of(&fresh()).play(&steps);
             Ok(())
         })
@@ -58,14 +58,14 @@ impl fmt::Debug for Step {
     }
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step<S: Subject>() -> impl Strategy<Value = Step> {
     let wait = prop_oneof![
         (0..2_000_u64).prop_map(Duration::from_nanos),
         (0..150_u64).prop_map(Duration::from_millis),
         (0..40_u64).prop_map(|windows| WINDOW * windows.try_into().unwrap_or(0) / 10),
     ];
     prop_oneof![
-        8 => prop::collection::vec(charge(), 1..5).prop_map(one_quota_each).prop_map(Step::Take),
+        8 => prop::collection::vec(charge::<S>(), 1..5).prop_map(one_quota_each).prop_map(Step::Take),
         3 => wait.prop_map(Step::Wait),
         2 => (any::<Index>(), prop::collection::vec(0..9_u64, 0..4)).prop_map(|(lease, shares)| Step::Settle(lease, shares)),
         1 => any::<Index>().prop_map(Step::Release),
@@ -73,8 +73,8 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn charge() -> impl Strategy<Value = Charge> {
-    let algorithm = prop::sample::select(&Algorithm::ALL[..]);
+fn charge<S: Subject>() -> impl Strategy<Value = Charge> {
+    let algorithm = prop::sample::select(S::ALGORITHMS);
     let amount = prop::sample::select(vec![1_u64, 3, 10, 64]);
     let scale = prop_oneof![3 => Just(1_000_000_u64), 1 => Just(500_000), 1 => Just(2_000_000)];
     let cost = prop_oneof![4 => 0..4_u64, 1 => 0..80_u64];

@@ -4,14 +4,14 @@ use std::slice::from_ref;
 
 use sluicegate::{Algorithm, Charge};
 
-use super::{TIMED, WINDOW, brief, each, hourly};
+use super::{WINDOW, brief, each, hourly, timed};
 use crate::{Caller, Subject};
 
 /// What was not used can be spent again.
 pub fn settling_below_the_estimate_refunds_the_difference<S: Subject>(fresh: impl Fn() -> S) {
     let subject = fresh();
     let caller = Caller::of(&subject);
-    for charge in each("alice", 10, &TIMED) {
+    for charge in each("alice", 10, &timed::<S>()) {
         let charges = [charge.clone().cost(8)];
         let taken = caller.admit(&charges);
         caller.settle(&charges, taken.lease, &[3]);
@@ -24,7 +24,7 @@ pub fn settling_below_the_estimate_refunds_the_difference<S: Subject>(fresh: imp
 pub fn settling_for_nothing_leaves_a_new_account<S: Subject>(fresh: impl Fn() -> S) {
     let subject = fresh();
     let caller = Caller::of(&subject);
-    for charge in each("alice", 10, &TIMED) {
+    for charge in each("alice", 10, &timed::<S>()) {
         let charges = [charge.clone().cost(10)];
         let taken = caller.admit(&charges);
         caller.settle(&charges, taken.lease, &[0]);
@@ -36,7 +36,7 @@ pub fn settling_for_nothing_leaves_a_new_account<S: Subject>(fresh: impl Fn() ->
 pub fn settling_above_the_estimate_charges_the_difference<S: Subject>(fresh: impl Fn() -> S) {
     let subject = fresh();
     let caller = Caller::of(&subject);
-    for charge in each("alice", 10, &TIMED) {
+    for charge in each("alice", 10, &timed::<S>()) {
         let charges = [charge.clone().cost(2)];
         let taken = caller.admit(&charges);
         caller.settle(&charges, taken.lease, &[7]);
@@ -52,7 +52,7 @@ pub fn settling_above_the_estimate_charges_the_difference<S: Subject>(fresh: imp
 pub fn settling_for_the_estimate_or_not_at_all_keeps_it<S: Subject>(fresh: impl Fn() -> S) {
     let subject = fresh();
     let caller = Caller::of(&subject);
-    let charges: Vec<_> = each("alice", 10, &TIMED).into_iter().map(|charge| charge.cost(4)).collect();
+    let charges: Vec<_> = each("alice", 10, &timed::<S>()).into_iter().map(|charge| charge.cost(4)).collect();
     let taken = caller.admit(&charges);
     caller.settle(&charges, taken.lease, &[4, 1]);
     let left: Vec<_> = charges.iter().map(|charge| caller.remaining(charge)).collect();
@@ -63,7 +63,7 @@ pub fn settling_for_the_estimate_or_not_at_all_keeps_it<S: Subject>(fresh: impl 
 pub fn a_peek_can_be_settled_for_what_it_cost<S: Subject>(fresh: impl Fn() -> S) {
     let subject = fresh();
     let caller = Caller::of(&subject);
-    for charge in each("alice", 10, &TIMED) {
+    for charge in each("alice", 10, &timed::<S>()) {
         let charges = [charge.clone().cost(0)];
         let taken = caller.admit(&charges);
         caller.settle(&charges, taken.lease, &[6]);
@@ -94,7 +94,7 @@ pub fn a_debt_is_paid_off_and_not_forgiven<S: Subject>(fresh: impl Fn() -> S) {
 pub fn a_refund_never_fills_beyond_full<S: Subject>(fresh: impl Fn() -> S) {
     let subject = fresh();
     let caller = Caller::of(&subject);
-    for algorithm in TIMED {
+    for algorithm in timed::<S>() {
         let charges = [Charge::new("alice", brief(6, algorithm)).cost(6)];
         let taken = caller.admit(&charges);
         caller.advance(WINDOW * 2);
@@ -127,7 +127,7 @@ pub fn a_refund_goes_to_the_window_that_was_charged<S: Subject>(fresh: impl Fn()
 pub fn a_forgotten_account_owes_no_refund_and_takes_a_debt<S: Subject>(fresh: impl Fn() -> S) {
     let subject = fresh();
     let caller = Caller::of(&subject);
-    for algorithm in TIMED {
+    for algorithm in timed::<S>() {
         let quota = brief(5, algorithm);
         let charges =
             [Charge::new("refund", quota).cost(5), Charge::new("debt", hourly(5, algorithm)).cost(0)];

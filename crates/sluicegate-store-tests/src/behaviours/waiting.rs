@@ -2,16 +2,16 @@
 
 use std::{slice::from_ref, time::Duration};
 
-use sluicegate::{Algorithm, Balance, Charge, Quota, Wait};
+use sluicegate::{Balance, Charge, Quota, Wait};
 
-use super::{TIMED, WINDOW, brief};
+use super::{WINDOW, brief, leases, timed};
 use crate::{Caller, Subject};
 
 /// Who waits as long as told is admitted; a step of the clock less, and not.
 pub fn a_wait_is_exact<S: Subject>(fresh: impl Fn() -> S) {
     let subject = fresh();
     let caller = Caller::of(&subject);
-    for algorithm in TIMED {
+    for algorithm in timed::<S>() {
         for cost in [1, 2, 6] {
             let charge = Charge::new(format!("{algorithm} {cost}"), brief(6, algorithm));
             // Two charges at different times, so that the account is not empty of time.
@@ -28,7 +28,7 @@ pub fn a_wait_for_several_limits_is_exact<S: Subject>(fresh: impl Fn() -> S) {
     let subject = fresh();
     let caller = Caller::of(&subject);
     let charges: Vec<_> =
-        TIMED.into_iter().map(|algorithm| Charge::new("alice", brief(4, algorithm))).collect();
+        timed::<S>().into_iter().map(|algorithm| Charge::new("alice", brief(4, algorithm))).collect();
     caller.exhaust(&charges);
     caller.wait_out(&charges);
 }
@@ -37,7 +37,7 @@ pub fn a_wait_for_several_limits_is_exact<S: Subject>(fresh: impl Fn() -> S) {
 pub fn a_wait_for_two_charges_on_one_account_is_exact<S: Subject>(fresh: impl Fn() -> S) {
     let subject = fresh();
     let caller = Caller::of(&subject);
-    for algorithm in TIMED {
+    for algorithm in timed::<S>() {
         let charge = Charge::new("alice", brief(10, algorithm)).cost(5);
         caller.admit(from_ref(&charge));
         caller.advance(WINDOW / 10);
@@ -49,7 +49,7 @@ pub fn a_wait_for_two_charges_on_one_account_is_exact<S: Subject>(fresh: impl Fn
 pub fn a_wait_for_a_debt_is_exact<S: Subject>(fresh: impl Fn() -> S) {
     let subject = fresh();
     let caller = Caller::of(&subject);
-    for algorithm in TIMED {
+    for algorithm in timed::<S>() {
         let charge = Charge::new("alice", brief(10, algorithm));
         let taken = caller.admit(from_ref(&charge));
         caller.settle(from_ref(&charge), taken.lease, &[13]);
@@ -61,7 +61,7 @@ pub fn a_wait_for_a_debt_is_exact<S: Subject>(fresh: impl Fn() -> S) {
 pub fn what_remains_can_be_spent<S: Subject>(fresh: impl Fn() -> S) {
     let subject = fresh();
     let caller = Caller::of(&subject);
-    for algorithm in Algorithm::ALL {
+    for algorithm in S::ALGORITHMS.iter().copied() {
         let charge = Charge::new("alice", super::hourly(8, algorithm)).cost(3);
         let left = caller.admit(from_ref(&charge)).balances[0].remaining;
         caller.deny(&[charge.clone().cost(left + 1)]);
@@ -74,7 +74,7 @@ pub fn what_remains_can_be_spent<S: Subject>(fresh: impl Fn() -> S) {
 pub fn one_more_unit_comes_when_it_is_said_to<S: Subject>(fresh: impl Fn() -> S) {
     let subject = fresh();
     let caller = Caller::of(&subject);
-    for algorithm in TIMED {
+    for algorithm in timed::<S>() {
         let charge = Charge::new("alice", brief(2, algorithm));
         assert_eq!(caller.admit(from_ref(&charge)).balances[0].next_after, Duration::ZERO, "{charge:?}");
         let (spent, moment) = caller.within(|| caller.admit(from_ref(&charge)));
@@ -90,7 +90,7 @@ pub fn one_more_unit_comes_when_it_is_said_to<S: Subject>(fresh: impl Fn() -> S)
 pub fn an_account_is_full_when_it_is_said_to_be_and_then_as_new<S: Subject>(fresh: impl Fn() -> S) {
     let subject = fresh();
     let caller = Caller::of(&subject);
-    for algorithm in TIMED {
+    for algorithm in timed::<S>() {
         let charge = Charge::new("alice", brief(3, algorithm));
         let new = Charge::new("nobody", charge.quota);
         caller.admit(from_ref(&charge));
@@ -113,7 +113,7 @@ pub fn an_account_is_full_when_it_is_said_to_be_and_then_as_new<S: Subject>(fres
 pub fn an_idle_account_saves_nothing_up<S: Subject>(fresh: impl Fn() -> S) {
     let subject = fresh();
     let caller = Caller::of(&subject);
-    for algorithm in TIMED {
+    for algorithm in timed::<S>() {
         let charge = Charge::new("alice", brief(3, algorithm));
         caller.admit(from_ref(&charge));
         caller.advance(WINDOW * 2);
@@ -125,6 +125,9 @@ pub fn an_idle_account_saves_nothing_up<S: Subject>(fresh: impl Fn() -> S) {
 
 /// A wait for a slot has no length.
 pub fn a_wait_for_a_slot_has_no_length<S: Subject>(fresh: impl Fn() -> S) {
+    if !leases::<S>() {
+        return;
+    }
     let subject = fresh();
     let caller = Caller::of(&subject);
     let charge = Charge::new("gpu", Quota::concurrent(1));
