@@ -43,6 +43,16 @@ impl Standing {
         Self { wait: ticks.min(Self::RELEASE - 1), ..self }
     }
 
+    /// The same standing with its times rounded up to steps of so many ticks.
+    pub(super) fn in_steps_of(self, ticks: u64) -> Self {
+        let up = |time: u64| time.div_ceil(ticks).saturating_mul(ticks);
+        let wait = match self.wait {
+            special @ (Self::RELEASE | Self::FOREVER) => special,
+            wait => up(wait).min(Self::RELEASE - 1),
+        };
+        Self { reset_after: up(self.reset_after), next_after: up(self.next_after), wait, ..self }
+    }
+
     /// The same standing for a charge that never fits.
     #[inline]
     pub(super) const fn forever(self) -> Self {

@@ -60,6 +60,19 @@ impl Verdict {
         Self { standings, denied }
     }
 
+    /// The same verdict with all times rounded up to steps of so many ticks: those of the clock of a store that
+    /// cannot tell nearer moments apart.
+    #[must_use]
+    pub fn in_steps_of(mut self, ticks: u64) -> Self {
+        for standing in &mut self.standings {
+            *standing = standing.in_steps_of(ticks);
+        }
+        if let Some((charge, wait)) = &mut self.denied {
+            *wait = Balance::from(self.standings[*charge]).wait;
+        }
+        self
+    }
+
     /// Whether every charge fits.
     #[must_use]
     pub const fn admits(&self) -> bool {
@@ -76,16 +89,14 @@ impl Verdict {
     }
 }
 
-/// The accounts that a request is charged on, as a store elsewhere found them at one moment: what it decided is worked
-/// out from them here, by the same code as in memory.
+/// The accounts that a request is charged on, as a store elsewhere found them: what it decided is worked out from them
+/// here, by the same code as in memory.
 #[derive(Clone, Debug)]
 pub struct Snapshot<'c> {
     /// The request.
     pub charges: &'c [Charge],
-    /// Its accounts before it, one for each charge.
-    pub accounts: SmallVec<[AnyAccount; 4]>,
-    /// When they were looked at.
-    pub now: Timestamp,
+    /// For each charge its account before the request, and when the store looked at it.
+    pub accounts: SmallVec<[(AnyAccount, Timestamp); 4]>,
 }
 
 impl Books for Snapshot<'_> {
@@ -95,15 +106,16 @@ impl Books for Snapshot<'_> {
     }
 
     fn judge(&self, charge: usize, cost: Cost) -> Standing {
-        self.accounts[charge].judge(&self.charges[charge].quota, cost, self.now)
+        let (account, now) = &self.accounts[charge];
+        account.judge(&self.charges[charge].quota, cost, *now)
     }
 
     fn judge_after(&self, earlier: &mut dyn Iterator<Item = &Charge>, charge: usize, cost: Cost) -> Standing {
-        let mut account = self.accounts[charge].clone();
+        let (mut account, now) = self.accounts[charge].clone();
         for charge in earlier {
-            account.charge(&charge.quota, charge.cost, self.now);
+            account.charge(&charge.quota, charge.cost, now);
         }
-        account.judge(&self.charges[charge].quota, cost, self.now)
+        account.judge(&self.charges[charge].quota, cost, now)
     }
 }
 

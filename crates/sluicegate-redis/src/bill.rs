@@ -1,0 +1,247 @@
+//! A request's charges as the script wants them.
+
+use std::sync::Arc;
+
+use sluicegate::{Algorithm, Charge, Cost, Lease, Quota, StoreError};
+use smallvec::{SmallVec, smallvec};
+
+use crate::{
+    MOST,
+    micros::{TICKS, micros, split},
+    names::{Kind, Names},
+    request::{Line, Request, Verb},
+};
+
+/// A request's charges, sorted by where their accounts live. Charges on one account make one line.
+pub(crate) struct Bill<'c> {
+    charges: &'c [Charge],
+    lines: SmallVec<[Draft; 4]>,
+    /// Of each charge, its line.
+    places: SmallVec<[usize; 4]>,
+}
+
+/// One line: an account and all charges on it.
+struct Draft {
+    account: Arc<str>,
+    slot: u16,
+    charges: SmallVec<[usize; 1]>,
+}
+
+impl<'c> Bill<'c> {
+    pub(crate) fn of(charges: &'c [Charge], names: &Names) -> Result<Self, StoreError> {
+        let mut bill = Self { charges, lines: SmallVec::new(), places: SmallVec::new() };
+        for (index, charge) in charges.iter().enumerate() {
+            let algorithm = charge.quota.algorithm();
+            if algorithm != Algorithm::TokenBucket && charge.quota.amount() >= MOST {
+                return Err(StoreError::misconfigured(format!(
+                    "Redis counts to {}, and a quota says {}; give it a smaller amount, or keep it in a token bucket",
+                    MOST - 1,
+                    charge.quota
+                )));
+            }
+            let same = |earlier: &&usize| {
+                let earlier = &charges[**earlier];
+                earlier.key == charge.key && earlier.quota.algorithm() == algorithm
+            };
+            let earlier = (0..index).collect::<SmallVec<[usize; 4]>>();
+            let place = match earlier.iter().find(same) {
+                Some(earlier) => bill.places[*earlier],
+                None => {
+                    let (account, slot) = names.account(&charge.key, algorithm);
+                    bill.lines.push(Draft { account: account.into(), slot, charges: SmallVec::new() });
+                    bill.lines.len() - 1
+                }
+            };
+            bill.lines[place].charges.push(index);
+            bill.places.push(place);
+        }
+        Ok(bill)
+    }
+
+    /// The lines of each slot, in the order of the charges.
+    pub(crate) fn slots(&self) -> SmallVec<[SmallVec<[usize; 4]>; 1]> {
+        let mut slots: SmallVec<[SmallVec<[usize; 4]>; 1]> = SmallVec::new();
+        for (line, draft) in self.lines.iter().enumerate() {
+            match slots.iter_mut().find(|lines| self.lines[lines[0]].slot == draft.slot) {
+                Some(lines) => lines.push(line),
+                None => slots.push(smallvec![line]),
+            }
+        }
+        slots
+    }
+
+    /// Of each charge, its line.
+    pub(crate) fn places(&self) -> &[usize] {
+        &self.places
+    }
+
+    /// A line's kind, and a charge that is on it.
+    pub(crate) fn line(&self, line: usize) -> (Kind, &'c Charge) {
+        let charge = self.first(line);
+        (Kind::from(charge.quota.algorithm()), charge)
+    }
+
+    /// Whether a charge can never fit, so that nothing needs to be tried.
+    pub(crate) fn never_fits(&self) -> bool {
+        let never = |draft: &Draft| {
+            draft.charges.iter().any(|index| {
+                let charge = &self.charges[*index];
+                // Two charges of one quota that fit only one by one never fit together.
+                let together = draft.charges.iter().map(|index| &self.charges[*index]);
+                let together = together.filter(|other| other.quota == charge.quota);
+                let units = together.fold(0_u64, |sum, other| sum.saturating_add(other.cost.units()));
+                !charge.cost.is_zero() && !charge.quota.can_hold(Cost::new(units))
+            })
+        };
+        self.lines.iter().any(never)
+    }
+
+    /// The request that does this with these lines, which live in one slot: `Take` or `Look`.
+    pub(crate) fn asking(&self, verb: Verb, lines: &[usize]) -> Request {
+        let line = |line: &usize| {
+            let draft = &self.lines[*line];
+            let kind = self.line(*line).0;
+            let numbers = match kind {
+                Kind::TokenBucket => {
+                    let (mut worth, mut tolerance) = (0_u64, u64::MAX);
+                    for Charge { quota, cost, .. } in self.costly(draft) {
+                        // Each must fit beside those before it, so the first may take what the later ones leave.
+                        let more = quota.worth(cost.units());
+                        tolerance = tolerance.saturating_add(more).min(quota.tolerance());
+                        worth = worth.saturating_add(more);
+                    }
+                    let ([worth, fraction], [tolerance, rest]) = (split(worth), split(tolerance));
+                    [worth, fraction, tolerance, rest].map(number).into()
+                }
+                _ => {
+                    let (mut units, mut amount) = (0_u64, u64::MAX);
+                    for Charge { quota, cost, .. } in self.costly(draft) {
+                        amount = amount.saturating_add(cost.units()).min(quota.amount());
+                        units = units.saturating_add(cost.units());
+                    }
+                    let counted = [units, amount].map(number);
+                    match kind {
+                        Kind::Concurrent => counted[..].into(),
+                        _ => {
+                            let [units, amount] = counted;
+                            smallvec![units, amount, window(&self.first(*line).quota)]
+                        }
+                    }
+                }
+            };
+            Line { account: Arc::clone(&draft.account), kind, numbers }
+        };
+        let lines_of = lines.iter().map(line).collect();
+        Request { verb, slot: self.lines[lines[0]].slot, lines: lines_of }
+    }
+
+    /// The request that settles these lines, or `None` where there is nothing to settle. Charges beyond the end of
+    /// `actual` keep their estimates, and slots are given back.
+    pub(crate) fn settling(&self, lease: Lease, actual: &[Cost], lines: &[usize]) -> Option<Request> {
+        let mut request = Request {
+            verb: Verb::Renew { lease: lease.id },
+            slot: self.lines[lines[0]].slot,
+            lines: SmallVec::new(),
+        };
+        let mut counts = false;
+        for line in lines {
+            let draft = &self.lines[*line];
+            let kind = self.line(*line).0;
+            let costs = draft.charges.iter().map(|index| {
+                let charge = &self.charges[*index];
+                (charge, charge.cost, actual.get(*index).copied().unwrap_or(charge.cost))
+            });
+            let numbers: SmallVec<[i64; 4]> = match kind {
+                Kind::Concurrent => {
+                    let held = costs.fold(0_u64, |sum, (_, cost, _)| sum.saturating_add(cost.units()));
+                    smallvec![number(held)]
+                }
+                Kind::TokenBucket => {
+                    let (mut charged, mut owed) = (0_u64, 0_u64);
+                    for (charge, estimate, actual) in costs {
+                        charged = charged.saturating_add(charge.quota.worth(estimate.units()));
+                        owed = owed.saturating_add(charge.quota.worth(actual.units()));
+                    }
+                    let [difference, fraction] = split(owed.abs_diff(charged));
+                    smallvec![if owed > charged { 1 } else { -1 }, number(difference), number(fraction)]
+                }
+                _ => {
+                    let (mut charged, mut used) = (0_u64, 0_u64);
+                    for (_, estimate, actual) in costs {
+                        charged = charged.saturating_add(estimate.units());
+                        used = used.saturating_add(actual.units());
+                    }
+                    let quota = &self.first(*line).quota;
+                    smallvec![number(charged), number(used), number(quota.amount()), window(quota)]
+                }
+            };
+            let idle = match kind {
+                Kind::Concurrent => numbers[0] == 0,
+                Kind::TokenBucket => numbers[1] == 0 && numbers[2] == 0,
+                _ => numbers[0] == numbers[1],
+            };
+            if !idle {
+                counts |= kind != Kind::Concurrent;
+                request.lines.push(Line { account: Arc::clone(&draft.account), kind, numbers });
+            }
+        }
+        // Giving back slots twice changes nothing, so it needs no mark.
+        let first = request.lines.first()?;
+        let mark = counts.then(|| Names::mark(&first.account, lease.id).into());
+        // What lives in several slots was charged at several times, of which a lease tells the last.
+        let give_or_take = if self.slots().len() > 1 { APART } else { 0 };
+        let taken_at = micros(lease.taken_at);
+        request.verb = Verb::Settle { lease: lease.id, taken_at, give_or_take, mark };
+        Some(request)
+    }
+
+    /// The slots that a lease holds, to be held for longer.
+    pub(crate) fn holding(&self, lease: u64, lines: &[usize]) -> Option<Request> {
+        let taken = self.asking(Verb::Take { lease }, lines);
+        taken.release().map(|release| Request { verb: Verb::Renew { lease }, ..release })
+    }
+
+    fn first(&self, line: usize) -> &'c Charge {
+        &self.charges[self.lines[line].charges[0]]
+    }
+
+    fn costly(&self, draft: &Draft) -> impl Iterator<Item = &'c Charge> {
+        let charges = draft.charges.iter().map(|index| &self.charges[*index]);
+        charges.filter(|charge| !charge.cost.is_zero()).collect::<SmallVec<[_; 4]>>().into_iter()
+    }
+}
+
+/// The same charges with windows of whole microseconds, rounded up: what Redis' clock can tell apart.
+pub(crate) fn in_micros(charges: &[Charge]) -> SmallVec<[Charge; 4]> {
+    let whole = |charge: &Charge| {
+        let window = charge.quota.window();
+        let rounds = charge.quota.algorithm() != Algorithm::TokenBucket
+            && !window.subsec_nanos().is_multiple_of(1_000);
+        let quota = if rounds { rounded(charge.quota) } else { charge.quota };
+        Charge { quota, ..charge.clone() }
+    };
+    charges.iter().map(whole).collect()
+}
+
+fn rounded(quota: Quota) -> Quota {
+    let nanos = quota.window().as_nanos().div_ceil(1_000) * 1_000;
+    let window = std::time::Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
+    let rounded = Quota::new(quota.amount(), window)
+        .and_then(|rounded| rounded.with_algorithm(quota.algorithm()))
+        .and_then(|rounded| rounded.with_unit(quota.unit()));
+    // The longest window of all is whole microseconds, so a rounded one is never too long.
+    rounded.unwrap_or(quota)
+}
+
+fn window(quota: &Quota) -> i64 {
+    number(u64::try_from(quota.window().as_micros()).unwrap_or(MOST))
+}
+
+/// At most what a double counts exactly.
+fn number(number: u64) -> i64 {
+    i64::try_from(number.min(MOST)).unwrap_or(i64::MAX)
+}
+
+/// How far apart in time, in microseconds, the parts of one take can be.
+const APART: u64 = 1_000_000;
+const _: () = assert!(TICKS == 16_000, "the script's FRACTION");

@@ -1,0 +1,133 @@
+//! A store to be set up.
+
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+
+use sluicegate::{ManualClock, StoreError};
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, watch},
+};
+
+use crate::{
+    RedisStore,
+    address::{Address, Kind},
+    counts::Counters,
+    courier::{Courier, Settings},
+    leases::Leases,
+    link::Servers,
+    names::Names,
+};
+
+/// A [`RedisStore`] to be set up.
+#[must_use = "a store is opened by `open`"]
+pub struct RedisStoreBuilder {
+    address: Address,
+    prefix: String,
+    secret: Vec<u8>,
+    readable: bool,
+    timeout: Duration,
+    lease: Duration,
+    ca: Option<PathBuf>,
+    clock: Option<ManualClock>,
+}
+
+impl RedisStoreBuilder {
+    pub(crate) fn new(url: &str) -> Result<Self, StoreError> {
+        Ok(Self {
+            address: Address::parse(url)?,
+            prefix: "sluicegate".to_owned(),
+            secret: Vec::new(),
+            readable: false,
+            timeout: Duration::from_millis(10),
+            lease: Duration::from_secs(30),
+            ca: None,
+            clock: None,
+        })
+    }
+
+    /// What the names of all its keys begin with: `sluicegate` unless it is given. Stores with the same prefix share
+    /// accounts. Braces and blanks are left out.
+    pub fn prefix(mut self, prefix: &str) -> Self {
+        self.prefix = prefix.chars().filter(|c| c.is_ascii_graphic() && !"{}".contains(*c)).collect();
+        self
+    }
+
+    /// Keys the hash of identities, so that nobody who reads Redis can find out whose account is whose by trying. The
+    /// same for all instances that share accounts.
+    pub fn secret(mut self, secret: &[u8]) -> Self {
+        secret.clone_into(&mut self.secret);
+        self
+    }
+
+    /// Whether keys tell in clear whose accounts they are: for debugging.
+    pub fn readable_keys(mut self, readable: bool) -> Self {
+        self.readable = readable;
+        self
+    }
+
+    /// How long a take waits for Redis: 10 ms unless it is given. After that it is an error, and may have been done.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// How long slots of concurrent limits stay taken when their holder is gone without a word: 30 s unless it is given,
+    /// and at least a second. A holder that lives renews its leases three times in this time.
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.lease = lease.max(Duration::from_secs(1));
+        self
+    }
+
+    /// A file of certificates in PEM that TLS trusts instead of the system's.
+    pub fn ca(mut self, ca: impl Into<PathBuf>) -> Self {
+        self.ca = Some(ca.into());
+        self
+    }
+
+    /// Tells the time instead of Redis, for tests. Its epoch is the beginning of 2020; move it beyond the real time
+    /// first, or Redis forgets accounts before their time. Leases are still renewed by real time.
+    pub fn clock(mut self, clock: ManualClock) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Opens the store: its task runs on this runtime and connects in the background. The store's own futures run
+    /// anywhere.
+    ///
+    /// # Errors
+    ///
+    /// When a setting makes no sense, or the file of certificates cannot be read.
+    pub fn open(self, runtime: &Handle) -> Result<RedisStore, StoreError> {
+        let servers = Servers::new(&self.address, self.ca.as_deref())?;
+        let cluster = matches!(self.address.kind, Kind::Cluster(_));
+        let names = Names::new(&self.prefix, &self.secret, self.readable, cluster);
+        let (leases, counters) = (Arc::new(Leases::default()), Arc::new(Counters::default()));
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let settings = Settings {
+            address: self.address.clone(),
+            servers,
+            timeout: self.timeout,
+            lease: self.lease,
+            clock: self.clock,
+        };
+        let (running, ended) = watch::channel(());
+        let (courier_leases, courier_counters) = (Arc::clone(&leases), Arc::clone(&counters));
+        let outgoing = sender.downgrade();
+        runtime.spawn(async move {
+            Courier::new(settings, (outgoing, receiver), courier_leases, courier_counters).run().await;
+            drop(running);
+        });
+        RedisStore::new(self.address, names, sender, leases, counters, ended)
+    }
+}
+
+impl fmt::Debug for RedisStoreBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStoreBuilder")
+            .field("address", &self.address)
+            .field("prefix", &self.prefix)
+            .field("timeout", &self.timeout)
+            .field("lease", &self.lease)
+            .finish_non_exhaustive()
+    }
+}

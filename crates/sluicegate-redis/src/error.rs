@@ -1,0 +1,93 @@
+//! What went wrong, and what to do.
+
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+use sluicegate::StoreError;
+
+use crate::address::Address;
+
+/// What an error of Redis means to whoever runs it.
+pub(crate) fn explained(error: &RedisError, address: &Address) -> StoreError {
+    let at = format!("Redis at {address}");
+    let says = error.detail().unwrap_or_default();
+    let person = |message: String| StoreError::misconfigured(message).because(error.clone());
+    let nobody = |message: String| StoreError::new(message).because(error.clone());
+    match (error.kind(), error.code()) {
+        (ErrorKind::AuthenticationFailed, _) | (_, Some("WRONGPASS" | "NOAUTH")) => person(format!(
+            "{at} does not accept the username and password of store.url; correct them (a `/`, `@`, `:` or `%` in a \
+             password is percent-encoded)"
+        )),
+        (ErrorKind::Server(ServerErrorKind::NoPerm), _) => person(format!(
+            "{at} does not let this user do what a limiter does ({says}); allow it the keys of store.prefix and the \
+             commands EVAL, EVALSHA, MGET, SET, DEL, EXISTS, PEXPIREAT, TIME and those of sorted sets"
+        )),
+        (ErrorKind::Server(ServerErrorKind::ReadOnly), _) => person(format!(
+            "{at} is a read-only replica; give the primary's address in store.url, or redis+sentinel:// or \
+             redis+cluster://, which find it"
+        )),
+        (ErrorKind::Server(ServerErrorKind::BusyLoading), _) => {
+            nobody(format!("{at} is still loading its data"))
+        }
+        (ErrorKind::Server(ServerErrorKind::CrossSlot | ServerErrorKind::Moved), _) => {
+            person(format!("{at} is part of a cluster; write redis+cluster:// for redis:// in store.url"))
+        }
+        (_, Some("OOM")) => nobody(format!(
+            "{at} is full and accepts no writes; raise its maxmemory (and keep maxmemory-policy noeviction)"
+        )),
+        (ErrorKind::MasterNameNotFoundBySentinel, _) => {
+            person(format!("{at} is unknown: the sentinels know no primary of this name"))
+        }
+        (ErrorKind::RESP3NotSupported | ErrorKind::InvalidClientConfig, _) => {
+            person(format!("{at}: {error}"))
+        }
+        (ErrorKind::Parse, _) => person(format!(
+            "what answers at {at} does not speak the Redis protocol; check host, port and TLS in store.url"
+        )),
+        (ErrorKind::Io, _) if is_tls(error) => person(format!(
+            "no TLS with {at}: {}; check that the port is the one for TLS (rediss://), and that its certificate is \
+             for this host and signed by an authority of the system or of store.ca",
+            innermost(error)
+        )),
+        (ErrorKind::Io, _) if error.is_timeout() => nobody(format!("{at} does not answer in time")),
+        (ErrorKind::Io | ErrorKind::ClusterConnectionNotFound, _) => {
+            nobody(format!("no connection to {at}: {}", innermost(error)))
+        }
+        (_, Some("ERR")) if says.contains("unknown command") => person(format!(
+            "{at} does not know a command that a limiter needs ({says}); use Redis 6.2 or later, or Valkey"
+        )),
+        (_, Some(code)) => nobody(format!("{at} answered {code}: {says}")),
+        _ => nobody(format!("{at}: {error}")),
+    }
+}
+
+/// Whether nothing can be asked over this connection any more, or of this server.
+pub(crate) fn ends_connection(error: &RedisError) -> bool {
+    let demoted = matches!(
+        error.kind(),
+        ErrorKind::Server(
+            ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown | ServerErrorKind::BusyLoading
+        )
+    );
+    demoted || error.is_unrecoverable_error() || error.is_timeout() || error.is_io_error()
+}
+
+/// Whether it was TLS that failed, and not the network below it.
+fn is_tls(error: &RedisError) -> bool {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = source {
+        if error.is::<rustls::Error>() {
+            return true;
+        }
+        // An I/O error hides what it holds from `source`.
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        source = inner.map(|inner| inner as _).or_else(|| error.source());
+    }
+    false
+}
+
+fn innermost(error: &RedisError) -> String {
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}

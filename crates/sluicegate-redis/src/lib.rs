@@ -1,0 +1,69 @@
+//! Sluicegate's accounts in Redis or Valkey: what many instances spend comes out of one account.
+//!
+//! ```no_run
+//! use sluicegate::{Charge, Limiter, Quota};
+//! use sluicegate_redis::RedisStore;
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let store = RedisStore::builder("redis://127.0.0.1:6379")?.open(&tokio::runtime::Handle::current())?;
+//! store.check().await?;
+//! let limiter = Limiter::new(store);
+//! let quota: Quota = "10/minute".parse()?;
+//! if limiter.take(&[Charge::new("predict|alice", quota)]).await?.is_allowed() {
+//!     println!("come in");
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is decided where
+//!
+//! One call of one script takes all charges of a request, or none, of all algorithms, by Redis' own clock, in whole
+//! numbers; and it does so for all requests that wait at that moment. It answers how each account stood; balances
+//! and waits are worked out from that by the engine, the same way as in memory. Decisions are the same as in
+//! memory, to the tick, where Redis' clock of whole microseconds can tell moments apart. Redis 6.2 or Valkey is
+//! needed. Amounts of counters and of concurrent limits end below 2^53.
+//!
+//! A key expires when its account is idle, which is as good as none. Times come from Redis, so instances need no
+//! clocks that agree. When a primary fails over, what its replica had not seen yet is forgotten: at most one burst
+//! more of each account.
+//!
+//! # Clusters
+//!
+//! Keys whose second part is the same (`rpm|alice` and `tpm|alice`) live in one slot and are taken in one step. Charges
+//! that live in several slots are taken in each at once, and given back where another denies: never more is admitted
+//! than there is, and for the moment in between less may be.
+//!
+//! # Leases
+//!
+//! Slots of concurrent limits are held by leases that end by themselves (30 s), and that this store renews for as long as
+//! they are neither settled nor released. What a crashed instance held comes back when its leases end.
+//!
+//! # When Redis does not answer
+//!
+//! A take is an error after its timeout (10 ms); it may have been done, and counts as done, except for its slots, which
+//! are given back. Settlements and releases are carried until they arrive, each once: for 45 s after the first
+//! try, and as long as it takes where none was possible.
+
+mod address;
+mod bill;
+mod builder;
+mod call;
+mod counts;
+mod courier;
+mod error;
+mod job;
+mod leases;
+mod link;
+mod micros;
+mod names;
+mod reply;
+mod request;
+mod store;
+
+pub use builder::RedisStoreBuilder;
+pub use counts::Counts;
+pub use store::RedisStore;
+
+/// What the script counts to: the integers that doubles hold exactly.
+const MOST: u64 = 1 << 53;

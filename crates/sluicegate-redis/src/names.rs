@@ -1,0 +1,160 @@
+//! What accounts are called in Redis.
+
+use std::fmt::{self, Write};
+
+use sha2::{Digest, Sha256};
+use sluicegate::{Algorithm, Key};
+
+/// Gives accounts their names: `PREFIX:1:{TAG}:FINGERPRINT:KIND`.
+///
+/// The 1 is the version of what is kept there. The tag is the same for all keys whose second part is (`rpm|alice` and
+/// `tpm|alice`): in a cluster they live together, and are taken in one step. The fingerprint is 128 bits of a SHA-256 of
+/// the secret and the key, so that no name tells whose account it is; who knows the secret, or where there is none, can
+/// try every name of a small set, such as addresses.
+#[derive(Clone)]
+pub(crate) struct Names {
+    prefix: String,
+    /// The state of the hash after the secret, so that each key costs one block.
+    keyed: Sha256,
+    readable: bool,
+    cluster: bool,
+}
+
+/// What is called so.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Kind {
+    TokenBucket,
+    FixedWindow,
+    SlidingWindow,
+    SlidingLog,
+    Concurrent,
+    /// That a request was settled.
+    Mark,
+}
+
+impl Names {
+    pub(crate) fn new(prefix: &str, secret: &[u8], readable: bool, cluster: bool) -> Self {
+        let mut keyed = Sha256::new();
+        // Whole blocks: a short secret is padded, a long one is hashed, as HMAC does.
+        let mut block = [0; 64];
+        match block.get_mut(..secret.len()) {
+            Some(start) => start.copy_from_slice(secret),
+            None => block[..32].copy_from_slice(&Sha256::digest(secret)),
+        }
+        keyed.update(block);
+        Self { prefix: prefix.to_owned(), keyed, readable, cluster }
+    }
+
+    /// The name of a key's account, and the cluster's slot where it lives.
+    pub(crate) fn account(&self, key: &Key, algorithm: Algorithm) -> (String, u16) {
+        let tag = tag(key.as_str());
+        let mut name = self.begin(tag);
+        let end = name.find('}').unwrap_or(name.len());
+        let slot = self.slot(&name[..end]);
+        name.push(':');
+        match self.readable {
+            true => escaped(&mut name, key.as_str()),
+            false => hexadecimal(&mut name, &self.hash(key.as_str())[..16]),
+        }
+        name.push(':');
+        name.push(char::from(Kind::from(algorithm).letter()));
+        (name, slot)
+    }
+
+    /// The name of the mark of a lease's settlement, in the slot of this account.
+    pub(crate) fn mark(account: &str, lease: u64) -> String {
+        let tag = account.find('}').map_or(account, |end| &account[..=end]);
+        format!("{tag}:{lease:016x}:m")
+    }
+
+    /// `PREFIX:1:{TAG}`
+    fn begin(&self, tag: &str) -> String {
+        let mut name = String::with_capacity(self.prefix.len() + 64);
+        name.push_str(&self.prefix);
+        name.push_str(":1:{");
+        match self.readable {
+            true => escaped(&mut name, tag),
+            // As long as it takes to spread over a cluster's slots.
+            false => hexadecimal(&mut name, &self.hash(tag)[..4]),
+        }
+        name.push('}');
+        name
+    }
+
+    fn slot(&self, name: &str) -> u16 {
+        let tag = name.find('{').map_or("", |start| &name[start + 1..]);
+        match self.cluster {
+            true => crc16::State::<crc16::XMODEM>::calculate(tag.as_bytes()) % SLOTS,
+            false => 0,
+        }
+    }
+
+    fn hash(&self, text: &str) -> [u8; 32] {
+        self.keyed.clone().chain_update(text.as_bytes()).finalize().into()
+    }
+}
+
+impl fmt::Debug for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Names").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
+}
+
+impl Kind {
+    /// How the script calls it.
+    pub(crate) fn letter(self) -> u8 {
+        match self {
+            Self::TokenBucket => b't',
+            Self::FixedWindow => b'f',
+            Self::SlidingWindow => b's',
+            Self::SlidingLog => b'g',
+            Self::Concurrent => b'c',
+            Self::Mark => b'm',
+        }
+    }
+}
+
+impl From<Algorithm> for Kind {
+    fn from(algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::TokenBucket => Self::TokenBucket,
+            Algorithm::FixedWindow => Self::FixedWindow,
+            Algorithm::SlidingWindow => Self::SlidingWindow,
+            Algorithm::SlidingLog => Self::SlidingLog,
+            Algorithm::Concurrent => Self::Concurrent,
+        }
+    }
+}
+
+/// What keeps accounts together: the second part of a key, or all of one that has no parts.
+fn tag(key: &str) -> &str {
+    match key.split_once('|') {
+        Some((_, rest)) => rest.split_once('|').map_or(rest, |(tag, _)| tag),
+        None => key,
+    }
+}
+
+fn hexadecimal(name: &mut String, bytes: &[u8]) {
+    for byte in bytes {
+        // Writing to a string never fails.
+        let _ = write!(name, "{byte:02x}");
+    }
+}
+
+/// Readable, and nothing in it that means something to Redis or to a terminal. Never empty: an empty tag is none.
+fn escaped(name: &mut String, text: &str) {
+    name.push('=');
+    for byte in text.bytes() {
+        match byte {
+            b'{' | b'}' | b'%' => {}
+            _ if byte.is_ascii_graphic() => {
+                name.push(char::from(byte));
+                continue;
+            }
+            _ => {}
+        }
+        let _ = write!(name, "%{byte:02X}");
+    }
+}
+
+const SLOTS: u16 = 16_384;

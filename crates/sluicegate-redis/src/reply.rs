@@ -1,0 +1,126 @@
+//! What the script answered.
+
+use redis::Value;
+use sluicegate::{
+    Charge, Cost, Timestamp,
+    accounts::{AnyAccount, FixedWindow, SlidingLog, SlidingWindow, Slots, TokenBucket},
+};
+use smallvec::SmallVec;
+
+use crate::{
+    micros::timestamp,
+    names::Kind,
+    request::{Request, Verb},
+};
+
+/// What the script answered to one request.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Reply {
+    /// It was done, or denied, at this time (in microseconds since 1970); and how the accounts stood before.
+    Done { now: u64, admitted: bool, numbers: SmallVec<[u64; 8]> },
+    /// The keys hold something else.
+    Foreign(String),
+}
+
+/// The answers to a batch, read one after the other.
+pub(crate) struct Replies {
+    now: u64,
+    values: std::vec::IntoIter<Value>,
+}
+
+impl Replies {
+    /// The answers in what the script returned; `None` when that makes no sense.
+    pub(crate) fn of(value: Value) -> Option<Self> {
+        let Value::Array(values) = value else { return None };
+        let mut values = values.into_iter();
+        let now = number(&values.next()?)?;
+        Some(Self { now, values })
+    }
+
+    /// The answer to the next request.
+    pub(crate) fn next(&mut self, request: &Request) -> Option<Reply> {
+        let admitted = match self.number()? {
+            0 => false,
+            1 => true,
+            _ => {
+                return match self.values.next()? {
+                    Value::BulkString(text) => {
+                        Some(Reply::Foreign(String::from_utf8_lossy(&text).into_owned()))
+                    }
+                    _ => None,
+                };
+            }
+        };
+        let mut numbers = SmallVec::new();
+        if matches!(request.verb, Verb::Take { .. } | Verb::Look) {
+            for line in &request.lines {
+                let count = match line.kind {
+                    Kind::Concurrent | Kind::Mark => 1,
+                    Kind::TokenBucket => 2,
+                    Kind::FixedWindow => 3,
+                    Kind::SlidingWindow => 4,
+                    Kind::SlidingLog => {
+                        let charges = self.number()?;
+                        numbers.push(charges);
+                        usize::try_from(charges).ok()?.checked_mul(2)? + 1
+                    }
+                };
+                for _ in 0..count {
+                    numbers.push(self.number()?);
+                }
+            }
+        }
+        Some(Reply::Done { now: self.now, admitted, numbers })
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        number(&self.values.next()?)
+    }
+}
+
+/// The accounts of a request's lines, from the numbers in its answer; each line with a charge that is on it.
+pub(crate) fn accounts<'c>(
+    lines: impl Iterator<Item = (Kind, &'c Charge)>,
+    numbers: &[u64],
+) -> Option<SmallVec<[AnyAccount; 4]>> {
+    let mut numbers = numbers.iter().copied();
+    lines.map(|(kind, charge)| account(kind, charge, &mut numbers)).collect()
+}
+
+fn account(kind: Kind, charge: &Charge, numbers: &mut impl Iterator<Item = u64>) -> Option<AnyAccount> {
+    let quota = &charge.quota;
+    Some(match kind {
+        Kind::TokenBucket => {
+            let (at, fraction) = (timestamp(numbers.next()?), numbers.next()?);
+            AnyAccount::TokenBucket(TokenBucket::full_at(Timestamp::from_ticks(
+                at.ticks().saturating_add(fraction),
+            )))
+        }
+        Kind::FixedWindow => {
+            let (ends, count, idle_at) = (numbers.next()?, numbers.next()?, numbers.next()?);
+            AnyAccount::FixedWindow(FixedWindow::of(quota, timestamp(ends), count, timestamp(idle_at)))
+        }
+        Kind::SlidingWindow => {
+            let begins = timestamp(numbers.next()?);
+            let counts = [numbers.next()?, numbers.next()?];
+            let idle_at = timestamp(numbers.next()?);
+            AnyAccount::SlidingWindow(SlidingWindow::of(quota, begins, counts, idle_at))
+        }
+        Kind::SlidingLog => {
+            let mut charges = Vec::new();
+            for _ in 0..numbers.next()? {
+                charges.push((timestamp(numbers.next()?), Cost::new(numbers.next()?)));
+            }
+            AnyAccount::SlidingLog(SlidingLog::of(quota, charges, timestamp(numbers.next()?)))
+        }
+        Kind::Concurrent => AnyAccount::Concurrent(Slots::held(numbers.next()?)),
+        Kind::Mark => return None,
+    })
+}
+
+fn number(value: &Value) -> Option<u64> {
+    match value {
+        Value::Int(number) => u64::try_from(*number).ok(),
+        _ => None,
+    }
+}

@@ -1,0 +1,54 @@
+//! What is asked of the script.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::names::Kind;
+
+/// One request to the script: accounts that live in one slot, and what is done with them, together.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) verb: Verb,
+    pub(crate) slot: u16,
+    pub(crate) lines: SmallVec<[Line; 4]>,
+}
+
+/// What is done.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Verb {
+    /// Takes every line, or none.
+    Take { lease: u64 },
+    /// Tells how the accounts stand.
+    Look,
+    /// Replaces what a lease was charged at this time, give or take so much (both in microseconds); and gives back its
+    /// slots. It leaves the mark, if there is any, so that it does nothing the second time.
+    Settle { lease: u64, taken_at: u64, give_or_take: u64, mark: Option<Arc<str>> },
+    /// Lets a lease hold its slots for longer.
+    Renew { lease: u64 },
+}
+
+/// One account, and the numbers that the script wants with it.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    pub(crate) account: Arc<str>,
+    pub(crate) kind: Kind,
+    pub(crate) numbers: SmallVec<[i64; 4]>,
+}
+
+impl Request {
+    /// Whether it is tried again until it is done: what was spent must not stay wrong.
+    pub(crate) fn is_durable(&self) -> bool {
+        matches!(self.verb, Verb::Settle { .. })
+    }
+
+    /// What gives back the slots that this request takes, if it takes any.
+    pub(crate) fn release(&self) -> Option<Self> {
+        let Verb::Take { lease } = self.verb else { return None };
+        let held = self.lines.iter().filter(|line| line.kind == Kind::Concurrent && line.numbers[0] > 0);
+        let lines: SmallVec<[Line; 4]> =
+            held.map(|line| Line { numbers: line.numbers[..1].into(), ..line.clone() }).collect();
+        let verb = Verb::Settle { lease, taken_at: 0, give_or_take: 0, mark: None };
+        (!lines.is_empty()).then_some(Self { verb, slot: self.slot, lines })
+    }
+}

@@ -1,0 +1,276 @@
+//! A store in Redis or Valkey.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use futures_util::future::join_all;
+use sluicegate::{
+    Algorithm, Charge, Cost, Decision, Key, Lease, Quota, Store, StoreError, Taken, Timestamp,
+    accounts::{AnyAccount, Snapshot, Verdict},
+};
+use smallvec::SmallVec;
+use tokio::sync::{mpsc, watch};
+
+use crate::{
+    Counts, RedisStoreBuilder,
+    address::Address,
+    bill::{Bill, in_micros},
+    counts::Counters,
+    job::{Answer, Awaited, Job},
+    leases::Leases,
+    micros::{TICKS, timestamp},
+    names::Names,
+    reply::{Reply, accounts},
+    request::{Request, Verb},
+};
+
+/// A store in Redis or Valkey: one server, what Sentinel says is the primary, or a Cluster.
+///
+/// Its futures can be awaited on any runtime or none: a task of its own does what they wait for.
+pub struct RedisStore {
+    address: Address,
+    names: Names,
+    jobs: mpsc::UnboundedSender<Job>,
+    leases: Arc<Leases>,
+    counters: Arc<Counters>,
+    next_lease: AtomicU64,
+    ended: watch::Receiver<()>,
+}
+
+/// What one slot of the cluster said to the lines that live there.
+struct Said<'l> {
+    lines: &'l [usize],
+    request: Request,
+    now: u64,
+    admitted: bool,
+    accounts: SmallVec<[AnyAccount; 4]>,
+}
+
+impl RedisStore {
+    /// A store to be set up, at this URL: `redis://[USER:PASSWORD@]HOST[:PORT][/DB]`, `redis+unix:///PATH`,
+    /// `redis+sentinel://HOST[:PORT][,…]/NAME[/DB]` or `redis+cluster://HOST[:PORT][,…]`; `rediss` where it is TLS, and
+    /// `valkey` as well as `redis`.
+    ///
+    /// # Errors
+    ///
+    /// When it is no such URL.
+    pub fn builder(url: &str) -> Result<RedisStoreBuilder, StoreError> {
+        RedisStoreBuilder::new(url)
+    }
+
+    pub(crate) fn new(
+        address: Address,
+        names: Names,
+        jobs: mpsc::UnboundedSender<Job>,
+        leases: Arc<Leases>,
+        counters: Arc<Counters>,
+        ended: watch::Receiver<()>,
+    ) -> Result<Self, StoreError> {
+        // Leases of different instances must not be the same: each counts from a place of its own in 64 bits.
+        let first = getrandom::u64().map_err(|error| {
+            StoreError::misconfigured(format!("the system gives no random numbers: {error}"))
+        })?;
+        Ok(Self { address, names, jobs, leases, counters, next_lease: AtomicU64::new(first), ended })
+    }
+
+    /// Asks Redis once, for everything that a take needs: a connection, a login, the script, the right to write.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong; it is a [misconfiguration](StoreError::is_misconfiguration) where waiting does not help.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        let second = Quota::new(1_000_000, Duration::from_secs(1))
+            .map_err(|error| StoreError::misconfigured("the quota of the check is wrong").because(error))?;
+        let charges = [Charge::new(Key::of(["check"]), second)];
+        let bill = Bill::of(&charges, &self.names)?;
+        let request = bill.asking(Verb::Take { lease: 0 }, &[0]);
+        self.ask(Job::patient(request)).await.map(drop)
+    }
+
+    /// What was done so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Counts {
+            takes: read(&self.counters.takes),
+            round_trips: read(&self.counters.round_trips),
+            lost_settlements: read(&self.counters.lost_settlements),
+            live_leases: self.leases.len(),
+        }
+    }
+
+    /// Resolves when the store was dropped and its task has settled what was left, at most a second later. A runtime
+    /// that is only there for this store can stop then.
+    pub fn ended(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut ended = self.ended.clone();
+        async move {
+            // An error is the end: nothing is ever sent.
+            while ended.changed().await.is_ok() {}
+        }
+    }
+
+    /// Asks for the lines of each slot at once.
+    async fn ask_all<'l>(
+        &self,
+        bill: &Bill<'_>,
+        slots: &'l [SmallVec<[usize; 4]>],
+        verb: &Verb,
+    ) -> Result<SmallVec<[Said<'l>; 1]>, StoreError> {
+        self.counters.takes.fetch_add(1, Ordering::Relaxed);
+        if let [lines] = slots {
+            return Ok([self.ask_one(bill, lines, verb).await?].into_iter().collect());
+        }
+        let said = join_all(slots.iter().map(|lines| self.ask_one(bill, lines, verb))).await;
+        let (mut heard, mut failed) = (SmallVec::new(), None);
+        for said in said {
+            match said {
+                Ok(said) => heard.push(said),
+                Err(error) => failed = Some(error),
+            }
+        }
+        match failed {
+            None => Ok(heard),
+            Some(error) => {
+                // What was charged stays charged, as it may have been in the slot that said nothing.
+                for said in heard.iter().filter(|said| said.admitted) {
+                    self.send(said.request.release());
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn ask_one<'l>(
+        &self,
+        bill: &Bill<'_>,
+        lines: &'l [usize],
+        verb: &Verb,
+    ) -> Result<Said<'l>, StoreError> {
+        let request = bill.asking(verb.clone(), lines);
+        let (now, admitted, numbers) = match self.ask(Job::new(request.clone())).await?.claim() {
+            Reply::Done { now, admitted, numbers } => (now, admitted, numbers),
+            Reply::Foreign(what) => return Err(self.foreign(&what)),
+        };
+        match accounts(lines.iter().map(|line| bill.line(*line)), &numbers) {
+            Some(accounts) => Ok(Said { lines, request, now, admitted, accounts }),
+            None => Err(self.foreign("the script answered something else")),
+        }
+    }
+
+    async fn ask(&self, (job, answer): (Job, Awaited)) -> Result<Answer, StoreError> {
+        // Where the task has ended, the answer's sender is dropped with the job.
+        drop(self.jobs.send(job));
+        answer.await.unwrap_or_else(|_| Err(StoreError::new("the runtime of the store was shut down")))
+    }
+
+    fn send(&self, request: Option<Request>) {
+        if let Some(request) = request {
+            // It fails only when the runtime is gone, and all connections with it.
+            drop(self.jobs.send(Job::unattended(request)));
+        }
+    }
+
+    fn foreign(&self, what: &str) -> StoreError {
+        StoreError::misconfigured(format!(
+            "in Redis at {}, {what}; delete it, or give this limiter a store.prefix of its own",
+            self.address
+        ))
+    }
+}
+
+impl Store for RedisStore {
+    async fn take(&self, charges: &[Charge]) -> Result<Decision<Taken>, StoreError> {
+        let lease = self.next_lease.fetch_add(1, Ordering::Relaxed);
+        if charges.is_empty() {
+            let lease = Lease { id: lease, taken_at: system_time(), local: false };
+            return Ok(Decision::Allow(Taken { balances: SmallVec::new(), lease }));
+        }
+        let charges = in_micros(charges);
+        let bill = Bill::of(&charges, &self.names)?;
+        let slots = bill.slots();
+        let verb = if bill.never_fits() { Verb::Look } else { Verb::Take { lease } };
+        let said = self.ask_all(&bill, &slots, &verb).await?;
+
+        let mut accounts: SmallVec<[(AnyAccount, Timestamp); 4]> = SmallVec::new();
+        for place in bill.places() {
+            let of_line = said.iter().find_map(|said| {
+                let at = said.lines.iter().position(|line| line == place)?;
+                Some((said.accounts[at].clone(), timestamp(said.now)))
+            });
+            accounts.extend(of_line);
+        }
+        let verdict = Verdict::of(&charges, &Snapshot { charges: &charges, accounts }).in_steps_of(TICKS);
+        let taken_at = said.iter().map(|said| timestamp(said.now)).max().unwrap_or_default();
+        let lease = Lease { id: lease, taken_at, local: false };
+        let admitted = said.iter().all(|said| said.admitted);
+        if admitted != verdict.admits() && verb != Verb::Look {
+            return Err(self.foreign("the script decides otherwise than this version of the limiter does"));
+        }
+        if !admitted {
+            // Other slots may have admitted their part: it is given back.
+            for said in said.iter().filter(|said| said.admitted) {
+                let nothing: SmallVec<[Cost; 4]> = charges.iter().map(|_| Cost::ZERO).collect();
+                let at = Lease { taken_at: timestamp(said.now), ..lease };
+                self.send(bill.settling(at, &nothing, said.lines));
+            }
+        } else if charges.iter().any(holds_slots) {
+            let renewals = slots.iter().filter_map(|lines| bill.holding(lease.id, lines)).collect();
+            self.leases.hold(lease.id, renewals);
+        }
+        Ok(verdict.decision(lease))
+    }
+
+    async fn settle(&self, charges: &[Charge], lease: Lease, actual: &[Cost]) -> Result<(), StoreError> {
+        self.leases.end(lease.id);
+        let charges = in_micros(charges);
+        let bill = Bill::of(&charges, &self.names)?;
+        let slots = bill.slots();
+        let requests = slots.iter().filter_map(|lines| bill.settling(lease, actual, lines));
+        // All are on their way before any is waited for, so that they are settled though nobody waits.
+        let answers: SmallVec<[Awaited; 1]> = requests
+            .map(|request| {
+                let (job, answer) = Job::new(request);
+                drop(self.jobs.send(job));
+                answer
+            })
+            .collect();
+        for answer in answers {
+            let gone = || Err(StoreError::new("the runtime of the store was shut down"));
+            if let Reply::Foreign(what) = answer.await.unwrap_or_else(|_| gone())?.claim() {
+                return Err(self.foreign(&what));
+            }
+        }
+        Ok(())
+    }
+
+    fn release(&self, charges: &[Charge], lease: Lease) {
+        self.leases.end(lease.id);
+        let held: SmallVec<[Charge; 4]> =
+            charges.iter().filter(|charge| holds_slots(charge)).cloned().collect();
+        let Ok(bill) = Bill::of(&held, &self.names) else { return };
+        for lines in bill.slots() {
+            self.send(bill.settling(lease, &[], &lines));
+        }
+    }
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+fn holds_slots(charge: &Charge) -> bool {
+    charge.quota.algorithm() == Algorithm::Concurrent && !charge.cost.is_zero()
+}
+
+fn system_time() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    timestamp(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
+}
