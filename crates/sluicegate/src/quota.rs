@@ -4,7 +4,7 @@ mod error;
 mod parse;
 mod text;
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 pub use error::QuotaError;
 
@@ -21,7 +21,7 @@ use crate::{
 ///
 /// ```
 /// use sluicegate::{Algorithm, Quota, Unit};
-/// use std::time::Duration;
+/// use std::{num::NonZeroU32, time::Duration};
 ///
 /// let quota: Quota = "100 items per 5 minutes burst 20".parse()?;
 /// assert_eq!(quota.amount(), 100);
@@ -163,6 +163,30 @@ impl Quota {
             Ok(scaled) if scaled.algorithm != Algorithm::SlidingLog || amount <= Self::MAX_LOG => scaled,
             _ => self,
         }
+    }
+
+    /// One of so many equal shares of the quota, rounded down, but at least one unit where there was one.
+    ///
+    /// Window, unit and algorithm stay. All shares together are never more than the quota where it has a unit for each.
+    ///
+    /// ```
+    /// # use std::num::NonZeroU32;
+    /// use sluicegate::Quota;
+    ///
+    /// let quota: Quota = "10/minute".parse()?;
+    /// let three = NonZeroU32::new(3).ok_or("three is not zero")?;
+    /// assert_eq!(quota.shared(three), "3/minute".parse()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn shared(self, among: NonZeroU32) -> Self {
+        let share = |units: u64| (units / u64::from(among.get())).max(units.min(1));
+        let (amount, burst) = (share(self.amount), share(self.burst));
+        // An amount that is rounded down takes longer to give back its burst; where that is longer than a clock holds,
+        // the share has no burst.
+        self.of(amount, burst, self.algorithm, self.unit)
+            .or_else(|_| self.of(amount, burst.min(1), self.algorithm, self.unit))
+            .unwrap_or(self)
     }
 
     /// Works out what the algorithms need, once, so that no check divides more than it must.

@@ -106,6 +106,22 @@ fn a_quota_changes_only_into_one_that_makes_sense() {
 }
 
 #[test]
+fn a_shared_quota_is_rounded_down_but_keeps_one_unit() {
+    let quota = |text: &str| text.parse::<Quota>().expect("a good quota");
+    let shared = |text, among: u32| quota(text).shared(among.try_into().expect("not zero"));
+    assert_eq!(shared("10/minute burst 5", 2), quota("5/minute burst 2"));
+    assert_eq!(shared("9/minute", 3), quota("3/minute"), "a third of nine is three, whatever a millionth is");
+    assert_eq!(shared("3/minute", 4), quota("1/minute"));
+    assert_eq!(shared("0/minute", 4), quota("0/minute"));
+    assert_eq!(shared("8 concurrent", 3), quota("2 concurrent"));
+    assert_eq!(shared("7 tokens/minute", 1), quota("7 tokens/minute"));
+    // Six at one each ten years would take longer to come back than a clock lasts.
+    let long = quota("19 per 10 years").with_burst(60).expect("a burst of 32 years");
+    let tenth = long.shared(10.try_into().expect("ten"));
+    assert_eq!((tenth.amount(), tenth.burst()), (1, 1));
+}
+
+#[test]
 fn a_scaled_quota_is_rounded_down_but_keeps_one_unit() {
     let quota = |text: &str| text.parse::<Quota>().expect("a good quota");
     assert_eq!(quota("10/minute burst 5").scaled(200_000), quota("2/minute burst 1"));
