@@ -9,6 +9,7 @@
 //! * An admitted request gets a [`Permit`]: settled with what was really used, or dropped, which frees its slots of
 //!   concurrent limits.
 //! * A [`Store`] keeps the balances. [`MemoryStore`] is one, for a single process.
+//! * A [`Fallback`] goes on when a store behind a network does not answer, as each charge's [`Outage`] says.
 //!
 //! ```
 //! use sluicegate::{Charge, Cost, Decision, Limiter, MemoryStore, Quota};
@@ -40,6 +41,7 @@ mod charge;
 mod clock;
 mod cost;
 mod decision;
+mod fallback;
 mod key;
 mod lease;
 mod limiter;
@@ -60,6 +62,7 @@ pub use charge::Charge;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use cost::Cost;
 pub use decision::{Decision, Denial};
+pub use fallback::{Fallback, FallbackBuilder, Transition};
 pub use key::Key;
 pub use lease::{Lease, Taken};
 pub use limiter::Limiter;

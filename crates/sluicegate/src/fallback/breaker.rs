@@ -1,0 +1,206 @@
+//! Whether the store is asked.
+
+use std::{
+    fmt,
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use super::{probe::Probe, transition::Transition};
+use crate::{Clock, StoreError, Timestamp};
+
+/// A circuit breaker: closed while the store answers, open while it does not.
+///
+/// It has no timer. When an open circuit's next probe is due, the next caller is the probe; without callers nobody needs
+/// to know whether the store answers.
+pub(super) struct Breaker<C> {
+    /// The last calls of a closed circuit, the newest in the lowest bit, set where it failed; or [`OPEN`]. Written only
+    /// under the lock of `outage`.
+    calls: AtomicU32,
+    /// When an open circuit's next probe is due, in ticks; [`UNDER_WAY`] while somebody probes.
+    next_probe: AtomicU64,
+    outage: Mutex<Outage>,
+    watch: Box<Watch>,
+    random: RandomState,
+    clock: C,
+}
+
+/// Who is told of transitions.
+pub(super) type Watch = dyn Fn(&Transition) + Send + Sync;
+
+/// Whether a caller may ask the store.
+pub(super) enum Passage<'a, C: Clock> {
+    /// It may.
+    Closed,
+    /// It may, and only it: all depends on what it is answered.
+    Probe(Probe<'a, C>),
+    /// It may not.
+    Open,
+}
+
+/// The outage that goes on, or the last one.
+#[derive(Debug)]
+struct Outage {
+    since: Timestamp,
+    error: StoreError,
+    failed_probes: u32,
+    /// How many random numbers were drawn.
+    drawn: u64,
+}
+
+impl<C: Clock> Breaker<C> {
+    pub(super) fn new(clock: C, watch: Box<Watch>) -> Self {
+        let outage =
+            Outage { since: Timestamp::EPOCH, error: StoreError::new(""), failed_probes: 0, drawn: 0 };
+        Self {
+            calls: AtomicU32::new(0),
+            next_probe: AtomicU64::new(UNDER_WAY),
+            outage: Mutex::new(outage),
+            watch,
+            random: RandomState::new(),
+            clock,
+        }
+    }
+
+    /// Whether the circuit is closed.
+    #[inline]
+    pub(super) fn is_closed(&self) -> bool {
+        self.calls.load(Ordering::Relaxed) != OPEN
+    }
+
+    /// Whether the store is to be asked for a request.
+    #[inline]
+    pub(super) fn passage(&self) -> Passage<'_, C> {
+        if self.is_closed() { Passage::Closed } else { self.passage_while_open() }
+    }
+
+    fn passage_while_open(&self) -> Passage<'_, C> {
+        let due = self.next_probe.load(Ordering::Acquire);
+        // Of all who see that it is due, one makes it its own.
+        let mine = || self.next_probe.compare_exchange(due, UNDER_WAY, Ordering::AcqRel, Ordering::Relaxed);
+        match due != UNDER_WAY && self.clock.now().ticks() >= due && mine().is_ok() {
+            true => Passage::Probe(Probe::of(self)),
+            false => Passage::Open,
+        }
+    }
+
+    /// The store answered a call. An open circuit is not changed by an answer that comes late.
+    #[inline]
+    pub(super) fn succeeded(&self) {
+        // Where no failure is remembered there is nothing to write.
+        if self.calls.load(Ordering::Relaxed) != 0 {
+            let _outage = self.lock();
+            let calls = self.calls.load(Ordering::Relaxed);
+            if calls != OPEN {
+                self.calls.store(and(calls, 0), Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// A call failed. Whether it was the one that opened the circuit.
+    pub(super) fn failed(&self, error: &StoreError) -> bool {
+        let mut outage = self.lock();
+        let calls = match self.calls.load(Ordering::Relaxed) {
+            OPEN => return false,
+            calls => and(calls, 1),
+        };
+        if calls & STREAK != STREAK && calls.count_ones() <= LAST_CALLS / 2 {
+            self.calls.store(calls, Ordering::Relaxed);
+            return false;
+        }
+        let now = self.clock.now();
+        *outage = Outage { since: now, error: copy(error), failed_probes: 0, ..*outage };
+        self.schedule(&mut outage, now);
+        self.calls.store(OPEN, Ordering::Relaxed);
+        (self.watch)(&Transition::Down { error: error.to_string() });
+        true
+    }
+
+    /// The probe was answered.
+    pub(super) fn close(&self) {
+        let outage = self.lock();
+        self.calls.store(0, Ordering::Relaxed);
+        (self.watch)(&Transition::Up { after: self.clock.now().since(outage.since) });
+    }
+
+    /// The probe failed.
+    pub(super) fn stay_open(&self, error: &StoreError) {
+        let mut outage = self.lock();
+        outage.error = copy(error);
+        outage.failed_probes = outage.failed_probes.saturating_add(1);
+        self.schedule(&mut outage, self.clock.now());
+    }
+
+    /// Nobody knows what became of the probe.
+    pub(super) fn probe_later(&self) {
+        self.schedule(&mut self.lock(), self.clock.now());
+    }
+
+    /// The store was not asked after all.
+    pub(super) fn probe_at_once(&self) {
+        self.next_probe.store(self.clock.now().ticks(), Ordering::Release);
+    }
+
+    /// Sets the time of the next probe.
+    fn schedule(&self, outage: &mut Outage, now: Timestamp) {
+        outage.drawn += 1;
+        let least = if outage.failed_probes == 0 { SHORTEST } else { SHORTEST * 2 };
+        // Up to twice as long: instances that lost the store together must not all come back together.
+        let nanoseconds = (u128::from(self.random.hash_one(outage.drawn)) * least.as_nanos()) >> u64::BITS;
+        let jitter = Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(0));
+        self.next_probe.store((now + least + jitter).ticks(), Ordering::Release);
+    }
+
+    /// What a caller is told that may not ask.
+    pub(super) fn error(&self) -> StoreError {
+        let outage = self.lock();
+        let milliseconds = self.clock.now().since(outage.since).as_millis();
+        let message = format!("the store has not answered for {milliseconds} ms: {}", outage.error);
+        match outage.error.is_misconfiguration() {
+            true => StoreError::misconfigured(message),
+            false => StoreError::new(message),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Outage> {
+        // Only a watcher can panic here, when all is written.
+        self.outage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<C> fmt::Debug for Breaker<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Breaker")
+            .field("calls", &self.calls)
+            .field("outage", &self.outage)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The last calls and one more.
+const fn and(calls: u32, failed: u32) -> u32 {
+    (calls << 1 | failed) & ((1 << LAST_CALLS) - 1)
+}
+
+/// The same words, without what caused them.
+fn copy(error: &StoreError) -> StoreError {
+    match error.is_misconfiguration() {
+        true => StoreError::misconfigured(error.to_string()),
+        false => StoreError::new(error.to_string()),
+    }
+}
+
+/// How many calls are remembered: when more than half of them failed, the circuit opens.
+const LAST_CALLS: u32 = 20;
+/// As many failures in a row open it too.
+const STREAK: u32 = 0b1_1111;
+/// In place of the last calls, when the circuit is open.
+const OPEN: u32 = u32::MAX;
+/// In place of the next probe's time.
+const UNDER_WAY: u64 = u64::MAX;
+/// The least time to a probe after an outage began; twice as long after a probe that failed.
+const SHORTEST: Duration = Duration::from_millis(250);

@@ -1,0 +1,82 @@
+//! Setting up a fallback.
+
+use std::{fmt, num::NonZeroU32};
+
+use super::{
+    Fallback, Transition,
+    breaker::{Breaker, Watch},
+    counters::Counters,
+    stand_in::StandIn,
+};
+use crate::{Clock, Store, SystemClock};
+
+/// Sets up a [`Fallback`].
+#[must_use]
+pub struct FallbackBuilder<S, C = SystemClock> {
+    store: S,
+    replicas: NonZeroU32,
+    max_keys: usize,
+    clock: C,
+    watch: Box<Watch>,
+}
+
+impl<S: Store> FallbackBuilder<S> {
+    pub(super) fn new(store: S) -> Self {
+        Self {
+            store,
+            replicas: NonZeroU32::MIN,
+            max_keys: DEFAULT_KEYS,
+            clock: SystemClock::new(),
+            watch: Box::new(|_| ()),
+        }
+    }
+}
+
+impl<S: Store, C: Clock + Clone> FallbackBuilder<S, C> {
+    /// How many instances share the store: in an outage each gives one of so many equal parts of every quota. One,
+    /// unless it is set.
+    pub fn replicas(self, replicas: NonZeroU32) -> Self {
+        Self { replicas, ..self }
+    }
+
+    /// How many keys of each algorithm the memory that stands in must have room for: a million unless it is set, as
+    /// in [`MemoryStoreBuilder::max_keys`](crate::MemoryStoreBuilder::max_keys).
+    pub fn max_keys(self, max_keys: usize) -> Self {
+        Self { max_keys, ..self }
+    }
+
+    /// Follows this clock.
+    pub fn clock<D: Clock + Clone>(self, clock: D) -> FallbackBuilder<S, D> {
+        let Self { store, replicas, max_keys, watch, .. } = self;
+        FallbackBuilder { store, replicas, max_keys, clock, watch }
+    }
+
+    /// Tells this watcher of each transition, once and in order. It is called by the request that made the store's
+    /// state known, and under a lock: it returns soon, and asks nothing of the store.
+    pub fn watch(self, watch: impl Fn(&Transition) + Send + Sync + 'static) -> Self {
+        Self { watch: Box::new(watch), ..self }
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn build(self) -> Fallback<S, C> {
+        Fallback {
+            store: self.store,
+            breaker: Breaker::new(self.clock.clone(), self.watch),
+            stand_in: StandIn::new(self.replicas, self.max_keys, self.clock),
+            counters: Counters::default(),
+        }
+    }
+}
+
+impl<S: fmt::Debug, C> fmt::Debug for FallbackBuilder<S, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FallbackBuilder")
+            .field("store", &self.store)
+            .field("replicas", &self.replicas)
+            .field("max_keys", &self.max_keys)
+            .finish_non_exhaustive()
+    }
+}
+
+const DEFAULT_KEYS: usize = 1_000_000;

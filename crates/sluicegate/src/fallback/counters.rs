@@ -1,0 +1,35 @@
+//! What a fallback counts.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::Outage;
+
+/// What a fallback counts, to be watched and not to be decided by.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) errors: AtomicU64,
+    pub(super) outages: AtomicU64,
+    decided_locally: AtomicU64,
+    allowed: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl Counters {
+    /// Counts a request that was answered by this policy.
+    pub(super) fn count(&self, outage: Outage) {
+        self.of(outage).fetch_add(1, Relaxed);
+    }
+
+    /// The requests that were answered by this policy.
+    pub(super) fn answered(&self, outage: Outage) -> u64 {
+        self.of(outage).load(Relaxed)
+    }
+
+    fn of(&self, outage: Outage) -> &AtomicU64 {
+        match outage {
+            Outage::Local => &self.decided_locally,
+            Outage::Allow => &self.allowed,
+            Outage::Deny => &self.refused,
+        }
+    }
+}

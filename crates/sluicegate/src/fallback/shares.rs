@@ -1,0 +1,48 @@
+//! What one instance takes of a request's charges.
+
+use std::num::NonZeroU32;
+
+use smallvec::SmallVec;
+
+use crate::{Charge, Cost, Outage};
+
+/// The charges of a request whose outage policy is [`Outage::Local`], on one instance's share of their quotas.
+#[derive(Debug, Default)]
+pub(super) struct Shares {
+    /// Each one's place in the request.
+    pub(super) places: SmallVec<[usize; 4]>,
+    /// What must fit for the request to pass.
+    pub(super) charges: SmallVec<[Charge; 4]>,
+    /// What it costs then.
+    pub(super) costs: SmallVec<[Cost; 4]>,
+}
+
+impl Shares {
+    pub(super) fn of(charges: &[Charge], replicas: NonZeroU32) -> Self {
+        let mut shares = Self::default();
+        for (place, charge) in charges.iter().enumerate().filter(|(_, charge)| is_local(charge)) {
+            let on_the_same_account = |other: &Charge| {
+                other.key == charge.key && other.quota.algorithm() == charge.quota.algorithm()
+            };
+            let sum = |charges: &[Charge]| {
+                let units =
+                    charges.iter().filter(|other| on_the_same_account(other)).map(|other| other.cost.units());
+                units.fold(0, u64::saturating_add)
+            };
+            let quota = charge.quota.shared(replicas);
+            // What the whole quota holds must not be told that it can never pass: all that the share holds must be there,
+            // and what the request costs beyond it is a debt.
+            let holds = charge.quota.can_hold(Cost::new(sum(&charges[..=place])));
+            let room = Cost::new(quota.burst().saturating_sub(sum(&shares.charges)));
+            let cost = if holds { charge.cost.min(room) } else { charge.cost };
+            shares.places.push(place);
+            shares.charges.push(Charge { quota, ..charge.clone() }.cost(cost));
+            shares.costs.push(charge.cost);
+        }
+        shares
+    }
+}
+
+pub(super) fn is_local(charge: &Charge) -> bool {
+    charge.outage == Outage::Local
+}

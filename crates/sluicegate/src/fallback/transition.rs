@@ -1,0 +1,18 @@
+//! Word of an outage.
+
+use std::time::Duration;
+
+/// What happened to the store behind a [`Fallback`](crate::Fallback).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Transition {
+    /// It does not answer: from now on it is only probed, and requests go on by their charges' outage policy.
+    Down {
+        /// What its last call failed with.
+        error: String,
+    },
+    /// It answers again, and is asked again.
+    Up {
+        /// How long it did not.
+        after: Duration,
+    },
+}

@@ -1,0 +1,179 @@
+//! What a request is told when the store does not answer.
+
+use std::time::Duration;
+
+use sluicegate::{Charge, Outage, Quota, Wait};
+
+use crate::remote::{Bench, Network, quota};
+
+#[test]
+fn local_charges_are_taken_from_memory() {
+    let bench = Bench::down(1);
+    let charges = [Charge::new("alice", quota("3/minute"))];
+    let taken = bench.admit(&charges);
+    assert!(taken.lease.local);
+    assert_eq!(taken.balances[0].remaining, 2);
+    assert_eq!(bench.exhaust(&charges), 2);
+    let denied = bench.decide(&charges);
+    assert_eq!(denied.denial().unwrap().wait, Wait::For(Duration::from_secs(20)));
+    assert_eq!(bench.store.local().len(), 1);
+    assert_eq!(bench.remote.memory.len(), 0);
+}
+
+#[test]
+fn a_call_that_fails_is_answered_so_before_the_circuit_opens() {
+    let bench = Bench::of(1);
+    bench.remote.is(Network::Down);
+    assert!(bench.admit(&[Charge::new("alice", quota("3/minute"))]).lease.local);
+    assert!(bench.store.is_up());
+    assert_eq!(bench.store.decided_locally(), 1);
+}
+
+#[test]
+fn allowed_charges_are_taken_nowhere_and_told_as_full() {
+    let bench = Bench::down(4);
+    let charges = [
+        Charge::new("alice", quota("8/minute burst 5")).cost(3).outage(Outage::Allow),
+        Charge::new("gpu", Quota::concurrent(2)).outage(Outage::Allow),
+    ];
+    for _ in 0..10 {
+        let taken = bench.admit(&charges);
+        assert!(taken.lease.local);
+        let told: Vec<_> = taken.balances.iter().map(|balance| (balance.remaining, balance.wait)).collect();
+        assert_eq!(told, [(5, Wait::None), (2, Wait::None)]);
+        assert!(
+            taken
+                .balances
+                .iter()
+                .all(|balance| balance.reset_after.is_zero() && balance.next_after.is_zero())
+        );
+    }
+    assert_eq!((bench.store.local().len(), bench.store.allowed()), (0, 10));
+}
+
+#[test]
+fn one_denied_charge_denies_the_request_with_an_error() {
+    let bench = Bench::of(1);
+    let charges = [
+        Charge::new("alice", quota("3/minute")),
+        Charge::new("bob", quota("3/minute")).outage(Outage::Deny),
+        Charge::new("carol", quota("3/minute")).outage(Outage::Allow),
+    ];
+    bench.remote.is(Network::Refusing);
+    let error = bench.take(&charges).unwrap_err();
+    assert_eq!((error.to_string().as_str(), error.is_misconfiguration()), ("a wrong password", true));
+    (0..4).for_each(|_| drop(bench.take(&charges).unwrap_err()));
+    bench.clock.advance(Duration::from_millis(30));
+    let error = bench.take(&charges).unwrap_err();
+    assert_eq!(error.to_string(), "the store has not answered for 30 ms: a wrong password");
+    assert!(error.is_misconfiguration());
+    assert_eq!((bench.store.refused(), bench.store.local().len()), (6, 0));
+
+    bench.remote.is(Network::Down);
+    bench.clock.advance(Duration::from_secs(1));
+    let error = bench.take(&charges).unwrap_err();
+    assert_eq!(error.to_string(), "the line is dead", "the probe's own error");
+    assert!(!bench.take(&charges).unwrap_err().is_misconfiguration());
+}
+
+#[test]
+fn local_charges_are_taken_all_or_none() {
+    let bench = Bench::down(1);
+    let spent = Charge::new("spent", quota("1/hour"));
+    let [free, other] = ["free", "other"].map(|key| Charge::new(key, quota("5/hour")));
+    bench.admit(std::slice::from_ref(&spent));
+    let allowed = Charge::new("allowed", quota("7/hour")).outage(Outage::Allow);
+    let charges = [allowed.clone(), free.clone(), allowed, spent, other.clone()];
+    let decision = bench.decide(&charges);
+    let denial = decision.denial().unwrap();
+    assert_eq!((denial.charge, denial.wait), (3, Wait::For(Duration::from_secs(3_600))));
+    assert_eq!(denial.balances[3].wait, denial.wait);
+    let remaining: Vec<_> = denial.balances.iter().map(|balance| balance.remaining).collect();
+    assert_eq!(remaining, [7, 5, 7, 0, 5]);
+    assert_eq!([bench.remaining(&free), bench.remaining(&other)], [5, 5]);
+}
+
+#[test]
+fn a_local_lease_is_settled_and_released_locally() {
+    let bench = Bench::down(2);
+    let charges = [
+        Charge::new("carol", quota("100 tokens/hour")).cost(50).outage(Outage::Allow),
+        Charge::new("alice", quota("100 tokens/hour")).cost(30),
+        Charge::new("gpu", Quota::concurrent(2)),
+    ];
+    let calls = bench.remote.calls();
+    let first = bench.admit(&charges);
+    assert_eq!(first.balances.iter().map(|balance| balance.remaining).collect::<Vec<_>>(), [100, 20, 0]);
+    let denied = bench.decide(&charges);
+    assert_eq!(denied.denial().unwrap().charge, 1, "a time is longer than a slot");
+    bench.settle(&charges, first.lease, &[1, 10, 1]).unwrap();
+    assert_eq!([bench.remaining(&charges[1]), bench.remaining(&charges[2])], [40, 1]);
+    let second = bench.admit(&charges);
+    sluicegate::Store::release(&bench.store, &charges, second.lease);
+    assert_eq!([bench.remaining(&charges[1]), bench.remaining(&charges[2])], [10, 1]);
+    assert_eq!((bench.remote.calls(), bench.remote.releases()), (calls, 0));
+}
+
+#[test]
+fn a_remote_lease_is_settled_and_released_remotely() {
+    let bench = Bench::of(2);
+    let charges =
+        [Charge::new("alice", quota("100 tokens/hour")).cost(30), Charge::new("gpu", Quota::concurrent(2))];
+    let [first, second] = [bench.admit(&charges).lease, bench.admit(&charges).lease];
+    assert!(!first.local);
+    bench.settle(&charges, first, &[10, 1]).unwrap();
+    assert_eq!([bench.remaining(&charges[0]), bench.remaining(&charges[1])], [60, 1]);
+    bench.go_down();
+    sluicegate::Store::release(&bench.store, &charges, second);
+    assert_eq!(bench.remote.releases(), 1, "slots are given back to the store even while it is down");
+    bench.come_up();
+    assert_eq!(bench.remaining(&charges[1]), 2);
+}
+
+#[test]
+fn what_memory_took_is_forgotten_when_the_store_answers() {
+    let bench = Bench::down(1);
+    let charges = [Charge::new("alice", quota("3/hour"))];
+    assert_eq!(bench.exhaust(&charges), 3);
+    bench.come_up();
+    assert_eq!((bench.store.local().len(), bench.remaining(&charges[0])), (0, 3));
+    bench.go_down();
+    assert_eq!(bench.exhaust(&charges), 3);
+}
+
+#[test]
+fn a_lease_that_outlives_its_outage_claims_nothing() {
+    let bench = Bench::down(1);
+    let charges =
+        [Charge::new("alice", quota("100 tokens/hour")).cost(30), Charge::new("gpu", Quota::concurrent(2))];
+    let old = [bench.admit(&charges).lease, bench.admit(&charges).lease];
+    bench.come_up();
+    let calls = bench.remote.calls();
+    bench.settle(&charges, old[0], &[90, 1]).unwrap();
+    assert_eq!(bench.remote.calls(), calls, "a local lease is nothing to the store");
+    assert_eq!([bench.remaining(&charges[0]), bench.remaining(&charges[1])], [100, 2]);
+
+    // The same numbers are given out again in the next outage.
+    bench.go_down();
+    let _new = [bench.admit(&charges).lease, bench.admit(&charges).lease];
+    bench.settle(&charges, old[0], &[0, 1]).unwrap();
+    sluicegate::Store::release(&bench.store, &charges, old[1]);
+    assert_eq!([bench.remaining(&charges[0]), bench.remaining(&charges[1])], [40, 0]);
+}
+
+#[test]
+fn each_answer_is_counted_once() {
+    let bench = Bench::down(1);
+    let before = bench.store.decided_locally();
+    let of = |outage| Charge::new("alice", quota("9/hour")).outage(outage);
+    let _ = bench.take(&[of(Outage::Local), of(Outage::Allow)]);
+    let _ = bench.take(&[of(Outage::Allow)]);
+    let _ = bench.take(&[of(Outage::Local), of(Outage::Deny)]);
+    let _ = bench.take(&[]);
+    assert_eq!(bench.store.decided_locally() - before, 1);
+    assert_eq!((bench.store.allowed(), bench.store.refused()), (2, 1), "a request without charges passes");
+    bench.come_up();
+    let counted = (bench.store.decided_locally(), bench.store.allowed(), bench.store.refused());
+    bench.ask(1);
+    assert_eq!(counted, (bench.store.decided_locally(), bench.store.allowed(), bench.store.refused()));
+}

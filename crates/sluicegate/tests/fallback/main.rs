@@ -1,0 +1,7 @@
+//! A store that goes on when the one behind it does not answer.
+
+mod answers;
+mod bound;
+mod circuit;
+mod remote;
+mod shares;
