@@ -53,4 +53,34 @@ impl AnyAccount {
             Self::Concurrent(account) => account.charge(quota, cost, now),
         }
     }
+
+    /// [`Account::settle`] of whichever it is.
+    pub fn settle(
+        &mut self,
+        quota: &Quota,
+        estimate: Cost,
+        actual: Cost,
+        taken_at: Timestamp,
+        now: Timestamp,
+    ) {
+        match self {
+            Self::TokenBucket(account) => account.settle(quota, estimate, actual, taken_at, now),
+            Self::FixedWindow(account) => account.settle(quota, estimate, actual, taken_at, now),
+            Self::SlidingWindow(account) => account.settle(quota, estimate, actual, taken_at, now),
+            Self::SlidingLog(account) => account.settle(quota, estimate, actual, taken_at, now),
+            Self::Concurrent(account) => account.settle(quota, estimate, actual, taken_at, now),
+        }
+    }
+
+    /// [`Account::idle_at`] of whichever it is.
+    #[must_use]
+    pub fn idle_at(&self) -> Timestamp {
+        match self {
+            Self::TokenBucket(account) => account.idle_at(),
+            Self::FixedWindow(account) => account.idle_at(),
+            Self::SlidingWindow(account) => account.idle_at(),
+            Self::SlidingLog(account) => account.idle_at(),
+            Self::Concurrent(account) => account.idle_at(),
+        }
+    }
 }

@@ -25,6 +25,18 @@ impl FixedWindow {
         Self { ends, count, idle_at, worth: quota.worth(count) }
     }
 
+    /// When the window ends.
+    #[must_use]
+    pub const fn ends(&self) -> Timestamp {
+        self.ends
+    }
+
+    /// What is counted in it.
+    #[must_use]
+    pub const fn count(&self) -> u64 {
+        self.count
+    }
+
     /// The account with another count in the same window.
     fn counting(self, quota: &Quota, count: u64) -> Self {
         if count == 0 {

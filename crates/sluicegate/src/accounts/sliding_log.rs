@@ -29,6 +29,11 @@ impl SlidingLog {
         Self { charges, idle_at, worth: quota.worth(units) }
     }
 
+    /// The charges that are remembered, oldest first.
+    pub fn charges(&self) -> impl ExactSizeIterator<Item = (Timestamp, Cost)> {
+        self.charges.iter().map(|(at, cost)| (*at, Cost::new(*cost)))
+    }
+
     /// The charges that still count, oldest first.
     fn live(&self, quota: &Quota, now: Timestamp) -> impl Iterator<Item = (u64, u64)> {
         let (window, idle_at) = (quota.window_ticks(), self.idle_at.ticks());

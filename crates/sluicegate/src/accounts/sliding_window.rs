@@ -28,6 +28,18 @@ impl SlidingWindow {
         Self { begins, current, previous, idle_at, worth }
     }
 
+    /// When this window began.
+    #[must_use]
+    pub const fn begins(&self) -> Timestamp {
+        self.begins
+    }
+
+    /// What is counted in this window, and in the one before it.
+    #[must_use]
+    pub const fn counts(&self) -> [u64; 2] {
+        [self.current, self.previous]
+    }
+
     fn is_fresh(self) -> bool {
         self.current == 0 && self.previous == 0
     }
