@@ -7,9 +7,10 @@ use smallvec::{SmallVec, smallvec};
 
 use crate::{
     MOST,
+    call::Call,
     micros::{TICKS, micros, split},
     names::{Kind, Names},
-    request::{Line, Request, Verb},
+    request::{Line, Request, Row, Verb},
 };
 
 /// A request's charges, sorted by where their accounts live. Charges on one account make one line.
@@ -29,6 +30,14 @@ struct Draft {
 
 impl<'c> Bill<'c> {
     pub(crate) fn of(charges: &'c [Charge], names: &Names) -> Result<Self, StoreError> {
+        if charges.len() > Call::LINES {
+            let many = format!(
+                "Redis takes at most {} limits of a request at once, not {}",
+                Call::LINES,
+                charges.len()
+            );
+            return Err(StoreError::misconfigured(many));
+        }
         let mut bill = Self { charges, lines: SmallVec::new(), places: SmallVec::new() };
         for (index, charge) in charges.iter().enumerate() {
             let algorithm = charge.quota.algorithm();
@@ -101,7 +110,7 @@ impl<'c> Bill<'c> {
         let line = |line: &usize| {
             let draft = &self.lines[*line];
             let kind = self.line(*line).0;
-            let numbers = match kind {
+            let row = match kind {
                 Kind::TokenBucket => {
                     let (mut worth, mut tolerance) = (0_u64, u64::MAX);
                     for Charge { quota, cost, .. } in self.costly(draft) {
@@ -111,7 +120,7 @@ impl<'c> Bill<'c> {
                         worth = worth.saturating_add(more);
                     }
                     let ([worth, fraction], [tolerance, rest]) = (split(worth), split(tolerance));
-                    [worth, fraction, tolerance, rest].map(number).into()
+                    [worth, fraction, tolerance, rest].map(number)
                 }
                 _ => {
                     let (mut units, mut amount) = (0_u64, u64::MAX);
@@ -119,17 +128,10 @@ impl<'c> Bill<'c> {
                         amount = amount.saturating_add(cost.units()).min(quota.amount());
                         units = units.saturating_add(cost.units());
                     }
-                    let counted = [units, amount].map(number);
-                    match kind {
-                        Kind::Concurrent => counted[..].into(),
-                        _ => {
-                            let [units, amount] = counted;
-                            smallvec![units, amount, window(&self.first(*line).quota)]
-                        }
-                    }
+                    [number(units), number(amount), window(&self.first(*line).quota), 0]
                 }
             };
-            Line { account: Arc::clone(&draft.account), kind, numbers }
+            Line { account: Arc::clone(&draft.account), kind, row }
         };
         let lines_of = lines.iter().map(line).collect();
         Request { verb, slot: self.lines[lines[0]].slot, lines: lines_of }
@@ -151,10 +153,10 @@ impl<'c> Bill<'c> {
                 let charge = &self.charges[*index];
                 (charge, charge.cost, actual.get(*index).copied().unwrap_or(charge.cost))
             });
-            let numbers: SmallVec<[i64; 4]> = match kind {
+            let row: Row = match kind {
                 Kind::Concurrent => {
                     let held = costs.fold(0_u64, |sum, (_, cost, _)| sum.saturating_add(cost.units()));
-                    smallvec![number(held)]
+                    [number(held), 0, 0, 0]
                 }
                 Kind::TokenBucket => {
                     let (mut charged, mut owed) = (0_u64, 0_u64);
@@ -163,7 +165,7 @@ impl<'c> Bill<'c> {
                         owed = owed.saturating_add(charge.quota.worth(actual.units()));
                     }
                     let [difference, fraction] = split(owed.abs_diff(charged));
-                    smallvec![if owed > charged { 1 } else { -1 }, number(difference), number(fraction)]
+                    [if owed > charged { 1 } else { -1 }, number(difference), number(fraction), 0]
                 }
                 _ => {
                     let (mut charged, mut used) = (0_u64, 0_u64);
@@ -172,17 +174,17 @@ impl<'c> Bill<'c> {
                         used = used.saturating_add(actual.units());
                     }
                     let quota = &self.first(*line).quota;
-                    smallvec![number(charged), number(used), number(quota.amount()), window(quota)]
+                    [number(charged), number(used), number(quota.amount()), window(quota)]
                 }
             };
             let idle = match kind {
-                Kind::Concurrent => numbers[0] == 0,
-                Kind::TokenBucket => numbers[1] == 0 && numbers[2] == 0,
-                _ => numbers[0] == numbers[1],
+                Kind::Concurrent => row[0] == 0,
+                Kind::TokenBucket => row[1] == 0 && row[2] == 0,
+                _ => row[0] == row[1],
             };
             if !idle {
                 counts |= kind != Kind::Concurrent;
-                request.lines.push(Line { account: Arc::clone(&draft.account), kind, numbers });
+                request.lines.push(Line { account: Arc::clone(&draft.account), kind, row });
             }
         }
         // Giving back slots twice changes nothing, so it needs no mark.
@@ -190,7 +192,7 @@ impl<'c> Bill<'c> {
         let mark = counts.then(|| Names::mark(&first.account, lease.id).into());
         // What lives in several slots was charged at several times, of which a lease tells the last.
         let give_or_take = if self.slots().len() > 1 { APART } else { 0 };
-        let taken_at = micros(lease.taken_at);
+        let taken_at = number(micros(lease.taken_at));
         request.verb = Verb::Settle { lease: lease.id, taken_at, give_or_take, mark };
         Some(request)
     }
@@ -243,5 +245,5 @@ fn number(number: u64) -> i64 {
 }
 
 /// How far apart in time, in microseconds, the parts of one take can be.
-const APART: u64 = 1_000_000;
+const APART: i64 = 1_000_000;
 const _: () = assert!(TICKS == 16_000, "the script's FRACTION");

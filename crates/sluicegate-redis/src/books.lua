@@ -5,13 +5,17 @@
 -- ARGV[2]   how long a lease lasts, in microseconds
 -- ARGV[3]   one letter for each key: t token bucket, f fixed window, s sliding window, g sliding log,
 --           c slots of a concurrent limit, m the mark of a settlement
--- ARGV[4..] the requests: a letter, the number of lines, what belongs to the letter, and the lines. A line is the
---           number of a key, and:
---             t take ID, l look    t: worth, its fraction, tolerance, its fraction
---                                  f s g: cost, amount, window    c: cost, amount
---             s settle ID AT ± MARK  t: 1 or -1, difference, its fraction
---                                  f s g: estimate, actual, amount, window    c: cost
---             r renew ID           c: cost
+-- ARGV[4]   rows of four numbers, as doubles, each row once: most requests of a batch want the same
+-- ARGV[5]   the requests, in bytes: a letter, how many lines, which of the leases (0: none), for `s` also a row and a
+--           mark's key (0: none); and of each line its key and a row
+-- ARGV[6..] the leases
+--
+--           t take, l look    row of t: worth, its fraction, tolerance, its fraction
+--                             row of f s g: cost, amount, window    of c: cost, amount
+--           s settle          its own row: when it was taken, give or take
+--                             row of t: 1 or -1, difference, its fraction
+--                             row of f s g: estimate, actual, amount, window    of c: cost
+--           r renew           row of c: cost
 --
 -- It answers with one list of integers: the time, and for each request 1 (done), 0 (denied) or 2 and a text (the keys
 -- hold something else). A take or look that was answered 1 or 0 is followed by its accounts as they stood before it.
@@ -32,7 +36,9 @@ if not now then
   now = time[1] * 1000000 + time[2]
 end
 local lease = tonumber(ARGV[2])
-local kinds = ARGV[3]
+local kinds = { ARGV[3]:byte(1, -1) }
+local rows = { struct.unpack('<' .. ('d'):rep(#ARGV[4] / 8), ARGV[4]) }
+local bytes = { ARGV[5]:byte(1, -1) }
 
 -- The accounts, in up to four numbers each, by the numbers of their keys.
 --   t: full at, fraction    f: ends, count, idle at    s: begins, current, previous, idle at
@@ -42,7 +48,7 @@ local w, x, y, z, changed, bad = {}, {}, {}, {}, {}, {}
 local kept = call('MGET', unpack(KEYS))
 local absent = {}
 for k = 1, #KEYS do
-  local kind, text = kinds:byte(k), kept[k]
+  local kind, text = kinds[k], kept[k]
   w[k], x[k], y[k], z[k] = 0, 0, 0, 0
   if kind == 99 then -- c
     local held = redis.pcall('ZSCORE', KEYS[k], 'held')
@@ -88,8 +94,7 @@ end
 -- MGET finds nothing in a key of another type, and SET would write over it.
 if #absent > 0 and call('EXISTS', unpack(absent)) > 0 then
   for k = 1, #KEYS do
-    local kind = kinds:byte(k)
-    if kind ~= 99 and not kept[k] and call('EXISTS', KEYS[k]) > 0 then bad[k] = true end
+    if kinds[k] ~= 99 and not kept[k] and call('EXISTS', KEYS[k]) > 0 then bad[k] = true end
   end
 end
 
@@ -191,179 +196,176 @@ local function ends(k, member)
   return score and score > now and score or nil
 end
 
-local function hold(k, member, cost)
+local function hold(k, id, cost)
+  local member = format('%s:%d', id, cost)
   if not ends(k, member) then w[k] = w[k] + cost end
   x[k][member], changed[k] = now + lease, true
 end
 
-local answer = { now }
-local p = 4
-while p <= #ARGV do
-  local request, lines = ARGV[p], tonumber(ARGV[p + 1])
-  p = p + 2
-  local id, taken_at, give_or_take, mark
-  if request ~= 'l' then
-    id, p = ARGV[p], p + 1
+local function release(k, id, cost)
+  local member = format('%s:%d', id, cost)
+  if ends(k, member) then
+    w[k], x[k][member], changed[k] = w[k] - cost, false, true
   end
-  if request == 's' then
-    taken_at, give_or_take, mark = tonumber(ARGV[p]), tonumber(ARGV[p + 1]), tonumber(ARGV[p + 2])
-    p = p + 3
+end
+
+-- Replaces an estimate by what was used. A refund belongs to the window that was charged; a later one owes it nothing.
+local function settle(k, row, taken_at, give_or_take)
+  local kind = kinds[k]
+  if kind == 116 then
+    local sign, by, fraction = rows[row], rows[row + 1], rows[row + 2]
+    if sign > 0 and w[k] < now then w[k], x[k] = now, 0 end
+    if sign > 0 or w[k] > 0 then move(k, w[k] + sign * by, x[k] + sign * fraction) end
+    return
   end
-  -- The lines' widths depend on their kinds: first find where each begins, and whether all keys are in order.
-  local begin, broken = {}, mark and bad[mark] and mark
-  for line = 1, lines do
-    local k = tonumber(ARGV[p])
-    local kind = kinds:byte(k)
-    begin[line] = p
-    if bad[k] then broken = k end
-    if request == 'r' then
-      p = p + 2
-    elseif request == 's' then
-      p = p + (kind == 116 and 4 or kind == 99 and 2 or 5)
-    else
-      p = p + (kind == 116 and 5 or kind == 99 and 3 or 4)
+  local refund, amount, window = rows[row] - rows[row + 1], rows[row + 2], rows[row + 3]
+  if refund < 0 then
+    count(kind, k, -refund, amount, window)
+  elseif kind == 102 then
+    local closes, spent = fixed(k, amount, window)
+    if now < closes and taken_at >= closes - window then
+      local idle = y[k]
+      count_fixed(k, amount, window, closes, max(spent - refund, 0))
+      y[k] = min(y[k], idle)
     end
+  elseif kind == 115 then
+    local begins, current, previous = sliding(k, amount, window)
+    if taken_at >= begins then
+      current = max(current - refund, 0)
+    elseif taken_at >= begins - window then
+      previous = max(previous - refund, 0)
+    else
+      return
+    end
+    local idle = z[k]
+    count_sliding(k, amount, window, begins, current, previous)
+    z[k] = min(z[k], idle)
+  else
+    local log = w[k]
+    for i = #log - 1, 1, -2 do
+      if log[i] <= taken_at and log[i] >= taken_at - give_or_take then
+        log[i + 1] = max(log[i + 1] - refund, 0)
+        if log[i + 1] == 0 then
+          table.remove(log, i)
+          table.remove(log, i)
+        end
+        x[k], changed[k] = #log > 0 and min(log[#log - 1] + window, LAST) or 0, true
+        return
+      end
+    end
+  end
+end
+
+local answer, n = { now }, 1
+local p = 1
+while bytes[p] do
+  local request, lines, lease_id = bytes[p], bytes[p + 1], ARGV[5 + bytes[p + 2]]
+  p = p + 3
+  local taken_at, give_or_take, mark
+  if request == 115 then -- s
+    local row = bytes[p] * 4 - 3
+    taken_at, give_or_take, mark = rows[row], rows[row + 1], bytes[p + 1]
+    p = p + 2
+  end
+  local first, last = p, p + lines * 2 - 2
+  p = last + 2
+  local broken = mark and bad[mark] and mark
+  for b = first, last, 2 do
+    if bad[bytes[b]] then broken = bytes[b] end
   end
 
   if broken then
-    answer[#answer + 1] = 2
-    answer[#answer + 1] = 'the key ' .. KEYS[broken] .. ' holds something that is no account'
-  elseif request == 't' or request == 'l' then
-    local fits, place = true, #answer + 1
-    answer[place] = 0
-    for line = 1, lines do
-      local b = begin[line]
-      local k, cost = tonumber(ARGV[b]), tonumber(ARGV[b + 1])
-      local kind, n = kinds:byte(k), #answer
-      if kind == 116 then
-        answer[n + 1], answer[n + 2] = w[k], x[k]
-        local fraction = tonumber(ARGV[b + 2])
+    answer[n + 1] = 2
+    answer[n + 2] = 'the key ' .. KEYS[broken] .. ' holds something that is no account'
+    n = n + 2
+  elseif request == 116 or request == 108 then -- t, l
+    n = n + 1
+    local fits, place = true, n
+    for b = first, last, 2 do
+      local k, row = bytes[b], bytes[b + 1] * 4 - 3
+      local kind, cost = kinds[k], rows[row]
+      if kind == 116 then -- t
+        local at, fraction = w[k], rows[row + 1]
+        answer[n + 1], answer[n + 2] = at, x[k]
+        n = n + 2
         if cost > 0 or fraction > 0 then
-          local level, tolerance = cost, tonumber(ARGV[b + 3])
-          if w[k] >= now then level, fraction = level + w[k] - now, fraction + x[k] end
+          local level, tolerance = cost, rows[row + 2]
+          if at >= now then level, fraction = level + at - now, fraction + x[k] end
           if fraction >= FRACTION then level, fraction = level + 1, fraction - FRACTION end
-          if level > tolerance or level == tolerance and fraction > tonumber(ARGV[b + 4]) then fits = false end
+          if level > tolerance or level == tolerance and fraction > rows[row + 3] then fits = false end
         end
-      elseif kind == 102 then
+      elseif kind == 102 then -- f
         answer[n + 1], answer[n + 2], answer[n + 3] = w[k], x[k], y[k]
-        local amount = tonumber(ARGV[b + 2])
-        local _, spent = fixed(k, amount, tonumber(ARGV[b + 3]))
+        n = n + 3
+        local amount = rows[row + 1]
+        local _, spent = fixed(k, amount, rows[row + 2])
         if cost > 0 and spent + cost > amount then fits = false end
-      elseif kind == 115 then
+      elseif kind == 115 then -- s
         answer[n + 1], answer[n + 2], answer[n + 3], answer[n + 4] = w[k], x[k], y[k], z[k]
-        local amount, window = tonumber(ARGV[b + 2]), tonumber(ARGV[b + 3])
+        n = n + 4
+        local amount, window = rows[row + 1], rows[row + 2]
         local begins, current, previous = sliding(k, amount, window)
         local room, left = amount - current - cost, window - max(now - begins, 0)
         if cost > 0 and (room < 0 or previous > 0 and not at_most(previous, left, room, window)) then
           fits = false
         end
-      elseif kind == 103 then
-        local log, window, spent = w[k], tonumber(ARGV[b + 3]), 0
+      elseif kind == 103 then -- g
+        local log, window, spent = w[k], rows[row + 2], 0
         answer[n + 1] = #log / 2
+        n = n + 1
         for i = 1, #log, 2 do
           if min(log[i] + window, x[k]) > now then spent = spent + log[i + 1] end
-          answer[n + 1 + i], answer[n + 2 + i] = log[i], log[i + 1]
+          answer[n + 1], answer[n + 2] = log[i], log[i + 1]
+          n = n + 2
         end
-        answer[#answer + 1] = x[k]
-        if cost > 0 and spent + cost > tonumber(ARGV[b + 2]) then fits = false end
-      else
+        answer[n + 1] = x[k]
+        n = n + 1
+        if cost > 0 and spent + cost > rows[row + 1] then fits = false end
+      else -- c
         answer[n + 1] = w[k]
-        if cost > 0 and w[k] + cost > tonumber(ARGV[b + 2]) then fits = false end
+        n = n + 1
+        if cost > 0 and w[k] + cost > rows[row + 1] then fits = false end
       end
     end
-    if fits and request == 't' then
-      answer[place] = 1
-      for line = 1, lines do
-        local b = begin[line]
-        local k, cost = tonumber(ARGV[b]), tonumber(ARGV[b + 1])
-        local kind = kinds:byte(k)
+    answer[place] = fits and 1 or 0
+    if fits and request == 116 then
+      for b = first, last, 2 do
+        local k, row = bytes[b], bytes[b + 1] * 4 - 3
+        local kind, cost = kinds[k], rows[row]
         if kind == 116 then
-          local fraction = tonumber(ARGV[b + 2])
+          local fraction = rows[row + 1]
           if cost > 0 or fraction > 0 then
-            if w[k] >= now then
-              move(k, w[k] + cost, x[k] + fraction)
-            else
-              move(k, now + cost, fraction)
-            end
+            if w[k] < now then w[k], x[k] = now, 0 end
+            move(k, w[k] + cost, x[k] + fraction)
           end
         elseif cost > 0 then
           if kind == 99 then
-            hold(k, id .. ':' .. ARGV[b + 1], cost)
+            hold(k, lease_id, cost)
           else
-            count(kind, k, cost, tonumber(ARGV[b + 2]), tonumber(ARGV[b + 3]))
+            count(kind, k, cost, rows[row + 1], rows[row + 2])
           end
         end
       end
     end
-  elseif request == 'r' then
-    answer[#answer + 1] = 1
-    for line = 1, lines do
-      local b = begin[line]
+  elseif request == 114 then -- r
+    n = n + 1
+    answer[n] = 1
+    for b = first, last, 2 do
       -- A lease that has ended while its holder went on holds its slots again: they are in use.
-      hold(tonumber(ARGV[b]), id .. ':' .. ARGV[b + 1], tonumber(ARGV[b + 1]))
+      hold(bytes[b], lease_id, rows[bytes[b + 1] * 4 - 3])
     end
-  else
-    answer[#answer + 1] = 1
+  else -- s
+    n = n + 1
+    answer[n] = 1
     -- Settled before: this is the second try of somebody who was not told so.
     local settled = mark > 0 and w[mark] == 1
     if mark > 0 and not settled then w[mark], changed[mark] = 1, true end
-    for line = 1, lines do
-      local b = begin[line]
-      local k = tonumber(ARGV[b])
-      local kind = kinds:byte(k)
-      if kind == 99 then
-        local member = id .. ':' .. ARGV[b + 1]
-        if ends(k, member) then
-          w[k], changed[k] = w[k] - tonumber(ARGV[b + 1]), true
-          x[k][member] = false
-        end
-      elseif settled then -- nothing is settled twice
-      elseif kind == 116 then
-        local by, fraction = tonumber(ARGV[b + 2]), tonumber(ARGV[b + 3])
-        if ARGV[b + 1] == '1' then
-          if w[k] < now then w[k], x[k] = now, 0 end
-          move(k, w[k] + by, x[k] + fraction)
-        elseif w[k] > 0 then
-          move(k, w[k] - by, x[k] - fraction)
-        end
-      else
-        local estimate, actual = tonumber(ARGV[b + 1]), tonumber(ARGV[b + 2])
-        local amount, window = tonumber(ARGV[b + 3]), tonumber(ARGV[b + 4])
-        local refund = estimate - actual
-        if refund < 0 then
-          count(kind, k, -refund, amount, window)
-        elseif kind == 102 then
-          -- A refund belongs to the window that was charged; a later one owes it nothing.
-          local closes, spent = fixed(k, amount, window)
-          if now < closes and taken_at >= closes - window then
-            local idle = y[k]
-            count_fixed(k, amount, window, closes, max(spent - refund, 0))
-            y[k] = min(y[k], idle)
-          end
-        elseif kind == 115 then
-          local begins, current, previous = sliding(k, amount, window)
-          local idle = z[k]
-          if taken_at >= begins then
-            count_sliding(k, amount, window, begins, max(current - refund, 0), previous)
-            z[k] = min(z[k], idle)
-          elseif taken_at >= begins - window then
-            count_sliding(k, amount, window, begins, current, max(previous - refund, 0))
-            z[k] = min(z[k], idle)
-          end
-        else
-          local log = w[k]
-          for i = #log - 1, 1, -2 do
-            if log[i] <= taken_at and log[i] >= taken_at - give_or_take then
-              log[i + 1] = max(log[i + 1] - refund, 0)
-              if log[i + 1] == 0 then
-                table.remove(log, i)
-                table.remove(log, i)
-              end
-              x[k], changed[k] = #log > 0 and min(log[#log - 1] + window, LAST) or 0, true
-              break
-            end
-          end
-        end
+    for b = first, last, 2 do
+      local k, row = bytes[b], bytes[b + 1] * 4 - 3
+      if kinds[k] == 99 then
+        release(k, lease_id, rows[row])
+      elseif not settled then
+        settle(k, row, taken_at, give_or_take)
       end
     end
   end
@@ -371,20 +373,20 @@ end
 
 -- Everything is decided; now it is written. A key goes when its account is idle, which is as good as none.
 for k in pairs(changed) do
-  local kind, key = kinds:byte(k), KEYS[k]
+  local kind, key = kinds[k], KEYS[k]
   if kind == 99 then
     call('ZREMRANGEBYSCORE', key, '(0', now)
     for member, expiry in pairs(x[k]) do
       if expiry then
-        call('ZADD', key, format('%.0f', expiry), member)
+        call('ZADD', key, format('%d', expiry), member)
       else
         call('ZREM', key, member)
       end
     end
     if w[k] > 0 then
-      call('ZADD', key, format('%.0f', -w[k]), 'held')
+      call('ZADD', key, format('%d', -w[k]), 'held')
       local last = call('ZRANGE', key, -1, -1, 'WITHSCORES')
-      call('PEXPIREAT', key, format('%.0f', ceil(tonumber(last[2]) / 1000)))
+      call('PEXPIREAT', key, format('%d', ceil(tonumber(last[2]) / 1000)))
     else
       call('DEL', key)
     end
@@ -393,20 +395,20 @@ for k in pairs(changed) do
   else
     local idle, text
     if kind == 116 then
-      idle, text = w[k], format('%.0f', w[k])
-      if x[k] > 0 then idle, text = idle + 1, format('%.0f %.0f', w[k], x[k]) end
+      idle, text = w[k], format('%d', w[k])
+      if x[k] > 0 then idle, text = idle + 1, format('%d %d', w[k], x[k]) end
     elseif kind == 102 then
-      idle, text = y[k], format('%.0f %.0f %.0f', w[k], x[k], y[k])
+      idle, text = y[k], format('%d %d %d', w[k], x[k], y[k])
     elseif kind == 115 then
-      idle, text = z[k], format('%.0f %.0f %.0f %.0f', w[k], x[k], y[k], z[k])
+      idle, text = z[k], format('%d %d %d %d', w[k], x[k], y[k], z[k])
     else
       idle, text = x[k], {}
-      for i = 1, #w[k] do text[i] = format('%.0f', w[k][i]) end
-      text[#text + 1] = format('%.0f', idle)
+      for i = 1, #w[k] do text[i] = format('%d', w[k][i]) end
+      text[#text + 1] = format('%d', idle)
       text = table.concat(text, ' ')
     end
     if idle > now then
-      call('SET', key, text, 'PXAT', format('%.0f', ceil(idle / 1000)))
+      call('SET', key, text, 'PXAT', format('%d', ceil(idle / 1000)))
     else
       call('DEL', key)
     end

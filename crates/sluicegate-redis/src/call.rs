@@ -7,66 +7,80 @@ use sha1::{Digest, Sha1};
 
 use crate::{
     names::Kind,
-    request::{Request, Verb},
+    request::{Request, Row, Verb},
 };
 
-/// A batch of requests as one call of the script: its keys, each once, and its arguments.
-pub(crate) struct Call {
-    keys: Vec<String>,
+/// A batch of requests as one call of the script: what the script's head says of its keys and arguments.
+pub(crate) struct Call<'r> {
+    keys: Vec<&'r str>,
+    places: HashMap<&'r str, u8>,
     kinds: Vec<u8>,
-    arguments: Vec<Argument>,
+    rows: Vec<Row>,
+    bytes: Vec<u8>,
+    leases: Vec<u64>,
 }
 
-enum Argument {
-    Letter(&'static str),
-    Number(i64),
-    Lease(u64),
-}
+impl<'r> Call<'r> {
+    /// Lines of one batch: what Redis does in less than half a millisecond, and few enough that a byte counts them,
+    /// their marks and their rows.
+    pub(crate) const LINES: usize = 100;
 
-impl Call {
-    /// The call of these requests, which are all of one slot.
-    pub(crate) fn of<'r>(requests: impl Iterator<Item = &'r Request>) -> Self {
-        let mut call = Self { keys: Vec::new(), kinds: Vec::new(), arguments: Vec::new() };
-        let mut places: HashMap<&'r str, i64> = HashMap::new();
-        for request in requests {
-            call.add(request, &mut places);
-        }
+    /// The call of these requests, which are all of one slot and have no more than so many lines.
+    pub(crate) fn of(requests: impl Iterator<Item = &'r Request>) -> Self {
+        let mut call = Self {
+            keys: Vec::new(),
+            places: HashMap::new(),
+            kinds: Vec::new(),
+            rows: Vec::new(),
+            bytes: Vec::new(),
+            leases: Vec::new(),
+        };
+        requests.for_each(|request| call.add(request));
         call
     }
 
-    fn add<'r>(&mut self, request: &'r Request, places: &mut HashMap<&'r str, i64>) {
-        let lines = i64::try_from(request.lines.len()).unwrap_or(i64::MAX);
-        let letter = match request.verb {
-            Verb::Take { .. } => "t",
-            Verb::Look => "l",
-            Verb::Settle { .. } => "s",
-            Verb::Renew { .. } => "r",
+    fn add(&mut self, request: &'r Request) {
+        let (letter, lease) = match request.verb {
+            // Only slots are held under a lease's name.
+            Verb::Take { lease } => (b't', request.holds_slots().then_some(lease)),
+            Verb::Look => (b'l', None),
+            Verb::Settle { lease, .. } => (b's', Some(lease)),
+            Verb::Renew { lease } => (b'r', Some(lease)),
         };
-        self.arguments.extend([Argument::Letter(letter), Argument::Number(lines)]);
-        match &request.verb {
-            Verb::Look => {}
-            Verb::Take { lease } | Verb::Renew { lease } => self.arguments.push(Argument::Lease(*lease)),
-            Verb::Settle { lease, taken_at, give_or_take, mark } => {
-                let mark = mark.as_deref().map_or(0, |mark| self.key(mark, Kind::Mark, places));
-                self.arguments.push(Argument::Lease(*lease));
-                let numbers = [number(*taken_at), number(*give_or_take), mark];
-                self.arguments.extend(numbers.map(Argument::Number));
-            }
+        let lease = lease.map_or(0, |lease| {
+            self.leases.push(lease);
+            count(self.leases.len())
+        });
+        self.bytes.extend([letter, count(request.lines.len()), lease]);
+        if let Verb::Settle { taken_at, give_or_take, mark, .. } = &request.verb {
+            let row = self.row([*taken_at, *give_or_take, 0, 0]);
+            let mark = mark.as_deref().map_or(0, |mark| self.key(mark, Kind::Mark));
+            self.bytes.extend([row, mark]);
         }
         for line in &request.lines {
-            let key = self.key(&line.account, line.kind, places);
-            self.arguments.push(Argument::Number(key));
-            self.arguments.extend(line.numbers.iter().copied().map(Argument::Number));
+            let (key, row) = (self.key(&line.account, line.kind), self.row(line.row));
+            self.bytes.extend([key, row]);
         }
     }
 
     /// The number of a key in this call.
-    fn key<'r>(&mut self, name: &'r str, kind: Kind, places: &mut HashMap<&'r str, i64>) -> i64 {
-        *places.entry(name).or_insert_with(|| {
-            self.keys.push(name.to_owned());
+    fn key(&mut self, name: &'r str, kind: Kind) -> u8 {
+        *self.places.entry(name).or_insert_with(|| {
+            self.keys.push(name);
             self.kinds.push(kind.letter());
-            i64::try_from(self.keys.len()).unwrap_or(i64::MAX)
+            count(self.keys.len())
         })
+    }
+
+    /// The number of a row in this call: mostly that of the line before.
+    fn row(&mut self, row: Row) -> u8 {
+        match self.rows.iter().rposition(|known| *known == row) {
+            Some(place) => count(place + 1),
+            None => {
+                self.rows.push(row);
+                count(self.rows.len())
+            }
+        }
     }
 
     /// The command that calls the script by its hash, as a server knows it that has run it before.
@@ -83,27 +97,31 @@ impl Call {
         let mut command = redis::cmd(name);
         command.arg(script).arg(self.keys.len());
         for key in &self.keys {
-            command.arg(key);
+            command.arg(*key);
         }
         match time {
             Some(time) => command.arg(time),
             None => command.arg(""),
         };
-        command.arg(lease).arg(&self.kinds[..]);
-        for argument in &self.arguments {
-            match argument {
-                Argument::Letter(letter) => command.arg(*letter),
-                Argument::Number(number) => command.arg(*number),
-                Argument::Lease(lease) => command.arg(format!("{lease:016x}")),
-            };
+        let doubles = self.rows.iter().flatten().flat_map(|number| double(*number).to_le_bytes());
+        let doubles: Vec<u8> = doubles.collect();
+        command.arg(lease).arg(&self.kinds[..]).arg(doubles).arg(&self.bytes[..]);
+        for lease in &self.leases {
+            command.arg(format!("{lease:016x}"));
         }
         command
     }
 }
 
-/// At most what a double counts exactly.
-fn number(number: u64) -> i64 {
-    i64::try_from(number.min(crate::MOST)).unwrap_or(i64::MAX)
+fn count(number: usize) -> u8 {
+    // Batches are cut to what a byte counts.
+    u8::try_from(number).unwrap_or(u8::MAX)
+}
+
+/// The number as Lua counts.
+#[expect(clippy::cast_precision_loss, reason = "at most 2^53, which a double holds exactly")]
+fn double(number: i64) -> f64 {
+    number as f64
 }
 
 static HASH: LazyLock<String> = LazyLock::new(|| {

@@ -155,12 +155,12 @@ impl Courier {
         for (slot, lane) in &mut self.lanes {
             while lane.in_flight < FLIGHTS && !lane.queue.is_empty() {
                 let now = Instant::now();
-                let mut jobs = Vec::with_capacity(lane.queue.len().min(BATCH));
+                let mut jobs = Vec::with_capacity(lane.queue.len().min(Call::LINES));
                 let mut lines = 0;
                 while let Some(job) = lane.queue.front() {
                     // At least one, however large it is.
                     lines += job.request.lines.len();
-                    if !jobs.is_empty() && lines > BATCH {
+                    if !jobs.is_empty() && lines > Call::LINES {
                         break;
                     }
                     jobs.extend(lane.queue.pop_front());
@@ -175,17 +175,18 @@ impl Courier {
                 }
                 let time = self.settings.clock.as_ref().map(|clock| micros(clock.now()));
                 let lease = u64::try_from(self.settings.lease.as_micros()).unwrap_or(u64::MAX);
-                let call = Call::of(jobs.iter().map(|job| &job.request));
                 let (mut link, slot) = (link.clone(), *slot);
                 self.counters.round_trips.fetch_add(1, Ordering::Relaxed);
                 lane.in_flight += 1;
                 self.flights.push(
                     async move {
+                        let call = Call::of(jobs.iter().map(|job| &job.request));
                         let mut result = link.call(&call.evalsha(time, lease)).await;
                         // A server that was restarted, flushed or promoted has not seen the script; nothing was done.
                         if result.as_ref().is_err_and(is_unknown_script) {
                             result = link.call(&call.eval(time, lease)).await;
                         }
+                        drop(call);
                         Landed { slot, jobs, result }
                     }
                     .boxed(),
@@ -365,8 +366,6 @@ fn jittered(pause: Duration) -> Duration {
 
 /// Batches on their way to one slot.
 const FLIGHTS: usize = 1;
-/// Lines of one batch: what Redis does in less than half a millisecond.
-const BATCH: usize = 128;
 /// Looks for leases to renew, in the life of one.
 const BEATS: u32 = 12;
 /// Before the first try to connect again, or to settle again.

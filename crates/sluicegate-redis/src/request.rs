@@ -23,18 +23,21 @@ pub(crate) enum Verb {
     Look,
     /// Replaces what a lease was charged at this time, give or take so much (both in microseconds); and gives back its
     /// slots. It leaves the mark, if there is any, so that it does nothing the second time.
-    Settle { lease: u64, taken_at: u64, give_or_take: u64, mark: Option<Arc<str>> },
+    Settle { lease: u64, taken_at: i64, give_or_take: i64, mark: Option<Arc<str>> },
     /// Lets a lease hold its slots for longer.
     Renew { lease: u64 },
 }
 
-/// One account, and the numbers that the script wants with it.
+/// One account, and a row of numbers.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
     pub(crate) account: Arc<str>,
     pub(crate) kind: Kind,
-    pub(crate) numbers: SmallVec<[i64; 4]>,
+    pub(crate) row: Row,
 }
+
+/// The numbers that the script wants with an account; what they are is written at its head.
+pub(crate) type Row = [i64; 4];
 
 impl Request {
     /// Whether it is tried again until it is done: what was spent must not stay wrong.
@@ -42,13 +45,21 @@ impl Request {
         matches!(self.verb, Verb::Settle { .. })
     }
 
+    /// Whether it takes slots of concurrent limits.
+    pub(crate) fn holds_slots(&self) -> bool {
+        self.held().next().is_some()
+    }
+
     /// What gives back the slots that this request takes, if it takes any.
     pub(crate) fn release(&self) -> Option<Self> {
         let Verb::Take { lease } = self.verb else { return None };
-        let held = self.lines.iter().filter(|line| line.kind == Kind::Concurrent && line.numbers[0] > 0);
         let lines: SmallVec<[Line; 4]> =
-            held.map(|line| Line { numbers: line.numbers[..1].into(), ..line.clone() }).collect();
+            self.held().map(|line| Line { row: [line.row[0], 0, 0, 0], ..line.clone() }).collect();
         let verb = Verb::Settle { lease, taken_at: 0, give_or_take: 0, mark: None };
         (!lines.is_empty()).then_some(Self { verb, slot: self.slot, lines })
+    }
+
+    fn held(&self) -> impl Iterator<Item = &Line> {
+        self.lines.iter().filter(|line| line.kind == Kind::Concurrent && line.row[0] > 0)
     }
 }
