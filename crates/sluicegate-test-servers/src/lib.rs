@@ -1,0 +1,30 @@
+//! Real servers for tests: Redis or Valkey, and Memcached.
+//!
+//! ```
+//! use sluicegate_test_servers::RedisServer;
+//!
+//! let redis = RedisServer::builder().aof().password("s3cret").start();
+//! redis.command(&["SET", "greeting", "hello"]);
+//! redis.kill(); // as a crash does
+//! redis.restart(); // on the same port, with the same files
+//! assert_eq!(redis.command(&["GET", "greeting"]), "hello");
+//! assert!(redis.url().starts_with("redis://:s3cret@127.0.0.1:"));
+//! ```
+//!
+//! Every server runs on loopback, on a free port, in a folder of its own. It is stopped, by its process id, when its
+//! value is dropped, and also when the test's process ends without dropping it: killed, or with the server in a static.
+//! Nothing here touches a process that it has not started. Calls block; in an async test they are fine where nothing
+//! else must go on meanwhile, and `spawn_blocking` is for the rest.
+//!
+//! The servers are Debian's `redis-server` and `memcached`, which `./test` installs. Debian 12 has no package of Valkey,
+//! so [`RedisServer::valkey`] is `None` unless somebody put `valkey-server` on the PATH.
+
+mod memcached;
+mod patience;
+mod ports;
+mod process;
+mod program;
+mod redis;
+
+pub use memcached::MemcachedServer;
+pub use redis::{RedisServer, RedisServerBuilder};

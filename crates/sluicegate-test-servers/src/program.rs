@@ -1,0 +1,20 @@
+//! Programs that the machine has.
+
+use std::{env, path::PathBuf};
+
+/// Where on the PATH a program is.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+/// The same.
+///
+/// # Panics
+///
+/// When it is not installed; the message says how to have it.
+pub(crate) fn require(program: &str) -> PathBuf {
+    find(program).unwrap_or_else(|| {
+        panic!("{program} is not installed; ./test installs it (Debian: {program})");
+    })
+}
