@@ -81,6 +81,8 @@ impl<'a, S: Subject> Caller<'a, S> {
         // Where the clock runs by itself, it may have run past the time.
         match early {
             Decision::Allow(taken) => {
+                // What is remembered of a smaller cost is rounded twice.
+                let wait = wait - if denial.remembered { self.step() } else { Duration::ZERO };
                 assert!(passed(&again.latest) >= wait, "admitted before {wait:?} had passed: {charges:?}");
                 return taken;
             }

@@ -158,30 +158,33 @@ impl<'a, S: Subject> Recording<'a, S> {
                 for (index, balance) in balances.iter().enumerate() {
                     let of = |charge: &Charge| (charge.key.clone(), charge.quota.algorithm());
                     if charges[index + 1..].iter().all(|later| of(later) != of(&charges[index])) {
-                        self.check(&charges[index], *balance, moment);
+                        self.check(&charges[index], *balance, moment, false);
                     }
                 }
             }
             Decision::Deny(denial) => {
                 assert!(!due.iter().all(|due| due.must_be_now()), "denied {charges:?}: {denial:?}");
                 assert_eq!(denial.wait, denial.balances[denial.charge].wait, "{denial:?}");
-                for ((charge, balance), due) in charges.iter().zip(&denial.balances).zip(due) {
+                for (index, balance) in denial.balances.iter().enumerate() {
                     assert!(balance.wait <= denial.wait, "not the longest wait: {denial:?}");
-                    self.agree(balance.wait, due, charge);
-                    self.check(charge, *balance, moment);
+                    // What was remembered is true of the charge that denies; the others are told as they were.
+                    if index == denial.charge || !denial.remembered {
+                        self.agree(balance.wait, due[index], &charges[index]);
+                        self.check(&charges[index], *balance, moment, denial.remembered);
+                    }
                 }
                 self.denied = Some((charges.to_vec(), denial.wait));
             }
         }
     }
 
-    /// The balance is what the books say is left.
-    fn check(&self, charge: &Charge, balance: Balance, moment: Moment) {
+    /// The balance is what the books say is left; what was remembered is no more than that.
+    fn check(&self, charge: &Charge, balance: Balance, moment: Moment, remembered: bool) {
         let due = |units: u64| self.oracle.due(charge, &[units.into()], moment);
         assert!(balance.remaining <= charge.quota.burst(), "{balance:?} of {charge:?}");
         assert!(balance.remaining == 0 || due(balance.remaining).may_be_now(), "{balance:?} of {charge:?}");
         assert!(
-            !due(balance.remaining + 1 + self.rounding(charge)).must_be_now(),
+            remembered || !due(balance.remaining + 1 + self.rounding(charge)).must_be_now(),
             "{balance:?} of {charge:?}"
         );
         if charge.quota.algorithm() != Algorithm::Concurrent {

@@ -1,4 +1,4 @@
-//! The memory store keeps every promise of a store.
+//! The store in memory.
 
 use std::time::Duration;
 

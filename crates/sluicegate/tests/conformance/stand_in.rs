@@ -1,0 +1,52 @@
+//! The memory that stands in for a store that never answers.
+
+use std::time::Duration;
+
+use sluicegate::{
+    Charge, Clock, Cost, Decision, Fallback, Lease, ManualClock, Store, StoreError, Taken, Timestamp,
+};
+use sluicegate_store_tests::Subject;
+
+struct Dead;
+
+impl Store for Dead {
+    async fn take(&self, _: &[Charge]) -> Result<Decision<Taken>, StoreError> {
+        Err(StoreError::new("the line is dead"))
+    }
+
+    async fn settle(&self, _: &[Charge], _: Lease, _: &[Cost]) -> Result<(), StoreError> {
+        Err(StoreError::new("the line is dead"))
+    }
+
+    fn release(&self, _: &[Charge], _: Lease) {}
+}
+
+struct Alone {
+    store: Fallback<Dead, ManualClock>,
+    clock: ManualClock,
+}
+
+impl Alone {
+    fn new() -> Self {
+        let clock = ManualClock::new();
+        Self { store: Fallback::builder(Dead).max_keys(1_000).clock(clock.clone()).build(), clock }
+    }
+}
+
+impl Subject for Alone {
+    type Store = Fallback<Dead, ManualClock>;
+
+    fn store(&self) -> &Self::Store {
+        &self.store
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+}
+
+sluicegate_store_tests::suite!(Alone::new);
