@@ -9,6 +9,7 @@
 //! * An admitted request gets a [`Permit`]: settled with what was really used, or dropped, which frees its slots of
 //!   concurrent limits.
 //! * A [`Store`] keeps the balances. [`MemoryStore`] is one, for a single process.
+//! * A [`DenyCache`] remembers what a store denied, so that a key which is over its limit costs that store nothing.
 //! * A [`Fallback`] goes on when a store behind a network does not answer, as each charge's [`Outage`] says.
 //!
 //! ```
@@ -41,7 +42,9 @@ mod charge;
 mod clock;
 mod cost;
 mod decision;
+mod deny_cache;
 mod fallback;
+mod fingerprint;
 mod key;
 mod lease;
 mod limiter;
@@ -62,6 +65,7 @@ pub use charge::Charge;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use cost::Cost;
 pub use decision::{Decision, Denial};
+pub use deny_cache::{DenyCache, DenyCacheBuilder};
 pub use fallback::{Fallback, FallbackBuilder, Transition};
 pub use key::Key;
 pub use lease::{Lease, Taken};

@@ -3,7 +3,6 @@
 mod accounts;
 mod builder;
 mod evicted;
-mod fingerprint;
 mod holders;
 mod locked;
 mod shard;
@@ -22,13 +21,15 @@ use smallvec::{SmallVec, smallvec};
 
 pub use builder::MemoryStoreBuilder;
 use evicted::Evicted;
-use fingerprint::{Fingerprint, Secret};
 use locked::Locked;
 use shard::Shard;
 
 use crate::{
     Algorithm, Balance, Charge, Clock, Cost, Decision, Denial, Lease, Store, StoreError, SystemClock, Taken,
-    Wait, accounts::Verdict, timestamp::duration,
+    Wait,
+    accounts::Verdict,
+    fingerprint::{Fingerprint, Secret},
+    timestamp::duration,
 };
 
 /// A store in this process's memory: exact, bounded, and without a task or a thread of its own.

@@ -1,6 +1,6 @@
 //! What a shard does with the accounts of any algorithm.
 
-use super::fingerprint::Fingerprint;
+use crate::fingerprint::Fingerprint;
 use crate::{Charge, Cost, Lease, Quota, Timestamp, accounts::Standing};
 
 /// The accounts of one algorithm in one shard. A key without an account has spent nothing.

@@ -2,8 +2,8 @@
 
 use std::{sync::Mutex, sync::atomic::AtomicU64, thread};
 
-use super::{MemoryStore, Padded, fingerprint::Secret, shard::Shard};
-use crate::{Clock, SystemClock};
+use super::{MemoryStore, Padded, shard::Shard};
+use crate::{Clock, SystemClock, fingerprint::Secret};
 
 /// Sets up a [`MemoryStore`].
 #[derive(Clone, Debug)]

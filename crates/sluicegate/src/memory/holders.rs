@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::{accounts::Accounts, fingerprint::Fingerprint};
+use super::accounts::Accounts;
 use crate::{
     Charge, Cost, Lease, Quota, Timestamp,
     accounts::{Account, Slots, Standing},
+    fingerprint::Fingerprint,
 };
 
 /// The concurrent limits of one shard, and the leases on them.

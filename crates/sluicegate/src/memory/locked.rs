@@ -2,10 +2,11 @@
 
 use std::sync::MutexGuard;
 
-use super::{accounts::Accounts, fingerprint::Fingerprint, shard::Shard};
+use super::{accounts::Accounts, shard::Shard};
 use crate::{
     Charge, Cost, Timestamp,
     accounts::{Books, Standing},
+    fingerprint::Fingerprint,
 };
 
 /// The accounts of one request, while their shards are locked.

@@ -1,9 +1,10 @@
 //! One part of the store, behind one lock.
 
-use super::{accounts::Accounts, evicted::Evicted, fingerprint::Fingerprint, holders::Holders, table::Table};
+use super::{accounts::Accounts, evicted::Evicted, holders::Holders, table::Table};
 use crate::{
     Algorithm, Charge, Timestamp,
     accounts::{FixedWindow, SlidingLog, SlidingWindow, Standing, TokenBucket},
+    fingerprint::Fingerprint,
 };
 
 /// All accounts of the keys that fall into this shard: a table for each algorithm, which takes memory once the

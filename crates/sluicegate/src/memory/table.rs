@@ -2,10 +2,11 @@
 
 use std::array;
 
-use super::{accounts::Accounts, evicted::Evicted, fingerprint::Fingerprint};
+use super::{accounts::Accounts, evicted::Evicted};
 use crate::{
     Charge, Cost, Lease, Quota, Timestamp,
     accounts::{Account, Standing},
+    fingerprint::Fingerprint,
 };
 
 /// The accounts of one algorithm in one shard.

@@ -1,4 +1,4 @@
-//! What the store keeps of a key.
+//! What is kept of a key.
 
 use std::{
     fmt,
@@ -7,28 +7,34 @@ use std::{
 
 use siphasher::sip128::SipHasher13;
 
-use crate::Key;
+use crate::{Algorithm, Key};
 
 /// A key as the store knows it: 128 bits of a keyed hash.
 ///
 /// One half places the key, the other tells it from its neighbours. Two keys with the same fingerprint would
 /// share an account: with ten million keys the chance of any such pair is below 10⁻⁹.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub(super) struct Fingerprint {
+pub(crate) struct Fingerprint {
     place: u64,
     tag: u64,
 }
 
 impl Fingerprint {
+    /// A number for the key's account of this algorithm.
+    #[inline]
+    pub(crate) fn account(self, algorithm: Algorithm) -> u64 {
+        self.place.wrapping_add((algorithm as u64).wrapping_mul(ODD))
+    }
+
     /// What a slot keeps. Never zero: that is an empty slot's.
     #[inline]
-    pub(super) fn tag(self) -> u64 {
+    pub(crate) fn tag(self) -> u64 {
         self.tag
     }
 
     /// Which of `shards` (a power of two) keeps the key.
     #[inline]
-    pub(super) fn shard(self, shards: usize) -> usize {
+    pub(crate) fn shard(self, shards: usize) -> usize {
         // The tag's low bits, because the place's are needed whole. A lossless cast on every machine with 64 bits,
         // and a harmless one on others: there are fewer shards than bits remain.
         #[expect(clippy::cast_possible_truncation, reason = "masked")]
@@ -38,7 +44,7 @@ impl Fingerprint {
 
     /// The two buckets of `buckets` in which the key may be.
     #[inline]
-    pub(super) fn buckets(self, buckets: u32) -> [usize; 2] {
+    pub(crate) fn buckets(self, buckets: u32) -> [usize; 2] {
         // Multiplying and shifting spreads 32 random bits over any number, without a division.
         let reduce = |bits: u64| ((bits & u64::from(u32::MAX)) * u64::from(buckets)) >> 32;
         #[expect(clippy::cast_possible_truncation, reason = "below `buckets`, which is 32 bits")]
@@ -48,11 +54,11 @@ impl Fingerprint {
 
 /// The key of the hash. Nobody outside can choose keys that fall into one bucket.
 #[derive(Clone)]
-pub(super) struct Secret(SipHasher13);
+pub(crate) struct Secret(SipHasher13);
 
 impl Secret {
     /// A secret of 128 bits from the operating system.
-    pub(super) fn random() -> Self {
+    pub(crate) fn random() -> Self {
         // The standard library's maps are keyed by the system's random numbers; hashing anything under such keys
         // gives a number as hard to guess, without another dependency.
         let random = || RandomState::new().hash_one(0_u64);
@@ -60,7 +66,7 @@ impl Secret {
     }
 
     #[inline]
-    pub(super) fn fingerprint(&self, key: &Key) -> Fingerprint {
+    pub(crate) fn fingerprint(&self, key: &Key) -> Fingerprint {
         let hash = self.0.hash(key.as_bytes());
         Fingerprint { place: hash.h1, tag: hash.h2.max(1) }
     }
@@ -71,3 +77,6 @@ impl fmt::Debug for Secret {
         f.write_str("Secret")
     }
 }
+
+/// 2⁶⁴ divided by the golden ratio, which spreads small numbers.
+pub(crate) const ODD: u64 = 0x9e37_79b9_7f4a_7c15;

@@ -1,0 +1,144 @@
+//! Denials that are remembered.
+
+mod bill;
+mod builder;
+mod epochs;
+mod remembered;
+mod table;
+
+use std::{
+    fmt,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use bill::Bill;
+pub use builder::DenyCacheBuilder;
+use epochs::Epochs;
+use remembered::Remembered;
+use table::Table;
+
+use crate::{
+    Charge, Clock, Cost, Decision, Lease, Store, StoreError, SystemClock, Taken, fingerprint::Secret,
+};
+
+/// A store that remembers its denials for as long as they hold, so that a key which is over its limit costs the store
+/// behind it nothing, however often it asks.
+///
+/// ```
+/// use sluicegate::{Charge, DenyCache, Limiter, MemoryStore, Quota};
+///
+/// let store = DenyCache::builder(MemoryStore::new()).max_keys(10_000).build();
+/// assert_eq!(store.hits(), 0);
+/// let limiter = Limiter::new(store);
+/// ```
+///
+/// # What holds
+///
+/// A denial with a wait holds until the wait is over, counted from before the store was asked: others who spend meanwhile
+/// only make it longer. A denial by a concurrent limit is not remembered, for a slot may come back at any time. And
+/// because refunds make it shorter, a denial by [tokens](crate::Unit::Tokens) or [money](crate::Unit::Usd), whose charges
+/// are settled, is remembered no longer than the [refund cap](DenyCacheBuilder::refund_cap): a refund that went through
+/// another instance is seen so late. What never fits is remembered for a second.
+///
+/// It answers requests with the same keys and quotas. The denying charge costs the same, or more where that is a token
+/// bucket; the others cost the same, or no more than what remained. Whatever goes through this cache and changes the
+/// denying account, a charge or a settlement, ends it.
+///
+/// # What is told
+///
+/// The denying charge's wait and times are exact, to a nanosecond where it costs more than what was denied; what
+/// [remains](crate::Balance::remaining) of it is at least what is told. All other charges are told as they were when the
+/// store denied, but for the time that passed. Who gives a key its quota back in the store itself has to [`clear`](Self::clear).
+///
+/// # Memory
+///
+/// A fixed number of denials, some 200 bytes each and 140 more for each charge after the first, of at most eight. Of those that may be
+/// kept in the same place, the one that ends soonest makes room.
+pub struct DenyCache<S, C = SystemClock> {
+    store: S,
+    table: Table,
+    epochs: Epochs,
+    secret: Secret,
+    refund_cap: Duration,
+    hits: AtomicU64,
+    clock: C,
+}
+
+impl<S: Store> DenyCache<S> {
+    /// A cache before this store, to be set up.
+    pub fn builder(store: S) -> DenyCacheBuilder<S> {
+        DenyCacheBuilder::new(store)
+    }
+}
+
+impl<S, C> DenyCache<S, C> {
+    /// The store behind it.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// How many denials were told from memory.
+    pub fn hits(&self) -> u64 {
+        self.hits.load(Ordering::Relaxed)
+    }
+
+    /// Forgets every denial.
+    pub fn clear(&self) {
+        self.epochs.end_all();
+    }
+}
+
+impl<S: Store, C: Clock> Store for DenyCache<S, C> {
+    async fn take(&self, charges: &[Charge]) -> Result<Decision<Taken>, StoreError> {
+        // Before the store is asked: what is counted from here ends too early, never too late.
+        let sent = self.clock.now();
+        let bill = Bill::of(charges, &self.secret, &self.epochs);
+        if let Some(denial) = self.table.find(&bill, sent) {
+            self.hits.fetch_add(1, Ordering::Relaxed);
+            return Ok(Decision::Deny(denial));
+        }
+        let decision = self.store.take(charges).await;
+        match &decision {
+            Ok(Decision::Deny(denial)) => {
+                if let Some(remembered) = Remembered::of(&bill, denial, sent, self.refund_cap) {
+                    self.table.keep(remembered);
+                }
+            }
+            // What failed may have been charged.
+            Ok(Decision::Allow(_)) | Err(_) => {
+                bill.end_epochs(&self.epochs, |_, charge| !charge.cost.is_zero());
+            }
+        }
+        decision
+    }
+
+    async fn settle(&self, charges: &[Charge], lease: Lease, actual: &[Cost]) -> Result<(), StoreError> {
+        // Afterwards, for until then the store may deny as before; and also when nobody waits for the end.
+        let _afterwards = Afterwards(|| {
+            let changes =
+                |index, charge: &Charge| actual.get(index).is_some_and(|actual| *actual != charge.cost);
+            Bill::of(charges, &self.secret, &self.epochs).end_epochs(&self.epochs, changes);
+        });
+        self.store.settle(charges, lease, actual).await
+    }
+
+    fn release(&self, charges: &[Charge], lease: Lease) {
+        self.store.release(charges, lease);
+    }
+}
+
+impl<S: fmt::Debug, C> fmt::Debug for DenyCache<S, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DenyCache").field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+/// Does something when it is dropped.
+struct Afterwards<F: Fn()>(F);
+
+impl<F: Fn()> Drop for Afterwards<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}

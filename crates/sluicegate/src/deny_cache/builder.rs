@@ -1,0 +1,59 @@
+//! Setting up a cache of denials.
+
+use std::{sync::atomic::AtomicU64, time::Duration};
+
+use super::{DenyCache, epochs::Epochs, table::Table};
+use crate::{Clock, Store, SystemClock, fingerprint::Secret};
+
+/// Sets up a [`DenyCache`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct DenyCacheBuilder<S, C = SystemClock> {
+    store: S,
+    max_keys: usize,
+    refund_cap: Duration,
+    clock: C,
+}
+
+impl<S: Store> DenyCacheBuilder<S> {
+    pub(super) fn new(store: S) -> Self {
+        Self { store, max_keys: DEFAULT_KEYS, refund_cap: DEFAULT_REFUND_CAP, clock: SystemClock::new() }
+    }
+}
+
+impl<S: Store, C: Clock> DenyCacheBuilder<S, C> {
+    /// How many denials are remembered at most: from one to four billion, 65,536 unless it is set.
+    pub fn max_keys(self, max_keys: usize) -> Self {
+        Self { max_keys: max_keys.clamp(1, MAX_KEYS), ..self }
+    }
+
+    /// For how long at most a denial is remembered whose unit is an estimate that is settled: tokens and money. A
+    /// refund that another instance gives is seen as late as this. 250 ms, unless it is set.
+    pub fn refund_cap(self, refund_cap: Duration) -> Self {
+        Self { refund_cap, ..self }
+    }
+
+    /// Follows this clock.
+    pub fn clock<D: Clock>(self, clock: D) -> DenyCacheBuilder<S, D> {
+        let Self { store, max_keys, refund_cap, .. } = self;
+        DenyCacheBuilder { store, max_keys, refund_cap, clock }
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn build(self) -> DenyCache<S, C> {
+        DenyCache {
+            store: self.store,
+            table: Table::of(self.max_keys),
+            epochs: Epochs::for_keys(self.max_keys),
+            secret: Secret::random(),
+            refund_cap: self.refund_cap,
+            hits: AtomicU64::new(0),
+            clock: self.clock,
+        }
+    }
+}
+
+const DEFAULT_KEYS: usize = 65_536;
+const MAX_KEYS: usize = 4_000_000_000;
+const DEFAULT_REFUND_CAP: Duration = Duration::from_millis(250);

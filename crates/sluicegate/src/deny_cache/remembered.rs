@@ -1,0 +1,140 @@
+//! A denial that holds for a while.
+
+use std::time::Duration;
+
+use super::bill::Bill;
+use crate::{
+    Algorithm, Balance, Charge, Cost, Denial, Quota, Timestamp, Unit, Wait, fingerprint::Fingerprint,
+    timestamp::duration,
+};
+
+/// A denial, and for how long it provably holds.
+pub(super) struct Remembered {
+    /// Of the bill: tells it from nearly all others at a glance.
+    pub(super) place: u64,
+    /// Until then the store would deny too.
+    pub(super) until: Timestamp,
+    /// When the store was asked: no later than it answered.
+    sent: Timestamp,
+    /// Which charge denies.
+    charge: usize,
+    /// That of the denying charge's account.
+    epoch: u32,
+    lines: Box<[Line]>,
+}
+
+/// One charge, as it stood when it was denied.
+struct Line {
+    fingerprint: Fingerprint,
+    quota: Quota,
+    cost: Cost,
+    balance: Balance,
+}
+
+impl Remembered {
+    /// What is worth remembering of a denial, if anything.
+    pub(super) fn of(
+        bill: &Bill<'_>,
+        denial: &Denial,
+        sent: Timestamp,
+        refund_cap: Duration,
+    ) -> Option<Self> {
+        let denied = &bill.charges[denial.charge];
+        let holds = match denial.wait {
+            _ if denial.remembered || bill.charges.len() > MOST_CHARGES => return None,
+            // When a slot is given back, nobody can tell.
+            _ if denied.quota.algorithm() == Algorithm::Concurrent => return None,
+            Wait::None | Wait::Release => return None,
+            Wait::For(wait) if is_settled(denied.quota.unit()) => wait.min(refund_cap),
+            Wait::For(wait) => wait,
+            Wait::Forever => FOREVER,
+        };
+        let lines = bill.charges.iter().zip(&bill.fingerprints).zip(&denial.balances);
+        let line = |((charge, fingerprint), balance): ((&Charge, &Fingerprint), &Balance)| Line {
+            fingerprint: *fingerprint,
+            quota: charge.quota,
+            cost: charge.cost,
+            balance: *balance,
+        };
+        Some(Self {
+            place: bill.place(),
+            until: sent + holds,
+            sent,
+            charge: denial.charge,
+            epoch: bill.epochs[denial.charge],
+            lines: lines.map(line).collect(),
+        })
+    }
+
+    /// Whether it is of the same keys and quotas.
+    #[inline]
+    pub(super) fn is_of(&self, bill: &Bill<'_>, place: u64) -> bool {
+        let same = |((line, charge), fingerprint): ((&Line, &Charge), &Fingerprint)| {
+            line.fingerprint == *fingerprint && line.quota == charge.quota
+        };
+        self.place == place
+            && self.lines.len() == bill.charges.len()
+            && self.lines.iter().zip(bill.charges).zip(&bill.fingerprints).all(same)
+    }
+
+    /// Whether it is of the same as another one.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let of = |line: &Line| (line.fingerprint, line.quota);
+        self.place == other.place && self.lines.iter().map(of).eq(other.lines.iter().map(of))
+    }
+
+    /// The denial of a bill of the same keys and quotas, if it provably is one.
+    pub(super) fn denial(&self, bill: &Bill<'_>, now: Timestamp) -> Option<Denial> {
+        if now >= self.until || bill.epochs[self.charge] != self.epoch {
+            return None;
+        }
+        let balance = |index: usize| {
+            let (balance, left) = (&self.lines[index].balance, |time| (self.sent + time).since(now));
+            Some(Balance {
+                remaining: balance.remaining,
+                reset_after: left(balance.reset_after),
+                next_after: left(balance.next_after),
+                wait: match self.wait(index, bill)? {
+                    Wait::For(wait) if left(wait).is_zero() => Wait::None,
+                    Wait::For(wait) => Wait::For(left(wait)),
+                    wait => wait,
+                },
+            })
+        };
+        let balances = (0..self.lines.len()).map(balance).collect::<Option<crate::Balances>>()?;
+        let wait = balances[self.charge].wait;
+        Some(Denial { charge: self.charge, wait, balances, remembered: true })
+    }
+
+    /// How long a charge would have had to wait when the store was asked; `None` where only the store can tell.
+    fn wait(&self, index: usize, bill: &Bill<'_>) -> Option<Wait> {
+        let Line { quota, cost, balance, .. } = &self.lines[index];
+        let asked = bill.charges[index].cost;
+        if asked == *cost {
+            return Some(balance.wait);
+        }
+        let alone =
+            (0..self.lines.len()).all(|other| other == self.charge || !bill.same_account(other, self.charge));
+        match balance.wait {
+            _ if !alone => None,
+            _ if index != self.charge => (asked.units() <= balance.remaining).then_some(Wait::None),
+            // A bucket alone can tell what a greater cost waits for.
+            Wait::For(wait) if quota.algorithm() == Algorithm::TokenBucket && asked > *cost => {
+                let more = quota.worth(asked.units()).saturating_sub(quota.worth(cost.units()));
+                quota.can_hold(asked).then(|| Wait::For(wait + duration(more)))
+            }
+            Wait::Forever if asked > *cost => Some(Wait::Forever),
+            _ => None,
+        }
+    }
+}
+
+/// Whether charges of this unit are estimates, which settlements that do not go through this cache may refund.
+const fn is_settled(unit: Unit) -> bool {
+    matches!(unit, Unit::Tokens | Unit::InputTokens | Unit::OutputTokens | Unit::Usd)
+}
+
+/// A request of more charges than this is not remembered.
+const MOST_CHARGES: usize = 8;
+/// What never fits depends on nothing but quota and cost, and yet it need not be known for ever.
+const FOREVER: Duration = Duration::from_secs(1);

@@ -1,0 +1,6 @@
+//! Denials that are remembered.
+
+mod forgetting;
+mod inner;
+mod remembering;
+mod truth;
