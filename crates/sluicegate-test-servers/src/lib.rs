@@ -1,4 +1,4 @@
-//! Real servers for tests: Redis or Valkey, and Memcached.
+//! Real servers for tests: Redis or Valkey alone, behind Sentinel and as a Cluster, and Memcached.
 //!
 //! ```
 //! use sluicegate_test_servers::RedisServer;
@@ -16,8 +16,8 @@
 //! Nothing here touches a process that it has not started. Calls block; in an async test they are fine where nothing
 //! else must go on meanwhile, and `spawn_blocking` is for the rest.
 //!
-//! The servers are Debian's `redis-server` and `memcached`, which `./test` installs. Debian 12 has no package of Valkey,
-//! so [`RedisServer::valkey`] is `None` unless somebody put `valkey-server` on the PATH.
+//! The servers are Debian's `redis-server`, which is Sentinel too, and `memcached`, which `./test` installs. Debian
+//! 12 has no package of Valkey, so [`RedisServer::valkey`] is `None` unless somebody put `valkey-server` on the PATH.
 
 mod memcached;
 mod patience;
@@ -27,4 +27,4 @@ mod program;
 mod redis;
 
 pub use memcached::MemcachedServer;
-pub use redis::{RedisServer, RedisServerBuilder};
+pub use redis::{RedisCluster, RedisSentinel, RedisServer, RedisServerBuilder};

@@ -17,6 +17,7 @@ use crate::patience::until;
 pub(crate) struct Process {
     child: Child,
     guardian: Guardian,
+    paused: bool,
     log: PathBuf,
     /// How long the log was before.
     logged: usize,
@@ -37,7 +38,7 @@ impl Process {
             .stderr(output)
             .spawn()?;
         let guardian = Guardian::watch(&child, folder)?;
-        Ok(Self { child, guardian, log, logged })
+        Ok(Self { child, guardian, paused: false, log, logged })
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -86,6 +87,7 @@ impl Process {
     /// Stops it where it is, as if the machine hung. Returns once it has stopped.
     pub(crate) fn pause(&mut self) {
         self.signal(Signal::STOP);
+        self.paused = true;
         let stat = format!("/proc/{}/stat", self.pid());
         // The state is behind the name, which stands in parentheses.
         let stopped = |stat: String| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'));
@@ -98,6 +100,11 @@ impl Process {
     /// Lets it go on after [`pause`](Self::pause).
     pub(crate) fn resume(&mut self) {
         self.signal(Signal::CONT);
+        self.paused = false;
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused
     }
 
     fn ended(&mut self) -> Option<ExitStatus> {

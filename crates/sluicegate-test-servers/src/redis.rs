@@ -2,8 +2,12 @@
 
 mod builder;
 mod certificates;
+mod cluster;
 mod resp;
+mod sentinel;
 mod server;
 
 pub use builder::RedisServerBuilder;
+pub use cluster::RedisCluster;
+pub use sentinel::RedisSentinel;
 pub use server::RedisServer;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{RedisServer, certificates, server::SOCKET};
-use crate::program;
+use crate::{ports::free_port, program};
 
 /// A Redis server to be started: on TCP, empty, without files, password or limits, unless it is told otherwise.
 #[derive(Clone, Debug)]
@@ -12,6 +12,7 @@ pub struct RedisServerBuilder {
     pub(super) program: PathBuf,
     pub(super) login: Option<(String, String)>,
     pub(super) listens: Listens,
+    pub(super) mode: Mode,
     lines: Vec<String>,
 }
 
@@ -23,9 +24,23 @@ pub(super) enum Listens {
     UnixSocket,
 }
 
+/// What it is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Mode {
+    Alone,
+    ClusterNode,
+    Sentinel,
+}
+
 impl RedisServerBuilder {
     pub(super) fn new(program: &str) -> Self {
-        Self { program: program::require(program), login: None, listens: Listens::Tcp, lines: Vec::new() }
+        Self {
+            program: program::require(program),
+            login: None,
+            listens: Listens::Tcp,
+            mode: Mode::Alone,
+            lines: Vec::new(),
+        }
     }
 
     /// Writes an append-only file, so that everything is there again after [`RedisServer::restart`], and after
@@ -66,7 +81,7 @@ impl RedisServerBuilder {
 
     /// Is a read-only replica of `primary`, which listens on TCP.
     pub fn replica_of(self, primary: &RedisServer) -> Self {
-        self.replica_of_port(primary.port())
+        self.line(&format!("replicaof 127.0.0.1 {}", primary.port()))
     }
 
     /// Has this line in its configuration, too.
@@ -85,12 +100,6 @@ impl RedisServerBuilder {
         RedisServer::launch(self)
     }
 
-    pub(super) fn replica_of_port(self, port: u16) -> Self {
-        self.line(&format!("replicaof 127.0.0.1 {port}"))
-            .line(&format!("masteruser {CONTROL}"))
-            .line(&format!("masterauth {CONTROL}"))
-    }
-
     /// The file that it reads, for a server on this port.
     pub(super) fn configuration(&self, port: u16) -> String {
         let mut lines = vec![
@@ -102,6 +111,13 @@ impl RedisServerBuilder {
             "repl-diskless-sync-delay 0".to_owned(),
             format!("user {CONTROL} on >{CONTROL} ~* &* +@all"),
         ];
+        if self.mode != Mode::Sentinel {
+            // It may be another's replica one day.
+            lines.extend([format!("masteruser {CONTROL}"), format!("masterauth {CONTROL}")]);
+        }
+        if self.mode == Mode::ClusterNode {
+            lines.extend(["cluster-enabled yes".to_owned(), format!("cluster-port {}", free_port())]);
+        }
         if self.listens == Listens::Tls {
             lines.extend([
                 format!("tls-port {port}"),

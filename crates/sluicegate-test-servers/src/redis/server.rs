@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::{
     RedisServerBuilder,
-    builder::{CONTROL, Listens},
+    builder::{CONTROL, Listens, Mode},
     certificates,
     resp::Connection,
 };
@@ -106,9 +106,10 @@ impl RedisServer {
         self.with(|process| process.pid())
     }
 
-    /// Whether it was not killed.
+    /// Whether it runs: it was neither killed nor paused.
     pub fn is_up(&self) -> bool {
-        self.process.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        let process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        process.as_ref().is_some_and(|process| !process.is_paused())
     }
 
     /// What it has printed, from its first start on.
@@ -212,7 +213,9 @@ impl RedisServer {
 
 /// Runs a server in its folder and waits until it has loaded its data and answers; none where its port was taken.
 fn run(settings: &RedisServerBuilder, folder: &Path) -> Option<Process> {
-    let process = Process::start(&settings.program, &[CONFIGURATION], folder).expect("the server can be run");
+    let sentinel = (settings.mode == Mode::Sentinel).then_some("--sentinel");
+    let arguments: Vec<_> = [CONFIGURATION].into_iter().chain(sentinel).collect();
+    let process = Process::start(&settings.program, &arguments, folder).expect("the server can be run");
     let socket = folder.join(SOCKET);
     // Only this process listens there, so it is not another that answers.
     process.ready(|_| matches!(ask(&socket, &["PING"]), Ok(Ok(_))))
