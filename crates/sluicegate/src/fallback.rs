@@ -58,8 +58,9 @@ use crate::{
 /// each instance's largest request are beyond its share.
 ///
 /// What memory took is forgotten when the store answers again, and was empty when it went down: each such edge lets
-/// through one more burst at most. A call that fails may have been charged, and is charged in memory too. A debt that
-/// is settled to a store while it is down, or to memory that has forgotten it, is lost.
+/// through one more burst at most. A store that fails now and then, too seldom to be taken for down, admits beside the
+/// memory: together at most twice the quota. A call that fails may have been charged, and is charged in memory too. A
+/// settlement that comes while the store is down, or whose memory has forgotten it, is lost.
 #[derive(Debug)]
 pub struct Fallback<S, C = SystemClock> {
     store: S,

@@ -1,6 +1,6 @@
 //! How much passes in all.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use proptest::prelude::*;
 use sluicegate::{Charge, Clock, ManualClock, Quota, Timestamp};
@@ -19,9 +19,12 @@ struct Request {
 }
 
 fn requests() -> impl Strategy<Value = Vec<Request>> {
+    requests_of(1..4)
+}
+
+fn requests_of(cost: Range<u64>) -> impl Strategy<Value = Vec<Request>> {
     let gap = prop_oneof![6 => Just(0), 3 => 0..40_u64, 1 => 0..2_000_u64];
-    let request =
-        (gap, 0..8_usize, 1..4_u64).prop_map(|(gap, instance, cost)| Request { gap, instance, cost });
+    let request = (gap, 0..8_usize, cost).prop_map(|(gap, instance, cost)| Request { gap, instance, cost });
     prop::collection::vec(request, 1..300)
 }
 
@@ -93,6 +96,22 @@ proptest! {
     }
 
     #[test]
+    fn what_costs_more_than_a_share_is_paid_off_at_the_quotas_rate(
+        replicas in 1..=8_u32,
+        quota in quotas(),
+        requests in requests_of(1..100),
+    ) {
+        let mut instances = Instances::of(replicas);
+        instances.remote.is(Network::Down);
+        instances.play(&requests, quota);
+        let most = most_beyond_the_rate(&instances.admitted, &quota);
+        let share = quota.shared(replicas.try_into().expect("some"));
+        let beyond = instances.admitted.iter().map(|(_, cost)| cost.saturating_sub(share.burst())).max();
+        let bound = quota.burst() as f64 * ROUNDING + f64::from(replicas) * (1.0 + beyond.unwrap_or(0) as f64);
+        prop_assert!(most <= bound, "{} above the rate, of at most {}", most, bound);
+    }
+
+    #[test]
     fn each_edge_of_an_outage_lets_through_at_most_one_more_burst(
         replicas in 1..=8_u32,
         quota in quotas(),
@@ -115,6 +134,19 @@ proptest! {
         }
         prop_assert!(edges > 0);
     }
+}
+
+#[test]
+fn a_store_that_fails_now_and_then_and_the_memory_admit_at_most_twice_the_quota() {
+    let quota = Quota::new(10, Duration::from_secs(1)).expect("a good quota");
+    let mut instances = Instances::of(1);
+    let request = [Request { gap: 1, instance: 0, cost: 1 }];
+    for call in 0..10_000 {
+        instances.remote.is(if call % 3 == 0 { Network::Down } else { Network::Up });
+        instances.play(&request, quota);
+    }
+    assert_eq!(instances.benches[0].store.outages(), 0);
+    assert_eq!(instances.admitted.len(), 2 * (10 + 100) - 2, "both end just before one more is due");
 }
 
 /// A bucket may hold a thousandth more than its burst.

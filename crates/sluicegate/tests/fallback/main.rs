@@ -3,5 +3,6 @@
 mod answers;
 mod bound;
 mod circuit;
+mod deny_cache;
 mod remote;
 mod shares;
