@@ -1,4 +1,5 @@
-//! Real servers for tests: Redis or Valkey alone, behind Sentinel and as a Cluster, and Memcached.
+//! Real servers for tests: Redis or Valkey alone, behind Sentinel and as a Cluster, and Memcached, and a proxy that fails
+//! on demand.
 //!
 //! ```
 //! use sluicegate_test_servers::RedisServer;
@@ -24,7 +25,9 @@ mod patience;
 mod ports;
 mod process;
 mod program;
+mod proxy;
 mod redis;
 
 pub use memcached::MemcachedServer;
+pub use proxy::FaultProxy;
 pub use redis::{RedisCluster, RedisSentinel, RedisServer, RedisServerBuilder};

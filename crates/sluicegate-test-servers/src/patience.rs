@@ -10,7 +10,7 @@ use std::{
 /// # Panics
 ///
 /// When it takes longer than [`PATIENCE`]; the message says that `what` was waited for, and what `log` tells.
-// Real servers live in real time: this is the one place that waits for them.
+// Real servers live in real time, and this is where they are waited for.
 #[allow(clippy::disallowed_methods)]
 pub(crate) fn until<T>(what: &str, log: impl Fn() -> String, mut ask: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();

@@ -2,7 +2,7 @@
 
 use std::{fs, net::Ipv4Addr, path::Path};
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
 
 /// Writes `ca.pem`, `server.pem` and `server.key` into `folder`. The server is `localhost` and `127.0.0.1`.
 pub(super) fn write(folder: &Path) {
@@ -10,6 +10,8 @@ pub(super) fn write(folder: &Path) {
     let (authority_key, server_key) = (pair(), pair());
 
     let mut authority = CertificateParams::default();
+    // A name of its own: OpenSSL takes a certificate for self-signed whose issuer is called as its subject is.
+    authority.distinguished_name.push(DnType::CommonName, "Sluicegate's tests");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let certificate = authority.self_signed(&authority_key).expect("a certificate of the authority");
 
