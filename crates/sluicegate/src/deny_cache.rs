@@ -9,13 +9,12 @@ mod table;
 use std::{
     fmt,
     sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
 };
 
 use bill::Bill;
 pub use builder::DenyCacheBuilder;
 use epochs::Epochs;
-use remembered::Remembered;
+use remembered::{Caps, Remembered};
 use table::Table;
 
 use crate::{
@@ -39,7 +38,8 @@ use crate::{
 /// only make it longer. A denial by a concurrent limit is not remembered, for a slot may come back at any time. And
 /// because refunds make it shorter, a denial by [tokens](crate::Unit::Tokens) or [money](crate::Unit::Usd), whose charges
 /// are settled, is remembered no longer than the [refund cap](DenyCacheBuilder::refund_cap): a refund that went through
-/// another instance is seen so late. What never fits is remembered for a second.
+/// another instance is seen so late. What never fits is remembered for a second. A store that takes charges and gives them
+/// back is to be [capped](DenyCacheBuilder::cap) whatever the unit.
 ///
 /// It answers requests with the same keys and quotas. The denying charge costs the same, or more where that is a token
 /// bucket; the others cost the same, or no more than what remained. Whatever goes through this cache and changes the
@@ -60,7 +60,7 @@ pub struct DenyCache<S, C = SystemClock> {
     table: Table,
     epochs: Epochs,
     secret: Secret,
-    refund_cap: Duration,
+    caps: Caps,
     hits: AtomicU64,
     clock: C,
 }
@@ -101,7 +101,7 @@ impl<S: Store, C: Clock> Store for DenyCache<S, C> {
         let decision = self.store.take(charges).await;
         match &decision {
             Ok(Decision::Deny(denial)) => {
-                if let Some(remembered) = Remembered::of(&bill, denial, sent, self.refund_cap) {
+                if let Some(remembered) = Remembered::of(&bill, denial, sent, self.caps) {
                     self.table.keep(remembered);
                 }
             }

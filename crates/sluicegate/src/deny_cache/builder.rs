@@ -2,7 +2,7 @@
 
 use std::{sync::atomic::AtomicU64, time::Duration};
 
-use super::{DenyCache, epochs::Epochs, table::Table};
+use super::{DenyCache, epochs::Epochs, remembered::Caps, table::Table};
 use crate::{Clock, Store, SystemClock, fingerprint::Secret};
 
 /// Sets up a [`DenyCache`].
@@ -11,13 +11,20 @@ use crate::{Clock, Store, SystemClock, fingerprint::Secret};
 pub struct DenyCacheBuilder<S, C = SystemClock> {
     store: S,
     max_keys: usize,
+    cap: Duration,
     refund_cap: Duration,
     clock: C,
 }
 
 impl<S: Store> DenyCacheBuilder<S> {
     pub(super) fn new(store: S) -> Self {
-        Self { store, max_keys: DEFAULT_KEYS, refund_cap: DEFAULT_REFUND_CAP, clock: SystemClock::new() }
+        Self {
+            store,
+            max_keys: DEFAULT_KEYS,
+            cap: Duration::MAX,
+            refund_cap: DEFAULT_REFUND_CAP,
+            clock: SystemClock::new(),
+        }
     }
 }
 
@@ -25,6 +32,14 @@ impl<S: Store, C: Clock> DenyCacheBuilder<S, C> {
     /// How many denials are remembered at most: from one to four billion, 65,536 unless it is set.
     pub fn max_keys(self, max_keys: usize) -> Self {
         Self { max_keys: max_keys.clamp(1, MAX_KEYS), ..self }
+    }
+
+    /// For how long at most any denial is remembered; for as long as it holds, unless this is set.
+    ///
+    /// To be set for a store that takes charges before it judges, and gives them back: it may deny what it would admit a
+    /// moment later, and that must not be remembered for the whole wait.
+    pub fn cap(self, cap: Duration) -> Self {
+        Self { cap, ..self }
     }
 
     /// For how long at most a denial is remembered whose unit is an estimate that is settled: tokens and money. A
@@ -35,8 +50,8 @@ impl<S: Store, C: Clock> DenyCacheBuilder<S, C> {
 
     /// Follows this clock.
     pub fn clock<D: Clock>(self, clock: D) -> DenyCacheBuilder<S, D> {
-        let Self { store, max_keys, refund_cap, .. } = self;
-        DenyCacheBuilder { store, max_keys, refund_cap, clock }
+        let Self { store, max_keys, cap, refund_cap, .. } = self;
+        DenyCacheBuilder { store, max_keys, cap, refund_cap, clock }
     }
 
     /// The store.
@@ -47,7 +62,7 @@ impl<S: Store, C: Clock> DenyCacheBuilder<S, C> {
             table: Table::of(self.max_keys),
             epochs: Epochs::for_keys(self.max_keys),
             secret: Secret::random(),
-            refund_cap: self.refund_cap,
+            caps: Caps { any: self.cap, settled: self.cap.min(self.refund_cap) },
             hits: AtomicU64::new(0),
             clock: self.clock,
         }

@@ -23,6 +23,14 @@ pub(super) struct Remembered {
     lines: Box<[Line]>,
 }
 
+/// For how long denials are remembered at most.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Caps {
+    pub(super) any: Duration,
+    /// Those by a unit whose charges are settled.
+    pub(super) settled: Duration,
+}
+
 /// One charge, as it stood when it was denied.
 struct Line {
     fingerprint: Fingerprint,
@@ -33,21 +41,16 @@ struct Line {
 
 impl Remembered {
     /// What is worth remembering of a denial, if anything.
-    pub(super) fn of(
-        bill: &Bill<'_>,
-        denial: &Denial,
-        sent: Timestamp,
-        refund_cap: Duration,
-    ) -> Option<Self> {
+    pub(super) fn of(bill: &Bill<'_>, denial: &Denial, sent: Timestamp, caps: Caps) -> Option<Self> {
         let denied = &bill.charges[denial.charge];
         let holds = match denial.wait {
             _ if denial.remembered || bill.charges.len() > MOST_CHARGES => return None,
             // When a slot is given back, nobody can tell.
             _ if denied.quota.algorithm() == Algorithm::Concurrent => return None,
             Wait::None | Wait::Release => return None,
-            Wait::For(wait) if is_settled(denied.quota.unit()) => wait.min(refund_cap),
-            Wait::For(wait) => wait,
-            Wait::Forever => FOREVER,
+            Wait::For(wait) if is_settled(denied.quota.unit()) => wait.min(caps.settled),
+            Wait::For(wait) => wait.min(caps.any),
+            Wait::Forever => FOREVER.min(caps.any),
         };
         let lines = bill.charges.iter().zip(&bill.fingerprints).zip(&denial.balances);
         let line = |((charge, fingerprint), balance): ((&Charge, &Fingerprint), &Balance)| Line {

@@ -129,6 +129,20 @@ fn a_denial_by_a_unit_that_is_settled_is_remembered_for_the_refund_cap() {
 }
 
 #[test]
+fn any_denial_is_remembered_no_longer_than_the_cap() {
+    let charge = Charge::new("alice", quota("1/minute"));
+    let bills = [charge.clone(), charge.clone().cost(2), Charge::new("alice", quota("1 tokens/minute"))];
+    for bill in bills {
+        let asker = Asker::set_up(|builder| builder.cap(Duration::from_millis(100)));
+        asker.exhaust(from_ref(&bill));
+        asker.advance(Duration::from_millis(100) - Duration::from_nanos(1));
+        assert!(asker.deny(from_ref(&bill)).remembered, "{bill:?}");
+        asker.advance(Duration::from_nanos(1));
+        assert!(!asker.deny(from_ref(&bill)).remembered, "{bill:?}");
+    }
+}
+
+#[test]
 fn a_peek_is_asked_of_the_store() {
     let asker = Asker::new();
     let charge = Charge::new("alice", quota("3/minute"));
