@@ -173,4 +173,20 @@ proptest! {
         let wanted = u64::try_from(exact).unwrap_or(u64::MAX).max(amount.min(1));
         prop_assert_eq!(scaled.amount(), wanted);
     }
+
+    #[test]
+    fn shares_are_never_more_than_what_is_shared(
+        amount in any::<u64>(), burst in prop::option::of(any::<u64>()), nanoseconds in 1..u64::MAX, among in 1..=u32::MAX,
+    ) {
+        let window = Duration::from_nanos(nanoseconds).min(Quota::MAX_WINDOW);
+        let quota = Quota::new(amount, window).expect("a good quota");
+        let quota = burst.and_then(|burst| quota.with_burst(burst).ok()).unwrap_or(quota);
+        let share = quota.shared(among.try_into().expect("not zero"));
+        prop_assert_eq!((share.window(), share.unit()), (quota.window(), quota.unit()));
+        for (share, whole) in [(share.amount(), quota.amount()), (share.burst(), quota.burst())] {
+            prop_assert!(share <= whole);
+            prop_assert!(whole < among.into() || u128::from(share) * u128::from(among) <= whole.into());
+            prop_assert_eq!(share == 0, whole == 0);
+        }
+    }
 }

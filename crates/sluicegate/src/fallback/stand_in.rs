@@ -42,7 +42,7 @@ impl<C: Clock + Clone> StandIn<C> {
         let era = (accounts.era + 1) & (u64::MAX >> ID_BITS);
         let forgotten = mem::replace(&mut *accounts, Accounts::new(self.max_keys, self.clock.clone(), era));
         drop(accounts);
-        // Nobody waits while a million accounts are freed.
+        // Nobody else waits while a million accounts are freed.
         drop(forgotten);
     }
 }
