@@ -6,10 +6,7 @@ mod epochs;
 mod remembered;
 mod table;
 
-use std::{
-    fmt,
-    sync::atomic::{AtomicU64, Ordering},
-};
+use std::fmt;
 
 use bill::Bill;
 pub use builder::DenyCacheBuilder;
@@ -61,7 +58,6 @@ pub struct DenyCache<S, C = SystemClock> {
     epochs: Epochs,
     secret: Secret,
     caps: Caps,
-    hits: AtomicU64,
     clock: C,
 }
 
@@ -80,7 +76,7 @@ impl<S, C> DenyCache<S, C> {
 
     /// How many denials were told from memory.
     pub fn hits(&self) -> u64 {
-        self.hits.load(Ordering::Relaxed)
+        self.table.hits()
     }
 
     /// Forgets every denial.
@@ -95,7 +91,6 @@ impl<S: Store, C: Clock> Store for DenyCache<S, C> {
         let sent = self.clock.now();
         let bill = Bill::of(charges, &self.secret, &self.epochs);
         if let Some(denial) = self.table.find(&bill, sent) {
-            self.hits.fetch_add(1, Ordering::Relaxed);
             return Ok(Decision::Deny(denial));
         }
         let decision = self.store.take(charges).await;

@@ -1,6 +1,6 @@
 //! Setting up a cache of denials.
 
-use std::{sync::atomic::AtomicU64, time::Duration};
+use std::time::Duration;
 
 use super::{DenyCache, epochs::Epochs, remembered::Caps, table::Table};
 use crate::{Clock, Store, SystemClock, fingerprint::Secret};
@@ -63,7 +63,6 @@ impl<S: Store, C: Clock> DenyCacheBuilder<S, C> {
             epochs: Epochs::for_keys(self.max_keys),
             secret: Secret::random(),
             caps: Caps { any: self.cap, settled: self.cap.min(self.refund_cap) },
-            hits: AtomicU64::new(0),
             clock: self.clock,
         }
     }

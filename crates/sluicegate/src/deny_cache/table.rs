@@ -7,9 +7,16 @@ use crate::{Denial, Timestamp};
 
 /// Denials in buckets of a fixed number of places, each bucket behind a lock of its own.
 pub(super) struct Table {
-    buckets: Box<[Mutex<Vec<Remembered>>]>,
+    buckets: Box<[Mutex<Bucket>]>,
     /// How many denials a bucket keeps.
     room: usize,
+}
+
+#[derive(Default)]
+struct Bucket {
+    denials: Vec<Remembered>,
+    /// Counted here, where nobody else writes: threads that find different denials have nothing in common.
+    hits: u64,
 }
 
 impl Table {
@@ -21,12 +28,21 @@ impl Table {
     /// The denial that a request would get from the store too.
     pub(super) fn find(&self, bill: &Bill<'_>, now: Timestamp) -> Option<Denial> {
         let place = bill.place();
-        self.bucket(place).iter().find(|remembered| remembered.is_of(bill, place))?.denial(bill, now)
+        let mut bucket = self.bucket(place);
+        let denial =
+            bucket.denials.iter().find(|remembered| remembered.is_of(bill, place))?.denial(bill, now);
+        bucket.hits += u64::from(denial.is_some());
+        denial
+    }
+
+    /// How many denials were found.
+    pub(super) fn hits(&self) -> u64 {
+        (0..self.buckets.len()).map(|index| self.lock(index).hits).sum()
     }
 
     /// Keeps a denial. Where there is no room, the one that ends soonest goes.
     pub(super) fn keep(&self, remembered: Remembered) {
-        let mut bucket = self.bucket(remembered.place);
+        let bucket = &mut self.bucket(remembered.place).denials;
         let known = bucket.iter().position(|other| other.is_like(&remembered));
         let soonest = || (0..bucket.len()).min_by_key(|index| bucket[*index].until);
         let free = bucket.len() < self.room;
@@ -36,13 +52,16 @@ impl Table {
         }
     }
 
-    fn bucket(&self, place: u64) -> MutexGuard<'_, Vec<Remembered>> {
+    fn bucket(&self, place: u64) -> MutexGuard<'_, Bucket> {
         // Multiplying and shifting spreads 64 random bits over any number, without a division.
         let index = (u128::from(place) * self.buckets.len() as u128) >> u64::BITS;
         #[expect(clippy::cast_possible_truncation, reason = "below the number of buckets")]
-        let bucket = &self.buckets[index as usize];
+        self.lock(index as usize)
+    }
+
+    fn lock(&self, index: usize) -> MutexGuard<'_, Bucket> {
         // Nothing panics while it is locked.
-        bucket.lock().unwrap_or_else(PoisonError::into_inner)
+        self.buckets[index].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
