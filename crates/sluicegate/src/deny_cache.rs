@@ -22,21 +22,40 @@ use crate::{
 /// behind it nothing, however often it asks.
 ///
 /// ```
-/// use sluicegate::{Charge, DenyCache, Limiter, MemoryStore, Quota};
+/// use sluicegate::{Charge, Decision, DenyCache, Limiter, MemoryStore, Quota};
 ///
-/// let store = DenyCache::builder(MemoryStore::new()).max_keys(10_000).build();
-/// assert_eq!(store.hits(), 0);
-/// let limiter = Limiter::new(store);
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # block_on(async {
+/// let limiter = Limiter::new(DenyCache::builder(MemoryStore::new()).max_keys(10_000).build());
+/// let quota: Quota = "1/minute".parse()?;
+/// let charges = [Charge::new("alice", quota)];
+/// assert!(limiter.take(&charges).await?.is_allowed());
+/// // The store denies once; the cache, for the rest of the minute.
+/// for remembered in [false, true, true] {
+///     let Decision::Deny(denial) = limiter.take(&charges).await? else { unreachable!("spent") };
+///     assert_eq!(denial.remembered, remembered);
+/// }
+/// assert_eq!(limiter.store().hits(), 2);
+/// # Ok(())
+/// # })
+/// # }
+/// # fn block_on<T>(future: impl Future<Output = T>) -> T {
+/// #     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+/// #     match std::pin::pin!(future).poll(&mut context) {
+/// #         std::task::Poll::Ready(value) => value,
+/// #         std::task::Poll::Pending => unreachable!("memory never waits"),
+/// #     }
+/// # }
 /// ```
 ///
 /// # What holds
 ///
-/// A denial with a wait holds until the wait is over, counted from before the store was asked: others who spend meanwhile
-/// only make it longer. A denial by a concurrent limit is not remembered, for a slot may come back at any time. And
-/// because refunds make it shorter, a denial by [tokens](crate::Unit::Tokens) or [money](crate::Unit::Usd), whose charges
-/// are settled, is remembered no longer than the [refund cap](DenyCacheBuilder::refund_cap): a refund that went through
-/// another instance is seen so late. What never fits is remembered for a second. A store that takes charges and gives them
-/// back is to be [capped](DenyCacheBuilder::cap) whatever the unit.
+/// A denial with a wait holds until the wait is over, counted from before the store was asked: others who spend
+/// meanwhile only make it longer. A denial by a concurrent limit is not remembered, for a slot may come back at any
+/// time. And because refunds make it shorter, a denial by [tokens](crate::Unit::Tokens) or [money](crate::Unit::Usd),
+/// whose charges are settled, is remembered no longer than the [refund cap](DenyCacheBuilder::refund_cap): a refund
+/// that went through another instance is seen so late. What never fits is remembered for a second. A store that takes
+/// charges and gives them back is to be [capped](DenyCacheBuilder::cap) whatever the unit.
 ///
 /// It answers requests with the same keys and quotas. The denying charge costs the same, or more where that is a token
 /// bucket; the others cost the same, or no more than what remained. Whatever goes through this cache and changes the
@@ -45,13 +64,14 @@ use crate::{
 /// # What is told
 ///
 /// The denying charge's wait and times are exact, to a nanosecond where it costs more than what was denied; what
-/// [remains](crate::Balance::remaining) of it is at least what is told. All other charges are told as they were when the
-/// store denied, but for the time that passed. Who gives a key its quota back in the store itself has to [`clear`](Self::clear).
+/// [remains](crate::Balance::remaining) of it is at least what is told. All other charges are told as they were when
+/// the store denied, but for the time that passed. Who gives a key its quota back in the store itself has to
+/// [`clear`](Self::clear).
 ///
 /// # Memory
 ///
-/// A fixed number of denials, some 200 bytes each and 140 more for each charge after the first, of at most eight. Of those that may be
-/// kept in the same place, the one that ends soonest makes room.
+/// A fixed number of denials, of requests of up to eight charges: some 200 bytes each, and 140 more for each charge
+/// after the first. Of those that may be kept in the same place, the one that ends soonest makes room.
 pub struct DenyCache<S, C = SystemClock> {
     store: S,
     table: Table,

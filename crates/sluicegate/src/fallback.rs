@@ -23,9 +23,9 @@ use crate::{
 /// A store that goes on when the one behind it does not answer.
 ///
 /// The store behind it bounds the time of its own calls and answers late ones with an error. A call that fails is
-/// answered by its charges' [`Outage`]; after five failures in a row, or more than ten of the last twenty calls, the store
-/// is taken for down: it is not asked any more, so that an outage costs no caller any time, but for one request that probes
-/// it 250 to 500 ms later, and every 500 ms to 1 s from then on. One good answer, and it is asked again.
+/// answered by its charges' [`Outage`]; after five failures in a row, or more than ten of the last twenty calls, the
+/// store is taken for down: it is not asked any more, so that an outage costs no caller any time, but for one request
+/// that probes it 250 to 500 ms later, and every 500 ms to 1 s from then on. One good answer, and it is asked again.
 ///
 /// ```
 /// use sluicegate::{Charge, Fallback, MemoryStore, Outage, Quota, Transition};
@@ -40,8 +40,10 @@ use crate::{
 ///     .build();
 /// assert!(store.is_up());
 ///
-/// let quota: Quota = "100/minute".parse()?;
-/// let charge = Charge::new("alice", quota).outage(Outage::Allow);
+/// // In an outage this instance lets 25 of these pass in a minute, whatever tokens they take.
+/// let requests: Quota = "100/minute".parse()?;
+/// let tokens: Quota = "100000 tokens/minute".parse()?;
+/// let charges = [Charge::new("rpm|alice", requests), Charge::new("tpm|alice", tokens).outage(Outage::Allow)];
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -52,10 +54,10 @@ use crate::{
 /// are not taken anywhere and told as a full account. The lease says that it is [local](Lease::local), and what is done
 /// with it later is done there.
 ///
-/// All instances together admit no more than the quota does, where it has a unit for each of them. A request that costs
-/// more than a share, and not more than the whole quota, passes when nothing of the share is spent; what it costs beyond the
-/// share is a debt. So in any time Δ an account of burst `B` and rate `r` admits at most `B + r·Δ`, and what the costs of
-/// each instance's largest request are beyond its share.
+/// All instances together admit no more than the quota does, where it has a unit for each of them. A request that
+/// costs more than a share, and not more than the whole quota, passes when nothing of the share is spent; what it
+/// costs beyond the share is a debt. So in any time Δ an account of burst `B` and rate `r` admits at most `B + r·Δ`,
+/// and what the costs of each instance's largest request are beyond its share.
 ///
 /// What memory took is forgotten when the store answers again, and was empty when it went down: each such edge lets
 /// through one more burst at most. A store that fails now and then, too seldom to be taken for down, admits beside the
