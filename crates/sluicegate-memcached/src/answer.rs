@@ -1,0 +1,48 @@
+//! What a caller waits for.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sluicegate::StoreError;
+use tokio::sync::oneshot;
+
+/// What a caller waits for. Whoever has it first says it: the clerk that knows, or the timekeeper when the time is up.
+#[derive(Debug)]
+pub(crate) struct Answer<T>(Mutex<Option<oneshot::Sender<Result<T, StoreError>>>>);
+
+impl<T> Answer<T> {
+    /// An answer to be given, and where it will be.
+    pub(crate) fn pair() -> (Arc<Self>, oneshot::Receiver<Result<T, StoreError>>) {
+        let (sender, receiver) = oneshot::channel();
+        (Arc::new(Self(Mutex::new(Some(sender)))), receiver)
+    }
+
+    /// Says it, unless something was said already or nobody listens any more.
+    pub(crate) fn say(&self, answer: Result<T, StoreError>) {
+        let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(sender) = sender {
+            let _ = sender.send(answer);
+        }
+    }
+
+    /// Whether somebody still waits for it.
+    pub(crate) fn is_awaited(&self) -> bool {
+        let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sender.as_ref().is_some_and(|sender| !sender.is_closed())
+    }
+}
+
+/// What can be said of any answer: that its time is up.
+pub(crate) trait Awaited: Send + Sync {
+    fn is_awaited(&self) -> bool;
+    fn fail(&self, error: StoreError);
+}
+
+impl<T: Send> Awaited for Answer<T> {
+    fn is_awaited(&self) -> bool {
+        self.is_awaited()
+    }
+
+    fn fail(&self, error: StoreError) {
+        self.say(Err(error));
+    }
+}

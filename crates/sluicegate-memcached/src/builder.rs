@@ -1,0 +1,106 @@
+//! A store to be set up.
+
+use std::{sync::Arc, time::Duration};
+
+use sluicegate::{ManualClock, StoreError};
+use tokio::runtime::Handle;
+
+use crate::{
+    MemcachedStore, desk::Desk, names::Names, servers::Servers, timekeeper::Timekeeper, watch::Watch,
+};
+
+/// A [`MemcachedStore`] to be set up.
+#[derive(Clone, Debug)]
+pub struct MemcachedStoreBuilder {
+    servers: Servers,
+    prefix: String,
+    secret: Secret,
+    readable: bool,
+    timeout: Duration,
+    watch: Watch,
+}
+
+/// Never printed.
+#[derive(Clone, Default)]
+struct Secret(Vec<u8>);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+impl MemcachedStoreBuilder {
+    pub(crate) fn parse(url: &str) -> Result<Self, StoreError> {
+        Ok(Self {
+            servers: Servers::parse(url)?,
+            prefix: "sluicegate".to_owned(),
+            secret: Secret::default(),
+            readable: false,
+            timeout: Duration::from_millis(10),
+            watch: Watch::Wall,
+        })
+    }
+
+    /// What every item's name begins with: 1 to 64 of `A-Z a-z 0-9 . _ -`; `sluicegate` unless it is given. Stores with
+    /// different prefixes share nothing.
+    #[must_use]
+    pub fn prefix(mut self, prefix: &str) -> Self {
+        prefix.clone_into(&mut self.prefix);
+        self
+    }
+
+    /// Keys the hash that makes names of identities, so that nobody without it can find out whose account is whose. The
+    /// same on every instance, or they do not share accounts.
+    #[must_use]
+    pub fn secret(mut self, secret: &[u8]) -> Self {
+        self.secret = Secret(secret.to_vec());
+        self
+    }
+
+    /// Whether names show identities in clear, for debugging; where a name would be too long for Memcached, it shows the
+    /// hash.
+    #[must_use]
+    pub fn readable_keys(mut self, readable: bool) -> Self {
+        self.readable = readable;
+        self
+    }
+
+    /// How long a decision or a settlement waits for Memcached before it fails; 10 ms unless it is given.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// A clock to go by instead of the system's, for tests. Items then never expire.
+    #[must_use]
+    pub fn clock(mut self, clock: ManualClock) -> Self {
+        self.watch = Watch::Manual(clock);
+        self
+    }
+
+    /// Opens the store: its tasks run on this runtime, and connect in the background. Its futures can be awaited
+    /// anywhere.
+    ///
+    /// # Errors
+    ///
+    /// When the prefix is not made of the letters above, or the timeout is zero.
+    pub fn open(self, runtime: &Handle) -> Result<MemcachedStore, StoreError> {
+        let is_good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        if !(1..=LONGEST_PREFIX).contains(&self.prefix.len()) || !self.prefix.chars().all(is_good) {
+            return Err(StoreError::misconfigured(format!(
+                "`{}` cannot be the prefix of the store's keys; use 1 to {LONGEST_PREFIX} of A-Z a-z 0-9 . _ -",
+                self.prefix.escape_debug()
+            )));
+        }
+        if self.timeout.is_zero() {
+            return Err(StoreError::misconfigured("a timeout of the store must be longer than nothing"));
+        }
+        let names = Names::new(&self.prefix, &self.secret.0, self.readable);
+        let desk = Desk::new(self.servers, names, self.watch, runtime);
+        Ok(MemcachedStore::new(Arc::new(desk), Timekeeper::new(self.timeout, runtime), runtime))
+    }
+}
+
+const LONGEST_PREFIX: usize = 64;

@@ -1,0 +1,96 @@
+//! Who does the jobs.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use crate::{
+    desk::Desk,
+    job::{Fate, Job},
+    ledger::Ledger,
+    page::Page,
+};
+
+/// Does the jobs that touch the same servers, as long as there are any, in rounds of one round trip each.
+///
+/// In a round, all jobs proceed on the accounts that were read in the last one, in the order in which they were handed
+/// in; then every account that they changed is written, if it is still as it was read, and all of their accounts are
+/// read again. So one write carries all charges that wait for an account, and an account that is in use costs one round
+/// trip for a request, any other two.
+#[derive(Debug)]
+pub(crate) struct Clerk {
+    desk: Arc<Desk>,
+    /// As a set of bits.
+    servers: u64,
+    jobs: Vec<Job>,
+    ledger: Ledger,
+}
+
+impl Clerk {
+    pub(crate) fn new(desk: Arc<Desk>, servers: u64) -> Self {
+        Self { desk, servers, jobs: Vec::new(), ledger: Ledger::new() }
+    }
+
+    /// Works until there is nothing left to do.
+    pub(crate) async fn work(mut self) {
+        loop {
+            let room = MOST_AT_ONCE.saturating_sub(self.jobs.len());
+            let Some(more) = self.desk.hand_out(self.servers, room, self.jobs.is_empty()) else { return };
+            self.jobs.extend(more);
+            let now = self.desk.watch.now();
+            self.jobs.retain_mut(|job| job.proceed(&mut self.ledger, now) != Fate::Finished);
+            if !self.jobs.is_empty() {
+                self.exchange().await;
+            }
+        }
+    }
+
+    /// One round trip: writes what was changed, and reads the accounts of all jobs.
+    async fn exchange(&mut self) {
+        // All servers are asked before any is waited for.
+        let asked: Vec<_> = self
+            .pages()
+            .into_iter()
+            .map(|(server, page)| (server, page.send(&self.desk.links[server])))
+            .collect();
+        let (mut ledger, mut written, mut failures) = (Ledger::new(), HashSet::new(), HashMap::new());
+        for (server, sent) in asked {
+            match sent.answers().await {
+                Ok(answers) => answers.file(&mut ledger, &mut written),
+                Err(failure) => drop(failures.insert(server, failure)),
+            }
+        }
+        self.ledger = ledger;
+        for mut job in std::mem::take(&mut self.jobs) {
+            match job.end_round(&written, &failures) {
+                Fate::Unfinished => self.jobs.push(job),
+                Fate::Postponed => self.desk.hand_in_later(job),
+                Fate::Finished => {}
+            }
+        }
+    }
+
+    /// What each server is asked.
+    fn pages(&self) -> HashMap<usize, Page> {
+        let (mut pages, mut seen) = (HashMap::<usize, Page>::new(), HashSet::new());
+        let now = self.desk.watch.now();
+        for (charge, place) in self.jobs.iter().flat_map(Job::accounts) {
+            if !seen.insert(place) {
+                continue;
+            }
+            let page = pages.entry(place.server).or_default();
+            if let Some(Ok(entry)) = self.ledger.get(place) {
+                // A window that began in the future, by a clock ahead of ours, lasts no longer than any other.
+                let since = now.max(entry.begins(&charge.quota));
+                let lives = self.desk.watch.time_to_live(entry.account.idle_at(), since);
+                page.write(place, entry, lives);
+            }
+            page.read(place, charge);
+        }
+        pages
+    }
+}
+
+/// So that no round keeps a server busy for long.
+const MOST_AT_ONCE: usize = 256;

@@ -1,0 +1,136 @@
+//! One thing to do.
+
+mod settling;
+mod sheet;
+mod taking;
+
+use std::collections::{HashMap, HashSet};
+
+use sluicegate::{Charge, Timestamp};
+use smallvec::SmallVec;
+
+use crate::{ledger::Ledger, link::Failure, place::Place};
+pub(crate) use settling::Settling;
+use taking::Step;
+pub(crate) use taking::Taking;
+
+/// One thing to do: to take charges, or to settle them. It is done in rounds, until all of its accounts are written.
+#[derive(Debug)]
+pub(crate) struct Job {
+    lines: Lines,
+    work: Work,
+    /// Whether its accounts were read since it was handed in: nothing is denied, and nothing called done without
+    /// writing, on what was read before.
+    read: bool,
+}
+
+#[derive(Debug)]
+enum Work {
+    Take(Taking),
+    Settle(Settling),
+}
+
+/// Charges, where their accounts are, and how far each of them is: index by index.
+#[derive(Debug)]
+struct Lines {
+    charges: SmallVec<[Charge; 4]>,
+    places: SmallVec<[Place; 4]>,
+    progress: SmallVec<[Progress; 4]>,
+}
+
+/// How far a charge is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Progress {
+    /// Something is to be done.
+    Open,
+    /// It is done in the ledger, which is being written.
+    Pending,
+    /// It is written, or there is nothing to write.
+    Done,
+}
+
+/// What becomes of a job.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Fate {
+    Finished,
+    /// It needs another round.
+    Unfinished,
+    /// It can be done later, and not now.
+    Postponed,
+}
+
+impl Job {
+    pub(crate) fn take(charges: &[Charge], places: SmallVec<[Place; 4]>, taking: Taking) -> Self {
+        Self { lines: Lines::new(charges, places), work: Work::Take(taking), read: false }
+    }
+
+    pub(crate) fn settle(charges: &[Charge], places: SmallVec<[Place; 4]>, settling: Settling) -> Self {
+        Self { lines: Lines::new(charges, places), work: Work::Settle(settling), read: false }
+    }
+
+    /// Its charges, and where their accounts are.
+    pub(crate) fn accounts(&self) -> impl Iterator<Item = (&Charge, &Place)> {
+        self.lines.charges.iter().zip(&self.lines.places)
+    }
+
+    /// Does in the ledger what can be done, and says what is known by now.
+    pub(crate) fn proceed(&mut self, ledger: &mut Ledger, now: Timestamp) -> Fate {
+        if let Work::Take(taking) = &mut self.work {
+            match taking.proceed(&mut self.lines, ledger, self.read, now) {
+                Step::Finished => return Fate::Finished,
+                Step::Unfinished => return Fate::Unfinished,
+                Step::GiveBack(settling) => self.work = Work::Settle(settling),
+            }
+        }
+        match &mut self.work {
+            Work::Settle(settling) => settling.proceed(&mut self.lines, ledger, self.read, now),
+            Work::Take(_) => Fate::Unfinished,
+        }
+    }
+
+    /// A round is over: these accounts were written, and these servers did not answer.
+    pub(crate) fn end_round(&mut self, written: &HashSet<Place>, failures: &HashMap<usize, Failure>) -> Fate {
+        let (mut down, mut unknown) = (None, None);
+        self.read = true;
+        for (progress, place) in self.lines.progress.iter_mut().zip(&self.lines.places) {
+            let failure = failures.get(&place.server);
+            self.read &= failure.is_none();
+            down = failure.filter(|failure| !failure.is_replaced()).or(down);
+            if *progress != Progress::Pending {
+                continue;
+            }
+            *progress = match failure {
+                Some(failure) if failure.perhaps_done => {
+                    unknown = Some(failure);
+                    Progress::Done
+                }
+                _ if written.contains(place) => Progress::Done,
+                // Somebody else was faster, or it was never sent: it is judged anew.
+                _ => Progress::Open,
+            };
+        }
+        match (&mut self.work, down) {
+            (_, None) => Fate::Unfinished,
+            (Work::Take(taking), Some(failure)) => {
+                taking.fail(failure);
+                Fate::Finished
+            }
+            (Work::Settle(settling), Some(failure)) => settling.fail(&self.lines, failure, unknown),
+        }
+    }
+
+    /// Nobody will do it.
+    pub(crate) fn abandon(&self, failure: &Failure) {
+        match &self.work {
+            Work::Take(taking) => taking.fail(failure),
+            Work::Settle(settling) => settling.abandon(failure),
+        }
+    }
+}
+
+impl Lines {
+    fn new(charges: &[Charge], places: SmallVec<[Place; 4]>) -> Self {
+        let progress = charges.iter().map(|_| Progress::Open).collect();
+        Self { charges: charges.into(), places, progress }
+    }
+}

@@ -1,0 +1,105 @@
+//! Replacing estimates by actual costs.
+
+use std::{sync::Arc, time::Duration};
+
+use sluicegate::{Cost, Timestamp};
+use smallvec::{SmallVec, smallvec};
+use tokio::time::Instant;
+
+use super::{Fate, Lines, Progress};
+use crate::{answer::Answer, ledger::Ledger, link::Failure};
+
+/// Replacing the estimates of charges by actual costs; or by nothing, which gives them back.
+///
+/// It is done again only where it certainly was not done: an account that somebody else has changed meanwhile, a server
+/// that could not be asked. Where nobody knows, the estimate stays.
+#[derive(Debug)]
+pub(crate) struct Settling {
+    actual: SmallVec<[Cost; 4]>,
+    taken_at: Timestamp,
+    /// Nobody waits for what is given back.
+    answer: Option<Arc<Answer<()>>>,
+    /// How long it is tried.
+    until: Instant,
+    /// Why some of it cannot be done.
+    failure: Option<Failure>,
+}
+
+impl Settling {
+    pub(crate) fn new(actual: SmallVec<[Cost; 4]>, taken_at: Timestamp, answer: Arc<Answer<()>>) -> Self {
+        Self { actual, taken_at, answer: Some(answer), until: Instant::now() + PATIENCE, failure: None }
+    }
+
+    /// Giving back so many charges.
+    pub(super) fn give_back(charges: usize, taken_at: Timestamp) -> Self {
+        let actual = smallvec![Cost::ZERO; charges];
+        Self { actual, taken_at, answer: None, until: Instant::now() + PATIENCE, failure: None }
+    }
+
+    pub(super) fn proceed(
+        &mut self,
+        lines: &mut Lines,
+        ledger: &mut Ledger,
+        read: bool,
+        now: Timestamp,
+    ) -> Fate {
+        for (index, charge) in lines.charges.iter().enumerate() {
+            if lines.progress[index] != Progress::Open {
+                continue;
+            }
+            let entry = match ledger.get_mut(&lines.places[index]) {
+                None => continue,
+                Some(Ok(entry)) => entry,
+                Some(Err(failure)) => {
+                    self.failure = Some(failure.clone());
+                    lines.progress[index] = Progress::Done;
+                    continue;
+                }
+            };
+            let before = entry.account.clone();
+            entry.account.settle(&charge.quota, charge.cost, self.actual[index], self.taken_at, now);
+            if entry.account != before {
+                entry.changed = true;
+                lines.progress[index] = Progress::Pending;
+            } else if read && !entry.changed {
+                // A refund for a window that is over changes nothing.
+                lines.progress[index] = Progress::Done;
+            }
+        }
+        self.fate(lines)
+    }
+
+    /// A server did not answer, and it is `unknown` whether something was written there.
+    pub(super) fn fail(&mut self, lines: &Lines, failure: &Failure, unknown: Option<&Failure>) -> Fate {
+        if let Some(unknown) = unknown {
+            self.failure = Some(unknown.clone());
+        }
+        match self.fate(lines) {
+            Fate::Unfinished if Instant::now() < self.until => Fate::Postponed,
+            Fate::Unfinished => {
+                self.abandon(failure);
+                Fate::Finished
+            }
+            fate => fate,
+        }
+    }
+
+    pub(super) fn abandon(&self, failure: &Failure) {
+        if let Some(answer) = &self.answer {
+            answer.say(Err(failure.error()));
+        }
+    }
+
+    fn fate(&self, lines: &Lines) -> Fate {
+        if lines.progress.iter().any(|progress| *progress != Progress::Done) {
+            return Fate::Unfinished;
+        }
+        if let Some(answer) = &self.answer {
+            answer.say(self.failure.as_ref().map_or(Ok(()), |failure| Err(failure.error())));
+        }
+        Fate::Finished
+    }
+}
+
+/// How long a settlement is tried where it certainly was not done, though its caller is told of a failure sooner.
+const PATIENCE: Duration = Duration::from_secs(1);

@@ -1,0 +1,60 @@
+//! The accounts of one request, as they stood before it.
+
+use std::borrow::Cow;
+
+use sluicegate::{
+    Charge, Cost, Timestamp,
+    accounts::{AnyAccount, Books, Standing},
+};
+use smallvec::SmallVec;
+
+use super::{Lines, Progress};
+use crate::{ledger::Ledger, link::Failure};
+
+/// The accounts of one request, as they stand without it.
+pub(super) struct Sheet<'a> {
+    lines: &'a Lines,
+    accounts: SmallVec<[Cow<'a, AnyAccount>; 4]>,
+    /// Whether they stand so in Memcached, and not only in the ledger.
+    pub(super) is_written: bool,
+    at: Timestamp,
+}
+
+impl<'a> Sheet<'a> {
+    /// `None` until all accounts are known.
+    pub(super) fn of(lines: &'a Lines, ledger: &'a Ledger, at: Timestamp) -> Result<Option<Self>, Failure> {
+        let mut sheet = Self { lines, accounts: SmallVec::new(), is_written: true, at };
+        for place in &lines.places {
+            let Some(entry) = ledger.get(place) else { return Ok(None) };
+            let entry = entry.as_ref().map_err(Clone::clone)?;
+            sheet.is_written &= !entry.changed;
+            let mut account = Cow::Borrowed(&entry.account);
+            // What an earlier round has charged is taken off again, so that all charges are judged together.
+            for (index, charge) in lines.charges.iter().enumerate() {
+                if lines.places[index] == *place && lines.progress[index] == Progress::Done {
+                    account.to_mut().settle(&charge.quota, charge.cost, Cost::ZERO, at, at);
+                }
+            }
+            sheet.accounts.push(account);
+        }
+        Ok(Some(sheet))
+    }
+}
+
+impl Books for Sheet<'_> {
+    fn same_account(&self, charge: usize, other: usize) -> bool {
+        self.lines.places[charge] == self.lines.places[other]
+    }
+
+    fn judge(&self, charge: usize, cost: Cost) -> Standing {
+        self.accounts[charge].judge(&self.lines.charges[charge].quota, cost, self.at)
+    }
+
+    fn judge_after(&self, earlier: &mut dyn Iterator<Item = &Charge>, charge: usize, cost: Cost) -> Standing {
+        let mut account = AnyAccount::clone(&self.accounts[charge]);
+        for charge in earlier {
+            account.charge(&charge.quota, charge.cost, self.at);
+        }
+        account.judge(&self.lines.charges[charge].quota, cost, self.at)
+    }
+}

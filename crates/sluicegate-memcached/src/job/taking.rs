@@ -1,0 +1,127 @@
+//! Taking charges, all or none.
+
+use std::sync::Arc;
+
+use sluicegate::{Charge, Decision, Lease, Taken, Timestamp, accounts::Verdict};
+
+use super::{Lines, Progress, Settling, sheet::Sheet};
+use crate::{answer::Answer, ledger::Ledger, link::Failure, place::Place};
+
+/// Taking charges, all or none.
+///
+/// All are judged together. If they fit, they are charged in the ledger, which is then written; an account that somebody
+/// else has changed meanwhile is not, and the request is judged anew on what it is now. What denies then gives back what
+/// was written.
+#[derive(Debug)]
+pub(crate) struct Taking {
+    answer: Arc<Answer<Decision<Taken>>>,
+    /// When it is taken.
+    at: Timestamp,
+    /// What is said once all is written.
+    decision: Option<Decision<Taken>>,
+}
+
+/// How it goes on.
+pub(super) enum Step {
+    Finished,
+    Unfinished,
+    GiveBack(Settling),
+}
+
+impl Taking {
+    pub(crate) fn new(answer: Arc<Answer<Decision<Taken>>>) -> Self {
+        Self { answer, at: Timestamp::EPOCH, decision: None }
+    }
+
+    pub(super) fn proceed(
+        &mut self,
+        lines: &mut Lines,
+        ledger: &mut Ledger,
+        read: bool,
+        now: Timestamp,
+    ) -> Step {
+        if !self.answer.is_awaited() {
+            // Its time was up, or its caller went away. What is written stays charged: nobody knows what was made of it.
+            return Step::Finished;
+        }
+        let decided = self.decision.take_if(|_| is_written(lines));
+        if let Some(decision) = decided {
+            self.answer.say(Ok(decision));
+            return Step::Finished;
+        }
+        if !lines.progress.contains(&Progress::Done) {
+            // Once something is written, it is taken at that time, in whichever round the rest follows.
+            self.at = latest(lines, ledger, now);
+        }
+        let at = self.at;
+        let sheet = match Sheet::of(lines, ledger, at) {
+            Ok(Some(sheet)) => sheet,
+            Ok(None) => return Step::Unfinished,
+            Err(failure) => {
+                self.fail(&failure);
+                return Step::Finished;
+            }
+        };
+        let verdict = Verdict::of(&lines.charges, &sheet);
+        let is_certain = read && sheet.is_written;
+        drop(sheet);
+        let decision = verdict.decision(Lease { id: 0, taken_at: at, local: false });
+        if verdict.admits() && charge(lines, ledger, at) {
+            self.decision = Some(decision);
+            return Step::Unfinished;
+        }
+        if !is_certain {
+            return Step::Unfinished;
+        }
+        self.answer.say(Ok(decision));
+        match give_back(lines) {
+            true => Step::GiveBack(Settling::give_back(lines.charges.len(), at)),
+            false => Step::Finished,
+        }
+    }
+
+    pub(super) fn fail(&self, failure: &Failure) {
+        self.answer.say(Err(failure.error()));
+    }
+}
+
+/// The time now, or that at which a window began that is to be charged.
+fn latest(lines: &Lines, ledger: &Ledger, now: Timestamp) -> Timestamp {
+    let begins =
+        |(charge, place): (&Charge, &Place)| Some(ledger.get(place)?.as_ref().ok()?.begins(&charge.quota));
+    lines.charges.iter().zip(&lines.places).filter_map(begins).fold(now, Timestamp::max)
+}
+
+/// Charges in the ledger what is not yet charged; whether there was anything.
+fn charge(lines: &mut Lines, ledger: &mut Ledger, at: Timestamp) -> bool {
+    let mut any = false;
+    for (index, charge) in lines.charges.iter().enumerate() {
+        if charge.cost.is_zero() || lines.progress[index] == Progress::Done {
+            continue;
+        }
+        if let Some(Ok(entry)) = ledger.get_mut(&lines.places[index]) {
+            entry.account.charge(&charge.quota, charge.cost, at);
+            entry.changed = true;
+            lines.progress[index] = Progress::Pending;
+            any = true;
+        }
+    }
+    any
+}
+
+/// Whether every charge that costs something is written.
+fn is_written(lines: &Lines) -> bool {
+    let mut lines = lines.charges.iter().zip(&lines.progress);
+    lines.all(|(charge, progress)| charge.cost.is_zero() || *progress == Progress::Done)
+}
+
+/// Turns charges that are written into ones to be given back; whether there were any.
+fn give_back(lines: &mut Lines) -> bool {
+    for progress in &mut lines.progress {
+        *progress = match progress {
+            Progress::Done => Progress::Open,
+            Progress::Open | Progress::Pending => Progress::Done,
+        };
+    }
+    lines.progress.contains(&Progress::Open)
+}

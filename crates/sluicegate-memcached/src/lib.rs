@@ -1,0 +1,93 @@
+//! Accounts in Memcached, so that many instances share them.
+//!
+//! [`MemcachedStore`] is a [`Store`](sluicegate::Store) for Memcached 1.6.18 or later, spoken to directly and by its meta
+//! protocol: one server, or several of which each keeps a part of the accounts.
+//!
+//! ```no_run
+//! use sluicegate::{Charge, Limiter, Quota};
+//! use sluicegate_memcached::MemcachedStore;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let store = MemcachedStore::builder("memcached://cache-1,cache-2")?.open(&tokio::runtime::Handle::current())?;
+//! store.check().await?;
+//! let limiter = Limiter::new(store);
+//! let quota: Quota = "10/minute".parse()?;
+//! let decision = limiter.take(&[Charge::new("predict|alice", quota)]).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # How it works
+//!
+//! Memcached cannot run the algorithms, but it can write an item only if it is still as it was read. So one item is one
+//! account, with all that the algorithm remembers; the engine's own code judges and charges it here, and the result is
+//! written back if nobody was faster, or else judged anew. Every change of an account is thus made on the change before it,
+//! by the same code as in memory, and what is decided on one account is what one process would have decided.
+//!
+//! Counting with `ma` in one round trip would be simpler for fixed windows, and only for them: they would lose their exact
+//! waits, their debts and the refunds that know their window, and every denied request would be a charge for a while.
+//!
+//! What waits for an account in one process is done together: one round trip reads it, and one write carries all charges.
+//! A decision takes two round trips, one while the account is in use, and a denial one. Instances that write one account at
+//! the same time get in turn, in no order: with `n` of them at it without a pause, each waits for `n` round trips on
+//! average. One that does not get its turn before the deadline fails, like any other call that takes too long.
+//!
+//! # What can be relied on
+//!
+//! | algorithm | |
+//! |---|---|
+//! | `token-bucket` | exact |
+//! | `fixed-window` | exact |
+//! | `sliding-window` | exact |
+//! | `sliding-log` | exact |
+//! | `concurrent` | refused: a [misconfiguration](sluicegate::StoreError::is_misconfiguration) that names the limit |
+//!
+//! *Concurrent limits* need leases that end by themselves, and Memcached has none: the slots of an instance that dies would
+//! never come back. Keep them in Redis, or in memory, where each instance counts its own.
+//!
+//! *Several limits* are judged together, and nothing is written unless all of them fit. Then each is written by itself, and
+//! if another instance has changed one meanwhile, so that it does not fit any more, those that were written are given back.
+//! So no quota is ever exceeded and a denied request is charged nowhere; but for a round trip or two somebody else may be
+//! denied what is about to come back. If the instance dies in between, or a server stops answering, it stays charged.
+//!
+//! *Time* is told by each instance's wall clock. If clocks differ by `s`, a quota of `r` a second admits at most `r × s`
+//! more, and a window may seem `s` shorter; so keep them in step by NTP. A clock that lags admits nothing more.
+//!
+//! *A deadline* of 10 ms ends every wait. A decision that fails, by its deadline or otherwise, counts as charged where it
+//! may have been: nothing is given back, and nothing is asked twice unless it certainly was not done. So it is with
+//! settlements: one that was not sent, or lost to a faster one, is tried again for a second, though its caller is told of
+//! the failure by the deadline; where nobody knows whether it was done, the estimate stays.
+//!
+//! *Memcached forgets*: all at a restart or `flush_all`, and the accounts that were not used for longest when its memory is
+//! full. A forgotten account is a new one, so each time at most what it had spent is forgiven: a burst, and its debts.
+//! Callers who can make keys without end can fill any memory, and so may have their own account forgotten; watch
+//! Memcached's `evictions`, and give it memory for all accounts of the longest window (about 150 bytes each).
+//!
+//! *Servers* that are added or removed take their share of the accounts, which begin anew; all others stay. All instances
+//! must name the servers alike, in any order: by the same names or addresses.
+//!
+//! # Items
+//!
+//! `PREFIX:1:FINGERPRINT`, or `PREFIX:1:LETTER:KEY` where keys are [readable](MemcachedStoreBuilder::readable_keys). They
+//! expire when the account is idle, up to two seconds later. Their text is the algorithm's letter and decimal numbers.
+
+mod answer;
+mod builder;
+mod check;
+mod clerk;
+mod desk;
+mod item;
+mod job;
+mod ledger;
+mod link;
+mod names;
+mod page;
+mod place;
+mod server;
+mod servers;
+mod store;
+mod timekeeper;
+mod watch;
+
+pub use builder::MemcachedStoreBuilder;
+pub use store::MemcachedStore;

@@ -1,0 +1,137 @@
+//! The way to one server.
+
+mod backoff;
+mod connection;
+mod failure;
+mod reply;
+
+use std::pin::pin;
+
+use tokio::{
+    runtime::Handle,
+    sync::{mpsc, oneshot},
+    time::sleep,
+};
+
+use backoff::Backoff;
+use connection::{Connection, End};
+pub(crate) use failure::Failure;
+pub(crate) use reply::Reply;
+
+use crate::server::Server;
+
+/// The way to one server: a connection that all share, opened again whenever it is lost.
+///
+/// This is a client of our own, because a decision needs what none of the published ones has: many requests under way on
+/// one connection, of which any may be given up without harm to the others, and the certainty of whether a request that
+/// failed was sent, and over which connection an item was read. It needs little: three commands, each answered in turn.
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    server: Server,
+    requests: mpsc::Sender<Request>,
+}
+
+/// Commands of which each has one answer.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) commands: Vec<u8>,
+    /// How many commands they are.
+    pub(crate) answers: usize,
+    /// Over which connection, where it must be no other: what was read before a server restarted says nothing of after.
+    pub(crate) only_on: Option<u64>,
+    asker: oneshot::Sender<Result<Answers, Failure>>,
+}
+
+/// The answers to a request, in its commands' order.
+#[derive(Debug)]
+pub(crate) struct Answers {
+    pub(crate) replies: Vec<Reply>,
+    /// The connection over which they came.
+    pub(crate) connection: u64,
+}
+
+/// Where the answers will be.
+pub(crate) type Pending = oneshot::Receiver<Result<Answers, Failure>>;
+
+impl Link {
+    /// Connects, in the background.
+    pub(crate) fn open(server: Server, runtime: &Handle) -> Self {
+        let (requests, receiver) = mpsc::channel(MOST_QUEUED);
+        runtime.spawn(keep_open(server.clone(), receiver));
+        Self { server, requests }
+    }
+
+    pub(crate) fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// Sends commands, of which each has one answer.
+    pub(crate) fn send(&self, commands: Vec<u8>, answers: usize, only_on: Option<u64>) -> Pending {
+        let (asker, pending) = oneshot::channel();
+        if let Err(refused) = self.requests.try_send(Request { commands, answers, only_on, asker }) {
+            let failure = format!("too much waits for memcached at {}; is it overloaded?", self.server);
+            refused.into_inner().refuse(Failure::new(failure));
+        }
+        pending
+    }
+}
+
+impl Request {
+    /// Nobody may wait for it any more; then nothing is to be done.
+    fn answer(self, answers: Answers) {
+        let _ = self.asker.send(Ok(answers));
+    }
+
+    fn refuse(self, failure: Failure) {
+        let _ = self.asker.send(Err(failure));
+    }
+}
+
+/// Connects and serves until nobody needs the link any more.
+async fn keep_open(server: Server, mut requests: mpsc::Receiver<Request>) {
+    let mut backoff = Backoff::new();
+    // While nothing is known of the server, requests wait for it; once it is known to be down, they are refused.
+    let mut down: Option<Failure> = None;
+    for number in 1.. {
+        let opening = Connection::open(&server, number);
+        let Some(opened) = meanwhile(opening, &mut requests, down.as_ref()).await else { return };
+        let failure = match opened {
+            Err(failure) => failure,
+            Ok(connection) => {
+                backoff = Backoff::new();
+                match connection.serve(&mut requests).await {
+                    End::Unneeded => return,
+                    End::Closed => {
+                        down = None;
+                        continue;
+                    }
+                    End::Failed(failure) => failure,
+                }
+            }
+        };
+        let rest = sleep(backoff.next());
+        if meanwhile(rest, &mut requests, Some(&failure)).await.is_none() {
+            return;
+        }
+        down = Some(failure);
+    }
+}
+
+/// Waits for `work`, and refuses what is asked meanwhile if the server is down; `None` if nobody needs it any more.
+async fn meanwhile<T>(
+    work: impl Future<Output = T>,
+    requests: &mut mpsc::Receiver<Request>,
+    down: Option<&Failure>,
+) -> Option<T> {
+    let mut work = pin!(work);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut work => return Some(done),
+            request = requests.recv(), if down.is_some() => request?.refuse(down?.clone()),
+        }
+    }
+}
+
+/// Requests that wait to be sent, beyond which more are refused.
+const MOST_QUEUED: usize = 1_024;

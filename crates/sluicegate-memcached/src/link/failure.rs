@@ -1,0 +1,58 @@
+//! Why Memcached did not answer.
+
+use std::sync::Arc;
+
+use sluicegate::StoreError;
+
+/// Why Memcached did not answer; told to everybody who waits for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    message: Arc<str>,
+    kind: Kind,
+    /// Whether what was asked may have been done nevertheless.
+    pub(crate) perhaps_done: bool,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Kind {
+    /// It may heal by itself.
+    Outage,
+    /// A person must mend it.
+    Misconfiguration,
+    /// The connection over which it was to be asked is no more, but there is another.
+    Replaced,
+}
+
+impl Failure {
+    /// It may heal by itself.
+    pub(crate) fn new(message: impl Into<Arc<str>>) -> Self {
+        Self { message: message.into(), kind: Kind::Outage, perhaps_done: false }
+    }
+
+    /// A person must mend it.
+    pub(crate) fn misconfigured(message: impl Into<Arc<str>>) -> Self {
+        Self { kind: Kind::Misconfiguration, ..Self::new(message) }
+    }
+
+    /// The connection over which it was to be asked is no more, but there is another.
+    pub(crate) fn replaced(message: impl Into<Arc<str>>) -> Self {
+        Self { kind: Kind::Replaced, ..Self::new(message) }
+    }
+
+    /// The same for what was sent already.
+    pub(crate) fn after_sending(self) -> Self {
+        Self { perhaps_done: true, ..self }
+    }
+
+    /// Whether asking again, after reading again, may well succeed.
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.kind == Kind::Replaced
+    }
+
+    pub(crate) fn error(&self) -> StoreError {
+        match self.kind {
+            Kind::Misconfiguration => StoreError::misconfigured(&*self.message),
+            Kind::Outage | Kind::Replaced => StoreError::new(&*self.message),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What one server is asked in one round.
+
+use std::{collections::HashSet, io::Write};
+
+use sluicegate::Charge;
+
+use crate::{
+    item,
+    ledger::{Entry, Ledger, refused},
+    link::{Answers, Failure, Link, Pending, Reply},
+    place::Place,
+};
+
+/// What one server is asked in one round: to write accounts, each if it is still as it was read, and to read accounts.
+#[derive(Debug, Default)]
+pub(crate) struct Page {
+    commands: Vec<u8>,
+    /// What each command is.
+    asked: Vec<Asked>,
+    /// The connection over which what is to be written was read.
+    only_on: Option<u64>,
+}
+
+/// A command.
+#[derive(Debug)]
+enum Asked {
+    Write(Place),
+    Read(Place, Charge),
+}
+
+/// A page on its way.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    asked: Vec<Asked>,
+    pending: Pending,
+}
+
+/// A page that came back.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    asked: Vec<Asked>,
+    answers: Answers,
+}
+
+impl Page {
+    /// Asks to write an account if it was changed, to be forgotten after so many seconds.
+    pub(crate) fn write(&mut self, place: &Place, entry: &Entry, lives: u64) {
+        if !entry.changed {
+            return;
+        }
+        let item = item::write(&entry.account);
+        let (name, length) = (&place.name, item.len());
+        // `C`: if its last change is still that one. `ME`: if there still is none. Writing to a vector never fails.
+        let _ = match entry.cas {
+            Some(cas) => write!(self.commands, "ms {name} {length} T{lives} C{cas}\r\n{item}\r\n"),
+            None => write!(self.commands, "ms {name} {length} T{lives} ME\r\n{item}\r\n"),
+        };
+        self.asked.push(Asked::Write(place.clone()));
+        self.only_on = Some(entry.connection);
+    }
+
+    /// Asks to read a charge's account.
+    pub(crate) fn read(&mut self, place: &Place, charge: &Charge) {
+        let _ = write!(self.commands, "mg {} v c\r\n", place.name);
+        self.asked.push(Asked::Read(place.clone(), charge.clone()));
+    }
+
+    pub(crate) fn send(self, link: &Link) -> Sent {
+        Sent { pending: link.send(self.commands, self.asked.len(), self.only_on), asked: self.asked }
+    }
+}
+
+impl Sent {
+    pub(crate) async fn answers(self) -> Result<Answered, Failure> {
+        let gone = |_| Err(Failure::new("the runtime of the store is shutting down").after_sending());
+        let answers = self.pending.await.unwrap_or_else(gone)?;
+        Ok(Answered { asked: self.asked, answers })
+    }
+}
+
+impl Answered {
+    /// Enters what was read into the ledger, and which accounts were written.
+    pub(crate) fn file(self, ledger: &mut Ledger, written: &mut HashSet<Place>) {
+        let mut failed = None;
+        for (asked, reply) in self.asked.into_iter().zip(&self.answers.replies) {
+            match (asked, reply) {
+                (Asked::Write(place), Reply::Done) => drop(written.insert(place)),
+                (Asked::Write(_), Reply::Not) => {}
+                // The account is read next, and whoever wants it is told why it could not be written.
+                (Asked::Write(_), other) => failed = Some(refused(other)),
+                (Asked::Read(place, charge), reply) => {
+                    let entry = Entry::read(reply, &charge, &place, self.answers.connection);
+                    ledger.insert(place, failed.take().map_or(entry, Err));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! All of the Memcacheds that keep a store's accounts.
+
+use sha2::{Digest, Sha256};
+use sluicegate::StoreError;
+
+use crate::server::Server;
+
+/// The servers of a store, in any order: each account lives on one of them, told by the account's fingerprint.
+#[derive(Clone, Debug)]
+pub(crate) struct Servers {
+    servers: Vec<Server>,
+    /// One number for each, made from its name.
+    seeds: Vec<u64>,
+}
+
+impl Servers {
+    /// Reads `memcached://HOST[:PORT][,HOST[:PORT]…]`.
+    pub(crate) fn parse(url: &str) -> Result<Self, StoreError> {
+        let rest = match url.split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("memcached") => rest,
+            _ => return Err(wrong("it does not begin with memcached://")),
+        };
+        if rest.contains('@') {
+            return Err(wrong("a user and a password cannot be used here; leave out all before the `@`"));
+        }
+        if rest.contains(['/', '?', '#']) {
+            return Err(wrong("nothing may follow the servers"));
+        }
+        let servers = rest.split(',').map(Server::parse).collect::<Result<Vec<_>, _>>()?;
+        if let Some(twice) = (1..servers.len()).find(|index| servers[..*index].contains(&servers[*index])) {
+            return Err(wrong(&format!("{} is named twice", servers[twice])));
+        }
+        if servers.len() > MAX_SERVERS {
+            return Err(wrong(&format!(
+                "there are {} servers, and at most {MAX_SERVERS} can be",
+                servers.len()
+            )));
+        }
+        let seeds = servers.iter().map(seed).collect();
+        Ok(Self { servers, seeds })
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Server> {
+        self.servers.iter()
+    }
+
+    /// Which server keeps the account with this fingerprint: the one that scores highest for it, so that a server that
+    /// comes or goes moves only the accounts that it gets or had (rendezvous hashing).
+    pub(crate) fn home(&self, fingerprint: u128) -> usize {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "half of the bits are enough to place an account"
+        )]
+        let bits = fingerprint as u64;
+        let score = |index: &usize| mixed(bits ^ self.seeds[*index]);
+        (0..self.seeds.len()).max_by_key(score).unwrap_or(0)
+    }
+}
+
+fn seed(server: &Server) -> u64 {
+    let hash = Sha256::digest(server.to_string());
+    hash[..8].iter().fold(0, |seed, byte| seed << 8 | u64::from(*byte))
+}
+
+/// Every bit of the result depends on every bit of the input (the finalizer of SplitMix64).
+const fn mixed(mut bits: u64) -> u64 {
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ (bits >> 31)
+}
+
+/// The URL is wrong. It is never repeated: somebody may have put a password into it.
+pub(crate) fn wrong(what: &str) -> StoreError {
+    StoreError::misconfigured(format!(
+        "the URL of the store is wrong: {what}; write it as memcached://HOST[:PORT][,HOST[:PORT]…]"
+    ))
+}
+
+/// As many as there are bits in a [set of servers](crate::desk::Desk).
+const MAX_SERVERS: usize = 64;

@@ -1,0 +1,134 @@
+//! Accounts in Memcached.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use sluicegate::{Algorithm, Balances, Charge, Cost, Decision, Lease, Store, StoreError, Taken};
+use smallvec::SmallVec;
+use tokio::{runtime::Handle, sync::oneshot, time::timeout};
+
+use crate::{
+    MemcachedStoreBuilder,
+    answer::Answer,
+    check,
+    desk::Desk,
+    job::{Job, Settling, Taking},
+    place::Place,
+    timekeeper::Timekeeper,
+};
+
+/// A store in Memcached, for many instances. The [crate] says what can be relied on.
+///
+/// ```
+/// use sluicegate_memcached::MemcachedStore;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let runtime = tokio::runtime::Runtime::new()?;
+/// let store = MemcachedStore::builder("memcached://cache-1,cache-2:11212")?
+///     .prefix("shop")
+///     .open(runtime.handle())?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct MemcachedStore {
+    desk: Arc<Desk>,
+    timekeeper: Timekeeper,
+    runtime: Handle,
+}
+
+impl MemcachedStore {
+    /// A store to be set up, on `memcached://HOST[:PORT][,HOST[:PORT]…]`; the port is 11211 unless it is given.
+    ///
+    /// # Errors
+    ///
+    /// When the URL is no such URL: a misconfiguration, which says what would be right.
+    pub fn builder(url: &str) -> Result<MemcachedStoreBuilder, StoreError> {
+        MemcachedStoreBuilder::parse(url)
+    }
+
+    pub(crate) fn new(desk: Arc<Desk>, timekeeper: Timekeeper, runtime: &Handle) -> Self {
+        Self { desk, timekeeper, runtime: runtime.clone() }
+    }
+
+    /// Asks every server once, connecting if need be. Takes two seconds at most.
+    ///
+    /// # Errors
+    ///
+    /// When one of them cannot be reached or used; a [misconfiguration](StoreError::is_misconfiguration) of any comes
+    /// first.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        let (sender, receiver) = oneshot::channel();
+        let desk = Arc::clone(&self.desk);
+        self.runtime.spawn(async move {
+            let late =
+                |_| Err(StoreError::new(format!("memcached did not answer within {CHECK:?}; is it up?")));
+            let _ = sender.send(timeout(CHECK, check::servers(&desk)).await.unwrap_or_else(late));
+        });
+        receiver.await.unwrap_or_else(|_| Err(shut_down()))
+    }
+
+    fn places<'c>(&self, charges: impl IntoIterator<Item = &'c Charge>) -> SmallVec<[Place; 4]> {
+        charges.into_iter().map(|charge| self.desk.place(charge)).collect()
+    }
+}
+
+impl Store for MemcachedStore {
+    async fn take(&self, charges: &[Charge]) -> Result<Decision<Taken>, StoreError> {
+        if let Some(charge) = charges.iter().find(|charge| charge.quota.algorithm() == Algorithm::Concurrent)
+        {
+            return Err(unsupported(charge));
+        }
+        if charges.is_empty() {
+            let lease = Lease { id: 0, taken_at: self.desk.watch.now(), local: false };
+            return Ok(Decision::Allow(Taken { balances: Balances::new(), lease }));
+        }
+        let (answer, receiver) = Answer::pair();
+        self.timekeeper.promise(answer.clone())?;
+        self.desk.hand_in(Job::take(charges, self.places(charges), Taking::new(answer)));
+        receiver.await.unwrap_or_else(|_| Err(shut_down()))
+    }
+
+    async fn settle(&self, charges: &[Charge], lease: Lease, actual: &[Cost]) -> Result<(), StoreError> {
+        let (charges, actual): (SmallVec<[Charge; 4]>, SmallVec<[Cost; 4]>) = charges
+            .iter()
+            .zip(actual)
+            .filter(|(charge, actual)| {
+                charge.cost != **actual && charge.quota.algorithm() != Algorithm::Concurrent
+            })
+            .map(|(charge, actual)| (charge.clone(), *actual))
+            .unzip();
+        if charges.is_empty() {
+            return Ok(());
+        }
+        let (answer, receiver) = Answer::pair();
+        self.timekeeper.promise(answer.clone())?;
+        let settling = Settling::new(actual, lease.taken_at, answer);
+        self.desk.hand_in(Job::settle(&charges, self.places(&charges), settling));
+        receiver.await.unwrap_or_else(|_| Err(shut_down()))
+    }
+
+    /// There are no slots to give back: none was ever taken.
+    fn release(&self, _charges: &[Charge], _lease: Lease) {}
+}
+
+impl fmt::Debug for MemcachedStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let servers: Vec<_> = self.desk.links.iter().map(|link| link.server().to_string()).collect();
+        f.debug_struct("MemcachedStore").field("servers", &servers).finish_non_exhaustive()
+    }
+}
+
+/// Names the limit, which is the first part of its accounts' keys, and nobody's identity.
+fn unsupported(charge: &Charge) -> StoreError {
+    let limit = charge.key.as_str().split('|').next().unwrap_or_default();
+    StoreError::misconfigured(format!(
+        "memcached cannot keep the limit `{limit}` of {}: it has no leases, so the slots of an instance that dies would \
+         never come back; keep concurrent limits in redis:// or memory://",
+        charge.quota
+    ))
+}
+
+fn shut_down() -> StoreError {
+    StoreError::new("the runtime of the store has been shut down")
+}
+
+const CHECK: Duration = Duration::from_secs(2);

@@ -1,0 +1,138 @@
+//! What goes wrong, and what then is still right.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use sluicegate::{Algorithm, Charge, Clock, Decision, Store, SystemClock};
+use sluicegate_test_servers::{FaultProxy, MemcachedServer};
+use tokio::task::JoinSet;
+
+use crate::{
+    server::eventually,
+    stores::{KEPT, RUNTIME, admit, ask, builder, daily, open, patient, remaining, settle, take},
+};
+
+#[test]
+fn a_server_that_hangs_fails_every_decision_in_time_and_serves_again_afterwards() {
+    let server = MemcachedServer::start();
+    let store = Arc::new(open(builder(&server.url())));
+    let charge = Charge::new("alice", daily(5_000, Algorithm::TokenBucket));
+    eventually(|| ask(&store, &charge).is_ok(), "memcached answers");
+    server.pause();
+    let clock = SystemClock::new();
+    for _ in 0..3 {
+        let begin = clock.now();
+        // More than are ever done at once, on one account and on many.
+        let mut callers = JoinSet::new();
+        for caller in 0..2_000 {
+            let (store, mut charges) = (Arc::clone(&store), vec![charge.clone()]);
+            charges.push(Charge::new(format!("{}", caller % 50), charge.quota));
+            callers.spawn_on(async move { store.take(&charges).await }, RUNTIME.handle());
+        }
+        let answers = RUNTIME.block_on(callers.join_all());
+        let errors = answers.iter().filter_map(|answer| answer.as_ref().err());
+        assert_eq!(errors.filter(|error| !error.is_misconfiguration()).count(), 2_000);
+        // The deadline is 10 ms; a busy machine is given more.
+        assert!(clock.now().since(begin) < Duration::from_millis(400), "{:?}", clock.now().since(begin));
+    }
+    server.resume();
+    eventually(|| ask(&store, &charge.clone().cost(0)).is_ok(), "memcached answers again");
+    let left = ask(&open(patient(&server.url())), &charge.clone().cost(0));
+    let left = left.expect("an answer").allowed().expect("a peek").balances[0].remaining;
+    // One batch may have been on its way to the server when it hung.
+    assert!((4_000..5_000).contains(&left), "{left} of 5000 are left, and nothing was answered");
+}
+
+#[test]
+fn a_restart_forgives_what_was_spent_and_no_more() {
+    let server = MemcachedServer::start();
+    let store = open(patient(&server.url()));
+    let charges = KEPT.map(|algorithm| Charge::new("alice", daily(3, algorithm)));
+    for _ in 0..3 {
+        assert!(take(&store, &charges).expect("an answer").is_allowed());
+    }
+    server.kill();
+    let error = take(&store, &charges).expect_err("nobody is there");
+    assert!(!error.is_misconfiguration(), "{error}");
+    server.restart();
+    eventually(|| take(&store, &[]).is_ok() && RUNTIME.block_on(store.check()).is_ok(), "it is there again");
+    let admitted = (0..9).filter(|_| take(&store, &charges).expect("an answer").is_allowed()).count();
+    assert_eq!(admitted, 3);
+}
+
+#[test]
+fn an_item_that_is_forgotten_forgives_what_was_spent_and_no_more() {
+    let server = MemcachedServer::start();
+    let store = open(patient(&server.url()));
+    for algorithm in KEPT {
+        let charge = Charge::new("alice", daily(3, algorithm));
+        let taken = admit(&store, &charge.clone().cost(3));
+        server.flush_all();
+        settle(&store, &charge.clone().cost(3), taken.lease, 0).expect("an answer");
+        assert_eq!(remaining(&store, &charge), 3, "{algorithm}: a refund to a new account fills it at most");
+        let admitted = (0..9).filter(|_| ask(&store, &charge).expect("an answer").is_allowed());
+        assert_eq!(admitted.count(), 3, "{algorithm}");
+    }
+}
+
+#[test]
+fn a_server_that_hangs_keeps_only_its_own_accounts_waiting() {
+    let servers = [MemcachedServer::start(), MemcachedServer::start()];
+    let url = format!("{},127.0.0.1:{}", servers[0].url(), servers[1].port());
+    let store = open(builder(&url).timeout(Duration::from_millis(300)));
+    let charges: Vec<_> =
+        (0..40).map(|key| Charge::new(format!("{key}"), daily(100_000, Algorithm::TokenBucket))).collect();
+    eventually(|| charges.iter().all(|charge| ask(&store, charge).is_ok()), "both answer");
+    servers[1].pause();
+    let answers = |charge: &&Charge| ask(&store, charge).is_ok();
+    let served = charges.iter().filter(answers).count();
+    assert!((8..=32).contains(&served), "{served} of 40 accounts are on one of two servers");
+    for _ in 0..5 {
+        assert_eq!(charges.iter().filter(answers).count(), served);
+    }
+    servers[1].resume();
+    eventually(|| charges.iter().all(|charge| ask(&store, charge).is_ok()), "both answer again");
+}
+
+#[test]
+fn a_server_may_come_later_than_the_store() {
+    let server = MemcachedServer::start();
+    server.kill();
+    let store = open(builder(&server.url()));
+    let charge = Charge::new("alice", daily(2, Algorithm::FixedWindow));
+    let error = ask(&store, &charge).expect_err("nobody is there");
+    assert!(!error.is_misconfiguration(), "{error}");
+    let error = RUNTIME.block_on(store.check()).expect_err("nobody is there");
+    assert!(!error.is_misconfiguration() && error.to_string().contains(&server.url()[12..]), "{error}");
+    server.restart();
+    eventually(|| RUNTIME.block_on(store.check()).is_ok(), "it is there");
+    eventually(|| ask(&store, &charge).is_ok(), "it answers");
+}
+
+#[test]
+fn a_settlement_that_could_not_be_sent_is_made_once_when_the_server_is_back() {
+    let server = MemcachedServer::start();
+    let proxy = FaultProxy::before(SocketAddr::from(([127, 0, 0, 1], server.port())));
+    let store = open(builder(&format!("memcached://{}", proxy.address())).timeout(Duration::from_millis(50)));
+    let sure = open(patient(&server.url()));
+    for algorithm in KEPT {
+        let charge = Charge::new("alice", daily(10, algorithm)).cost(8);
+        // What is lost to a busy machine's deadline may have been charged: a fresh account each time.
+        let mut attempts =
+            (0..100).map(|key| Charge { key: format!("{algorithm} {key}").into(), ..charge.clone() });
+        let (charge, taken) = attempts
+            .find_map(|charge| match ask(&store, &charge) {
+                Ok(Decision::Allow(taken)) => Some((charge, taken)),
+                _ => None,
+            })
+            .expect("one of a hundred in time");
+        proxy.refuse();
+        eventually(|| ask(&store, &Charge::new("bob", charge.quota)).is_err(), "the store has noticed");
+        let error = settle(&store, &charge, taken.lease, 3).expect_err("nobody is there");
+        assert!(!error.is_misconfiguration(), "{error}");
+        assert_eq!(remaining(&sure, &charge), 2, "nothing came through");
+        proxy.pass();
+        eventually(|| remaining(&sure, &charge) == 7, "the refund came");
+        assert!(take(&store, &[]).is_ok());
+        assert_eq!(remaining(&sure, &charge), 7, "and came once");
+    }
+}
