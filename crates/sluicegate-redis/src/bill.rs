@@ -197,6 +197,11 @@ impl<'c> Bill<'c> {
         Some(request)
     }
 
+    /// That nothing was used after all.
+    pub(crate) fn nothing(&self) -> SmallVec<[Cost; 4]> {
+        self.charges.iter().map(|_| Cost::ZERO).collect()
+    }
+
     /// The slots that a lease holds, to be held for longer.
     pub(crate) fn holding(&self, lease: u64, lines: &[usize]) -> Option<Request> {
         let taken = self.asking(Verb::Take { lease }, lines);

@@ -133,4 +133,10 @@ static HASH: LazyLock<String> = LazyLock::new(|| {
     hash
 });
 
-const SCRIPT: &str = include_str!("books.lua");
+/// One script in four chapters; the first says what is asked and answered.
+const SCRIPT: &str = concat!(
+    include_str!("script/read.lua"),
+    include_str!("script/accounts.lua"),
+    include_str!("script/decide.lua"),
+    include_str!("script/write.lua"),
+);

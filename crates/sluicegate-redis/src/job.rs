@@ -29,7 +29,7 @@ pub(crate) struct Asker(Arc<Mutex<Option<Answers>>>);
 
 type Answers = oneshot::Sender<Result<Answer, StoreError>>;
 
-/// An answer. Dropped by somebody who has not looked at it, it gives back the slots that were taken.
+/// An answer. Until somebody claims it, dropping it gives back the slots that were taken.
 pub(crate) struct Answer {
     pub(crate) reply: Reply,
     release: Option<(mpsc::WeakUnboundedSender<Job>, Request)>,
@@ -87,10 +87,9 @@ impl Answer {
         Self { reply, release: release.map(|release| (jobs.clone(), release)) }
     }
 
-    /// The answer, whose slots are the caller's from now on.
-    pub(crate) fn claim(mut self) -> Reply {
+    /// The slots that it took are the caller's from now on.
+    pub(crate) fn claim(mut self) {
         self.release = None;
-        std::mem::replace(&mut self.reply, Reply::Foreign(String::new()))
     }
 }
 

@@ -46,10 +46,11 @@ pub struct RedisStore {
 /// What one slot of the cluster said to the lines that live there.
 struct Said<'l> {
     lines: &'l [usize],
-    request: Request,
-    now: u64,
+    now: Timestamp,
     admitted: bool,
     accounts: SmallVec<[AnyAccount; 4]>,
+    /// Holds the slots that were taken.
+    answer: Answer,
 }
 
 impl RedisStore {
@@ -123,26 +124,13 @@ impl RedisStore {
         verb: &Verb,
     ) -> Result<SmallVec<[Said<'l>; 1]>, StoreError> {
         self.counters.takes.fetch_add(1, Ordering::Relaxed);
-        if let [lines] = slots {
-            return Ok([self.ask_one(bill, lines, verb).await?].into_iter().collect());
-        }
-        let said = join_all(slots.iter().map(|lines| self.ask_one(bill, lines, verb))).await;
-        let (mut heard, mut failed) = (SmallVec::new(), None);
-        for said in said {
-            match said {
-                Ok(said) => heard.push(said),
-                Err(error) => failed = Some(error),
-            }
-        }
-        match failed {
-            None => Ok(heard),
-            Some(error) => {
-                // What was charged stays charged, as it may have been in the slot that said nothing.
-                for said in heard.iter().filter(|said| said.admitted) {
-                    self.send(said.request.release());
-                }
-                Err(error)
-            }
+        match slots {
+            [lines] => Ok([self.ask_one(bill, lines, verb).await?].into_iter().collect()),
+            // Where one slot fails, what others have charged stays charged, as it may have been in that one.
+            _ => join_all(slots.iter().map(|lines| self.ask_one(bill, lines, verb)))
+                .await
+                .into_iter()
+                .collect(),
         }
     }
 
@@ -152,14 +140,37 @@ impl RedisStore {
         lines: &'l [usize],
         verb: &Verb,
     ) -> Result<Said<'l>, StoreError> {
-        let request = bill.asking(verb.clone(), lines);
-        let (now, admitted, numbers) = match self.ask(Job::new(request.clone())).await?.claim() {
-            Reply::Done { now, admitted, numbers } => (now, admitted, numbers),
-            Reply::Foreign(what) => return Err(self.foreign(&what)),
+        let answer = self.ask(Job::new(bill.asking(verb.clone(), lines))).await?;
+        let (now, admitted, numbers) = match &answer.reply {
+            Reply::Done { now, admitted, numbers } => (timestamp(*now), *admitted, numbers),
+            Reply::Foreign(what) => return Err(self.foreign(what)),
         };
-        match accounts(lines.iter().map(|line| bill.line(*line)), &numbers) {
-            Some(accounts) => Ok(Said { lines, request, now, admitted, accounts }),
+        match accounts(lines.iter().map(|line| bill.line(*line)), numbers) {
+            Some(accounts) => Ok(Said { lines, now, admitted, accounts, answer }),
             None => Err(self.foreign("the script answered something else")),
+        }
+    }
+
+    /// Keeps the slots that were taken for as long as the lease is in use.
+    fn hold(
+        &self,
+        bill: &Bill<'_>,
+        lease: Lease,
+        said: SmallVec<[Said<'_>; 1]>,
+        slots: &[SmallVec<[usize; 4]>],
+    ) {
+        let renewals: SmallVec<[Request; 1]> =
+            slots.iter().filter_map(|lines| bill.holding(lease.id, lines)).collect();
+        if !renewals.is_empty() {
+            self.leases.hold(lease.id, renewals);
+        }
+        said.into_iter().for_each(|said| said.answer.claim());
+    }
+
+    /// Gives back what some slots have admitted of a request that another denied.
+    fn give_back(&self, bill: &Bill<'_>, lease: Lease, said: &[Said<'_>]) {
+        for said in said.iter().filter(|said| said.admitted) {
+            self.send(bill.settling(Lease { taken_at: said.now, ..lease }, &bill.nothing(), said.lines));
         }
     }
 
@@ -199,29 +210,25 @@ impl Store for RedisStore {
 
         let mut accounts: SmallVec<[(AnyAccount, Timestamp); 4]> = SmallVec::new();
         for place in bill.places() {
-            let of_line = said.iter().find_map(|said| {
+            accounts.extend(said.iter().find_map(|said| {
                 let at = said.lines.iter().position(|line| line == place)?;
-                Some((said.accounts[at].clone(), timestamp(said.now)))
-            });
-            accounts.extend(of_line);
+                Some((said.accounts[at].clone(), said.now))
+            }));
         }
         let verdict = Verdict::of(&charges, &Snapshot { charges: &charges, accounts }).in_steps_of(TICKS);
-        let taken_at = said.iter().map(|said| timestamp(said.now)).max().unwrap_or_default();
+        let taken_at = said.iter().map(|said| said.now).max().unwrap_or_default();
         let lease = Lease { id: lease, taken_at, local: false };
-        let admitted = said.iter().all(|said| said.admitted);
-        if admitted != verdict.admits() && verb != Verb::Look {
-            return Err(self.foreign("the script decides otherwise than this version of the limiter does"));
-        }
-        if !admitted {
-            // Other slots may have admitted their part: it is given back.
-            for said in said.iter().filter(|said| said.admitted) {
-                let nothing: SmallVec<[Cost; 4]> = charges.iter().map(|_| Cost::ZERO).collect();
-                let at = Lease { taken_at: timestamp(said.now), ..lease };
-                self.send(bill.settling(at, &nothing, said.lines));
+        if verb != Verb::Look {
+            let admitted = said.iter().all(|said| said.admitted);
+            if admitted != verdict.admits() {
+                return Err(
+                    self.foreign("the script decides otherwise than this version of the limiter does")
+                );
             }
-        } else if charges.iter().any(holds_slots) {
-            let renewals = slots.iter().filter_map(|lines| bill.holding(lease.id, lines)).collect();
-            self.leases.hold(lease.id, renewals);
+            match admitted {
+                true => self.hold(&bill, lease, said, &slots),
+                false => self.give_back(&bill, lease, &said),
+            }
         }
         Ok(verdict.decision(lease))
     }
@@ -242,8 +249,8 @@ impl Store for RedisStore {
             .collect();
         for answer in answers {
             let gone = || Err(StoreError::new("the runtime of the store was shut down"));
-            if let Reply::Foreign(what) = answer.await.unwrap_or_else(|_| gone())?.claim() {
-                return Err(self.foreign(&what));
+            if let Reply::Foreign(what) = &answer.await.unwrap_or_else(|_| gone())?.reply {
+                return Err(self.foreign(what));
             }
         }
         Ok(())
