@@ -1,5 +1,6 @@
 //! What every store does: each function is one behaviour, and panics where a store does not show it.
 
+mod agreeing;
 mod changing;
 mod crowding;
 mod leasing;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use sluicegate::{Algorithm, Charge, Quota};
 
+pub use agreeing::*;
 pub use changing::*;
 pub use crowding::*;
 pub use leasing::*;

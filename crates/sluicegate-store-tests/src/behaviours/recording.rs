@@ -30,7 +30,7 @@ pub fn whatever_is_asked_is_answered_as_exact_books_say<S: Subject>(fresh: impl 
 
 /// One thing that somebody does.
 #[derive(Clone)]
-enum Step {
+pub(super) enum Step {
     Take(Vec<Charge>),
     /// Settle a lease that is open, for these shares (in quarters) of its estimates.
     Settle(Index, Vec<u64>),
@@ -58,7 +58,7 @@ impl fmt::Debug for Step {
     }
 }
 
-fn step<S: Subject>() -> impl Strategy<Value = Step> {
+pub(super) fn step<S: Subject>() -> impl Strategy<Value = Step> {
     let wait = prop_oneof![
         (0..2_000_u64).prop_map(Duration::from_nanos),
         (0..150_u64).prop_map(Duration::from_millis),

@@ -1,0 +1,128 @@
+//! The same is decided as in memory.
+
+use proptest::{
+    prelude::*,
+    test_runner::{Config, TestRunner},
+};
+use sluicegate::{
+    Balance, Charge, Clock, Cost, Decision, Lease, ManualClock, MemoryStore, Store, Taken, Wait,
+};
+
+use super::recording::{Step, step};
+use crate::{Caller, Subject};
+
+/// Any sequence of requests, settlements, releases and waits is answered as a store in memory answers it, to the unit
+/// and to the step of the store's clock. For stores whose clock tests move.
+pub fn whatever_is_asked_is_answered_as_in_memory<S: Subject>(fresh: impl Fn() -> S) {
+    let config = Config::default();
+    let cases = S::RECORDINGS.saturating_mul(config.cases).div_ceil(256);
+    let config = Config { cases, failure_persistence: None, ..config };
+    TestRunner::new(config)
+        .run(&prop::collection::vec(step::<S>(), 1..40), |steps| {
+            Pair::of(&fresh()).play(&steps);
+            Ok(())
+        })
+        .unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+/// A store and one in memory, of which the same is asked at the same time.
+struct Pair<'a, S> {
+    subject: &'a S,
+    caller: Caller<'a, S>,
+    memory: MemoryStore<ManualClock>,
+    open: Vec<(Vec<Charge>, [Lease; 2])>,
+    denied: Option<(Vec<Charge>, Wait)>,
+}
+
+impl<'a, S: Subject> Pair<'a, S> {
+    fn of(subject: &'a S) -> Self {
+        let memory = MemoryStore::builder().clock(ManualClock::new()).build();
+        Self { subject, caller: Caller::of(subject), memory, open: Vec::new(), denied: None }
+    }
+
+    fn play(mut self, steps: &[Step]) {
+        for step in steps {
+            match step {
+                Step::Take(charges) => self.take(charges),
+                Step::Settle(lease, shares) if !self.open.is_empty() => {
+                    let (charges, leases) = self.open.swap_remove(lease.index(self.open.len()));
+                    let used =
+                        charges.iter().zip(shares).map(|(charge, share)| charge.cost.units() * share / 4);
+                    let used: Vec<u64> = used.collect();
+                    let actual: Vec<Cost> = used.iter().copied().map(Cost::new).collect();
+                    self.same_time();
+                    self.caller.settle(&charges, leases[0], &used);
+                    self.memory.settle_now(&charges, leases[1], &actual);
+                }
+                Step::Release(lease) if !self.open.is_empty() => {
+                    let (charges, leases) = &self.open[lease.index(self.open.len())];
+                    self.caller.release(charges, leases[0]);
+                    self.memory.release(charges, leases[1]);
+                }
+                Step::Wait(duration) => self.caller.advance(*duration),
+                Step::Retry => self.retry(),
+                Step::Settle(..) | Step::Release(_) => {}
+            }
+        }
+    }
+
+    fn take(&mut self, charges: &[Charge]) {
+        self.same_time();
+        match (self.caller.take(charges), self.memory.take_now(charges)) {
+            (Decision::Allow(there), Decision::Allow(here)) => {
+                assert_eq!(there.lease.taken_at, here.lease.taken_at);
+                self.agree(charges, &there.balances, &here.balances);
+                let leases = [&there, &here].map(|taken: &Taken| taken.lease);
+                self.open.push((charges.to_vec(), leases));
+            }
+            (Decision::Deny(there), Decision::Deny(here)) => {
+                assert_eq!(there.charge, here.charge, "{there:?}, in memory {here:?}, of {charges:?}");
+                assert_eq!(there.wait, self.told(here.wait), "{there:?}, in memory {here:?}, of {charges:?}");
+                self.agree(charges, &there.balances, &here.balances);
+                self.denied = Some((charges.to_vec(), there.wait));
+            }
+            (there, here) => panic!("{there:?}, in memory {here:?}, of {charges:?}"),
+        }
+    }
+
+    fn retry(&mut self) {
+        let Some((charges, Wait::For(wait))) = self.denied.take() else { return };
+        self.caller.advance(wait.saturating_sub(self.caller.step()));
+        self.take(&charges);
+        self.caller.advance(self.caller.step());
+        self.take(&charges);
+    }
+
+    /// Lets memory's clock show the store's time.
+    fn same_time(&self) {
+        self.memory.clock().advance_ticks(self.subject.now().ticks() - self.memory.clock().now().ticks());
+    }
+
+    fn agree(&self, charges: &[Charge], there: &[Balance], here: &[Balance]) {
+        for ((charge, there), here) in charges.iter().zip(there).zip(here) {
+            let told = |time| match self.told(Wait::For(time)) {
+                Wait::For(time) => time,
+                _ => time,
+            };
+            let here = Balance {
+                reset_after: told(here.reset_after),
+                next_after: told(here.next_after),
+                wait: self.told(here.wait),
+                ..*here
+            };
+            assert_eq!(*there, here, "of {charge:?} in {charges:?}");
+        }
+    }
+
+    /// What a store tells whose clock has larger steps than memory's.
+    fn told(&self, wait: Wait) -> Wait {
+        match wait {
+            Wait::For(time) => {
+                let step = self.caller.step().as_nanos();
+                let steps = u64::try_from(time.as_nanos().div_ceil(step) * step).expect("a window at most");
+                Wait::For(std::time::Duration::from_nanos(steps))
+            }
+            other => other,
+        }
+    }
+}
