@@ -45,8 +45,11 @@ impl Address {
             Some(rest) => (format!("redis{rest}"), true),
             None => (scheme, false),
         };
-        if scheme == "redis+unix" && !tls {
-            return Self::unix(rest);
+        match (scheme.as_str(), tls) {
+            ("redis" | "redis+sentinel" | "redis+cluster", _) => {}
+            ("redis+unix", false) => return Self::unix(rest),
+            ("redis+unix", true) => return Err(wrong("there is no TLS over a socket of this machine")),
+            _ => return Err(wrong("its scheme is unknown")),
         }
         let (login, rest) = rest.rsplit_once('@').map_or((None, rest), |(login, rest)| (Some(login), rest));
         let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -67,9 +70,8 @@ impl Address {
                 }
                 (Kind::Sentinel(nodes, decoded(service)?), db)
             }
-            ("redis+cluster", _) if path.is_empty() => (Kind::Cluster(nodes), ""),
-            ("redis+cluster", _) => return Err(wrong("a cluster has no database numbers")),
-            _ => return Err(wrong("its scheme is unknown")),
+            _ if path.is_empty() => (Kind::Cluster(nodes), ""),
+            _ => return Err(wrong("a cluster has no database numbers")),
         };
         let (username, password) = match login {
             None => (None, None),

@@ -365,7 +365,7 @@ fn jittered(pause: Duration) -> Duration {
 }
 
 /// Batches on their way to one slot.
-const FLIGHTS: usize = 1;
+const FLIGHTS: usize = 2;
 /// Looks for leases to renew, in the life of one.
 const BEATS: u32 = 12;
 /// Before the first try to connect again, or to settle again.

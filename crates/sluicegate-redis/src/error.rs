@@ -1,5 +1,7 @@
 //! What went wrong, and what to do.
 
+use std::{error::Error, io, sync::Arc};
+
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 use sluicegate::StoreError;
 
@@ -47,7 +49,14 @@ pub(crate) fn explained(error: &RedisError, address: &Address) -> StoreError {
              for this host and signed by an authority of the system or of store.ca",
             innermost(error)
         )),
-        (ErrorKind::Io, _) if error.is_timeout() => nobody(format!("{at} does not answer in time")),
+        (ErrorKind::Io, _) if error.is_timeout() => {
+            let hint = if address.tls {
+                "; if it speaks no TLS, write redis:// for rediss:// in store.url"
+            } else {
+                ""
+            };
+            nobody(format!("{at} does not answer in time{hint}"))
+        }
         (ErrorKind::Io | ErrorKind::ClusterConnectionNotFound, _) => {
             nobody(format!("no connection to {at}: {}", innermost(error)))
         }
@@ -72,20 +81,21 @@ pub(crate) fn ends_connection(error: &RedisError) -> bool {
 
 /// Whether it was TLS that failed, and not the network below it.
 fn is_tls(error: &RedisError) -> bool {
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    let mut source: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = source {
         if error.is::<rustls::Error>() {
             return true;
         }
-        // An I/O error hides what it holds from `source`.
-        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        source = inner.map(|inner| inner as _).or_else(|| error.source());
+        // Neither the client's shared errors nor those of I/O say by `source` what they hold.
+        let shared = error.downcast_ref::<Arc<dyn Error + Send + Sync>>().map(|shared| &**shared as _);
+        let held = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref).map(|held| held as _);
+        source = shared.or(held).or_else(|| error.source());
     }
     false
 }
 
 fn innermost(error: &RedisError) -> String {
-    let mut innermost: &dyn std::error::Error = error;
+    let mut innermost: &dyn Error = error;
     while let Some(source) = innermost.source() {
         innermost = source;
     }

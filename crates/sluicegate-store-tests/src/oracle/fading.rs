@@ -62,7 +62,8 @@ impl Book for Fading {
                 return Due::after(time - now);
             }
             // The first moment of this window at which they fit, between one at which they don't and its end.
-            let (window, elapsed) = (ticks(quota.window()), time - then.begins);
+            // What began within the moment may begin after what is asked.
+            let (window, elapsed) = (ticks(quota.window()), time.saturating_sub(then.begins));
             let (mut too_early, mut end) = (elapsed, window);
             if then.fits(quota, units, elapsed) {
                 return Due::after(time - now);

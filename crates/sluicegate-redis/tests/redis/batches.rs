@@ -1,0 +1,75 @@
+//! Requests that share a call.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use sluicegate::{Charge, Store};
+use sluicegate_test_servers::RedisServer;
+
+use super::subject::{Running, hourly, patient, slots};
+
+#[test]
+fn what_waits_together_travels_together() {
+    let server = RedisServer::start();
+    let store = Running::at(&server.url());
+    store.admit(&[hourly("warm", 9)]);
+    let before = store.store.counts();
+    let charges: Vec<[Charge; 1]> = (0..500).map(|caller| [hourly(&format!("caller {caller}"), 1)]).collect();
+    let decisions = store.runtime.block_on(join_all(charges.iter().map(|charges| store.store.take(charges))));
+    assert!(decisions.into_iter().all(|decision| decision.unwrap().is_allowed()));
+    let after = store.store.counts();
+    assert_eq!(after.takes - before.takes, 500);
+    let trips = after.round_trips - before.round_trips;
+    assert!(trips <= 50, "{trips} round trips for 500 takes");
+}
+
+#[test]
+fn each_caller_of_a_batch_gets_its_own_answer() {
+    let server = RedisServer::start();
+    let store = Running::at(&server.url());
+    let own = |caller: usize| hourly(&format!("caller {caller}"), 7).cost(u64::try_from(caller % 8).unwrap());
+    let charges: Vec<[Charge; 3]> =
+        (0..120).map(|caller| [own(caller), hourly("all", 50), slots("gpu", 200)]).collect();
+    let decisions = store.runtime.block_on(join_all(charges.iter().map(|charges| store.store.take(charges))));
+    let mut admitted = 0;
+    for (charges, decision) in charges.iter().zip(decisions) {
+        if let Some(taken) = decision.unwrap().allowed() {
+            admitted += 1;
+            assert_eq!(taken.balances[0].remaining, 7 - charges[0].cost.units(), "{charges:?}");
+            assert_eq!(taken.balances[1].remaining, 50 - admitted, "{charges:?}");
+        }
+    }
+    assert_eq!(admitted, 50);
+    assert_eq!(store.remaining(&hourly("all", 50)), 0);
+    assert_eq!(store.remaining(&slots("gpu", 200)), 150);
+}
+
+#[test]
+fn a_batch_keeps_redis_for_less_than_half_a_millisecond() {
+    let server = RedisServer::start();
+    let store = Running::at(&server.url());
+    let charges: Vec<[Charge; 1]> =
+        (0..2_000).map(|caller| [hourly(&format!("caller {caller}"), 9)]).collect();
+    for _ in 0..3 {
+        store.runtime.block_on(join_all(charges.iter().map(|charges| store.store.take(charges))));
+    }
+    let counts = store.store.counts();
+    // A machine's speed is not a test's to judge; how much a call holds is.
+    assert!(counts.round_trips >= counts.takes / 100, "{counts:?}");
+}
+
+#[test]
+fn a_failed_batch_fails_each_of_its_callers() {
+    let server = RedisServer::start();
+    let store = Running::open(patient(&server.url()).timeout(Duration::from_millis(50)));
+    store.admit(&[hourly("warm", 9)]);
+    server.pause();
+    let charges: Vec<[Charge; 1]> = (0..20).map(|caller| [hourly(&format!("caller {caller}"), 1)]).collect();
+    let decisions = store.runtime.block_on(join_all(charges.iter().map(|charges| store.store.take(charges))));
+    for decision in decisions {
+        let error = decision.expect_err("Redis stands still");
+        assert!(error.to_string().contains("did not answer within 50ms"), "{error}");
+        assert!(!error.is_misconfiguration());
+    }
+    server.resume();
+}

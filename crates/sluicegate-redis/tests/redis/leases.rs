@@ -1,0 +1,121 @@
+//! Slots that are held, by whom and for how long.
+
+use std::time::Duration;
+
+use sluicegate::{Charge, Decision, Store};
+use sluicegate_redis::RedisStore;
+use sluicegate_test_servers::RedisServer;
+
+use super::subject::{Running, hourly, patient, slots};
+
+const LEASE: Duration = Duration::from_secs(1);
+
+fn open(server: &RedisServer) -> Running {
+    Running::open(patient(&server.url()).prefix("leases").lease(LEASE))
+}
+
+async fn is_free(store: &RedisStore, charge: &Charge) -> bool {
+    let peek = [charge.clone().cost(0)];
+    let balances = store.take(&peek).await.ok().and_then(Decision::allowed);
+    balances.is_some_and(|taken| taken.balances[0].remaining == charge.quota.amount())
+}
+
+#[test]
+fn what_a_crashed_instance_held_comes_back_within_the_lease() {
+    let server = RedisServer::start();
+    let (crashing, other) = (open(&server), open(&server));
+    let gpu = slots("gpu", 100);
+    for _ in 0..100 {
+        crashing.admit(std::slice::from_ref(&gpu));
+    }
+    other.deny(std::slice::from_ref(&gpu));
+    // Its tasks stop without a word.
+    crashing.runtime.shutdown_background();
+    other.until("the slots come back", async |store| is_free(store, &gpu).await);
+}
+
+#[test]
+fn a_holder_that_lives_keeps_its_slot_beyond_the_lease() {
+    let server = RedisServer::start();
+    let (holder, other) = (open(&server), open(&server));
+    let gpu = slots("gpu", 1);
+    let taken = holder.admit(std::slice::from_ref(&gpu));
+    assert_eq!(holder.store.counts().live_leases, 1);
+    let taken_at = taken.lease.taken_at;
+    // Three times as long as a lease.
+    other.until("time passes", async |store| {
+        let peek = store.take(&[gpu.clone().cost(0), hourly("clock", 1).cost(0)]).await.unwrap();
+        let peek = peek.allowed().expect("a peek");
+        assert_eq!(peek.balances[0].remaining, 0, "the slot was lost");
+        peek.lease.taken_at.since(taken_at) > LEASE * 3
+    });
+    holder.settle(std::slice::from_ref(&gpu), taken.lease, &[]).unwrap();
+    assert_eq!(other.remaining(&gpu), 1);
+    assert_eq!(holder.store.counts().live_leases, 0);
+}
+
+#[test]
+fn what_redis_forgot_is_held_again() {
+    let server = RedisServer::start();
+    let store = open(&server);
+    let gpu = slots("gpu", 3);
+    store.admit(&[gpu.clone().cost(2)]);
+    server.command(&["FLUSHALL"]);
+    assert_eq!(store.remaining(&gpu), 3);
+    store.until("the lease is renewed", async |store| {
+        let peek = store.take(&[gpu.clone().cost(0)]).await.unwrap().allowed();
+        peek.is_some_and(|taken| taken.balances[0].remaining == 1)
+    });
+}
+
+#[test]
+fn a_take_that_is_answered_too_late_gives_its_slot_back() {
+    let server = RedisServer::start();
+    let hasty = patient(&server.url()).prefix("leases").timeout(Duration::from_millis(20));
+    let (hasty, other) = (Running::open(hasty), open(&server));
+    let charges = [slots("gpu", 1), hourly("requests", 9)];
+    assert!(hasty.take(&[hourly("warm", 1)]).is_ok());
+    server.pause();
+    hasty.take(&charges).expect_err("Redis stands still");
+    server.resume();
+    other.until("the slot is back", async |store| is_free(store, &charges[0]).await);
+    // It was done all the same: an answer that comes too late counts as charged.
+    assert_eq!(other.remaining(&charges[1]), 8);
+}
+
+#[test]
+fn a_caller_that_goes_away_leaves_no_slot_behind() {
+    let server = RedisServer::start();
+    let store = open(&server);
+    let gpu = [slots("gpu", 5)];
+    store.admit(&[hourly("warm", 1)]);
+    for _ in 0..50 {
+        store.runtime.block_on(async {
+            let mut take = std::pin::pin!(store.store.take(&gpu));
+            // Asked, and not waited for.
+            futures_util::future::poll_fn(|context| {
+                let _ = take.as_mut().poll(context);
+                std::task::Poll::Ready(())
+            })
+            .await;
+        });
+    }
+    store.until("the slots are back", async |store| is_free(store, &gpu[0]).await);
+    assert_eq!(store.store.counts().live_leases, 0);
+}
+
+#[test]
+fn a_store_that_is_closed_gives_back_what_was_released() {
+    let server = RedisServer::start();
+    let (closing, other) = (open(&server), open(&server));
+    let gpu = slots("gpu", 3);
+    let leases: Vec<_> = (0..3).map(|_| closing.admit(std::slice::from_ref(&gpu)).lease).collect();
+    for lease in leases {
+        closing.store.release(std::slice::from_ref(&gpu), lease);
+    }
+    let Running { runtime, store } = closing;
+    let ended = store.ended();
+    drop(store);
+    runtime.block_on(ended);
+    assert_eq!(other.remaining(&gpu), 3);
+}

@@ -1,0 +1,13 @@
+//! The store in Redis, with real servers.
+
+mod addresses;
+mod batches;
+mod clusters;
+mod conformance;
+mod leases;
+mod names;
+mod outages;
+mod sentinels;
+mod settlements;
+mod subject;
+mod troubles;

@@ -1,0 +1,222 @@
+//! Stores under test, and the servers that they are in.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use sluicegate::{
+    Charge, Clock, Decision, Denial, Lease, ManualClock, Quota, Store, StoreError, Taken, Timestamp,
+};
+use sluicegate_redis::{RedisStore, RedisStoreBuilder};
+use sluicegate_store_tests::Subject;
+use sluicegate_test_servers::{RedisCluster, RedisServer};
+use tokio::runtime::Runtime;
+
+/// A store by a clock that tests move.
+pub(crate) struct Still {
+    pub(crate) running: Running,
+    clock: ManualClock,
+    _server: Arc<dyn std::any::Any + Send + Sync>,
+}
+
+/// A store by Redis' own clock.
+pub(crate) struct Real {
+    running: Running,
+    _server: Arc<RedisServer>,
+}
+
+/// A store and the runtime of its task.
+pub(crate) struct Running {
+    pub(crate) runtime: Runtime,
+    pub(crate) store: RedisStore,
+}
+
+impl Running {
+    pub(crate) fn open(builder: RedisStoreBuilder) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let store = builder.open(runtime.handle()).expect("good settings");
+        Self { runtime, store }
+    }
+
+    /// A store in this server, which has all the time that it needs.
+    pub(crate) fn at(url: &str) -> Self {
+        Self::open(patient(url))
+    }
+
+    pub(crate) fn take(&self, charges: &[Charge]) -> Result<Decision<Taken>, StoreError> {
+        self.runtime.block_on(self.store.take(charges))
+    }
+
+    pub(crate) fn admit(&self, charges: &[Charge]) -> Taken {
+        match self.take(charges).expect("the store answers") {
+            Decision::Allow(taken) => taken,
+            Decision::Deny(denial) => panic!("denied: {denial:?} of {charges:?}"),
+        }
+    }
+
+    pub(crate) fn deny(&self, charges: &[Charge]) -> Denial {
+        match self.take(charges).expect("the store answers") {
+            Decision::Allow(taken) => panic!("admitted: {taken:?} of {charges:?}"),
+            Decision::Deny(denial) => denial,
+        }
+    }
+
+    pub(crate) fn remaining(&self, charge: &Charge) -> u64 {
+        self.admit(&[charge.clone().cost(0)]).balances[0].remaining
+    }
+
+    pub(crate) fn settle(&self, charges: &[Charge], lease: Lease, actual: &[u64]) -> Result<(), StoreError> {
+        let actual: Vec<_> = actual.iter().copied().map(Into::into).collect();
+        self.runtime.block_on(self.store.settle(charges, lease, &actual))
+    }
+
+    /// Waits until `done` says so: for what real servers do in their own time.
+    pub(crate) fn until(&self, what: &str, mut done: impl AsyncFnMut(&RedisStore) -> bool) {
+        let wait = async {
+            while !done(&self.store).await {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let waited = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, wait).await });
+        assert!(waited.is_ok(), "not within {PATIENCE:?}: {what}");
+    }
+}
+
+impl Still {
+    /// In a server of its own database, shared with all who are there at the time.
+    pub(crate) fn one() -> Self {
+        let server = server();
+        let url = server.url();
+        Self::at(&url, server)
+    }
+
+    /// In a cluster.
+    pub(crate) fn cluster() -> Self {
+        let cluster = cluster();
+        let url = cluster.url();
+        Self::at(&url, cluster)
+    }
+
+    fn at(url: &str, server: Arc<dyn std::any::Any + Send + Sync>) -> Self {
+        let clock = ManualClock::new();
+        clock.advance(
+            SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970") - EPOCH + AHEAD,
+        );
+        let running = Running::open(patient(url).clock(clock.clone()));
+        Self { running, clock, _server: server }
+    }
+}
+
+impl Real {
+    pub(crate) fn one() -> Self {
+        let server = server();
+        Self { running: Running::at(&server.url()), _server: server }
+    }
+}
+
+impl Subject for Still {
+    type Store = RedisStore;
+    const RECORDINGS: u32 = 256;
+
+    fn store(&self) -> &RedisStore {
+        &self.running.store
+    }
+
+    fn now(&self) -> Timestamp {
+        let ticks = self.clock.now().ticks();
+        Timestamp::from_ticks(ticks - ticks % MICROSECOND)
+    }
+
+    fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+
+    fn tick(&self) -> u64 {
+        MICROSECOND
+    }
+
+    fn run<F: Future>(&self, future: F) -> F::Output {
+        self.running.runtime.block_on(future)
+    }
+}
+
+impl Subject for Real {
+    type Store = RedisStore;
+    const RECORDINGS: u32 = 8;
+
+    fn store(&self) -> &RedisStore {
+        &self.running.store
+    }
+
+    fn now(&self) -> Timestamp {
+        // Redis reads the same clock.
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970") - EPOCH;
+        Timestamp::EPOCH
+            + Duration::from_micros(u64::try_from(since.as_micros()).expect("a time before the year 500000"))
+    }
+
+    fn advance(&self, by: Duration) {
+        self.running.runtime.block_on(async { tokio::time::sleep(by).await });
+    }
+
+    fn tick(&self) -> u64 {
+        MICROSECOND
+    }
+
+    fn run<F: Future>(&self, future: F) -> F::Output {
+        self.running.runtime.block_on(future)
+    }
+}
+
+/// A server that whoever asks at the same time shares.
+pub(crate) fn server() -> Arc<RedisServer> {
+    static SERVER: Mutex<Weak<RedisServer>> = Mutex::new(Weak::new());
+    shared(&SERVER, RedisServer::start)
+}
+
+/// The same for a cluster.
+pub(crate) fn cluster() -> Arc<RedisCluster> {
+    static CLUSTER: Mutex<Weak<RedisCluster>> = Mutex::new(Weak::new());
+    shared(&CLUSTER, RedisCluster::start)
+}
+
+fn shared<T>(known: &Mutex<Weak<T>>, start: impl FnOnce() -> T) -> Arc<T> {
+    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+    known.upgrade().unwrap_or_else(|| {
+        let started = Arc::new(start());
+        *known = Arc::downgrade(&started);
+        started
+    })
+}
+
+/// A store with accounts of its own, and more patience than a loaded machine needs.
+pub(crate) fn patient(url: &str) -> RedisStoreBuilder {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let prefix = format!("test-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+    RedisStore::builder(url).expect("a good URL").prefix(&prefix).timeout(Duration::from_secs(5))
+}
+
+/// A charge on a quota that gives nothing back while a test runs.
+pub(crate) fn hourly(key: &str, amount: u64) -> Charge {
+    Charge::new(key, Quota::new(amount, Duration::from_secs(3_600)).expect("a good window"))
+}
+
+pub(crate) fn slots(key: &str, amount: u64) -> Charge {
+    Charge::new(key, Quota::concurrent(amount))
+}
+
+/// The epoch of the store's clock, 2020, in time since that of Unix.
+const EPOCH: Duration = Duration::from_secs(1_577_836_800);
+/// How far ahead of the real time a test's is, so that Redis forgets nothing too early.
+const AHEAD: Duration = Duration::from_secs(3_600);
+/// In ticks of 1/16 ns.
+const MICROSECOND: u64 = 16_000;
+const PATIENCE: Duration = Duration::from_secs(30);
