@@ -13,6 +13,9 @@ use crate::{Body, JsonPointer, diagnostic::did_you_mean};
 /// A part that a request lacks is replaced by the client's IP address: leaving a header out neither escapes a limit
 /// nor lands on one account with all others who leave it out.
 ///
+/// A key that begins with the API key of a known tenant names the tenant first: the second part of a key is what keeps
+/// accounts together in a store that is spread over several servers, and so all of a tenant's are in one place.
+///
 /// ```
 /// use http::{HeaderMap, Method};
 /// use sluicegate_policy::{Facts, KeyTemplate};
@@ -21,7 +24,7 @@ use crate::{Body, JsonPointer, diagnostic::did_you_mean};
 /// let facts = Facts {
 ///     client: "192.0.2.7",
 ///     api_key: Some("k1"),
-///     tenant: None,
+///     tenant: Some("acme"),
 ///     tier: "free",
 ///     route: "/predict",
 ///     path: "/predict",
@@ -31,8 +34,8 @@ use crate::{Body, JsonPointer, diagnostic::did_you_mean};
 ///     query: None,
 ///     body: None,
 /// };
-/// assert_eq!(template.key("predict", &facts).as_str(), "predict|api_key=k1|method=POST");
-/// let anonymous = Facts { api_key: None, ..facts };
+/// assert_eq!(template.key("predict", &facts).as_str(), "predict|tenant=acme|api_key=k1|method=POST");
+/// let anonymous = Facts { api_key: None, tenant: None, ..facts };
 /// assert_eq!(template.key("predict", &anonymous).as_str(), "predict|client_ip=192.0.2.7|method=POST");
 /// # Ok::<(), sluicegate_policy::KeyError>(())
 /// ```
@@ -160,6 +163,12 @@ impl KeyTemplate {
     #[must_use]
     pub fn key(&self, account: &str, facts: &Facts<'_>) -> Key {
         let mut text = Text::from_slice(account.as_bytes());
+        if self.parts.first() == Some(&Part::ApiKey) {
+            text.push(b'|');
+            if facts.api_key.is_none() || Part::Tenant.write(&mut text, facts).is_none() {
+                text.pop();
+            }
+        }
         for part in &self.parts {
             text.push(b'|');
             if part.write(&mut text, facts).is_none() {

@@ -88,7 +88,7 @@ fn tiers_keep_accounts_of_their_own_and_scale_what_is_kept_per_caller() {
     assert_eq!(
         lines(&bill(&policy, "/tiered", "free", None, "")),
         [
-            ("tiered-20-per-minute|free|client_ip=192.0.2.7", 20, 1),
+            ("tiered-20-per-minute:free|client_ip=192.0.2.7", 20, 1),
             ("gpu", 8, 1),
             ("all|tier=free|path=/tiered", 30, 1),
         ]
@@ -96,7 +96,7 @@ fn tiers_keep_accounts_of_their_own_and_scale_what_is_kept_per_caller() {
     assert_eq!(
         lines(&bill(&policy, "/tiered", "premium", None, "")),
         [
-            ("tiered-20-per-minute|premium|client_ip=192.0.2.7", 100, 1),
+            ("tiered-20-per-minute:premium|client_ip=192.0.2.7", 100, 1),
             ("gpu", 9, 1),
             ("all|tier=premium|path=/tiered", 30, 1),
         ]
@@ -212,7 +212,7 @@ fn each_part_of_a_key_is_found_or_replaced_by_the_client() {
     };
     for (part, expected) in [
         ("client_ip", "client_ip=192.0.2.7"),
-        ("api_key", "api_key=k1"),
+        ("api_key", "tenant=acme|api_key=k1"),
         ("tenant", "tenant=acme"),
         ("tier", "tier=free"),
         ("route", "route=/predict"),
@@ -235,6 +235,34 @@ fn each_part_of_a_key_is_found_or_replaced_by_the_client() {
         assert_eq!(key.as_str(), format!("limit|{expected}"), "{part}");
     }
     assert_eq!(KeyTemplate::parse(["global"]).unwrap().key("limit", &facts).as_str(), "limit");
+}
+
+#[test]
+fn all_accounts_of_a_tenant_are_kept_in_one_place() {
+    let headers = HeaderMap::new();
+    let known = Facts { api_key: Some("k1"), tenant: Some("acme"), ..facts(&headers) };
+    let key = |parts: &[&str], facts: &Facts<'_>| {
+        KeyTemplate::parse(parts.iter().copied()).unwrap().key("limit", facts).as_str().to_owned()
+    };
+    assert_eq!(key(&["tenant", "method"], &known), "limit|tenant=acme|method=POST");
+    assert_eq!(key(&["api_key", "method"], &known), "limit|tenant=acme|api_key=k1|method=POST");
+    // Who says first what else tells callers apart has said so.
+    assert_eq!(key(&["method", "api_key"], &known), "limit|method=POST|api_key=k1");
+    let without_tenant = Facts { tenant: None, ..known };
+    assert_eq!(key(&["api_key"], &without_tenant), "limit|api_key=k1");
+    let anonymous = Facts { api_key: None, tenant: Some("acme"), ..known };
+    assert_eq!(key(&["api_key"], &anonymous), "limit|client_ip=192.0.2.7");
+}
+
+#[test]
+fn a_tier_is_told_apart_before_the_part_that_keeps_accounts_together() {
+    let policy = parse(
+        "[tiers.premium]\n[[route]]\npath = '/'\nlimits = [{ name = 'rpm', quota = '1/s', key = 'api_key' }]",
+    );
+    let headers = HeaderMap::new();
+    let facts = Facts { api_key: Some("k1"), tenant: Some("acme"), ..facts(&headers) };
+    let charge = policy.limits[0].charge(policy.tiers.default_tier(), None, 1, None, &facts);
+    assert_eq!(charge.key.as_str(), "rpm:premium|tenant=acme|api_key=k1");
 }
 
 #[test]

@@ -23,7 +23,8 @@ impl Drafts {
             let scaled = draft.key.names_a_caller() && !draft.built_in;
             let accounts = tiers.as_slice().iter().enumerate().map(|(tier, details)| {
                 let name = match scaled && tiers.are_named() {
-                    true => format!("{name}|{}", details.name()),
+                    // Not behind a `|`: what stands there keeps a caller's accounts together.
+                    true => format!("{name}:{}", details.name()),
                     false => name.clone(),
                 };
                 let quota = match overrides.get(&(tier, index)) {
