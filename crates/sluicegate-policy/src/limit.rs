@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use sluicegate::{Charge, Cost, Quota, Unit};
+use sluicegate::{Charge, Cost, Outage, Quota, Unit};
 
 use crate::{Body, Facts, KeyTemplate, Scale, TierId};
 
@@ -15,6 +15,7 @@ pub struct Limit {
     pub(crate) key: KeyTemplate,
     pub(crate) mode: Mode,
     pub(crate) unit: Unit,
+    pub(crate) outage: Outage,
     /// One for each tier, by its id.
     pub(crate) accounts: Vec<Account>,
 }
@@ -67,6 +68,12 @@ impl Limit {
         self.unit
     }
 
+    /// What becomes of it while the store does not answer.
+    #[must_use]
+    pub fn outage(&self) -> Outage {
+        self.outage
+    }
+
     /// What a tier's callers may spend, when the upstream is warm.
     #[inline]
     #[must_use]
@@ -103,7 +110,7 @@ impl Limit {
                 (quota, if fits { cost.min(Cost::new(quota.burst())) } else { cost })
             }
         };
-        Charge::new(self.key.key(&account.name, facts), quota).cost(cost)
+        Charge::new(self.key.key(&account.name, facts), quota).cost(cost).outage(self.outage)
     }
 
     fn account(&self, tier: TierId) -> &Account {

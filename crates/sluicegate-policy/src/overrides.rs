@@ -8,7 +8,7 @@ use toml::{
     de::{DeArray, DeTable, DeValue},
 };
 
-use crate::{diagnostic::did_you_mean, report::Report};
+use crate::{Hidden, diagnostic::did_you_mean, report::Report};
 
 /// Settings that win over the file's.
 ///
@@ -31,7 +31,8 @@ pub(crate) struct Override {
     /// What the reader knows it by.
     pub(crate) name: String,
     path: Vec<String>,
-    pub(crate) value: String,
+    /// It may be a password.
+    pub(crate) value: Hidden,
     /// Where it stands behind the source's text.
     pub(crate) place: Range<usize>,
 }
@@ -45,7 +46,7 @@ impl Overrides {
             // SLUICEGATE_SERVICE_HOST and its like for a service of our name.
             if let Some(path) = name.strip_prefix("SLUICEGATE_") {
                 let path = path.split("__").map(str::to_lowercase).collect();
-                self.0.push(Override { name, path, value, place: 0..0 });
+                self.0.push(Override { name, path, value: Hidden::from(value.as_str()), place: 0..0 });
             }
         }
         // The environment has no order of its own, and errors should have one.
@@ -66,7 +67,7 @@ impl Overrides {
     #[must_use]
     pub fn flag(mut self, name: &str, setting: &str, value: &str) -> Self {
         let path = setting.split('.').map(str::to_owned).collect();
-        self.0.push(Override { name: name.to_owned(), path, value: value.to_owned(), place: 0..0 });
+        self.0.push(Override { name: name.to_owned(), path, value: Hidden::from(value), place: 0..0 });
         self
     }
 
@@ -132,7 +133,7 @@ fn field<'v>(schema: &'v Value, table: &DeTable<'_>, segment: &str) -> Option<(S
 }
 
 fn value<'s>(given: &'s Override, schema: &Value) -> Result<Spanned<DeValue<'s>>, Wrong> {
-    let text = given.value.as_str();
+    let text = given.value.reveal();
     let place = given.place.clone();
     let wants = wanted(schema);
     if wants.contains(&"object") && wants.len() == 1 {

@@ -8,8 +8,8 @@ use std::{
 use http::HeaderName;
 
 use crate::{
-    Diagnostics, GatewaySettings, HeaderFamily, Limit, LimitId, Overrides, Routes, Source, Tiers, Warmup,
-    file::File, resolve,
+    Diagnostics, GatewaySettings, HeaderFamily, Limit, LimitId, Overrides, Routes, Source, StoreSettings,
+    Tiers, Warmup, file::File, resolve,
 };
 
 /// A policy: routes, limits, tiers and warm-up, with everything worked out that a request would otherwise work out
@@ -50,13 +50,6 @@ pub struct Policy {
     pub routes: Routes,
     /// What clients are told.
     pub responses: Responses,
-}
-
-/// Where balances are kept.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct StoreSettings {
-    /// The most accounts that the memory store keeps.
-    pub max_keys: usize,
 }
 
 /// Who the caller is.

@@ -1,6 +1,7 @@
 //! The text of a policy, and what is said beside it by variables and flags.
 
 use std::{
+    fmt,
     fs::File,
     io::Read,
     ops::Range,
@@ -24,7 +25,7 @@ use crate::{Diagnostic, Diagnostics, Overrides, Place, overrides::Override};
 /// assert_eq!(policy.limits.len(), 1);
 /// # Ok::<(), sluicegate_policy::Diagnostics>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Source {
     name: Arc<str>,
     text: String,
@@ -87,7 +88,7 @@ impl Source {
         for mut given in overrides.into_vec() {
             // Each override gets places of its own behind the text's, so that whatever is wrong with its value
             // is found by place alone, as for a value of the file.
-            given.place = start + 1..start + 2 + given.value.len();
+            given.place = start + 1..start + 2 + given.value.reveal().len();
             start = given.place.end;
             self.overrides.push(given);
         }
@@ -136,6 +137,13 @@ impl Source {
         let written = self.text.get(place.clone())?;
         let at = written.find(value)?;
         (written.len() - value.len() <= LONGEST_QUOTES).then_some(place.start + at)
+    }
+}
+
+/// By its name: the text may hold passwords.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("name", &self.name).finish_non_exhaustive()
     }
 }
 

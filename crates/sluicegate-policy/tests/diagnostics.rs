@@ -27,7 +27,8 @@ fn unknown_fields_and_words_get_the_ones_that_were_meant() {
         ),
         (
             "[store]\ncolour = 1",
-            "p.toml:2:1: unknown field `colour`\n  help: the fields here are `max_keys`, `url`",
+            "p.toml:2:1: unknown field `colour`\n  help: the fields here are `ca`, `keys`, `lease`, `max_keys`, \
+             `outage`, `prefix`, `remember_denials`, `replicas`, `secret`, `timeout`, `url`",
         ),
         (
             "[limits.a]\nquota = '1/s'\nmode = 'shadwo'",
@@ -215,8 +216,8 @@ fn values_that_make_no_sense_are_told_what_would() {
              p.toml:4:16: a timeout of no time lets nothing through\n  help: give at least \"1ms\"",
         ),
         (
-            "[store]\nurl = 'redis://localhost'\nmax_keys = 0",
-            "p.toml:2:7: unknown store `redis://localhost`\n  help: the store is \"memory://\"\n\
+            "[store]\nurl = 'reddis://localhost'\nmax_keys = 0",
+            "p.toml:2:7: unknown store `reddis://`\n  help: did you mean `redis://`?\n\
              p.toml:3:12: `max_keys` cannot be 0\n  help: give a number from 1 to 1000000000",
         ),
         (

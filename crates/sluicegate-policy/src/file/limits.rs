@@ -8,7 +8,7 @@ use serde::{
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{OneOrMany, Placed};
+use super::{OneOrMany, Placed, store::OutageWord};
 use crate::Mode;
 
 /// `[defaults]`: what limits and routes get that do not say otherwise.
@@ -41,6 +41,9 @@ pub struct LimitTable {
     pub algorithm: Option<Placed<String>>,
     /// Whether the limit denies, or only records what it would deny.
     pub mode: Option<Mode>,
+    /// What becomes of it while the store does not answer.
+    #[schemars(with = "Option<OutageWord>")]
+    pub outage: Option<Placed<String>>,
 }
 
 /// A limit that belongs to one route.
@@ -59,6 +62,9 @@ pub struct InlineLimit {
     pub algorithm: Option<Placed<String>>,
     /// Whether the limit denies, or only records what it would deny.
     pub mode: Option<Mode>,
+    /// What becomes of it while the store does not answer.
+    #[schemars(with = "Option<OutageWord>")]
+    pub outage: Option<Placed<String>>,
 }
 
 /// An entry of a list of limits.

@@ -5,21 +5,31 @@ use std::collections::BTreeMap;
 use sluicegate::{Algorithm, Quota};
 
 use crate::{
-    Limit, Scale, TierId, Tiers, diagnostic::did_you_mean, file::File, limit::Account, report::Report,
+    Limit, Scale, StoreKind, StoreSettings, TierId, Tiers, diagnostic::did_you_mean, file::File,
+    limit::Account, report::Report,
 };
 
 use super::{
     limits::{Draft, Drafts, Name, quota_at},
     names::Names,
+    store,
 };
 
 impl Drafts {
     /// Names every limit and works out what each tier gets of it.
-    pub(super) fn finish(self, report: &mut Report<'_>, file: &File, tiers: &Tiers) -> Vec<Limit> {
+    pub(super) fn finish(
+        self,
+        report: &mut Report<'_>,
+        file: &File,
+        tiers: &Tiers,
+        store: &StoreSettings,
+    ) -> Vec<Limit> {
+        let kind = store.url.kind();
         let names = all_names(report, &self.drafts);
-        let overrides = overrides(report, file, tiers, &names, &self);
+        let overrides = overrides(report, file, tiers, &names, &self, kind);
         let mut limits = Vec::with_capacity(self.drafts.len());
         for (index, (draft, name)) in self.drafts.into_iter().zip(names).enumerate() {
+            let kept = store::keeps(report, kind, &draft.quota, draft.quota_start);
             let scaled = draft.key.names_a_caller() && !draft.built_in;
             let accounts = tiers.as_slice().iter().enumerate().map(|(tier, details)| {
                 let name = match scaled && tiers.are_named() {
@@ -29,14 +39,21 @@ impl Drafts {
                 };
                 let quota = match overrides.get(&(tier, index)) {
                     Some(quota) => *quota,
-                    None if scaled => scaled_quota(report, &draft, details.scale(), details.name()),
+                    None if scaled => {
+                        let quota = scaled_quota(report, &draft, details.scale(), details.name());
+                        if kept {
+                            store::keeps(report, kind, &quota, draft.quota_start);
+                        }
+                        quota
+                    }
                     None => draft.quota,
                 };
                 Account { name, quota }
             });
             let accounts = accounts.collect();
-            let (key, mode, unit) = (draft.key, draft.mode, draft.quota.unit());
-            limits.push(Limit { name, key, mode, unit, accounts });
+            let Draft { key, mode, quota, .. } = draft;
+            let outage = draft.outage.unwrap_or(store.outage);
+            limits.push(Limit { name, key, mode, unit: quota.unit(), outage, accounts });
         }
         limits
     }
@@ -66,6 +83,7 @@ fn overrides(
     tiers: &Tiers,
     names: &[String],
     drafts: &Drafts,
+    kind: StoreKind,
 ) -> BTreeMap<(usize, usize), Quota> {
     let by_name: BTreeMap<&str, usize> = names
         .iter()
@@ -95,6 +113,7 @@ fn overrides(
             }
             match quota.with_algorithm(draft.quota.algorithm()) {
                 Ok(quota) => {
+                    store::keeps(report, kind, &quota, text.start());
                     let tier = tiers.find(&tier.value).map_or(0, TierId::index);
                     overrides.insert((tier, limit), quota);
                 }

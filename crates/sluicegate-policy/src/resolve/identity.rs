@@ -69,7 +69,8 @@ fn failures(
             quota
         }
     };
-    keys.then(|| drafts.built_in("unknown-api-keys", quota))
+    let start = table.failures.as_ref().map_or(0, Placed::start);
+    keys.then(|| drafts.built_in("unknown-api-keys", quota, start))
 }
 
 fn tier_header(report: &mut Report<'_>, tier: &Placed<String>, tiers: &Tiers) -> Option<HeaderName> {

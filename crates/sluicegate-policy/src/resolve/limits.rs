@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sluicegate::{Algorithm, Quota, Unit};
+use sluicegate::{Algorithm, Outage, Quota, Unit};
 
 use crate::{
     KeyTemplate, LimitId, Mode,
@@ -13,6 +13,7 @@ use crate::{
 
 use super::{
     names,
+    store::outage_at,
     tiers::{NAME, is_name},
 };
 
@@ -31,8 +32,12 @@ pub(super) struct Draft {
     pub(super) quota: Quota,
     pub(super) key: KeyTemplate,
     pub(super) mode: Mode,
+    /// Where it says so; the store's otherwise.
+    pub(super) outage: Option<Outage>,
     /// Where it is written.
     pub(super) start: usize,
+    /// Where its quota is written.
+    pub(super) quota_start: usize,
     /// Whether tiers and warm-up leave it alone.
     pub(super) built_in: bool,
 }
@@ -50,6 +55,7 @@ struct Fields<'f> {
     key: Option<&'f Placed<OneOrMany<String>>>,
     algorithm: Option<&'f Placed<String>>,
     mode: Option<Mode>,
+    outage: Option<&'f Placed<String>>,
 }
 
 impl Drafts {
@@ -81,6 +87,7 @@ impl Drafts {
                 key: table.key.as_ref(),
                 algorithm: table.algorithm.as_ref(),
                 mode: table.mode,
+                outage: table.outage.as_ref(),
             };
             let made = drafts.table(report, Name::Given(name.value.clone()), name.start(), &fields);
             // A limit that is wrong is known all the same, so that routes that name it are not called wrong too.
@@ -90,12 +97,12 @@ impl Drafts {
         drafts
     }
 
-    /// A limit that the file has no name for.
-    pub(super) fn built_in(&mut self, name: &str, quota: Quota) -> LimitId {
+    /// A limit that the file has no name for; `start` is where its quota is written, if it is.
+    pub(super) fn built_in(&mut self, name: &str, quota: Quota, start: usize) -> LimitId {
         let key = KeyTemplate::parse(["client_ip"]).unwrap_or_default();
         let name = Name::Like(name.to_owned());
         let id = LimitId(self.drafts.len());
-        self.drafts.push(Draft { name, quota, key, mode: Mode::Enforce, start: 0, built_in: true });
+        self.drafts.push(Draft { built_in: true, ..Draft::new(name, quota, key, start) });
         id
     }
 
@@ -156,7 +163,7 @@ impl Drafts {
             let key = self.default_key.clone();
             let made = checked(report, text, quota)
                 .and_then(|quota| self.with_algorithm(report, text, quota, None))
-                .and_then(|quota| self.push(report, like, quota, key, Mode::Enforce, text.start()));
+                .and_then(|quota| self.push(report, Draft::new(like, quota, key, text.start())));
             ids.extend(made);
         }
         ids
@@ -185,6 +192,7 @@ impl Drafts {
             key: table.key.as_ref(),
             algorithm: table.algorithm.as_ref(),
             mode: table.mode,
+            outage: table.outage.as_ref(),
         };
         self.table(report, name, start, &fields)
     }
@@ -203,6 +211,7 @@ impl Drafts {
             None => Some(self.default_key.clone()),
         };
         let algorithm = fields.algorithm.map(|word| algorithm_at(report, word).map(|it| (it, word)));
+        let outage = fields.outage.and_then(|word| outage_at(report, word));
         let quota = match algorithm {
             Some(algorithm) => self.with_algorithm(report, fields.quota, quota?, Some(algorithm?))?,
             None => self.with_algorithm(report, fields.quota, quota?, None)?,
@@ -211,7 +220,11 @@ impl Drafts {
             Name::Like(owner) => Name::Like(names::inline(&owner, &quota)),
             given @ Name::Given(_) => given,
         };
-        self.push(report, name, quota, key?, fields.mode.unwrap_or_default(), start)
+        let mode = fields.mode.unwrap_or_default();
+        self.push(
+            report,
+            Draft { mode, outage, start, ..Draft::new(name, quota, key?, fields.quota.start()) },
+        )
     }
 
     fn with_algorithm(
@@ -229,23 +242,15 @@ impl Drafts {
         quota.with_algorithm(algorithm).map_err(|error| report.error(start, error.to_string())).ok()
     }
 
-    fn push(
-        &mut self,
-        report: &mut Report<'_>,
-        name: Name,
-        quota: Quota,
-        key: KeyTemplate,
-        mode: Mode,
-        start: usize,
-    ) -> Option<LimitId> {
+    fn push(&mut self, report: &mut Report<'_>, draft: Draft) -> Option<LimitId> {
         if self.drafts.len() >= Self::MOST {
             if !std::mem::replace(&mut self.full, true) {
-                report.error(start, format!("more than {} limits", Self::MOST));
+                report.error(draft.start, format!("more than {} limits", Self::MOST));
             }
             return None;
         }
         let id = LimitId(self.drafts.len());
-        self.drafts.push(Draft { name, quota, key, mode, start, built_in: false });
+        self.drafts.push(draft);
         Some(id)
     }
 
@@ -257,6 +262,14 @@ impl Drafts {
     /// The quota of a limit, before tiers.
     pub(super) fn quota(&self, id: LimitId) -> Quota {
         self.drafts[id.0].quota
+    }
+}
+
+impl Draft {
+    /// A limit that is no more than a quota on a key.
+    fn new(name: Name, quota: Quota, key: KeyTemplate, start: usize) -> Self {
+        let mode = Mode::Enforce;
+        Self { name, quota, key, mode, outage: None, start, quota_start: start, built_in: false }
     }
 }
 

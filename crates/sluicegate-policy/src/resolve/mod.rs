@@ -6,13 +6,14 @@ mod identity;
 mod limits;
 mod names;
 mod routes;
+mod store;
 mod tiers;
 
 use std::sync::Arc;
 
 use crate::{
-    Diagnostics, HeaderFamily, Policy, Responses, Scale, Source, StoreSettings, Warmup,
-    file::{File, ResponsesTable, StoreTable, WarmupTable},
+    Diagnostics, HeaderFamily, Policy, Responses, Scale, Source, Warmup,
+    file::{File, ResponsesTable, WarmupTable},
     report::Report,
 };
 
@@ -26,7 +27,7 @@ pub(crate) fn resolve(source: &Source, file: &File) -> Result<Policy, Diagnostic
 
 fn build(report: &mut Report<'_>, file: &File) -> Option<Policy> {
     let gateway = gateway::resolve(report, &file.gateway);
-    let store = store(report, &file.store);
+    let store = store::resolve(report, &file.store);
     let warmup = file.warmup.as_ref().and_then(|table| warmup(report, table)).map(Arc::new);
     let responses = responses(report, &file.responses);
     let tiers = tiers::resolve(report, file);
@@ -34,36 +35,9 @@ fn build(report: &mut Report<'_>, file: &File) -> Option<Policy> {
     let mut drafts = Drafts::new(report, file);
     let identity = identity::resolve(report, &file.identity, &tiers, &mut drafts);
     let routes = route_drafts(report, file, &tiers, &mut drafts);
-    let limits = drafts.finish(report, file, &tiers);
+    let limits = drafts.finish(report, file, &tiers, &store);
     let routes = routes::build(report, file, routes, &limits)?;
     Some(Policy { gateway, store, identity, tiers, warmup, limits, routes, responses })
-}
-
-fn store(report: &mut Report<'_>, table: &StoreTable) -> StoreSettings {
-    if let Some(url) = &table.url {
-        match url.value.as_str() {
-            "memory" | "memory:" | "memory://" => {}
-            other => {
-                report.error_help(
-                    url.start(),
-                    format!("unknown store `{other}`"),
-                    "the store is \"memory://\"",
-                );
-            }
-        }
-    }
-    let max_keys = match &table.max_keys {
-        None => DEFAULT_MAX_KEYS,
-        Some(given) => match usize::try_from(given.value) {
-            Ok(keys @ 1..=MOST_KEYS) => keys,
-            _ => {
-                let message = format!("`max_keys` cannot be {}", given.value);
-                report.error_help(given.start(), message, "give a number from 1 to 1000000000");
-                DEFAULT_MAX_KEYS
-            }
-        },
-    };
-    StoreSettings { max_keys }
 }
 
 fn warmup(report: &mut Report<'_>, table: &WarmupTable) -> Option<Warmup> {
@@ -99,6 +73,4 @@ fn responses(report: &mut Report<'_>, table: &ResponsesTable) -> Responses {
     Responses { headers }
 }
 
-const DEFAULT_MAX_KEYS: usize = 1_000_000;
-const MOST_KEYS: usize = 1_000_000_000;
 const DEFAULT_RAMP: std::time::Duration = std::time::Duration::from_secs(30);

@@ -1,0 +1,66 @@
+//! How the store is reached and used, resolved.
+
+use std::{num::NonZeroU32, path::PathBuf, time::Duration};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use sluicegate::Outage;
+
+use crate::{Hidden, StoreUrl};
+
+/// How the store is reached and used, each setting either the file's or its default. What the kind of store has no use
+/// for is ignored.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StoreSettings {
+    /// Where balances are kept.
+    pub url: StoreUrl,
+    /// What every key in Redis and Memcached begins with.
+    pub prefix: String,
+    /// How callers are named in Redis and Memcached.
+    pub keys: StoreKeys,
+    /// Keys the hash of callers' names; the same on every instance.
+    pub secret: Option<Hidden>,
+    /// How long a decision waits for the store.
+    pub timeout: Duration,
+    /// How long the slots of an instance that has crashed stay taken.
+    pub lease: Duration,
+    /// The roots that TLS trusts, instead of the system's.
+    pub ca: Option<PathBuf>,
+    /// What becomes of limits that do not say otherwise while the store does not answer.
+    pub outage: Outage,
+    /// Among how many instances a local quota is divided.
+    pub replicas: NonZeroU32,
+    /// The most accounts of each algorithm in memory: of the memory store, and of that which stands in during an outage.
+    pub max_keys: usize,
+    /// Whether a denial is answered from memory for as long as it holds.
+    pub remember_denials: bool,
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self {
+            url: StoreUrl::memory(),
+            prefix: "sluicegate".to_owned(),
+            keys: StoreKeys::default(),
+            secret: None,
+            timeout: Duration::from_millis(10),
+            lease: Duration::from_secs(30),
+            ca: None,
+            outage: Outage::default(),
+            replicas: NonZeroU32::MIN,
+            max_keys: 1_000_000,
+            remember_denials: true,
+        }
+    }
+}
+
+/// How callers are named in a store that others can read.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub enum StoreKeys {
+    /// By a hash.
+    #[default]
+    Hashed,
+    /// In clear, for debugging.
+    Readable,
+}
