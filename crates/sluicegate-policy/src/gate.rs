@@ -2,8 +2,10 @@
 
 mod answer;
 mod bill;
+mod guessers;
 mod pass;
 mod plan;
+mod recognise;
 mod visit;
 
 use std::{
@@ -15,10 +17,11 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header, request::Parts};
-use sluicegate::{Balance, Charge, Clock, Cost, Decision, Denial, Limiter, Store, Timestamp, Wait};
+use sluicegate::{Balance, Charge, Clock, Decision, Denial, Limiter, Store, Timestamp};
 use smallvec::SmallVec;
 
 use bill::Bill;
+use guessers::Guessers;
 use plan::Plan;
 
 pub use answer::{Answer, Denied, Reason};
@@ -26,7 +29,7 @@ pub use pass::Pass;
 pub use visit::Visit;
 
 use crate::{
-    ApiKeys, Body, BodyError, Caller, ClientIp, LimitId, Policy, Refusal, Scale, TierId, account_ip,
+    ApiKeys, Body, BodyError, Caller, ClientIp, LimitId, Policy, Refusal, Scale, account_ip,
     headers::{Lines, Standing},
 };
 
@@ -62,10 +65,11 @@ use crate::{
 pub struct Gate<S: Store> {
     policy: Policy,
     limiter: Limiter<S>,
-    clock: Box<dyn Clock>,
+    clock: Arc<dyn Clock>,
     client_ip: ClientIp,
     /// Replaced as a whole when their file changes.
     api_keys: RwLock<Arc<ApiKeys>>,
+    guessers: Guessers,
     /// What every request is told alike.
     plan: Plan,
 }
@@ -73,16 +77,18 @@ pub struct Gate<S: Store> {
 impl<S: Store> Gate<S> {
     /// Opens a gate. It knows no API keys until it is [given some](Self::replace_api_keys).
     ///
-    /// The clock is that of warm-up; the store tells its own time.
+    /// The clock is that of warm-up and of what this instance alone remembers; the store tells its own time.
     pub fn new(policy: Policy, store: S, clock: impl Clock) -> Self {
         let settings = &policy.gateway;
         let client_ip = ClientIp::new(settings.trusted_proxies.clone(), settings.forwarded_header);
+        let clock: Arc<dyn Clock> = Arc::new(clock);
         Self {
             client_ip,
             plan: Plan::of(&policy),
             policy,
             limiter: Limiter::new(store),
-            clock: Box::new(clock),
+            guessers: Guessers::new(Arc::clone(&clock)),
+            clock,
             api_keys: RwLock::default(),
         }
     }
@@ -136,11 +142,7 @@ impl<S: Store> Gate<S> {
         let client = account_ip(ip, policy.identity.ipv6_prefix).to_string();
         let mut visit =
             Visit { head, route, caller: Caller::anonymous(client, default_tier), body_limit: None };
-        if let Some(api_key) = self.presented(&head.headers) {
-            self.recognise(&mut visit, api_key).await?;
-        } else if let Some(tier) = self.header_tier(&head.headers, peer) {
-            visit.caller.tier = tier;
-        }
+        self.recognise(&mut visit, peer).await?;
         let route = policy.routes.get(visit.route.route);
         if let Some(needed) = route.tier().filter(|needed| *needed != visit.caller.tier) {
             return Err(visit.refused(Refusal::WrongTier { needed: policy.tiers.name(needed).to_owned() }));
@@ -180,7 +182,7 @@ impl<S: Store> Gate<S> {
                 Ok(Decision::Deny(denial)) => {
                     return Err(self.denied(&visit, &bill.limits, &bill.charges, &denial, policy));
                 }
-                Err(_) => return Err(visit.refused(Refusal::StoreUnavailable)),
+                Err(error) => return Err(visit.unanswered(error)),
             }
         }
         for (id, charge) in bill.shadow {
@@ -193,54 +195,6 @@ impl<S: Store> Gate<S> {
 impl<S: Store> Gate<S> {
     fn now(&self) -> Timestamp {
         self.clock.now()
-    }
-
-    /// The API key that a request brings, where the policy knows any.
-    fn presented<'h>(&self, headers: &'h HeaderMap) -> Option<&'h [u8]> {
-        self.policy.identity.api_keys.as_ref()?;
-        if let Some(key) = headers.get("x-api-key") {
-            return Some(key.as_bytes());
-        }
-        let (scheme, key) = headers.get(header::AUTHORIZATION)?.as_bytes().split_at_checked(BEARER.len())?;
-        scheme.eq_ignore_ascii_case(BEARER).then(|| key.trim_ascii())
-    }
-
-    /// The tier that a proxy gives a caller. Where the policy names its proxies, nobody else gives tiers; where it
-    /// names none, whoever can reach the gateway is trusted with the header.
-    fn header_tier(&self, headers: &HeaderMap, peer: IpAddr) -> Option<TierId> {
-        if !self.policy.gateway.trusted_proxies.is_empty() && !self.client_ip.trusts(peer) {
-            return None;
-        }
-        let name = headers.get(self.policy.identity.tier_header.as_ref()?)?;
-        self.policy.tiers.find(name.to_str().ok()?)
-    }
-
-    /// Learns who is calling from an API key. A client that has shown too many wrong keys is not told whether this
-    /// one is right, so that guessing is no faster than the limit on it.
-    async fn recognise(&self, visit: &mut Visit<'_>, api_key: &[u8]) -> Result<(), Box<Answer>> {
-        let keys = Arc::clone(&self.api_keys.read().unwrap_or_else(PoisonError::into_inner));
-        let known = std::str::from_utf8(api_key).ok().and_then(|api_key| keys.verify(api_key));
-        if let Some(failures) = self.policy.identity.failures {
-            let charge = self.charge(failures, visit, None, None).cost(Cost::new(u64::from(known.is_none())));
-            match self.limiter.take(std::slice::from_ref(&charge)).await {
-                Err(_) => return Err(visit.refused(Refusal::StoreUnavailable)),
-                Ok(Decision::Deny(denial)) => {
-                    return Err(self.denied(visit, &[failures], &[charge], &denial, None));
-                }
-                Ok(Decision::Allow(permit)) => {
-                    if let ([balance], true) = (permit.balances(), known.is_some())
-                        && let Some(denial) = spent(balance)
-                    {
-                        return Err(self.denied(visit, &[failures], &[charge], &denial, None));
-                    }
-                }
-            }
-        }
-        let Some(known) = known else { return Err(visit.refused(Refusal::UnknownApiKey)) };
-        let tier = known.tier.as_deref().and_then(|tier| self.policy.tiers.find(tier));
-        visit.caller.api_key = Some(Arc::clone(known));
-        visit.caller.tier = tier.unwrap_or_else(|| self.policy.tiers.default_tier());
-        Ok(())
     }
 
     fn metered(&self, visit: &Visit<'_>, body: Option<&Bytes>) -> Result<Option<Body>, BodyError> {
@@ -317,16 +271,3 @@ fn is_encoded(headers: &HeaderMap) -> bool {
     let mut encodings = headers.get_all(header::CONTENT_ENCODING).iter();
     encodings.any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
-
-/// The denial of one more charge on an account that has nothing left.
-fn spent(balance: &Balance) -> Option<Denial> {
-    let wait = Wait::For(balance.next_after);
-    (balance.remaining == 0).then(|| Denial {
-        charge: 0,
-        wait,
-        balances: [Balance { wait, ..*balance }].into_iter().collect(),
-        remembered: false,
-    })
-}
-
-const BEARER: &[u8] = b"Bearer ";

@@ -18,6 +18,12 @@ pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> Timestamp;
 }
 
+impl<C: Clock + ?Sized> Clock for Arc<C> {
+    fn now(&self) -> Timestamp {
+        (**self).now()
+    }
+}
+
 /// The machine's monotonic clock; its epoch is the moment at which it was made.
 ///
 /// Reads the processor's time stamp counter where that is steady, in a third of the time that

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, request::Parts};
-use sluicegate::{Charge, Denial, Key, Wait};
+use sluicegate::{Charge, Denial, Key, StoreError, Wait};
 
 use super::Visit;
 use crate::{HeaderFamily, LimitId, Refusal, RouteId, TierId, headers::Standing, problem};
@@ -18,6 +18,8 @@ pub struct Answer {
     pub tier: TierId,
     /// Why.
     pub reason: Reason,
+    /// What the store said instead of an answer, where that is why. For logs: the client is not told.
+    pub store_error: Option<StoreError>,
 }
 
 /// Why a request may not pass.
@@ -45,7 +47,7 @@ pub struct Denied {
 impl Answer {
     pub(super) fn refused(refusal: Refusal, head: &Parts, route: RouteId, tier: TierId) -> Box<Self> {
         let response = problem::refused(&refusal, head);
-        Box::new(Self { response, route, tier, reason: Reason::Refused(refusal) })
+        Box::new(Self { response, route, tier, reason: Reason::Refused(refusal), store_error: None })
     }
 
     /// `limits`, `charges` and `standings` are those that were judged, index by index with the denial's balances.
@@ -67,6 +69,6 @@ impl Answer {
             wait: denial.wait,
             limits: denied.map(|(id, _)| *id).collect(),
         });
-        Box::new(Self { response, route: visit.route(), tier: visit.tier(), reason })
+        Box::new(Self { response, route: visit.route(), tier: visit.tier(), reason, store_error: None })
     }
 }

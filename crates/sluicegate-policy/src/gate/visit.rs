@@ -1,6 +1,7 @@
 //! A request whose head is known.
 
 use http::request::Parts;
+use sluicegate::StoreError;
 
 use super::Answer;
 use crate::{Body, Caller, Facts, Refusal, RouteId, RouteMatch, TierId};
@@ -44,6 +45,13 @@ impl Visit<'_> {
     #[must_use]
     pub fn refused(&self, refusal: Refusal) -> Box<Answer> {
         Answer::refused(refusal, self.head, self.route(), self.tier())
+    }
+
+    /// The answer to this request when the store does not answer.
+    pub(super) fn unanswered(&self, error: StoreError) -> Box<Answer> {
+        let mut answer = self.refused(Refusal::StoreUnavailable);
+        answer.store_error = Some(error);
+        answer
     }
 
     pub(super) fn facts<'f>(&'f self, route: &'f str, tier: &'f str, body: Option<&'f Body>) -> Facts<'f> {

@@ -5,6 +5,7 @@
 mod api_keys;
 mod bodies;
 mod endpoints;
+mod guessing;
 mod headers;
 mod input;
 mod outage;

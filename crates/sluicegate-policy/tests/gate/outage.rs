@@ -14,6 +14,8 @@ fn a_limited_request_is_503_with_one_second_to_wait() {
     let answer = now(gate.decide(visit, None)).unwrap_err();
     assert_eq!(answer.response.status(), 503);
     assert_eq!(answer.response.headers()["retry-after"], "1");
+    assert_eq!(answer.store_error.unwrap().to_string(), "cache:6379 does not answer", "for the log");
+    assert!(!String::from_utf8_lossy(answer.response.body()).contains("cache:6379"), "not for the client");
 }
 
 #[test]
@@ -39,11 +41,11 @@ struct Silent;
 
 impl Store for Silent {
     async fn take(&self, _: &[Charge]) -> Result<Decision<Taken>, StoreError> {
-        Err(StoreError::new("the store does not answer"))
+        Err(StoreError::new("cache:6379 does not answer"))
     }
 
     async fn settle(&self, _: &[Charge], _: Lease, _: &[Cost]) -> Result<(), StoreError> {
-        Err(StoreError::new("the store does not answer"))
+        Err(StoreError::new("cache:6379 does not answer"))
     }
 
     fn release(&self, _: &[Charge], _: Lease) {}

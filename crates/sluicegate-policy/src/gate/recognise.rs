@@ -1,0 +1,94 @@
+//! Who is calling, by an API key or a proxy's header.
+
+use std::{
+    net::IpAddr,
+    slice::from_ref,
+    sync::{Arc, PoisonError},
+};
+
+use http::{HeaderMap, header};
+use sluicegate::{Balance, Cost, Decision, Denial, Store, Wait};
+
+use super::{Answer, Gate, Visit};
+use crate::{Refusal, TierId};
+
+impl<S: Store> Gate<S> {
+    /// Learns who is calling from an API key or, where there is none, from the header of a proxy.
+    pub(super) async fn recognise(&self, visit: &mut Visit<'_>, peer: IpAddr) -> Result<(), Box<Answer>> {
+        let headers = &visit.head.headers;
+        if let Some(api_key) = self.presented(headers) {
+            return self.verify(visit, api_key).await;
+        }
+        if let Some(tier) = self.header_tier(headers, peer) {
+            visit.caller.tier = tier;
+        }
+        Ok(())
+    }
+
+    /// The API key that a request brings, where the policy knows any.
+    fn presented<'h>(&self, headers: &'h HeaderMap) -> Option<&'h [u8]> {
+        self.policy.identity.api_keys.as_ref()?;
+        if let Some(key) = headers.get("x-api-key") {
+            return Some(key.as_bytes());
+        }
+        let (scheme, key) = headers.get(header::AUTHORIZATION)?.as_bytes().split_at_checked(BEARER.len())?;
+        scheme.eq_ignore_ascii_case(BEARER).then(|| key.trim_ascii())
+    }
+
+    /// The tier that a proxy gives a caller. Where the policy names its proxies, nobody else gives tiers; where it
+    /// names none, whoever can reach the gateway is trusted with the header.
+    fn header_tier(&self, headers: &HeaderMap, peer: IpAddr) -> Option<TierId> {
+        if !self.policy.gateway.trusted_proxies.is_empty() && !self.client_ip.trusts(peer) {
+            return None;
+        }
+        let name = headers.get(self.policy.identity.tier_header.as_ref()?)?;
+        self.policy.tiers.find(name.to_str().ok()?)
+    }
+
+    /// A client that has shown too many wrong keys is not told whether this one is right, so that guessing is no faster
+    /// than the limit on it.
+    async fn verify(&self, visit: &mut Visit<'_>, api_key: &[u8]) -> Result<(), Box<Answer>> {
+        let keys = Arc::clone(&self.api_keys.read().unwrap_or_else(PoisonError::into_inner));
+        let known = std::str::from_utf8(api_key).ok().and_then(|api_key| keys.verify(api_key));
+        if let Some(failures) = self.policy.identity.failures {
+            let charge = self.charge(failures, visit, None, None);
+            if known.is_none() {
+                self.guessers.remember(&charge);
+            }
+            if known.is_none() || self.guessers.suspect(&charge) {
+                let charge = charge.cost(Cost::new(u64::from(known.is_none())));
+                match self.limiter.take(from_ref(&charge)).await {
+                    Err(error) => return Err(visit.unanswered(error)),
+                    Ok(Decision::Deny(denial)) => {
+                        return Err(self.denied(visit, &[failures], &[charge], &denial, None));
+                    }
+                    Ok(Decision::Allow(permit)) => {
+                        if let ([balance], true) = (permit.balances(), known.is_some())
+                            && let Some(denial) = spent(balance)
+                        {
+                            return Err(self.denied(visit, &[failures], &[charge], &denial, None));
+                        }
+                    }
+                }
+            }
+        }
+        let Some(known) = known else { return Err(visit.refused(Refusal::UnknownApiKey)) };
+        let tier = known.tier.as_deref().and_then(|tier| self.policy.tiers.find(tier));
+        visit.caller.api_key = Some(Arc::clone(known));
+        visit.caller.tier = tier.unwrap_or_else(|| self.policy.tiers.default_tier());
+        Ok(())
+    }
+}
+
+/// The denial of one more charge on an account that has nothing left.
+fn spent(balance: &Balance) -> Option<Denial> {
+    let wait = Wait::For(balance.next_after);
+    (balance.remaining == 0).then(|| Denial {
+        charge: 0,
+        wait,
+        balances: [Balance { wait, ..*balance }].into_iter().collect(),
+        remembered: false,
+    })
+}
+
+const BEARER: &[u8] = b"Bearer ";
