@@ -1,0 +1,147 @@
+//! The store that a policy names.
+
+use sluicegate::{Charge, Cost, Decision, Lease, MemoryStore, Store, StoreError, Taken, Transition};
+use sluicegate_memcached::{MemcachedStore, MemcachedStoreBuilder};
+use sluicegate_policy::{Hidden, StoreKeys, StoreKind, StoreSettings};
+use sluicegate_redis::{RedisStore, RedisStoreBuilder};
+
+use crate::{Figures, Remote};
+
+/// The store that a policy names. A remote one goes on in an outage, and remembers its denials.
+///
+/// Its futures can be awaited on any runtime or none. A remote store has one thread, `sluicegate-store`, that speaks with
+/// the server; dropping the store ends it, when what was left to be given back has arrived, or after a second.
+#[derive(Debug)]
+pub enum AnyStore {
+    /// This process's memory.
+    Memory(MemoryStore),
+    /// Redis or Valkey.
+    Redis(Box<Remote<RedisStore>>),
+    /// Memcached.
+    Memcached(Box<Remote<MemcachedStore>>),
+}
+
+impl AnyStore {
+    /// Opens the store. One elsewhere connects in the background; `watch` is told when it stops answering, and when it
+    /// answers again: each once, on the thread of a request, so it returns soon.
+    ///
+    /// # Errors
+    ///
+    /// When the settings make no sense to the store, a file that they name cannot be read, or the system gives no thread.
+    pub fn open(
+        settings: &StoreSettings,
+        watch: impl Fn(&Transition) + Send + Sync + 'static,
+    ) -> Result<Self, StoreError> {
+        match settings.url.kind() {
+            StoreKind::Memory => Ok(Self::Memory(MemoryStore::builder().max_keys(settings.max_keys).build())),
+            StoreKind::Redis => {
+                let builder = redis(settings)?;
+                let remote = Remote::open(settings, watch, |runtime| builder.open(runtime))?;
+                Ok(Self::Redis(Box::new(remote)))
+            }
+            StoreKind::Memcached => {
+                let builder = memcached(settings)?;
+                let remote = Remote::open(settings, watch, |runtime| builder.open(runtime))?;
+                Ok(Self::Memcached(Box::new(remote)))
+            }
+        }
+    }
+
+    /// Whether [`open`](Self::open) would understand the settings; nothing is opened.
+    ///
+    /// # Errors
+    ///
+    /// When the URL makes no sense to the store.
+    pub fn understand(settings: &StoreSettings) -> Result<(), StoreError> {
+        match settings.url.kind() {
+            StoreKind::Memory => Ok(()),
+            StoreKind::Redis => redis(settings).map(drop),
+            StoreKind::Memcached => memcached(settings).map(drop),
+        }
+    }
+
+    /// Asks the store once, for everything that a request needs of it. Takes two seconds or so at most.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong; it is a [misconfiguration](StoreError::is_misconfiguration) where waiting does not help.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(_) => Ok(()),
+            Self::Redis(remote) => remote.store().check().await,
+            Self::Memcached(remote) => remote.store().check().await,
+        }
+    }
+
+    /// What the store has done so far, and what it holds.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        match self {
+            Self::Memory(memory) => Figures::of_memory(memory),
+            Self::Redis(remote) => {
+                let counts = remote.store().counts();
+                Figures {
+                    takes: counts.takes,
+                    round_trips: counts.round_trips,
+                    lost_settlements: counts.lost_settlements,
+                    live_leases: counts.live_leases,
+                    ..remote.figures()
+                }
+            }
+            Self::Memcached(remote) => remote.figures(),
+        }
+    }
+}
+
+impl Store for AnyStore {
+    #[inline]
+    async fn take(&self, charges: &[Charge]) -> Result<Decision<Taken>, StoreError> {
+        match self {
+            Self::Memory(memory) => memory.take(charges).await,
+            // Boxed, so that a request in memory does not carry what one elsewhere needs.
+            Self::Redis(remote) => Box::pin(remote.take(charges)).await,
+            Self::Memcached(remote) => Box::pin(remote.take(charges)).await,
+        }
+    }
+
+    async fn settle(&self, charges: &[Charge], lease: Lease, actual: &[Cost]) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(memory) => memory.settle(charges, lease, actual).await,
+            Self::Redis(remote) => Box::pin(remote.settle(charges, lease, actual)).await,
+            Self::Memcached(remote) => Box::pin(remote.settle(charges, lease, actual)).await,
+        }
+    }
+
+    fn release(&self, charges: &[Charge], lease: Lease) {
+        match self {
+            Self::Memory(memory) => memory.release(charges, lease),
+            Self::Redis(remote) => remote.release(charges, lease),
+            Self::Memcached(remote) => remote.release(charges, lease),
+        }
+    }
+}
+
+fn redis(settings: &StoreSettings) -> Result<RedisStoreBuilder, StoreError> {
+    let builder = RedisStore::builder(settings.url.reveal())?
+        .prefix(&settings.prefix)
+        .readable_keys(settings.keys == StoreKeys::Readable)
+        .secret(secret(settings))
+        .timeout(settings.timeout)
+        .lease(settings.lease);
+    Ok(match &settings.ca {
+        Some(ca) => builder.ca(ca),
+        None => builder,
+    })
+}
+
+fn memcached(settings: &StoreSettings) -> Result<MemcachedStoreBuilder, StoreError> {
+    Ok(MemcachedStore::builder(settings.url.reveal())?
+        .prefix(&settings.prefix)
+        .readable_keys(settings.keys == StoreKeys::Readable)
+        .secret(secret(settings))
+        .timeout(settings.timeout))
+}
+
+fn secret(settings: &StoreSettings) -> &[u8] {
+    settings.secret.as_ref().map_or("", Hidden::reveal).as_bytes()
+}

@@ -1,0 +1,72 @@
+//! Whether denials are remembered.
+
+use std::time::Duration;
+
+use sluicegate::{Charge, Cost, Decision, DenyCache, Lease, Store, StoreError, Taken};
+use sluicegate_policy::{StoreKind, StoreSettings};
+
+/// A store whose denials are remembered, or asked for each time.
+#[derive(Debug)]
+pub enum Denials<S> {
+    /// They are remembered for as long as they hold.
+    Remembered(DenyCache<S>),
+    /// The store is asked each time.
+    Asked(S),
+}
+
+impl<S: Store> Denials<S> {
+    pub(crate) fn of(store: S, settings: &StoreSettings) -> Self {
+        if !settings.remember_denials {
+            return Self::Asked(store);
+        }
+        let cache = DenyCache::builder(store);
+        let url = &settings.url;
+        match url.kind() == StoreKind::Memcached || url.scheme().ends_with("+cluster") {
+            // What it takes in several places it may give back: others are denied in between what is there again soon.
+            true => Self::Remembered(cache.cap(GIVEN_BACK_BY).build()),
+            false => Self::Remembered(cache.build()),
+        }
+    }
+
+    /// The store behind it.
+    pub fn store(&self) -> &S {
+        match self {
+            Self::Remembered(cache) => cache.store(),
+            Self::Asked(store) => store,
+        }
+    }
+
+    /// How many denials were answered from memory.
+    pub fn hits(&self) -> u64 {
+        match self {
+            Self::Remembered(cache) => cache.hits(),
+            Self::Asked(_) => 0,
+        }
+    }
+}
+
+impl<S: Store> Store for Denials<S> {
+    async fn take(&self, charges: &[Charge]) -> Result<Decision<Taken>, StoreError> {
+        match self {
+            Self::Remembered(cache) => cache.take(charges).await,
+            Self::Asked(store) => store.take(charges).await,
+        }
+    }
+
+    async fn settle(&self, charges: &[Charge], lease: Lease, actual: &[Cost]) -> Result<(), StoreError> {
+        match self {
+            Self::Remembered(cache) => cache.settle(charges, lease, actual).await,
+            Self::Asked(store) => store.settle(charges, lease, actual).await,
+        }
+    }
+
+    fn release(&self, charges: &[Charge], lease: Lease) {
+        match self {
+            Self::Remembered(cache) => cache.release(charges, lease),
+            Self::Asked(store) => store.release(charges, lease),
+        }
+    }
+}
+
+/// Far longer than giving back takes, and far shorter than most waits.
+const GIVEN_BACK_BY: Duration = Duration::from_millis(250);

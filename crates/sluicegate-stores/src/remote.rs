@@ -1,0 +1,66 @@
+//! A store elsewhere, and the thread that speaks with it.
+
+use sluicegate::{Charge, Cost, Decision, Fallback, Lease, Store, StoreError, Taken, Transition};
+use sluicegate_policy::StoreSettings;
+use tokio::runtime::Handle;
+
+use crate::{Denials, Figures, thread::StoreThread};
+
+/// A store elsewhere that goes on when it does not answer, and the thread that speaks with it.
+#[derive(Debug)]
+pub struct Remote<S> {
+    // Dropped in this order: the thread ends when the store has, and what it had left to say has arrived.
+    store: Fallback<Denials<S>>,
+    _thread: StoreThread,
+}
+
+impl<S: Store> Remote<S> {
+    /// Opens a store whose tasks run on a thread of their own.
+    pub(crate) fn open(
+        settings: &StoreSettings,
+        watch: impl Fn(&Transition) + Send + Sync + 'static,
+        open: impl FnOnce(&Handle) -> Result<S, StoreError>,
+    ) -> Result<Self, StoreError> {
+        let thread = StoreThread::start()?;
+        let store = open(thread.runtime())?;
+        let store = Fallback::builder(Denials::of(store, settings))
+            .replicas(settings.replicas)
+            .max_keys(settings.max_keys)
+            .watch(watch)
+            .build();
+        Ok(Self { store, _thread: thread })
+    }
+
+    /// The store itself.
+    pub fn store(&self) -> &S {
+        self.store.store().store()
+    }
+
+    /// What is known of any store elsewhere.
+    pub(crate) fn figures(&self) -> Figures {
+        Figures {
+            up: self.store.is_up(),
+            errors: self.store.errors(),
+            outages: self.store.outages(),
+            decided_locally: self.store.decided_locally(),
+            allowed: self.store.allowed(),
+            refused: self.store.refused(),
+            remembered_denials: self.store.store().hits(),
+            ..Figures::of_memory(&self.store.local())
+        }
+    }
+}
+
+impl<S: Store> Store for Remote<S> {
+    async fn take(&self, charges: &[Charge]) -> Result<Decision<Taken>, StoreError> {
+        self.store.take(charges).await
+    }
+
+    async fn settle(&self, charges: &[Charge], lease: Lease, actual: &[Cost]) -> Result<(), StoreError> {
+        self.store.settle(charges, lease, actual).await
+    }
+
+    fn release(&self, charges: &[Charge], lease: Lease) {
+        self.store.release(charges, lease);
+    }
+}

@@ -1,0 +1,52 @@
+//! What a store leaves behind: alone in its process, for it counts threads.
+
+use std::{fs, time::Duration};
+
+use sluicegate::{Charge, Limiter, Quota};
+use sluicegate_policy::StoreSettings;
+use sluicegate_stores::AnyStore;
+use sluicegate_test_servers::{MemcachedServer, RedisServer};
+
+#[tokio::test]
+async fn a_store_that_is_dropped_gives_back_what_it_held_and_leaves_no_thread() {
+    let redis = RedisServer::start();
+    let (leaving, staying) = (limiter(&redis.url()), limiter(&redis.url()));
+    let slot = [Charge::new("gpu", Quota::concurrent(1))];
+    let taken = leaving.take(&slot).await.expect("Redis answers").allowed().expect("it is free");
+    assert_eq!(leaving.store().figures().live_leases, 1);
+    assert!(!staying.take(&slot).await.expect("Redis answers").is_allowed());
+    assert_eq!(store_threads(), 2);
+
+    drop(taken);
+    drop(leaving);
+    assert_eq!(store_threads(), 1);
+    assert!(staying.take(&slot).await.expect("Redis answers").is_allowed(), "it came back before the end");
+
+    let memcached = MemcachedServer::start();
+    let leaving = limiter(&memcached.url());
+    assert!(leaving.take(&[Charge::new("alice", "1/day".parse().expect("a quota"))]).await.is_ok());
+    assert_eq!(store_threads(), 2);
+    drop(leaving);
+    assert_eq!(store_threads(), 1);
+
+    let wrong = StoreSettings { ca: Some("/nowhere/ca.pem".into()), ..at("rediss://127.0.0.1") };
+    assert!(AnyStore::open(&wrong, |_| ()).is_err());
+    assert_eq!(store_threads(), 1, "what cannot be opened leaves nothing");
+}
+
+fn limiter(url: &str) -> Limiter<AnyStore> {
+    Limiter::new(AnyStore::open(&at(url), |_| ()).expect("good settings"))
+}
+
+fn at(url: &str) -> StoreSettings {
+    let url = url.parse().expect("a URL of a store");
+    StoreSettings { url, timeout: Duration::from_secs(1), ..StoreSettings::default() }
+}
+
+/// How many threads of this process speak with stores.
+fn store_threads() -> usize {
+    let tasks = fs::read_dir("/proc/self/task").expect("Linux has it");
+    let names = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
+    // The kernel keeps fifteen characters.
+    names.filter(|name| name.starts_with("sluicegate-stor")).count()
+}
