@@ -8,14 +8,15 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use sluicegate::{MemoryStore, SystemClock};
-use sluicegate_policy::{ApiKeys, ApiKeysError, Gate, Policy, Upstream};
+use sluicegate::{StoreError, SystemClock};
+use sluicegate_policy::{ApiKeys, ApiKeysError, Gate, Policy, StoreSettings, Upstream};
+use sluicegate_stores::AnyStore;
 
 use crate::{
     admin::Admin,
     drain::Drain,
     housekeeper, key_watch, listener,
-    log::DenialLog,
+    log::{self, DenialLog},
     metrics::Metrics,
     readiness::until_ready,
     worker::{Blueprint, Worker},
@@ -39,14 +40,19 @@ pub struct Drained {
 }
 
 impl Gateway {
-    /// Binds every address of the policy, starts the workers and returns; the gateway accepts connections from now on.
+    /// Asks the store, binds every address of the policy, starts the workers and returns; the gateway accepts connections
+    /// from now on. A store that does not answer yet is waited for two seconds or so; memory never waits.
     ///
     /// # Errors
     ///
     /// [`StartError`]; nothing keeps running then.
-    pub fn start(policy: Policy) -> Result<Gateway, StartError> {
+    pub async fn start(policy: Policy) -> Result<Gateway, StartError> {
         let settings = policy.gateway.clone();
         let upstream = settings.upstream.clone().ok_or(StartError::NoUpstream)?;
+        let load = |path| ApiKeys::load_for(path, &policy.tiers);
+        let api_keys =
+            policy.identity.api_keys.as_deref().map(load).transpose().map_err(StartError::ApiKeys)?;
+        let store = open(&policy.store).await?;
         let threads = settings.threads.or(thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
         let (address, listeners) = listener::bind_shared(settings.listen, threads)
             .map_err(|error| StartError::Listen(settings.listen, error))?;
@@ -54,11 +60,8 @@ impl Gateway {
         let admin_listener = listener::bind_alone(settings.admin).map_err(admin_failed)?;
         let admin_address = admin_listener.local_addr().map_err(admin_failed)?;
         let (drain, draining) = Drain::new();
-        let load = |path| ApiKeys::load_for(path, &policy.tiers);
-        let api_keys = policy.identity.api_keys.as_deref().map(load).transpose();
-        let store = MemoryStore::builder().max_keys(policy.store.max_keys).build();
         let gate = Arc::new(Gate::new(policy, store, SystemClock::new()));
-        if let Some(api_keys) = api_keys.map_err(StartError::ApiKeys)? {
+        if let Some(api_keys) = api_keys {
             gate.replace_api_keys(api_keys);
         }
         let metrics = Arc::new(Metrics::new(&gate));
@@ -119,8 +122,21 @@ impl Drop for Gateway {
     }
 }
 
+/// Opens the store. One that cannot be reached may come later: until then, limits go on by their outage policy.
+async fn open(settings: &StoreSettings) -> Result<AnyStore, StartError> {
+    let store = AnyStore::open(settings, log::transition).map_err(StartError::Store)?;
+    match store.check().await {
+        Err(error) if error.is_misconfiguration() => return Err(StartError::Store(error)),
+        Err(error) => {
+            tracing::warn!("the store is not there yet: {error}; limits begin by their outage policy");
+        }
+        Ok(()) => {}
+    }
+    Ok(store)
+}
+
 /// Tells the gate of what changes outside: the upstream becomes ready, the file of API keys is edited.
-async fn keep_informed(gate: Arc<Gate<MemoryStore>>, upstream: Upstream) {
+async fn keep_informed(gate: Arc<Gate<AnyStore>>, upstream: Upstream) {
     let warm_up = async {
         if let Some(warmup) = &gate.policy().warmup {
             until_ready(&upstream, warmup.path()).await;
@@ -147,6 +163,8 @@ pub enum StartError {
     Admin(SocketAddr, io::Error),
     /// The file of API keys cannot be read.
     ApiKeys(ApiKeysError),
+    /// The store cannot be used as the policy says, and a person must mend it.
+    Store(StoreError),
     /// No thread or event queue to serve with.
     Thread(io::Error),
 }
@@ -160,6 +178,7 @@ impl fmt::Display for StartError {
             StartError::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
             StartError::Admin(address, error) => write!(f, "cannot listen on {address} for admin: {error}"),
             StartError::ApiKeys(error) => error.fmt(f),
+            StartError::Store(error) => write!(f, "the store cannot be used: {error}"),
             StartError::Thread(error) => write!(f, "cannot start a worker: {error}"),
         }
     }
@@ -170,6 +189,7 @@ impl std::error::Error for StartError {
         match self {
             StartError::NoUpstream => None,
             StartError::ApiKeys(error) => error.source(),
+            StartError::Store(error) => error.source(),
             StartError::Listen(_, error) | StartError::Admin(_, error) | StartError::Thread(error) => {
                 Some(error)
             }

@@ -7,13 +7,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use sluicegate::MemoryStore;
 use sluicegate_policy::{ApiKeys, Gate};
+use sluicegate_stores::AnyStore;
 use tokio::time::{MissedTickBehavior, interval};
 
 /// Gives the gate the keys in the file again whenever it has changed. A file that cannot be read or understood changes
 /// nothing: the old keys stay.
-pub(crate) async fn watch(path: &Path, gate: &Gate<MemoryStore>) {
+pub(crate) async fn watch(path: &Path, gate: &Gate<AnyStore>) {
     let mut pace = interval(PACE);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // Read once more at first: the file may have changed since the gate was given its keys.

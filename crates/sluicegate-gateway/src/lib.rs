@@ -21,7 +21,7 @@
 //!     path = "/predict"
 //!     limits = ["10/minute"]
 //! "#;
-//! let gateway = Gateway::start(Policy::parse(&Source::new("sluicegate.toml", text.as_bytes())?)?)?;
+//! let gateway = Gateway::start(Policy::parse(&Source::new("sluicegate.toml", text.as_bytes())?)?).await?;
 //! println!("serving on {}", gateway.address());
 //! gateway.drain().await;
 //! # Ok(())
@@ -42,6 +42,7 @@ mod metrics;
 mod proxy;
 mod readiness;
 mod server;
+mod store_metrics;
 mod upstream;
 mod worker;
 

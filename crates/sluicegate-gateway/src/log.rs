@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{Response, header::RETRY_AFTER};
-use sluicegate::Key;
+use sluicegate::{Key, Transition};
 use sluicegate_policy::{LogFormat, LogKeys, RequestId};
 use tracing::Level;
 use tracing_subscriber::{EnvFilter, fmt};
@@ -29,6 +29,16 @@ pub fn init(format: LogFormat) {
         LogFormat::Json => logs.json().flatten_event(true).try_init().is_ok(),
         LogFormat::Pretty => logs.try_init().is_ok(),
     };
+}
+
+/// Logs that the store stopped answering, or answers again.
+pub(crate) fn transition(transition: &Transition) {
+    match transition {
+        Transition::Down { error } => {
+            tracing::warn!("the store does not answer: {error}; limits go on by their outage policy");
+        }
+        Transition::Up { after } => tracing::info!("the store answers again after {after:.1?}"),
+    }
 }
 
 /// Logs denials, with account keys that can be told apart but not read.

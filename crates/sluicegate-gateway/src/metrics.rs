@@ -3,18 +3,14 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use prometheus_client::{
-    collector::Collector,
-    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, text},
-    metrics::{
-        counter::{ConstCounter, Counter},
-        family::Family,
-        gauge::{ConstGauge, Gauge},
-        histogram::Histogram,
-    },
+    encoding::{EncodeLabelSet, text},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
-use sluicegate::MemoryStore;
 use sluicegate_policy::{Answer, Denied, Gate, Limit, Pass, Route, RouteId, Tier, TierId};
+use sluicegate_stores::AnyStore;
+
+use crate::store_metrics::StoreMetrics;
 
 /// The gateway's counters, by the policy's routes, tiers and limits. Labels are never a key, an address or a raw path.
 #[derive(Debug)]
@@ -63,7 +59,7 @@ struct LimitMetrics {
 
 impl Metrics {
     /// Metrics for the policy's routes, tiers and limits. All series exist from the start, at zero.
-    pub(crate) fn new(gate: &Arc<Gate<MemoryStore>>) -> Metrics {
+    pub(crate) fn new(gate: &Arc<Gate<AnyStore>>) -> Metrics {
         let policy = gate.policy();
         let mut registry = Registry::with_prefix("sluicegate");
         let requests = Family::<RequestLabels, Counter>::default();
@@ -91,7 +87,7 @@ impl Metrics {
             "Requests that a limit in shadow mode would have denied",
             shadow_denials.clone(),
         );
-        registry.register_collector(Box::new(StoreMetrics(Arc::clone(gate))));
+        registry.register_collector(Box::new(StoreMetrics::of(gate)));
         let decision_duration = Histogram::new(DECISION_SECONDS);
         registry.register(
             "decision_duration_seconds",
@@ -143,7 +139,7 @@ impl Metrics {
     }
 
     /// Counts a request that may pass.
-    pub(crate) fn passed(&self, pass: &Pass<MemoryStore>, took: Duration) {
+    pub(crate) fn passed(&self, pass: &Pass<AnyStore>, took: Duration) {
         self.decision_duration.observe(took.as_secs_f64());
         self.route(pass.route()).tier(pass.tier()).allowed.inc();
         for id in pass.limits() {
@@ -187,26 +183,6 @@ impl RouteMetrics {
             let denied = requests.denied.get();
             (total + requests.allowed.get() + denied + requests.refused.get(), limited + denied)
         })
-    }
-}
-
-/// What the store knows, asked when the metrics are.
-#[derive(Debug)]
-struct StoreMetrics(Arc<Gate<MemoryStore>>);
-
-impl Collector for StoreMetrics {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let store = self.0.store();
-        let keys = ConstGauge::new(i64::try_from(store.len()).unwrap_or(i64::MAX));
-        keys.encode(encoder.encode_descriptor(
-            "live_keys",
-            "Accounts in the store",
-            None,
-            keys.metric_type(),
-        )?)?;
-        let evictions = ConstCounter::new(store.evictions());
-        let help = "Accounts forgotten for want of room before they had earned back what they spent";
-        evictions.encode(encoder.encode_descriptor("evictions", help, None, evictions.metric_type())?)
     }
 }
 

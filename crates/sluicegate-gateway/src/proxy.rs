@@ -8,8 +8,8 @@ use http::{
     request::Parts,
 };
 use hyper::body::Incoming;
-use sluicegate::MemoryStore;
 use sluicegate_policy::{Answer, Gate, Reason, Refusal, RequestId, RouteId};
+use sluicegate_stores::AnyStore;
 use tokio::time::Instant;
 
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
 
 /// What one worker needs to serve requests.
 pub(crate) struct Proxy {
-    pub(crate) gate: Arc<Gate<MemoryStore>>,
+    pub(crate) gate: Arc<Gate<AnyStore>>,
     pub(crate) forward: Forward,
     pub(crate) upstream: Rc<Upstream>,
     pub(crate) metrics: Arc<Metrics>,
@@ -34,7 +34,7 @@ pub(crate) struct Proxy {
 /// A request that may pass, on its way through the upstream. Dropped when its answer has been sent or nobody wants it
 /// any more: that gives back its slots.
 pub(crate) struct Running {
-    pass: sluicegate_policy::Pass<MemoryStore>,
+    pass: sluicegate_policy::Pass<AnyStore>,
     flight: Flight,
     sent: Instant,
 }
@@ -144,7 +144,8 @@ impl Proxy {
             }
             Reason::Refused(refusal) => {
                 self.metrics.refused(answer);
-                tracing::debug!(code = refusal.code(), %refusal, "refused");
+                let store = answer.store_error.as_ref().map(tracing::field::display);
+                tracing::debug!(code = refusal.code(), %refusal, store, "refused");
             }
         }
     }

@@ -8,8 +8,8 @@ use std::{
     thread,
 };
 
-use sluicegate::MemoryStore;
 use sluicegate_policy::{Gate, GatewaySettings, Upstream as Address};
+use sluicegate_stores::AnyStore;
 use tokio::{
     runtime::{Builder, LocalOptions},
     sync::oneshot,
@@ -38,7 +38,7 @@ pub(crate) struct Worker {
 pub(crate) struct Blueprint {
     pub(crate) settings: GatewaySettings,
     pub(crate) upstream: Address,
-    pub(crate) gate: Arc<Gate<MemoryStore>>,
+    pub(crate) gate: Arc<Gate<AnyStore>>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) denials: DenialLog,
     pub(crate) draining: Draining,

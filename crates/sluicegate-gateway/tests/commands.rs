@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
+use sluicegate_test_servers::RedisServer;
 use tempfile::TempDir;
 
 #[test]
@@ -36,6 +37,52 @@ fn check_shows_what_a_policy_means() {
     ] {
         assert!(summary.contains(part), "{part:?} is not in:\n{summary}");
     }
+}
+
+#[test]
+fn check_shows_the_store_and_not_its_password() {
+    let folder = TempDir::new().unwrap();
+    let text = "[store]\nurl = \"rediss://limiter:hunter2@cache\"\nreplicas = 3\n[[route]]\npath = \"/p\"\n\
+                limits = [\"1/s\", { name = \"own\", quota = \"2/s\", outage = \"deny\" }]";
+    fs::write(folder.path().join("policy.toml"), text).unwrap();
+    let summary = succeeds(run(folder.path(), &["check", "policy.toml"]));
+    for part in [
+        "store      rediss://limiter:***@cache, waited for 10ms at most\noutage     local, 1/3 of the quota\n",
+        "  own             2/second per client_ip, in an outage: deny\n",
+    ] {
+        assert!(summary.contains(part), "{part:?} is not in:\n{summary}");
+    }
+}
+
+#[test]
+fn check_finds_what_is_wrong_with_the_url_of_a_store() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("policy.toml"), "").unwrap();
+    for url in ["redis://:hunter2@", "redis+sentinel://:hunter2@cache", "redis://:hunter2@cache:port"] {
+        let mut check = sluicegate(folder.path(), &["check", "policy.toml"]);
+        let error = fails(check.env("SLUICEGATE_STORE__URL", url).output().unwrap());
+        assert!(error.starts_with("the store cannot be used: "), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}
+
+#[test]
+fn check_asks_the_store_where_it_is_told_to() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("policy.toml"), "").unwrap();
+    let check = |url: &str| {
+        let mut check = sluicegate(folder.path(), &["check", "--connect", "policy.toml"]);
+        check.env("SLUICEGATE_STORE__URL", url).output().unwrap()
+    };
+    assert!(succeeds(check("memory://")).contains("The store answers."));
+    let redis = RedisServer::builder().password("hunter2").start();
+    assert!(succeeds(check(&redis.url())).contains("The store answers."));
+    let wrong = redis.url().replace("hunter2", "hunter3");
+    let error = fails(check(&wrong));
+    assert!(error.starts_with("the store cannot be used: ") && !error.contains("hunter"), "{error}");
+    redis.kill();
+    let error = fails(check(&redis.url()));
+    assert!(error.starts_with("the store does not answer: ") && !error.contains("hunter"), "{error}");
 }
 
 #[test]

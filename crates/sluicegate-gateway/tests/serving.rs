@@ -10,6 +10,7 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use std::thread;
 
 use serde_json::Value;
+use sluicegate_test_servers::RedisServer;
 use tempfile::TempDir;
 
 #[test]
@@ -75,6 +76,53 @@ fn a_policy_without_limits_is_served_with_a_warning() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(line.contains("no limits"), "{line}");
+}
+
+#[test]
+fn a_store_that_goes_and_comes_back_is_logged_once_each_and_its_password_never() {
+    let folder = TempDir::new().unwrap();
+    let redis = RedisServer::builder().password("hunter2").start();
+    let url = format!("http://{}", upstream());
+    let mut command = sluicegate(folder.path());
+    let flags = ["--limit", "1000000/day", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+    command.args(flags).args(["--upstream", &url, "--store", &redis.url()]);
+    command.env("SLUICEGATE_STORE__TIMEOUT", "1s");
+    let mut gateway = Serving::start(&mut command);
+    let up = |gateway: &Serving, up: &str| {
+        assert_eq!(get(gateway.listen, "/"), 200);
+        request(gateway.admin, "/metrics").1.contains(&format!("\nsluicegate_store_up {up}\n"))
+    };
+    redis.kill();
+    while !up(&gateway, "0") {}
+    for _ in 0..10 {
+        assert!(up(&gateway, "0"));
+    }
+    redis.restart();
+    while !up(&gateway, "1") {}
+
+    assert!(Command::new("kill").arg(gateway.child.id().to_string()).status().unwrap().success());
+    let mut log = String::new();
+    gateway.logs.read_to_string(&mut log).unwrap();
+    let lines = |text: &str| log.lines().filter(|line| line.contains(text)).count();
+    assert_eq!(
+        (lines("the store does not answer: "), lines("the store answers again after ")),
+        (1, 1),
+        "{log}"
+    );
+    assert!(log.contains("; limits go on by their outage policy"), "{log}");
+    assert!(!log.contains("hunter2"), "{log}");
+}
+
+#[test]
+fn a_store_that_cannot_be_used_is_told_instead_of_served() {
+    let folder = TempDir::new().unwrap();
+    let redis = RedisServer::builder().password("hunter2").start();
+    let flags = ["--upstream", "http://127.0.0.1:1", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+    let wrong = redis.url().replace("hunter2", "hunter3");
+    let output = sluicegate(folder.path()).args(flags).args(["--store", &wrong]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("the store cannot be used: ") && !said.contains("hunter"), "{said}");
 }
 
 /// A gateway that runs until this is dropped.

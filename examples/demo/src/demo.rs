@@ -62,7 +62,7 @@ impl Demo {
             .flag("the demo's gateway address", "gateway.listen", &addresses.gateway.to_string())
             .flag("the demo's admin address", "gateway.admin", &addresses.admin.to_string())
             .flag("the demo's model address", "gateway.upstream", &format!("http://{model}"));
-        let gateway = Gateway::start(Policy::parse(&source.with(overrides))?)?;
+        let gateway = Gateway::start(Policy::parse(&source.with(overrides))?).await?;
         let addresses = Addresses { gateway: gateway.address(), admin: gateway.admin_address(), model };
         let server = axum::serve(listener, model_server::router(models));
         let model_server = tokio::spawn(async {

@@ -92,11 +92,12 @@ async fn serve(policy: Policy) -> Outcome {
     // Before the gateway serves, so that no signal is met by the default of dying at once.
     let mut stop = Stop::new()?;
     let upstream = policy.gateway.upstream.as_ref().map(ToString::to_string);
+    let store = policy.store.url.to_string();
     if policy.limits.is_empty() {
         tracing::warn!("the policy has no limits: every request passes");
     }
-    let gateway = Gateway::start(policy)?;
-    tracing::info!(listen = %gateway.address(), admin = %gateway.admin_address(), upstream, "serving");
+    let gateway = Gateway::start(policy).await?;
+    tracing::info!(listen = %gateway.address(), admin = %gateway.admin_address(), upstream, store, "serving");
     stop.signal().await;
     tracing::info!("draining; a second signal stops at once");
     tokio::select! {

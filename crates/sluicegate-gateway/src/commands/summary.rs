@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use sluicegate::{Algorithm, Timestamp};
-use sluicegate_policy::{ApiKeys, Limit, Mode, Policy, Route, Routes, Scale};
+use sluicegate::{Algorithm, Outage, Timestamp};
+use sluicegate_policy::{ApiKeys, Limit, Mode, Policy, Route, Routes, Scale, StoreKind, StoreSettings};
 
 /// A policy, written out as the gateway would use it.
 pub(super) struct Summary<'p> {
@@ -28,7 +28,13 @@ impl Summary<'_> {
             None => writeln!(f, "upstream   none: serving needs gateway.upstream or --upstream")?,
         }
         writeln!(f, "admin      {}", gateway.admin)?;
-        writeln!(f, "store      memory, at most {} accounts", store.max_keys)?;
+        match store.url.kind() {
+            StoreKind::Memory => writeln!(f, "store      memory, at most {} accounts", store.max_keys)?,
+            StoreKind::Redis | StoreKind::Memcached => {
+                writeln!(f, "store      {}, waited for {:?} at most", store.url, store.timeout)?;
+                writeln!(f, "outage     {}", in_an_outage(store.outage, store))?;
+            }
+        }
         if let Some(file) = &identity.api_keys {
             match self.api_keys {
                 Some(keys) => {
@@ -101,6 +107,10 @@ impl Summary<'_> {
         if limit.mode() == Mode::Shadow {
             f.write_str(", shadow: never denies")?;
         }
+        let store = &self.policy.store;
+        if limit.outage() != store.outage && store.url.kind() != StoreKind::Memory {
+            write!(f, ", in an outage: {}", in_an_outage(limit.outage(), store))?;
+        }
         for tier in tiers.as_slice() {
             let own = tiers.find(tier.name()).map(|id| limit.quota(id));
             if let Some(own) = own.filter(|own| *own != quota) {
@@ -108,6 +118,13 @@ impl Summary<'_> {
             }
         }
         f.write_str("\n")
+    }
+}
+
+fn in_an_outage(outage: Outage, store: &StoreSettings) -> String {
+    match (outage, store.replicas.get()) {
+        (Outage::Local, 2..) => format!("local, 1/{} of the quota", store.replicas),
+        (other, _) => other.to_string(),
     }
 }
 

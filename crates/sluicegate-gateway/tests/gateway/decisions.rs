@@ -113,7 +113,7 @@ async fn a_gateway_does_not_start_without_its_keys() {
     let text = "[gateway]\nlisten = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\nupstream = \"http://127.0.0.1:1\"\n\
                 [identity]\napi_keys = \"/nowhere/keys.toml\"";
     let source = Source::new("test.toml", text.as_bytes()).expect("it is small");
-    let started = Gateway::start(Policy::parse(&source).expect("it is valid"));
+    let started = Gateway::start(Policy::parse(&source).expect("it is valid")).await;
     assert!(matches!(started, Err(StartError::ApiKeys(_))), "{started:?}");
 }
 
@@ -126,7 +126,7 @@ async fn a_second_gateway_on_the_same_address_does_not_start() {
         first.address()
     );
     let source = Source::new("test.toml", text.as_bytes()).expect("it is small");
-    let second = Gateway::start(Policy::parse(&source).expect("it is valid"));
+    let second = Gateway::start(Policy::parse(&source).expect("it is valid")).await;
     assert!(matches!(second, Err(StartError::Listen(..))), "{second:?}");
 }
 

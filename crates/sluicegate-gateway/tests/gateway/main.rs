@@ -6,4 +6,5 @@ mod connections;
 mod decisions;
 mod drain;
 mod heads;
+mod store;
 mod support;

@@ -5,6 +5,8 @@ pub(crate) mod upstream;
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    pin::pin,
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -36,7 +38,7 @@ pub(crate) fn gateway_of(
     let mut policy = Policy::parse(&source).expect("it is valid");
     policy.gateway.upstream = Some(format!("http://{upstream}").parse().expect("a URL"));
     change(&mut policy.gateway);
-    Gateway::start(policy).expect("loopback has free ports")
+    at_once(Gateway::start(policy)).expect("loopback has free ports")
 }
 
 const LOOPBACK: &str = r#"
@@ -72,6 +74,14 @@ impl Nobody {
         socket.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("loopback has free ports");
         let address = socket.local_addr().expect("it is bound");
         Nobody { address, _socket: socket }
+    }
+}
+
+/// What a future gives that waits for nothing, as a start with a store in memory does.
+fn at_once<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("it waits"),
     }
 }
 
