@@ -75,6 +75,26 @@ async fn denials_are_remembered_unless_that_is_off() {
 }
 
 #[tokio::test]
+async fn a_denial_by_a_store_that_gives_charges_back_is_asked_for_again_soon() {
+    let memcached = MemcachedServer::start();
+    let limiter = limiter(&at(&memcached.url()));
+    assert!(allowed(&limiter, "alice", "1/day").await.is_some());
+    assert!(allowed(&limiter, "alice", "1/day").await.is_none());
+    let asked_again = async {
+        for remembered in 0.. {
+            if limiter.store().figures().remembered_denials < remembered {
+                return remembered;
+            }
+            assert!(allowed(&limiter, "alice", "1/day").await.is_none());
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        0
+    };
+    let remembered = tokio::time::timeout(Duration::from_secs(5), asked_again).await;
+    assert!(remembered.expect("long before the day is over") > 1, "but not each time");
+}
+
+#[tokio::test]
 async fn what_a_person_must_mend_is_told_without_the_password() {
     let redis = RedisServer::builder().password("hunter2").start();
     let wrong = limiter(&at(&redis.url().replace("hunter2", "hunter3")));

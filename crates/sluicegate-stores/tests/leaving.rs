@@ -11,16 +11,20 @@ use sluicegate_test_servers::{MemcachedServer, RedisServer};
 async fn a_store_that_is_dropped_gives_back_what_it_held_and_leaves_no_thread() {
     let redis = RedisServer::start();
     let (leaving, staying) = (limiter(&redis.url()), limiter(&redis.url()));
-    let slot = [Charge::new("gpu", Quota::concurrent(1))];
-    let taken = leaving.take(&slot).await.expect("Redis answers").allowed().expect("it is free");
-    assert_eq!(leaving.store().figures().live_leases, 1);
-    assert!(!staying.take(&slot).await.expect("Redis answers").is_allowed());
+    let slot = |cost: u64| [Charge::new("gpu", Quota::concurrent(500)).cost(cost)];
+    let mut taken = Vec::new();
+    for _ in 0..500 {
+        taken.push(leaving.take(&slot(1)).await.expect("Redis answers").allowed().expect("it is free"));
+    }
+    assert_eq!(leaving.store().figures().live_leases, 500);
+    assert!(!staying.take(&slot(1)).await.expect("Redis answers").is_allowed());
     assert_eq!(store_threads(), 2);
 
     drop(taken);
     drop(leaving);
     assert_eq!(store_threads(), 1);
-    assert!(staying.take(&slot).await.expect("Redis answers").is_allowed(), "it came back before the end");
+    let all = staying.take(&slot(500)).await.expect("Redis answers");
+    assert!(all.is_allowed(), "all came back before the end");
 
     let memcached = MemcachedServer::start();
     let leaving = limiter(&memcached.url());

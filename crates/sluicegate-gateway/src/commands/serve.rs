@@ -29,6 +29,9 @@ pub(super) struct Serve {
     #[arg(short, long, value_name = "ADDRESS:PORT")]
     admin: Option<String>,
     /// Where balances are kept, instead of store.url
+    ///
+    /// memory://, redis://HOST, rediss://HOST, redis+sentinel://HOST/SERVICE, redis+cluster://HOST, memcached://HOST and more. Everybody
+    /// on this machine sees a flag: give a password in SLUICEGATE_STORE__URL instead.
     #[arg(short, long, value_name = "URL")]
     store: Option<String>,
     /// A limit on requests that match no route, instead of defaults.limits; can be given again

@@ -1,8 +1,11 @@
 //! How guessing API keys is limited where several gates share a store.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use http::Request;
@@ -22,7 +25,7 @@ fn a_right_key_asks_the_store_nothing_where_no_wrong_one_was_seen() {
     assert_eq!(status(&gate, "wrong"), 401);
     assert_eq!(status(&gate, &key), 200);
     assert_eq!(town.asked(), 2, "for the wrong key, and for the right one behind it");
-    town.clock.advance(std::time::Duration::from_secs(60));
+    town.clock.advance(Duration::from_secs(60));
     assert_eq!(status(&gate, &key), 200);
     assert_eq!(town.asked(), 2, "a wrong key is forgotten with the limit on it");
 }
@@ -41,6 +44,21 @@ fn a_guesser_learns_by_one_key_at_most_from_a_gate_that_has_not_seen_it_guess() 
 }
 
 #[test]
+fn a_gate_remembers_a_guesser_from_its_last_wrong_key_on() {
+    let town = Town::new();
+    let (first, second) = (town.gate(), town.gate());
+    let spend_all = || while status(&first, "wrong") == 401 {};
+    spend_all();
+    assert_eq!(status(&second, "wrong"), 429);
+    town.clock.advance(Duration::from_secs(54));
+    assert_eq!(status(&second, "wrong"), 401);
+    // A minute after the first wrong key, and a few seconds after the last.
+    town.clock.advance(Duration::from_secs(7));
+    spend_all();
+    assert_eq!(status(&second, town.key.as_str()), 429);
+}
+
+#[test]
 fn a_guesser_that_never_rests_is_never_told_by_a_gate_that_sees_all_of_it() {
     for failures in ["10/minute", "3/minute burst 9", "1/hour"] {
         let town = Town::with_failures(failures);
@@ -50,7 +68,7 @@ fn a_guesser_that_never_rests_is_never_told_by_a_gate_that_sees_all_of_it() {
             // As soon as one may be spent again, it is, before the right key comes.
             let _ = status(&gate, "wrong");
             assert_eq!(status(&gate, town.key.as_str()), 429, "{failures}, second {second}");
-            town.clock.advance(std::time::Duration::from_secs(1));
+            town.clock.advance(Duration::from_secs(1));
         }
     }
 }
