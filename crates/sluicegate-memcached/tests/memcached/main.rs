@@ -1,5 +1,6 @@
 //! The store in Memcached, on real servers.
 
+mod clocks;
 mod conformance;
 mod crowds;
 mod faults;

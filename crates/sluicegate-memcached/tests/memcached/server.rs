@@ -9,8 +9,19 @@ use std::{
 
 use sluicegate_test_servers::MemcachedServer;
 
-/// What all of its items are called.
-pub(crate) fn names(server: &MemcachedServer) -> Vec<String> {
+/// What its items are called, of which there are so many.
+pub(crate) fn names(server: &MemcachedServer, count: usize) -> Vec<String> {
+    let mut all = Vec::new();
+    // An item that is moved from one list to another meanwhile is not in the dump.
+    let is_complete = || {
+        all = dump(server);
+        all.len() == count
+    };
+    eventually(is_complete, &format!("there are {count} items"));
+    all
+}
+
+fn dump(server: &MemcachedServer) -> Vec<String> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port())).expect("it listens");
     stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a good time");
     stream.write_all(b"lru_crawler metadump all\r\n").expect("it reads");

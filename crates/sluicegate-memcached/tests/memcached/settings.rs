@@ -3,13 +3,15 @@
 use std::{
     io::{Read, Write},
     net::{Ipv4Addr, TcpListener},
+    task::{Context, Waker},
     thread,
     time::Duration,
 };
 
-use sluicegate::{Algorithm, Charge, Quota, StoreError};
+use sluicegate::{Algorithm, Charge, Quota, Store, StoreError};
 use sluicegate_memcached::MemcachedStore;
 use sluicegate_test_servers::MemcachedServer;
+use tokio::time::timeout;
 
 use crate::stores::{RUNTIME, ask, builder, daily, open, patient, take};
 
@@ -138,7 +140,19 @@ fn a_store_outlives_its_runtime_and_says_so() {
     let store = patient(&server.url()).open(runtime.handle()).expect("a store");
     let charge = Charge::new("alice", daily(3, Algorithm::TokenBucket));
     assert!(ask(&store, &charge).is_ok());
-    drop(runtime);
+    // One is being asked for, and the other waits for its turn.
+    server.pause();
+    let charges = [charge.clone()];
+    let mut waiting = [Box::pin(store.take(&charges)), Box::pin(store.take(&charges))];
+    for take in &mut waiting {
+        assert!(take.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+    runtime.shutdown_background();
+    for take in waiting {
+        let answer = RUNTIME.block_on(async { timeout(Duration::from_secs(10), take).await });
+        let error = answer.expect("nobody waits for ever").expect_err("its tasks are gone");
+        assert!(error.to_string().contains("shut"), "{error}");
+    }
     let error = ask(&store, &charge).expect_err("its tasks are gone");
     assert!(error.to_string().contains("shut down"), "{error}");
     RUNTIME.block_on(store.check()).expect_err("its tasks are gone");
