@@ -58,7 +58,13 @@ pub(crate) fn explained(error: &RedisError, address: &Address) -> StoreError {
             nobody(format!("{at} does not answer in time{hint}"))
         }
         (ErrorKind::Io | ErrorKind::ClusterConnectionNotFound, _) => {
-            nobody(format!("no connection to {at}: {}", innermost(error)))
+            // So ends a server that awaits TLS, but any other may have to.
+            let hint = if error.is_connection_dropped() && !error.is_connection_refusal() && !address.tls {
+                "; if it speaks TLS, write rediss:// for redis:// in store.url"
+            } else {
+                ""
+            };
+            nobody(format!("no connection to {at}: {}{hint}", innermost(error)))
         }
         (_, Some("ERR")) if says.contains("unknown command") => person(format!(
             "{at} does not know a command that a limiter needs ({says}); use Redis 6.2 or later, or Valkey"

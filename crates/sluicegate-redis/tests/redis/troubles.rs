@@ -70,7 +70,7 @@ fn a_certificate_that_nobody_known_has_signed_is_told() {
 fn no_tls_where_there_is_some_is_told() {
     let server = RedisServer::builder().tls().start();
     let error = trouble(&format!("redis://127.0.0.1:{}", server.port()));
-    assert!(error.to_string().contains("Redis at 127.0.0.1"), "{error}");
+    assert!(error.to_string().contains("if it speaks TLS, write rediss://"), "{error}");
 }
 
 #[test]
