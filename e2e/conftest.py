@@ -1,10 +1,11 @@
-"""Fixtures: one model server for the whole run, and for each test the gateways that it starts."""
+"""Fixtures: one model server for the whole run, and for each test the gateways and stores that it starts."""
 
 import pytest
 
 from gateway import Gateway
 from model import Model
 from server import until
+from stores import Proxy, Stores
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +38,18 @@ def start(model, tmp_path):
     yield start
     for gateway in running:
         gateway.stop()
+
+
+@pytest.fixture
+def arrange():
+    """Starts stores: `redis = arrange("redis", "aof")`; `proxy = arrange("proxy", redis.port())`."""
+    running = []
+
+    def arrange(*arrangement):
+        stores = Proxy(arrangement[1]) if arrangement[0] == "proxy" else Stores(*arrangement)
+        running.append(stores)
+        return stores
+
+    yield arrange
+    for stores in running:
+        stores.stop()

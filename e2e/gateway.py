@@ -44,13 +44,29 @@ class Gateway(Server):
 
     def client(self, address="127.0.0.1", headers=None):
         """A client at an address of its own: all of 127.0.0.0/8 is this machine."""
-        transport = httpx.HTTPTransport(local_address=address)
+        transport = httpx.HTTPTransport(local_address=address, limits=httpx.Limits())
         return httpx.Client(base_url=self.url, transport=transport, headers=headers, timeout=PATIENCE)
 
     def summary(self):
         """The admin port's JSON summary."""
         answer = httpx.get(f"{self.admin_url}/metrics", headers={"accept": "application/json"})
         return answer.raise_for_status().json()
+
+    def metric(self, name):
+        """The value of a metric without labels."""
+        lines = httpx.get(f"{self.admin_url}/metrics").raise_for_status().text.splitlines()
+        [value] = [line.split()[1] for line in lines if line.split()[0] == name]
+        return float(value)
+
+    def store_is_up(self):
+        return self.metric("sluicegate_store_up") == 1
+
+    def asks_the_store(self, path):
+        """Whether a request for `path`, which has a limit, is decided by the store."""
+        errors = self.metric("sluicegate_store_errors_total")
+        with self.client() as client:
+            client.get(path)
+        return self.store_is_up() and self.metric("sluicegate_store_errors_total") == errors
 
 
 class Spent:

@@ -90,6 +90,11 @@ async def model_info():
     return {"data_set": "iris", "classes": IRIS.target_names.tolist(), "features": IRIS.feature_names}
 
 
+@app.get("/models/{name}")
+async def model(name: str):
+    return {"name": name}
+
+
 @app.get("/health")
 async def health():
     if control.ready:

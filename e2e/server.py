@@ -46,6 +46,11 @@ class Server:
         """Asks the process to stop, and does not wait for it."""
         self.process.send_signal(signal.SIGTERM)
 
+    def kill(self):
+        """`kill -9`."""
+        self.process.kill()
+        self.process.wait()
+
     def stop(self):
         """Stops the process and returns its exit code."""
         if self.process.poll() is None:
