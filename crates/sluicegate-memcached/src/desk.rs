@@ -40,8 +40,8 @@ impl Desk {
 
     /// Where a charge's account is.
     pub(crate) fn place(&self, charge: &Charge) -> Place {
-        let (name, fingerprint) = self.names.account(&charge.key, charge.quota.algorithm());
-        Place { name, server: self.servers.home(fingerprint) }
+        let name = self.names.account(&charge.key, charge.quota.algorithm());
+        Place { name, server: self.servers.home(|| self.names.neighbourhood(&charge.key)) }
     }
 
     /// Takes in a job, and calls a clerk if none is at work on its servers.

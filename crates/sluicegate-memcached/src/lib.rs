@@ -34,7 +34,7 @@
 //!
 //! # What can be relied on
 //!
-//! | algorithm | |
+//! | algorithm | of one account |
 //! |---|---|
 //! | `token-bucket` | exact |
 //! | `fixed-window` | exact |
@@ -56,14 +56,16 @@
 //! *A deadline* of 10 ms ends every wait. A decision that fails, by its deadline or otherwise, counts as charged where it
 //! may have been: nothing is given back, and nothing is asked twice unless it certainly was not done. So it is with
 //! settlements: one that was not sent, or lost to a faster one, is tried again for a second, though its caller is told of
-//! the failure by the deadline; where nobody knows whether it was done, the estimate stays.
+//! the failure by the deadline; one of which nobody knows whether it was done is not, and so is never done twice.
 //!
 //! *Memcached forgets*: all at a restart or `flush_all`, and the accounts that were not used for longest when its memory is
 //! full. A forgotten account is a new one, so each time at most what it had spent is forgiven: a burst, and its debts.
 //! Callers who can make keys without end can fill any memory, and so may have their own account forgotten; watch
-//! Memcached's `evictions`, and give it memory for all accounts of the longest window (about 150 bytes each).
+//! Memcached's `evictions`, and give it memory for all accounts of the longest window: about 150 bytes each, and up to 3 kB
+//! for a sliding log.
 //!
-//! *Servers* that are added or removed take their share of the accounts, which begin anew; all others stay. All instances
+//! *Several servers* share the accounts: those of one tenant, told by the second part of their keys, are on one of them.
+//! Servers that are added or removed take their share of the accounts, which begin anew; all others stay. All instances
 //! must name the servers alike, in any order: by the same names or addresses.
 //!
 //! # Items

@@ -32,14 +32,24 @@ impl Names {
         Self { prefix: prefix.to_owned(), keyed: Sha256::new_with_prefix(block), readable }
     }
 
-    /// The name of a key's account, and its fingerprint.
-    pub(crate) fn account(&self, key: &Key, algorithm: Algorithm) -> (Arc<str>, u128) {
+    /// The name of a key's account.
+    pub(crate) fn account(&self, key: &Key, algorithm: Algorithm) -> Arc<str> {
         let kind = letter(algorithm);
-        let hash = self.keyed.clone().chain_update([kind]).chain_update(key.as_bytes()).finalize();
-        let fingerprint = hash[..16].iter().fold(0, |bits: u128, byte| bits << 8 | u128::from(*byte));
         let readable = self.readable.then(|| self.readable(key, kind)).filter(|name| name.len() <= LONGEST);
-        let name = readable.unwrap_or_else(|| format!("{}:1:{fingerprint:032x}", self.prefix));
-        (name.into(), fingerprint)
+        let hashed = || format!("{}:1:{:032x}", self.prefix, self.hash(kind, key.as_str()));
+        readable.unwrap_or_else(hashed).into()
+    }
+
+    /// A number that is the same for all keys whose second part is (`rpm|alice` and `tpm|alice`), or that have no parts
+    /// and are the same: they are kept on the same server, so that a request asks only one.
+    pub(crate) fn neighbourhood(&self, key: &Key) -> u128 {
+        let key = key.as_str();
+        self.hash(b'.', key.split('|').nth(1).unwrap_or(key))
+    }
+
+    fn hash(&self, kind: u8, text: &str) -> u128 {
+        let hash = self.keyed.clone().chain_update([kind]).chain_update(text).finalize();
+        hash[..16].iter().fold(0, |bits, byte| bits << 8 | u128::from(*byte))
     }
 
     /// The name of an item with which servers are tried.

@@ -5,7 +5,7 @@ use sluicegate::StoreError;
 
 use crate::server::Server;
 
-/// The servers of a store, in any order: each account lives on one of them, told by the account's fingerprint.
+/// The servers of a store, in any order: each account lives on one of them.
 #[derive(Clone, Debug)]
 pub(crate) struct Servers {
     servers: Vec<Server>,
@@ -44,14 +44,14 @@ impl Servers {
         self.servers.iter()
     }
 
-    /// Which server keeps the account with this fingerprint: the one that scores highest for it, so that a server that
-    /// comes or goes moves only the accounts that it gets or had (rendezvous hashing).
-    pub(crate) fn home(&self, fingerprint: u128) -> usize {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "half of the bits are enough to place an account"
-        )]
-        let bits = fingerprint as u64;
+    /// Which server keeps a neighbourhood: the one that scores highest for it, so that a server that comes or goes moves
+    /// only the accounts that it gets or had (rendezvous hashing).
+    pub(crate) fn home(&self, neighbourhood: impl FnOnce() -> u128) -> usize {
+        if self.seeds.len() == 1 {
+            return 0;
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "half of the bits are enough to place it")]
+        let bits = neighbourhood() as u64;
         let score = |index: &usize| mixed(bits ^ self.seeds[*index]);
         (0..self.seeds.len()).max_by_key(score).unwrap_or(0)
     }

@@ -1,12 +1,12 @@
 //! What is found in Memcached.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use sluicegate::{Algorithm, Charge, Quota};
 use sluicegate_test_servers::MemcachedServer;
 
 use crate::{
-    server::{lives, names},
+    server::{dump, eventually, lives, names},
     stores::{KEPT, admit, ask, daily, open, patient, remaining, take},
 };
 
@@ -82,6 +82,34 @@ fn what_somebody_else_keeps_under_a_name_is_told_and_left_alone() {
     assert!(error.is_misconfiguration() && error.to_string().contains("sluicegate:1:t:alice"), "{error}");
     assert_eq!(remaining(&store, &bob), 3);
     assert_eq!(server.command("mg sluicegate:1:t:alice v"), ["VA 5", "hello"]);
+}
+
+#[test]
+fn the_accounts_of_one_tenant_are_on_one_server() {
+    let servers = [MemcachedServer::start(), MemcachedServer::start()];
+    let url = format!("{},127.0.0.1:{}", servers[0].url(), servers[1].port());
+    let store = open(patient(&url).readable_keys(true));
+    for tenant in 0..40 {
+        let keys = [format!("rpm|{tenant}"), format!("tpm|{tenant}"), format!("route|{tenant}|/chat")];
+        let charges = keys.map(|key| Charge::new(key, daily(9, Algorithm::TokenBucket)));
+        assert!(take(&store, &charges).expect("an answer").is_allowed());
+    }
+    let mut dumps = [Vec::new(), Vec::new()];
+    let is_complete = || {
+        dumps = servers.each_ref().map(dump);
+        dumps.concat().len() == 120
+    };
+    eventually(is_complete, "all accounts are listed");
+    for names in dumps {
+        let tenants_of = |limit: &str| {
+            let limit = format!("sluicegate:1:t:{limit}|");
+            let tenant = |name: &String| Some(name.strip_prefix(&limit)?.split('|').next()?.to_owned());
+            names.iter().filter_map(tenant).collect::<BTreeSet<_>>()
+        };
+        let tenants = tenants_of("rpm");
+        assert!((1..40).contains(&tenants.len()), "{tenants:?}");
+        assert_eq!([tenants_of("tpm"), tenants_of("route")], [tenants.clone(), tenants]);
+    }
 }
 
 #[test]

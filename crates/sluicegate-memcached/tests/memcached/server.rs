@@ -21,7 +21,8 @@ pub(crate) fn names(server: &MemcachedServer, count: usize) -> Vec<String> {
     all
 }
 
-fn dump(server: &MemcachedServer) -> Vec<String> {
+/// The same, where now and then one is missing.
+pub(crate) fn dump(server: &MemcachedServer) -> Vec<String> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port())).expect("it listens");
     stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a good time");
     stream.write_all(b"lru_crawler metadump all\r\n").expect("it reads");
