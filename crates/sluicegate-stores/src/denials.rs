@@ -7,7 +7,7 @@ use sluicegate_policy::{StoreKind, StoreSettings};
 
 /// A store whose denials are remembered, or asked for each time.
 #[derive(Debug)]
-pub enum Denials<S> {
+pub(crate) enum Denials<S> {
     /// They are remembered for as long as they hold.
     Remembered(DenyCache<S>),
     /// The store is asked each time.
@@ -29,7 +29,7 @@ impl<S: Store> Denials<S> {
     }
 
     /// The store behind it.
-    pub fn store(&self) -> &S {
+    pub(crate) fn store(&self) -> &S {
         match self {
             Self::Remembered(cache) => cache.store(),
             Self::Asked(store) => store,
@@ -37,7 +37,7 @@ impl<S: Store> Denials<S> {
     }
 
     /// How many denials were answered from memory.
-    pub fn hits(&self) -> u64 {
+    pub(crate) fn hits(&self) -> u64 {
         match self {
             Self::Remembered(cache) => cache.hits(),
             Self::Asked(_) => 0,

@@ -22,6 +22,5 @@ mod remote;
 mod thread;
 
 pub use any_store::AnyStore;
-pub use denials::Denials;
 pub use figures::Figures;
 pub use remote::Remote;

@@ -4,7 +4,7 @@ use sluicegate::{Charge, Cost, Decision, Fallback, Lease, Store, StoreError, Tak
 use sluicegate_policy::StoreSettings;
 use tokio::runtime::Handle;
 
-use crate::{Denials, Figures, thread::StoreThread};
+use crate::{Figures, denials::Denials, thread::StoreThread};
 
 /// A store elsewhere that goes on when it does not answer, and the thread that speaks with it.
 #[derive(Debug)]
