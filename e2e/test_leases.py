@@ -21,11 +21,16 @@ LEASE = 3
 
 
 @pytest.fixture
-def gateways(start, arrange):
+def redis(arrange):
+    return arrange("redis")
+
+
+@pytest.fixture
+def gateways(start, redis):
     """Two gateways with as many slots as are given."""
 
     def gateways(slots):
-        policy = LEASED.format(url=arrange("redis").url, lease=LEASE, slots=slots)
+        policy = LEASED.format(url=redis.url, lease=LEASE, slots=slots)
         return start(policy), start(policy)
 
     return gateways
@@ -72,6 +77,15 @@ def test_a_stream_that_is_longer_than_the_lease_keeps_its_slot(gateways, model):
             assert next(lines) == f'data: {{"number": {number}}}'
         assert list(lines) == []
     until(lambda: begins(other), "the slot is free again")
+
+
+def test_a_stream_that_redis_has_forgotten_claims_its_slot_again(gateways, redis):
+    streaming, other = gateways(slots=1)
+    with streaming.client() as client, client.stream("GET", "/stream") as answer:
+        assert answer.status_code == 200
+        redis.command("FLUSHALL")
+        until(lambda: redis.command("DBSIZE") == "1", "the lease is renewed")
+        assert not begins(other)
 
 
 def begins(gateway):

@@ -190,6 +190,15 @@ def test_a_redis_that_is_full(arrange, trouble):
         it.has_ended()
 
 
+def test_a_primary_that_is_a_replica_for_a_while(arrange, trouble):
+    redis, other = arrange("redis"), arrange("redis")
+    with trouble(redis.url, lost=1) as it:
+        redis.command("REPLICAOF", "127.0.0.1", other.port())
+        it.outage_is_noticed()
+        redis.command("REPLICAOF", "NO", "ONE")
+        it.has_ended()
+
+
 def test_sentinels_that_replace_a_primary_that_is_killed(arrange, trouble):
     redis = arrange("sentinel")
     with trouble(redis.url, lost=1) as it:

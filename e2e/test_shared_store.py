@@ -58,6 +58,15 @@ def test_gateways_that_are_hammered_together_pass_exactly_the_quota(start, redis
     assert all(gateway.metric("sluicegate_store_errors_total") == 0 for gateway in hammered)
 
 
+@pytest.mark.parametrize("count", [2, 8])
+def test_gateways_that_share_memcached_pass_exactly_the_quota(start, arrange, count):
+    hammered = gateways(start, count, arrange("memcached").url, algorithm="fixed-window")
+    with Load(hammered, [LIMITED], clients=2) as load:
+        until(lambda: denied_everywhere(load, 2 * count), "all are denied")
+
+    assert load.codes(LIMITED) == {200: 20, 429: len(load.answers) - 20}
+
+
 @pytest.mark.parametrize("algorithm", ["sliding-log", "fixed-window"])
 def test_no_window_has_more_than_the_quota_and_all_of_them_have_it(start, redis, algorithm):
     hammered = gateways(start, 2, redis.url, quota="20/2 seconds", algorithm=algorithm)

@@ -1,16 +1,27 @@
 """A store that cannot be used as the policy says: what is wrong is said, and passwords never are."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from gateway import run
 from server import free_port, until
 
 SECRET = "open-s3same"
-ROUTE = '\n[[route]]\npath = "/models/limited"\nlimits = [{ name = "limited", quota = "20/hour", key = "global" }]\n'
+ROUTES = """
+[[route]]
+path = "/models/limited"
+limits = [{ name = "limited", quota = "20/hour", key = "global" }]
+
+[[route]]
+path = "/stream"
+limits = ["2 concurrent"]
+"""
 
 
 def policy(url, more=""):
-    return f'[store]\nurl = "{url}"\n{more}{ROUTE}'
+    return f'[store]\nurl = "{url}"\n{more}{ROUTES}'
 
 
 @pytest.fixture
@@ -115,6 +126,32 @@ def test_a_store_that_is_away_is_a_warning_and_the_gateway_starts(start):
         assert client.get("/models/limited").status_code == 200
     assert "WARN" in gateway.logged() and url.rsplit("@")[1] in gateway.logged()
     assert SECRET not in gateway.logged()
+
+
+def test_a_limit_that_denies_in_an_outage_is_503_and_not_429(start):
+    gateway = start(policy(f"redis://:{SECRET}@127.0.0.1:{free_port()}", 'outage = "deny"\n'))
+
+    with gateway.client() as client:
+        answers = [client.get("/models/limited") for _ in range(10)]
+    assert {answer.status_code for answer in answers} == {503}
+    assert {answer.headers["content-type"] for answer in answers} == {"application/problem+json"}
+    assert all(SECRET not in answer.text for answer in answers)
+    assert SECRET not in gateway.logged()
+
+
+def test_the_user_of_the_documentation_may_do_what_is_needed_and_hardly_more(start, arrange):
+    documentation = (Path(__file__).parent.parent / "docs" / "operations.md").read_text()
+    [user] = re.findall(r"`ACL SETUSER limiter (.*?)`", documentation)
+    redis = arrange("redis", "line=user default off", f"line=user limiter {user}".replace("PASSWORD", SECRET))
+    gateway = start(policy(f"redis://limiter:{SECRET}@127.0.0.1:{redis.port()}", 'timeout = "1s"\n'))
+
+    with gateway.client() as client:
+        assert [client.get("/models/limited").status_code for _ in range(21)] == [200] * 20 + [429]
+        with client.stream("GET", "/stream") as answer:
+            assert answer.status_code == 200
+    assert gateway.metric("sluicegate_store_errors_total") == 0
+    for command in (["FLUSHALL"], ["GET", "another:key"], ["CONFIG", "GET", "*"]):
+        assert redis.command("ACL", "DRYRUN", "limiter", *command) != "OK"
 
 
 def test_a_key_that_holds_something_else(start, arrange):

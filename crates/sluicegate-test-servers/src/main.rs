@@ -11,6 +11,7 @@
 //! cluster             ["slot", KEY] by a slot, ["owner", SLOT] by a server's number
 //!                     all of these: ["url"], and with a server's number N: ["port", N], ["ca", N], ["kill", N],
 //!                     ["pause", N], ["resume", N], ["restart", N], ["command", N, WORD…]
+//! memcached           ["url"], ["port"], ["kill"], ["pause"], ["resume"], ["restart"]
 //! proxy PORT          ["port"], ["delay", MS there, MS back], ["reset"], ["black_hole"], ["refuse"], ["pass"]
 //! ```
 
@@ -22,7 +23,9 @@ use std::{
     time::Duration,
 };
 
-use sluicegate_test_servers::{FaultProxy, RedisCluster, RedisSentinel, RedisServer, RedisServerBuilder};
+use sluicegate_test_servers::{
+    FaultProxy, MemcachedServer, RedisCluster, RedisSentinel, RedisServer, RedisServerBuilder,
+};
 
 fn main() -> io::Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -42,6 +45,7 @@ enum Arrangement {
     Redis(RedisServer),
     Sentinel(RedisSentinel),
     Cluster(RedisCluster),
+    Memcached(MemcachedServer),
     Proxy(FaultProxy),
 }
 
@@ -51,6 +55,7 @@ impl Arrangement {
             ["redis", settings @ ..] => Self::Redis(redis(settings).start()),
             ["sentinel", settings @ ..] => Self::Sentinel(RedisSentinel::start_as(&redis(settings))),
             ["cluster"] => Self::Cluster(RedisCluster::start()),
+            ["memcached"] => Self::Memcached(MemcachedServer::start()),
             ["proxy", port] => {
                 Self::Proxy(FaultProxy::before(SocketAddr::from((Ipv4Addr::LOCALHOST, number(port)))))
             }
@@ -66,6 +71,18 @@ impl Arrangement {
             (Self::Cluster(redis), ["url"]) => redis.url(),
             (Self::Cluster(redis), ["slot", key]) => redis.slot(key).to_string(),
             (Self::Cluster(redis), ["owner", slot]) => self.index(redis.owner(number(slot))),
+            (Self::Memcached(memcached), ["url"]) => memcached.url(),
+            (Self::Memcached(memcached), ["port"]) => memcached.port().to_string(),
+            (Self::Memcached(memcached), [fate]) => {
+                match *fate {
+                    "kill" => memcached.kill(),
+                    "pause" => memcached.pause(),
+                    "resume" => memcached.resume(),
+                    "restart" => memcached.restart(),
+                    _ => panic!("there is no command {fate}"),
+                }
+                String::new()
+            }
             (Self::Proxy(proxy), ["port"]) => proxy.port().to_string(),
             (Self::Proxy(proxy), fault) => {
                 fail(proxy, fault);
@@ -98,7 +115,7 @@ impl Arrangement {
             Self::Redis(server) => slice::from_ref(server).iter().collect(),
             Self::Sentinel(redis) => redis.servers().iter().chain(redis.sentinels()).collect(),
             Self::Cluster(redis) => redis.nodes().iter().collect(),
-            Self::Proxy(_) => panic!("a proxy has no servers"),
+            Self::Memcached(_) | Self::Proxy(_) => panic!("only servers of Redis have numbers"),
         }
     }
 

@@ -65,6 +65,20 @@ fn a_proxy_is_told_to_fail() {
 }
 
 #[test]
+fn memcached_is_one_server_and_has_no_number() {
+    let mut memcached = Servers::start(&["memcached"]);
+
+    let port = memcached.ask(r#"["port"]"#);
+    assert_eq!(memcached.ask(r#"["url"]"#), format!("memcached://127.0.0.1:{port}"));
+    for command in [r#"["pause"]"#, r#"["resume"]"#, r#"["kill"]"#, r#"["restart"]"#] {
+        assert_eq!(memcached.ask(command), "");
+    }
+    assert!(std::net::TcpStream::connect(("127.0.0.1", port.parse().expect("a port"))).is_ok());
+
+    memcached.end();
+}
+
+#[test]
 fn the_servers_of_an_arrangement_have_numbers() {
     let mut sentinel = Servers::start(&["sentinel"]);
     assert_eq!(sentinel.ask(r#"["primary"]"#), "0");
