@@ -1,5 +1,6 @@
 -- Every request in turn: those that come later find what the earlier ones left.
-local answer, n = { now }, 1
+-- As large as the shortest that there is; what is left over is not looked at.
+local answer, n = { now, 0, 0, 0 }, 1
 local p = 1
 while bytes[p] do
   local request, lines, lease_id = bytes[p], bytes[p + 1], ARGV[5 + bytes[p + 2]]

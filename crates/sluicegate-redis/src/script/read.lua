@@ -29,12 +29,10 @@ local LAST = 2730758304606846 -- the end of the engine's clock
 local MOST = 9007199254740992
 local floor, ceil, min, max, call, format = math.floor, math.ceil, math.min, math.max, redis.call, string.format
 
-local now = tonumber(ARGV[1])
-if not now then
-  -- Once: it runs on while a script does.
-  local time = call('TIME')
-  now = time[1] * 1000000 + time[2]
-end
+-- Once: it runs on while a script does.
+local time = call('TIME')
+local real = time[1] * 1000000 + time[2]
+local now = tonumber(ARGV[1]) or real
 local lease = tonumber(ARGV[2])
 local kinds = { ARGV[3]:byte(1, -1) }
 local rows = { struct.unpack('<' .. ('d'):rep(#ARGV[4] / 8), ARGV[4]) }
@@ -46,10 +44,10 @@ local bytes = { ARGV[5]:byte(1, -1) }
 local w, x, y, z, changed, bad = {}, {}, {}, {}, {}, {}
 
 local kept = call('MGET', unpack(KEYS))
-local absent = {}
+local absent
 for k = 1, #KEYS do
   local kind, text = kinds[k], kept[k]
-  w[k], x[k], y[k], z[k] = 0, 0, 0, 0
+  w[k], x[k] = 0, 0
   if kind == 99 then -- c
     local held = redis.pcall('ZSCORE', KEYS[k], 'held')
     if type(held) == 'table' and held.err then
@@ -64,18 +62,18 @@ for k = 1, #KEYS do
     x[k] = {}
   elseif not text then
     if kind == 103 then w[k] = {} end
+    y[k], z[k] = 0, 0
+    absent = absent or {}
     absent[#absent + 1] = KEYS[k]
   elseif kind == 109 then -- m
     w[k] = 1
   elseif kind == 116 then -- t
-    local at = tonumber(text)
-    if at then
-      w[k] = at
-    else
+    w[k] = tonumber(text)
+    if not w[k] then
       local at, fraction = text:match('^(%d+) (%d+)$')
       w[k], x[k] = tonumber(at), tonumber(fraction)
+      bad[k] = not x[k]
     end
-    bad[k] = not w[k]
   elseif kind == 102 then -- f
     local ends, count, idle = text:match('^(%d+) (%d+) (%d+)$')
     w[k], x[k], y[k] = tonumber(ends), tonumber(count), tonumber(idle)
@@ -92,7 +90,7 @@ for k = 1, #KEYS do
   end
 end
 -- MGET finds nothing in a key of another type, and SET would write over it.
-if #absent > 0 and call('EXISTS', unpack(absent)) > 0 then
+if absent and call('EXISTS', unpack(absent)) > 0 then
   for k = 1, #KEYS do
     if kinds[k] ~= 99 and not kept[k] and call('EXISTS', KEYS[k]) > 0 then bad[k] = true end
   end

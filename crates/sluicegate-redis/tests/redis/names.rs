@@ -62,7 +62,7 @@ fn a_key_goes_when_its_account_is_idle() {
         let [key] = &keys(&server)[..] else { panic!("one account") };
         let left: i64 = server.command(&["PTTL", key]).parse().unwrap();
         assert!(
-            (idle_after - 1_000..=idle_after + 1).contains(&left),
+            (idle_after - 1_000..=idle_after + 2).contains(&left),
             "{left} ms of {idle_after} for {algorithm}"
         );
         // What gets back all that it spent is idle at once.
@@ -81,7 +81,7 @@ fn slots_that_nobody_holds_leave_no_key() {
     let taken = store.admit(&charges);
     let [key] = &keys(&server)[..] else { panic!("one account") };
     let left: i64 = server.command(&["PTTL", key]).parse().unwrap();
-    assert!((19_000..=20_001).contains(&left), "{left} ms of a lease of 20 s");
+    assert!((19_000..=20_002).contains(&left), "{left} ms of a lease of 20 s");
     store.settle(&charges, taken.lease, &[]).unwrap();
     assert!(keys(&server).is_empty());
 }
