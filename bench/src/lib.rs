@@ -1,9 +1,11 @@
 //! Sluicegate measured beside its peers, in one run.
 //!
-//! `benches/take_now.rs` measures checks in memory with the parts that are here; `gateway.py` measures the gateway.
+//! `benches/take_now.rs` measures checks in memory and `benches/redis.rs` in Redis, with the parts that are here;
+//! `gateway.py` measures the gateway.
 
 mod contender;
 mod footprint;
+pub mod redis;
 mod traffic;
 
 pub use contender::{Contender, Governor, Path, Sluicegate};

@@ -145,46 +145,39 @@ impl<'c> Bill<'c> {
             slot: self.lines[lines[0]].slot,
             lines: SmallVec::new(),
         };
+        let mut add = |line: &Draft, kind: Kind, row: Row| {
+            request.lines.push(Line { account: Arc::clone(&line.account), kind, row });
+        };
         let mut counts = false;
         for line in lines {
-            let draft = &self.lines[*line];
-            let kind = self.line(*line).0;
-            let costs = draft.charges.iter().map(|index| {
+            let (draft, kind) = (&self.lines[*line], self.line(*line).0);
+            let charges = draft.charges.iter().map(|index| {
                 let charge = &self.charges[*index];
-                (charge, charge.cost, actual.get(*index).copied().unwrap_or(charge.cost))
+                (charge, actual.get(*index).copied().unwrap_or(charge.cost))
             });
-            let row: Row = match kind {
-                Kind::Concurrent => {
-                    let held = costs.fold(0_u64, |sum, (_, cost, _)| sum.saturating_add(cost.units()));
-                    [number(held), 0, 0, 0]
+            if kind == Kind::Concurrent {
+                let held = charges.fold(0_u64, |sum, (charge, _)| sum.saturating_add(charge.cost.units()));
+                if held > 0 {
+                    add(draft, kind, [number(held), 0, 0, 0]);
                 }
-                Kind::TokenBucket => {
-                    let (mut charged, mut owed) = (0_u64, 0_u64);
-                    for (charge, estimate, actual) in costs {
-                        charged = charged.saturating_add(charge.quota.worth(estimate.units()));
-                        owed = owed.saturating_add(charge.quota.worth(actual.units()));
+                continue;
+            }
+            // One by one: a refund that comes too late does not pay for another charge's debt.
+            for (charge, actual) in charges.filter(|(charge, actual)| charge.cost != *actual) {
+                let (quota, estimate) = (&charge.quota, charge.cost);
+                counts = true;
+                let row = match kind {
+                    Kind::TokenBucket => {
+                        let (charged, owed) = (quota.worth(estimate.units()), quota.worth(actual.units()));
+                        let [difference, fraction] = split(owed.abs_diff(charged));
+                        [if owed > charged { 1 } else { -1 }, number(difference), number(fraction), 0]
                     }
-                    let [difference, fraction] = split(owed.abs_diff(charged));
-                    [if owed > charged { 1 } else { -1 }, number(difference), number(fraction), 0]
-                }
-                _ => {
-                    let (mut charged, mut used) = (0_u64, 0_u64);
-                    for (_, estimate, actual) in costs {
-                        charged = charged.saturating_add(estimate.units());
-                        used = used.saturating_add(actual.units());
+                    _ => {
+                        let [estimate, actual] = [estimate, actual].map(|cost| number(cost.units()));
+                        [estimate, actual, number(quota.amount()), window(quota)]
                     }
-                    let quota = &self.first(*line).quota;
-                    [number(charged), number(used), number(quota.amount()), window(quota)]
-                }
-            };
-            let idle = match kind {
-                Kind::Concurrent => row[0] == 0,
-                Kind::TokenBucket => row[1] == 0 && row[2] == 0,
-                _ => row[0] == row[1],
-            };
-            if !idle {
-                counts |= kind != Kind::Concurrent;
-                request.lines.push(Line { account: Arc::clone(&draft.account), kind, row });
+                };
+                add(draft, kind, row);
             }
         }
         // Giving back slots twice changes nothing, so it needs no mark.

@@ -108,7 +108,7 @@ impl RedisStore {
 
     /// Resolves when the store was dropped and its task has settled what was left, at most a second later. A runtime
     /// that is only there for this store can stop then.
-    pub fn ended(&self) -> impl Future<Output = ()> + Send + 'static {
+    pub fn ended(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
         let mut ended = self.ended.clone();
         async move {
             // An error is the end: nothing is ever sent.

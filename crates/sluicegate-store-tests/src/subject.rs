@@ -16,6 +16,10 @@ pub trait Subject: Sync {
     /// What the store keeps; what it does not, it refuses as a misconfiguration.
     const ALGORITHMS: &'static [Algorithm] = &Algorithm::ALL;
 
+    /// Whether a request's accounts may live apart, so that what one request takes and gives back may deny another in
+    /// between.
+    const APART: bool = false;
+
     /// How many random sequences of requests are tried, times `PROPTEST_CASES` / 256; fewer where time cannot be moved.
     const RECORDINGS: u32 = 2_048;
 

@@ -36,6 +36,7 @@ macro_rules! suite {
             settling_for_the_estimate_or_not_at_all_keeps_it
             a_peek_can_be_settled_for_what_it_cost
             a_debt_is_paid_off_and_not_forgiven
+            two_charges_on_one_account_are_settled_one_by_one
             a_refund_never_fills_beyond_full
             a_refund_goes_to_the_window_that_was_charged
             a_forgotten_account_owes_no_refund_and_takes_a_debt

@@ -2,7 +2,7 @@
 
 use sluicegate_store_tests::{behaviours, suite};
 
-use super::subject::{Real, Still};
+use super::subject::Still;
 
 mod one_server {
     use super::*;
@@ -24,11 +24,4 @@ mod cluster {
     fn whatever_is_asked_is_answered_as_in_memory() {
         behaviours::whatever_is_asked_is_answered_as_in_memory(Still::cluster);
     }
-}
-
-/// By Redis' own clock.
-mod real_time {
-    use super::*;
-
-    suite!(Real::one);
 }

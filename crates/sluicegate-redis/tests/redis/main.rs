@@ -7,6 +7,7 @@ mod conformance;
 mod leases;
 mod names;
 mod outages;
+mod real_time;
 mod sentinels;
 mod settlements;
 mod subject;

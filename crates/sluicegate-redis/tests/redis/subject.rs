@@ -16,17 +16,11 @@ use sluicegate_store_tests::Subject;
 use sluicegate_test_servers::{RedisCluster, RedisServer};
 use tokio::runtime::Runtime;
 
-/// A store by a clock that tests move.
-pub(crate) struct Still {
+/// A store by a clock that tests move; `APART` where it is a cluster.
+pub(crate) struct Still<const APART: bool> {
     pub(crate) running: Running,
     clock: ManualClock,
     _server: Arc<dyn std::any::Any + Send + Sync>,
-}
-
-/// A store by Redis' own clock.
-pub(crate) struct Real {
-    running: Running,
-    _server: Arc<RedisServer>,
 }
 
 /// A store and the runtime of its task.
@@ -90,21 +84,25 @@ impl Running {
     }
 }
 
-impl Still {
+impl Still<false> {
     /// In a server of its own database, shared with all who are there at the time.
     pub(crate) fn one() -> Self {
         let server = server();
         let url = server.url();
         Self::at(&url, server)
     }
+}
 
+impl Still<true> {
     /// In a cluster.
     pub(crate) fn cluster() -> Self {
         let cluster = cluster();
         let url = cluster.url();
         Self::at(&url, cluster)
     }
+}
 
+impl<const APART: bool> Still<APART> {
     fn at(url: &str, server: Arc<dyn std::any::Any + Send + Sync>) -> Self {
         let clock = ManualClock::new();
         clock.advance(
@@ -115,15 +113,9 @@ impl Still {
     }
 }
 
-impl Real {
-    pub(crate) fn one() -> Self {
-        let server = server();
-        Self { running: Running::at(&server.url()), _server: server }
-    }
-}
-
-impl Subject for Still {
+impl<const APART: bool> Subject for Still<APART> {
     type Store = RedisStore;
+    const APART: bool = APART;
     const RECORDINGS: u32 = 256;
 
     fn store(&self) -> &RedisStore {
@@ -137,34 +129,6 @@ impl Subject for Still {
 
     fn advance(&self, by: Duration) {
         self.clock.advance(by);
-    }
-
-    fn tick(&self) -> u64 {
-        MICROSECOND
-    }
-
-    fn run<F: Future>(&self, future: F) -> F::Output {
-        self.running.runtime.block_on(future)
-    }
-}
-
-impl Subject for Real {
-    type Store = RedisStore;
-    const RECORDINGS: u32 = 8;
-
-    fn store(&self) -> &RedisStore {
-        &self.running.store
-    }
-
-    fn now(&self) -> Timestamp {
-        // Redis reads the same clock.
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970") - EPOCH;
-        Timestamp::EPOCH
-            + Duration::from_micros(u64::try_from(since.as_micros()).expect("a time before the year 500000"))
-    }
-
-    fn advance(&self, by: Duration) {
-        self.running.runtime.block_on(async { tokio::time::sleep(by).await });
     }
 
     fn tick(&self) -> u64 {

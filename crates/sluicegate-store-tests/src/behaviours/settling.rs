@@ -122,6 +122,21 @@ pub fn a_refund_goes_to_the_window_that_was_charged<S: Subject>(fresh: impl Fn()
         assert_eq!(caller.remaining(&charges[0]), 4, "{algorithm}");
     }
 }
+/// A refund that comes too late for its own charge does not pay for the debt of another on the same account.
+pub fn two_charges_on_one_account_are_settled_one_by_one<S: Subject>(fresh: impl Fn() -> S) {
+    let subject = fresh();
+    let caller = Caller::of(&subject);
+    for algorithm in timed::<S>() {
+        let charge = Charge::new("alice", brief(10, algorithm)).cost(4);
+        let charges = [charge.clone(), charge.clone()];
+        let taken = caller.admit(&charges);
+        caller.advance(WINDOW * 2);
+        // A unit of a bucket lasts a tenth of this, so that one may come back meanwhile where the clock runs.
+        caller.settle(&charges, taken.lease, &[0, 9]);
+        let left = caller.remaining(&charge);
+        assert!((5..=6).contains(&left), "{left} of 10 after a debt of 5: {charge:?}");
+    }
+}
 
 /// The estimate went with the account, so there is nothing to give back; a debt makes a new account.
 pub fn a_forgotten_account_owes_no_refund_and_takes_a_debt<S: Subject>(fresh: impl Fn() -> S) {

@@ -1,0 +1,123 @@
+//! Checks in Redis: `RedisStore` beside the bare call of a script of one limit.
+//!
+//!     cargo bench -p sluicegate-bench --bench redis                # two minutes; needs redis-server
+//!     cargo bench -p sluicegate-bench --bench redis -- 32          # only with so many callers
+//!     cargo bench -p sluicegate-bench --bench redis -- --short     # to see that it works
+//!
+//! All contenders ask one Redis over one connection each, from one thread, and are measured in turn in each of the
+//! rounds. The table has medians of the rounds, and as ratios the medians of the rounds' own ratios.
+
+#![expect(clippy::print_stdout, reason = "a report is printed")]
+
+use std::{
+    env,
+    error::Error,
+    time::{Duration, Instant},
+};
+
+use sluicegate_bench::redis::{Bare, Check, Denied, Ours};
+use sluicegate_test_servers::RedisServer;
+use tokio::task::LocalSet;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let short = env::args().any(|argument| argument == "--short");
+    let only = env::args().find_map(|argument| argument.parse::<u32>().ok());
+    let (rounds, length) = if short { (3, Duration::from_millis(200)) } else { (7, Duration::from_secs(1)) };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    LocalSet::new().block_on(&runtime, measure(only, rounds, length))
+}
+
+async fn measure(only: Option<u32>, rounds: usize, length: Duration) -> Result<(), Box<dyn Error>> {
+    let server = RedisServer::start();
+    let url = server.url();
+    let contenders: Vec<Box<dyn Check>> = vec![
+        Box::new(Bare::connect(&url).await?),
+        Box::new(Ours::open(&url, 1)?),
+        Box::new(Ours::open(&url, 3)?),
+        Box::new(Denied::open(&url).await?),
+    ];
+    println!(
+        "| callers | contender | checks/s | ratio | p50, µs | ratio | p99, µs |\n|---|---|---|---|---|---|---|"
+    );
+    for callers in [1, 32, 256] {
+        if only.is_some_and(|only| only != callers) {
+            continue;
+        }
+        let mut results: Vec<Vec<Round>> = contenders.iter().map(|_| Vec::new()).collect();
+        for _ in 0..rounds {
+            for (contender, results) in contenders.iter().zip(&mut results) {
+                results.push(round(&**contender, callers, length).await);
+            }
+        }
+        for (contender, of) in contenders.iter().zip(&results) {
+            let rates = median(of.iter().zip(&results[0]).map(|(one, bare)| one.rate / bare.rate));
+            let times = median(of.iter().zip(&results[0]).map(|(one, bare)| one.p50 / bare.p50));
+            println!(
+                "| {callers} | {} | {:.0} | {rates:.2} | {:.1} | {times:.2} | {:.1} |",
+                contender.name(),
+                median(of.iter().map(|round| round.rate)),
+                median(of.iter().map(|round| round.p50)),
+                median(of.iter().map(|round| round.p99)),
+            );
+        }
+    }
+    Ok(())
+}
+
+struct Round {
+    /// Checks a second, of all callers.
+    rate: f64,
+    /// Microseconds of one check.
+    p50: f64,
+    p99: f64,
+}
+
+/// So many callers, each asking again as soon as it is answered.
+#[expect(clippy::disallowed_methods, reason = "real time is what is measured")]
+async fn round(contender: &dyn Check, callers: u32, length: Duration) -> Round {
+    let began = Instant::now();
+    let end = began + length;
+    let tasks: Vec<_> = (0..callers)
+        .map(|caller| {
+            let contender = contender.again();
+            tokio::task::spawn_local(async move {
+                let mut random = caller.wrapping_mul(2_654_435_761).wrapping_add(1);
+                let mut times = Vec::new();
+                let mut now = Instant::now();
+                while now < end {
+                    random ^= random << 13;
+                    random ^= random >> 17;
+                    random ^= random << 5;
+                    contender.check(random % KEYS).await;
+                    let answered = Instant::now();
+                    times.push((answered - now).as_secs_f64() * 1e6);
+                    now = answered;
+                    if times.len() % 64 == 0 {
+                        // Who is answered without waiting lets others run, too.
+                        tokio::task::yield_now().await;
+                    }
+                }
+                times
+            })
+        })
+        .collect();
+    let mut times = Vec::new();
+    for task in tasks {
+        times.extend(task.await.expect("no check panics"));
+    }
+    let elapsed = began.elapsed().as_secs_f64();
+    times.sort_by(f64::total_cmp);
+    let checks = times.iter().map(|_| 1.0).sum::<f64>();
+    Round { rate: checks / elapsed, p50: times[times.len() / 2], p99: times[times.len() * 99 / 100] }
+}
+
+/// The middle one; of an even number, the mean of the middle two.
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let (low, high) = ((values.len() - 1) / 2, values.len() / 2);
+    f64::midpoint(values[low], values[high])
+}
+
+/// As many accounts as a busy service has at a time.
+const KEYS: u32 = 10_000;
