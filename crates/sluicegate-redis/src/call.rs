@@ -1,142 +1,110 @@
-//! A batch of requests as one call of the script.
+//! A batch of requests as one call of a script.
 
-use std::{collections::HashMap, fmt::Write, sync::LazyLock};
+use std::{fmt::Write, sync::LazyLock};
 
 use redis::Cmd;
 use sha1::{Digest, Sha1};
 
 use crate::{
+    books::Books,
     names::Kind,
-    request::{Request, Row, Verb},
+    request::{Request, Verb},
 };
 
-/// A batch of requests as one call of the script: what the script's head says of its keys and arguments.
-pub(crate) struct Call<'r> {
-    keys: Vec<&'r str>,
-    places: HashMap<&'r str, u8>,
-    kinds: Vec<u8>,
-    rows: Vec<Row>,
-    bytes: Vec<u8>,
-    leases: Vec<u64>,
+/// A batch of requests as one call of a script.
+pub(crate) enum Call<'r> {
+    /// One take of token buckets.
+    Buckets(&'r Request),
+    /// Anything else.
+    Books(Books<'r>),
 }
 
 impl<'r> Call<'r> {
-    /// Lines of one batch: what Redis does in less than half a millisecond, and few enough that a byte counts them,
-    /// their marks and their rows.
+    /// Lines of one batch: what Redis does in less than half a millisecond.
     pub(crate) const LINES: usize = 100;
 
     /// The call of these requests, which are all of one slot and have no more than so many lines.
-    pub(crate) fn of(requests: impl Iterator<Item = &'r Request>) -> Self {
-        let mut call = Self {
-            keys: Vec::new(),
-            places: HashMap::new(),
-            kinds: Vec::new(),
-            rows: Vec::new(),
-            bytes: Vec::new(),
-            leases: Vec::new(),
-        };
-        requests.for_each(|request| call.add(request));
-        call
-    }
-
-    fn add(&mut self, request: &'r Request) {
-        let (letter, lease) = match request.verb {
-            // Only slots are held under a lease's name.
-            Verb::Take { lease } => (b't', request.holds_slots().then_some(lease)),
-            Verb::Look => (b'l', None),
-            Verb::Settle { lease, .. } => (b's', Some(lease)),
-            Verb::Renew { lease } => (b'r', Some(lease)),
-        };
-        let lease = lease.map_or(0, |lease| {
-            self.leases.push(lease);
-            count(self.leases.len())
-        });
-        self.bytes.extend([letter, count(request.lines.len()), lease]);
-        if let Verb::Settle { taken_at, give_or_take, mark, .. } = &request.verb {
-            let row = self.row([*taken_at, *give_or_take, 0, 0]);
-            let mark = mark.as_deref().map_or(0, |mark| self.key(mark, Kind::Mark));
-            self.bytes.extend([row, mark]);
+    pub(crate) fn of(mut requests: impl ExactSizeIterator<Item = &'r Request> + Clone) -> Self {
+        if requests.len() == 1
+            && let Some(request) = requests.clone().next()
+            && matches!(request.verb, Verb::Take { .. })
+            && request.lines.iter().all(|line| line.kind == Kind::TokenBucket)
+        {
+            return Self::Buckets(request);
         }
-        for line in &request.lines {
-            let (key, row) = (self.key(&line.account, line.kind), self.row(line.row));
-            self.bytes.extend([key, row]);
-        }
-    }
-
-    /// The number of a key in this call.
-    fn key(&mut self, name: &'r str, kind: Kind) -> u8 {
-        *self.places.entry(name).or_insert_with(|| {
-            self.keys.push(name);
-            self.kinds.push(kind.letter());
-            count(self.keys.len())
-        })
-    }
-
-    /// The number of a row in this call: mostly that of the line before.
-    fn row(&mut self, row: Row) -> u8 {
-        match self.rows.iter().rposition(|known| *known == row) {
-            Some(place) => count(place + 1),
-            None => {
-                self.rows.push(row);
-                count(self.rows.len())
-            }
-        }
+        Self::Books(Books::of(&mut requests))
     }
 
     /// The command that calls the script by its hash, as a server knows it that has run it before.
     pub(crate) fn evalsha(&self, time: Option<u64>, lease: u64) -> Cmd {
-        self.command("EVALSHA", &HASH, time, lease)
+        self.command("EVALSHA", &self.script().hash, time, lease)
     }
 
     /// The command that brings the script along.
     pub(crate) fn eval(&self, time: Option<u64>, lease: u64) -> Cmd {
-        self.command("EVAL", SCRIPT, time, lease)
+        self.command("EVAL", self.script().text, time, lease)
     }
 
-    fn command(&self, name: &str, script: &str, time: Option<u64>, lease: u64) -> Cmd {
-        let mut command = redis::cmd(name);
-        command.arg(script).arg(self.keys.len());
-        for key in &self.keys {
-            command.arg(*key);
+    fn script(&self) -> &'static Script {
+        match self {
+            Self::Buckets(_) => &BUCKETS,
+            Self::Books(_) => &BOOKS,
         }
-        match time {
-            Some(time) => command.arg(time),
-            None => command.arg(""),
-        };
-        let doubles = self.rows.iter().flatten().flat_map(|number| double(*number).to_le_bytes());
-        let doubles: Vec<u8> = doubles.collect();
-        command.arg(lease).arg(&self.kinds[..]).arg(doubles).arg(&self.bytes[..]);
-        for lease in &self.leases {
-            command.arg(format!("{lease:016x}"));
+    }
+
+    fn command(&self, name: &str, script: &str, now: Option<u64>, lease: u64) -> Cmd {
+        let mut command = redis::cmd(name);
+        command.arg(script);
+        match self {
+            Self::Books(books) => books.write(&mut command, now, lease),
+            Self::Buckets(request) => {
+                command.arg(request.lines.len());
+                for line in &request.lines {
+                    command.arg(&*line.account);
+                }
+                time(&mut command, now);
+                for number in request.lines.iter().flat_map(|line| line.row) {
+                    command.arg(number);
+                }
+            }
         }
         command
     }
 }
 
-fn count(number: usize) -> u8 {
-    // Batches are cut to what a byte counts.
-    u8::try_from(number).unwrap_or(u8::MAX)
-}
-
-/// The number as Lua counts.
-#[expect(clippy::cast_precision_loss, reason = "at most 2^53, which a double holds exactly")]
-fn double(number: i64) -> f64 {
-    number as f64
-}
-
-static HASH: LazyLock<String> = LazyLock::new(|| {
-    let mut hash = String::with_capacity(40);
-    for byte in Sha1::digest(SCRIPT) {
-        // Writing to a string never fails.
-        let _ = write!(hash, "{byte:02x}");
+/// Adds the time, which is Redis' own where a test brings none.
+pub(crate) fn time(command: &mut Cmd, time: Option<u64>) -> &mut Cmd {
+    match time {
+        Some(time) => command.arg(time),
+        None => command.arg(""),
     }
-    hash
-});
+}
+
+/// A script, and what Redis calls it.
+struct Script {
+    text: &'static str,
+    hash: String,
+}
+
+impl Script {
+    fn new(text: &'static str) -> Self {
+        let mut hash = String::with_capacity(40);
+        for byte in Sha1::digest(text) {
+            // Writing to a string never fails.
+            let _ = write!(hash, "{byte:02x}");
+        }
+        Self { text, hash }
+    }
+}
+
+static BUCKETS: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("script/buckets.lua")));
 
 /// One script in four chapters; the first says what is asked and answered.
-const SCRIPT: &str = concat!(
-    include_str!("script/read.lua"),
-    include_str!("script/accounts.lua"),
-    include_str!("script/decide.lua"),
-    include_str!("script/write.lua"),
-);
+static BOOKS: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(concat!(
+        include_str!("script/read.lua"),
+        include_str!("script/accounts.lua"),
+        include_str!("script/decide.lua"),
+        include_str!("script/write.lua"),
+    ))
+});

@@ -47,6 +47,7 @@
 
 mod address;
 mod bill;
+mod books;
 mod builder;
 mod call;
 mod counts;

@@ -1,0 +1,105 @@
+//! A batch of requests, as the books want it.
+
+use std::collections::HashMap;
+
+use redis::Cmd;
+
+use crate::{
+    names::Kind,
+    request::{Request, Row, Verb},
+};
+
+/// A batch of requests: what the head of the script says of its keys and arguments.
+pub(crate) struct Books<'r> {
+    keys: Vec<&'r str>,
+    places: HashMap<&'r str, u8>,
+    kinds: Vec<u8>,
+    rows: Vec<Row>,
+    bytes: Vec<u8>,
+    leases: Vec<u64>,
+}
+
+impl<'r> Books<'r> {
+    /// The batch of these requests, which have few enough lines that a byte counts them, their marks and their rows.
+    pub(crate) fn of(requests: impl Iterator<Item = &'r Request>) -> Self {
+        let mut books = Self {
+            keys: Vec::new(),
+            places: HashMap::new(),
+            kinds: Vec::new(),
+            rows: Vec::new(),
+            bytes: Vec::new(),
+            leases: Vec::new(),
+        };
+        requests.for_each(|request| books.add(request));
+        books
+    }
+
+    fn add(&mut self, request: &'r Request) {
+        let (letter, lease) = match request.verb {
+            // Only slots are held under a lease's name.
+            Verb::Take { lease } => (b't', request.holds_slots().then_some(lease)),
+            Verb::Look => (b'l', None),
+            Verb::Settle { lease, .. } => (b's', Some(lease)),
+            Verb::Renew { lease } => (b'r', Some(lease)),
+        };
+        let lease = lease.map_or(0, |lease| {
+            self.leases.push(lease);
+            count(self.leases.len())
+        });
+        self.bytes.extend([letter, count(request.lines.len()), lease]);
+        if let Verb::Settle { taken_at, give_or_take, mark, .. } = &request.verb {
+            let row = self.row([*taken_at, *give_or_take, 0, 0]);
+            let mark = mark.as_deref().map_or(0, |mark| self.key(mark, Kind::Mark));
+            self.bytes.extend([row, mark]);
+        }
+        for line in &request.lines {
+            let (key, row) = (self.key(&line.account, line.kind), self.row(line.row));
+            self.bytes.extend([key, row]);
+        }
+    }
+
+    /// The number of a key in this call.
+    fn key(&mut self, name: &'r str, kind: Kind) -> u8 {
+        *self.places.entry(name).or_insert_with(|| {
+            self.keys.push(name);
+            self.kinds.push(kind.letter());
+            count(self.keys.len())
+        })
+    }
+
+    /// The number of a row in this call: mostly that of the line before.
+    fn row(&mut self, row: Row) -> u8 {
+        match self.rows.iter().rposition(|known| *known == row) {
+            Some(place) => count(place + 1),
+            None => {
+                self.rows.push(row);
+                count(self.rows.len())
+            }
+        }
+    }
+
+    /// Adds keys and arguments to a command.
+    pub(crate) fn write(&self, command: &mut Cmd, time: Option<u64>, lease: u64) {
+        command.arg(self.keys.len());
+        for key in &self.keys {
+            command.arg(*key);
+        }
+        let doubles = self.rows.iter().flatten().flat_map(|number| double(*number).to_le_bytes());
+        let doubles: Vec<u8> = doubles.collect();
+        super::call::time(command, time).arg(lease).arg(&self.kinds[..]).arg(doubles).arg(&self.bytes[..]);
+        for lease in &self.leases {
+            command.arg(format!("{lease:016x}"));
+        }
+    }
+}
+
+fn count(number: usize) -> u8 {
+    // Batches are cut to what a byte counts.
+    u8::try_from(number).unwrap_or(u8::MAX)
+}
+
+/// The number as Lua counts.
+#[expect(clippy::cast_precision_loss, reason = "at most 2^53, which a double holds exactly")]
+fn double(number: i64) -> f64 {
+    number as f64
+}
