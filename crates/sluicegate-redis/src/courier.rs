@@ -54,8 +54,8 @@ pub(crate) struct Courier {
     failures: u32,
     lanes: HashMap<u16, Lane>,
     flights: FuturesUnordered<BoxFuture<'static, Landed>>,
-    /// Who waits, in the order in which their time is up.
-    waiting: VecDeque<(Instant, Asker)>,
+    /// Who waits, in the order in which their time is up; and whether what they ask goes on without them.
+    waiting: VecDeque<(Instant, Asker, bool)>,
     /// Settlements that could not be carried, until they are tried again.
     later: VecDeque<(Instant, Job)>,
     heartbeat: Instant,
@@ -137,14 +137,14 @@ impl Courier {
     }
 
     fn accept(&mut self, job: Job) {
+        if !job.patient && job.sent.is_none() && job.asker.waits() {
+            let until = Instant::now() + self.settings.timeout;
+            self.waiting.push_back((until, job.asker.clone(), job.request.is_durable()));
+            self.wake_at(until);
+        }
         if let Line::Broken { error, .. } = &self.line {
             let error = explained(error, &self.settings.address);
             return self.not_carried(job, error);
-        }
-        if !job.request.is_durable() && !job.patient && job.asker.waits() {
-            let until = Instant::now() + self.settings.timeout;
-            self.waiting.push_back((until, job.asker.clone()));
-            self.wake_at(until);
         }
         self.lanes.entry(job.request.slot).or_default().queue.push_back(job);
     }
@@ -293,12 +293,15 @@ impl Courier {
     /// Does what is due, and sets the alarm for what comes next.
     fn keep_time(&mut self) {
         let now = Instant::now();
-        while self.waiting.front().is_some_and(|(until, asker)| *until <= now || !asker.waits()) {
-            if let Some((_, asker)) = self.waiting.pop_front() {
-                asker.answer(Err(StoreError::new(format!(
-                    "Redis at {} did not answer within {:?}",
-                    self.settings.address, self.settings.timeout
-                ))));
+        while self.waiting.front().is_some_and(|(until, asker, _)| *until <= now || !asker.waits()) {
+            if let Some((_, asker, goes_on)) = self.waiting.pop_front() {
+                asker.answer(match goes_on {
+                    true => Ok(Answer::carried()),
+                    false => Err(StoreError::new(format!(
+                        "Redis at {} did not answer within {:?}",
+                        self.settings.address, self.settings.timeout
+                    ))),
+                });
             }
         }
         if matches!(&self.line, Line::Broken { again, .. } if *again <= now) {
@@ -318,7 +321,7 @@ impl Courier {
             (Line::Broken { again, .. }, _) | (Line::Open(_), Some((again, _))) => Some(*again),
             _ => None,
         };
-        let until = self.waiting.front().map(|(until, _)| *until);
+        let until = self.waiting.front().map(|(until, ..)| *until);
         let next = [again, until].into_iter().flatten().fold(self.heartbeat, Instant::min);
         self.alarm.as_mut().reset(next);
     }

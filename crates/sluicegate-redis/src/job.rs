@@ -87,6 +87,11 @@ impl Answer {
         Self { reply, release: release.map(|release| (jobs.clone(), release)) }
     }
 
+    /// The answer to a settlement that goes on without whoever asked for it.
+    pub(crate) fn carried() -> Self {
+        Self { reply: Reply::Carried, release: None }
+    }
+
     /// The slots that it took are the caller's from now on.
     pub(crate) fn claim(mut self) {
         self.release = None;

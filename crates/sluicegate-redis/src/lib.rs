@@ -43,7 +43,7 @@
 //!
 //! A take is an error after its timeout (10 ms); it may have been done, and counts as done, except for its slots, which
 //! are given back. Settlements and releases are carried until they arrive, each once: for 45 s after the first
-//! try, and as long as it takes where none was possible.
+//! try, and as long as it takes where none was possible. Nobody waits for them for longer than the timeout.
 
 mod address;
 mod bill;

@@ -18,6 +18,8 @@ use crate::{
 pub(crate) enum Reply {
     /// It was done, or denied, at this time (in microseconds since 1970); and how the accounts stood before.
     Done { now: u64, admitted: bool, numbers: SmallVec<[u64; 8]> },
+    /// It will be done: a settlement that waits for a connection.
+    Carried,
     /// The keys hold something else.
     Foreign(String),
 }

@@ -144,6 +144,7 @@ impl RedisStore {
         let (now, admitted, numbers) = match &answer.reply {
             Reply::Done { now, admitted, numbers } => (timestamp(*now), *admitted, numbers),
             Reply::Foreign(what) => return Err(self.foreign(what)),
+            Reply::Carried => return Err(self.foreign("a take was answered as a settlement is")),
         };
         match accounts(lines.iter().map(|line| bill.line(*line)), numbers) {
             Some(accounts) => Ok(Said { lines, now, admitted, accounts, answer }),

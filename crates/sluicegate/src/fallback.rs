@@ -62,7 +62,7 @@ use crate::{
 /// What memory took is forgotten when the store answers again, and was empty when it went down: each such edge lets
 /// through one more burst at most. A store that fails now and then, too seldom to be taken for down, admits beside the
 /// memory: together at most twice the quota. A call that fails may have been charged, and is charged in memory too. A
-/// settlement that comes while the store is down, or whose memory has forgotten it, is lost.
+/// settlement of what memory took and has forgotten since is lost; that of what the store took goes to the store.
 #[derive(Debug)]
 pub struct Fallback<S, C = SystemClock> {
     store: S,
@@ -180,21 +180,16 @@ impl<S: Store, C: Clock + Clone> Store for Fallback<S, C> {
         }
     }
 
-    /// # Errors
-    ///
-    /// When the store behind it does not answer, or is down and not asked: what it was to settle keeps its estimates.
+    /// Settles where the charges were taken, in an outage, too: no decision waits for it, and a store may carry it
+    /// later. That it is accepted says nothing of whether the store answers.
     async fn settle(&self, charges: &[Charge], lease: Lease, actual: &[Cost]) -> Result<(), StoreError> {
         if lease.local {
             self.stand_in.settle(charges, lease, actual);
             return Ok(());
         }
-        if !self.is_up() {
-            return Err(self.breaker.error());
-        }
         let settled = self.store.settle(charges, lease, actual).await;
-        match &settled {
-            Ok(()) => self.breaker.succeeded(),
-            Err(error) => self.failed(error),
+        if let Err(error) = &settled {
+            self.failed(error);
         }
         settled
     }

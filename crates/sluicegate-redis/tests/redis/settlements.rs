@@ -5,7 +5,7 @@ use std::time::Duration;
 use sluicegate::{Cost, Decision, Store};
 use sluicegate_test_servers::RedisServer;
 
-use super::subject::{Running, hourly};
+use super::subject::{Running, hourly, patient};
 
 #[test]
 fn a_settlement_waits_for_redis_to_come_back() {
@@ -42,6 +42,23 @@ fn nobody_needs_to_wait_for_a_settlement() {
         let peek = store.take(&[charges[0].clone().cost(0)]).await.ok().and_then(Decision::allowed);
         peek.is_some_and(|taken| taken.balances[0].remaining == 70)
     });
+}
+
+#[test]
+fn a_settlement_keeps_nobody_waiting() {
+    let server = RedisServer::builder().aof().start();
+    let store = Running::open(patient(&server.url()).timeout(Duration::from_millis(20)));
+    store.until("the store has connected", async |store| store.check().await.is_ok());
+    let charges = [hourly("tokens", 100).cost(80)];
+    let taken = store.admit(&charges);
+    server.pause();
+    store.settle(&charges, taken.lease, &[30]).expect("it is on its way");
+    server.resume();
+    store.until("it is settled", async |store| {
+        let peek = store.take(&[charges[0].clone().cost(0)]).await.ok().and_then(Decision::allowed);
+        peek.is_some_and(|taken| taken.balances[0].remaining == 70)
+    });
+    assert_eq!(store.store.counts().lost_settlements, 0);
 }
 
 #[test]
