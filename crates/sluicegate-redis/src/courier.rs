@@ -21,11 +21,11 @@ use crate::{
     counts::Counters,
     error::{ends_connection, explained},
     job::{Answer, Asker, Job},
+    lane::Lane,
     leases::Leases,
     link::{Link, Servers},
     micros::micros,
     reply::Replies,
-    request::{Request, Verb},
 };
 
 /// What the courier needs to know.
@@ -69,13 +69,6 @@ enum Line {
     Broken { error: RedisError, again: Instant },
 }
 
-/// What goes to one slot.
-#[derive(Default)]
-struct Lane {
-    queue: VecDeque<Job>,
-    in_flight: usize,
-}
-
 /// A batch that has come back.
 struct Landed {
     slot: u16,
@@ -115,7 +108,17 @@ impl Courier {
         loop {
             tokio::select! {
                 biased;
-                Some(landed) = self.flights.next(), if !self.flights.is_empty() => self.land(landed),
+                Some(landed) = self.flights.next(), if !self.flights.is_empty() => {
+                    let (slot, several) = (landed.slot, landed.jobs.len() > 1);
+                    self.land(landed);
+                    if several && self.lanes.get(&slot).is_some_and(Lane::waits_for_more) {
+                        // Who was answered may ask again at once: they make one batch, not a single and the rest.
+                        tokio::task::yield_now().await;
+                        while let Ok(job) = self.jobs.try_recv() {
+                            self.accept(job);
+                        }
+                    }
+                }
                 job = self.jobs.recv(), if until.is_none() => match job {
                     Some(job) => {
                         self.accept(job);
@@ -129,6 +132,7 @@ impl Courier {
                 () = &mut self.alarm => self.keep_time(),
             }
             self.send();
+            self.lanes.retain(|_, lane| !lane.is_idle());
             let idle = self.lanes.is_empty() && self.later.is_empty();
             if until.is_some_and(|until| idle || Instant::now() >= until) {
                 return;
@@ -146,30 +150,15 @@ impl Courier {
             let error = explained(error, &self.settings.address);
             return self.not_carried(job, error);
         }
-        self.lanes.entry(job.request.slot).or_default().queue.push_back(job);
+        self.lanes.entry(job.request.slot).or_default().push(job);
     }
 
     /// Sends whatever may go.
     fn send(&mut self) {
         let Line::Open(link) = &self.line else { return };
         for (slot, lane) in &mut self.lanes {
-            while lane.in_flight < FLIGHTS && !lane.queue.is_empty() {
+            while let Some(mut jobs) = lane.next_batch() {
                 let now = Instant::now();
-                let mut jobs = Vec::with_capacity(lane.queue.len().min(Call::LINES));
-                let mut lines = 0;
-                while let Some(job) = lane.queue.front() {
-                    // At least one, however large it is.
-                    lines += job.request.lines.len();
-                    if !jobs.is_empty() && lines > Call::LINES {
-                        break;
-                    }
-                    jobs.extend(lane.queue.pop_front());
-                }
-                // Nobody wants it any more, and nothing has been done yet.
-                jobs.retain(|job| job.request.is_durable() || is_renewal(&job.request) || job.asker.waits());
-                if jobs.is_empty() {
-                    continue;
-                }
                 for job in &mut jobs {
                     job.sent.get_or_insert(now);
                 }
@@ -177,7 +166,6 @@ impl Courier {
                 let lease = u64::try_from(self.settings.lease.as_micros()).unwrap_or(u64::MAX);
                 let (mut link, slot) = (link.clone(), *slot);
                 self.counters.round_trips.fetch_add(1, Ordering::Relaxed);
-                lane.in_flight += 1;
                 self.flights.push(
                     async move {
                         let call = Call::of(jobs.iter().map(|job| &job.request));
@@ -197,10 +185,7 @@ impl Courier {
 
     fn land(&mut self, Landed { slot, jobs, result }: Landed) {
         if let Some(lane) = self.lanes.get_mut(&slot) {
-            lane.in_flight -= 1;
-            if lane.in_flight == 0 && lane.queue.is_empty() {
-                self.lanes.remove(&slot);
-            }
+            lane.landed();
         }
         match result {
             Ok(value) => self.deliver(jobs, value),
@@ -281,10 +266,8 @@ impl Courier {
         let again = Instant::now() + jittered(pause);
         self.line = Line::Broken { error: error.clone(), again };
         self.wake_at(again);
-        let queues = self.lanes.values_mut().map(|lane| std::mem::take(&mut lane.queue));
-        let queued: Vec<Job> = queues.flatten().collect();
         // What is still on its way comes back by itself.
-        self.lanes.retain(|_, lane| lane.in_flight > 0);
+        let queued: Vec<Job> = self.lanes.values_mut().flat_map(Lane::recall).collect();
         for job in queued {
             self.not_carried(job, explained(error, &self.settings.address));
         }
@@ -339,7 +322,7 @@ impl Courier {
         }
         let lanes = &mut self.lanes;
         self.leases.renew(older_than, |renewal| {
-            lanes.entry(renewal.slot).or_default().queue.push_back(Job::unattended(renewal));
+            lanes.entry(renewal.slot).or_default().push(Job::unattended(renewal));
         });
     }
 }
@@ -356,10 +339,6 @@ fn is_unknown_script(error: &RedisError) -> bool {
     error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
 }
 
-fn is_renewal(request: &Request) -> bool {
-    matches!(request.verb, Verb::Renew { .. })
-}
-
 /// From half of it to all of it, so that many instances do not come back as one.
 fn jittered(pause: Duration) -> Duration {
     // Without random numbers there is no jitter, and nothing worse.
@@ -367,8 +346,6 @@ fn jittered(pause: Duration) -> Duration {
     pause / 2 + pause.mul_f64(f64::from(random) / f64::from(u32::MAX) / 2.0)
 }
 
-/// Batches on their way to one slot.
-const FLIGHTS: usize = 2;
 /// Looks for leases to renew, in the life of one.
 const BEATS: u32 = 12;
 /// Before the first try to connect again, or to settle again.

@@ -54,6 +54,7 @@ mod counts;
 mod courier;
 mod error;
 mod job;
+mod lane;
 mod leases;
 mod link;
 mod micros;

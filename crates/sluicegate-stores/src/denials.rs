@@ -24,7 +24,8 @@ impl<S: Store> Denials<S> {
         match url.kind() == StoreKind::Memcached || url.scheme().ends_with("+cluster") {
             // What it takes in several places it may give back: others are denied in between what is there again soon.
             true => Self::Remembered(cache.cap(GIVEN_BACK_BY).build()),
-            false => Self::Remembered(cache.build()),
+            // They hold for as long as their wait, unless somebody empties the store, or deletes the account.
+            false => Self::Remembered(cache.cap(FLUSHED_BY).build()),
         }
     }
 
@@ -70,3 +71,5 @@ impl<S: Store> Store for Denials<S> {
 
 /// Far longer than giving back takes, and far shorter than most waits.
 const GIVEN_BACK_BY: Duration = Duration::from_millis(250);
+/// How long callers stay denied by what was in a store that was emptied; an attacked key costs one call in this time.
+const FLUSHED_BY: Duration = Duration::from_secs(5);

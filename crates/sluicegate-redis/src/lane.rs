@@ -1,0 +1,77 @@
+//! What goes to one slot.
+
+use std::collections::VecDeque;
+
+use crate::{
+    call::Call,
+    job::Job,
+    request::{Request, Verb},
+};
+
+/// What goes to one slot of a cluster, or to a server that is none: batches, one after the other.
+#[derive(Default)]
+pub(crate) struct Lane {
+    queue: VecDeque<Job>,
+    in_flight: usize,
+}
+
+impl Lane {
+    pub(crate) fn push(&mut self, job: Job) {
+        self.queue.push_back(job);
+    }
+
+    /// The next batch, if one may go: at once where nothing is on its way; while a batch is, only what is worth a call of
+    /// its own, so that Redis works on one while this side works on the other.
+    pub(crate) fn next_batch(&mut self) -> Option<Vec<Job>> {
+        // Nobody wants it any more, and nothing has been done yet.
+        self.queue.retain(|job| job.request.is_durable() || is_renewal(&job.request) || job.asker.waits());
+        let waiting = self.queue.len();
+        let jobs = match self.in_flight {
+            0 if waiting >= 2 * WORTH_A_CALL => waiting / 2,
+            0 => waiting,
+            1 if waiting >= WORTH_A_CALL => waiting,
+            _ => 0,
+        };
+        let (mut batch, mut lines) = (Vec::with_capacity(jobs.min(Call::LINES)), 0);
+        while let Some(job) = self.queue.front().filter(|_| batch.len() < jobs) {
+            lines += job.request.lines.len();
+            // At least one, however large it is.
+            if !batch.is_empty() && lines > Call::LINES {
+                break;
+            }
+            batch.extend(self.queue.pop_front());
+        }
+        if batch.is_empty() {
+            return None;
+        }
+        self.in_flight += 1;
+        Some(batch)
+    }
+
+    /// Whether what waits is little for a batch.
+    pub(crate) fn waits_for_more(&self) -> bool {
+        self.queue.len() < WORTH_A_CALL
+    }
+
+    /// A batch has come back.
+    pub(crate) fn landed(&mut self) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+    }
+
+    /// Whether nothing waits and nothing is on its way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.in_flight == 0 && self.queue.is_empty()
+    }
+
+    /// Takes back what was not sent.
+    pub(crate) fn recall(&mut self) -> VecDeque<Job> {
+        std::mem::take(&mut self.queue)
+    }
+}
+
+fn is_renewal(request: &Request) -> bool {
+    matches!(request.verb, Verb::Renew { .. })
+}
+
+/// Requests for which a second call at the same time costs less than it saves.
+const WORTH_A_CALL: usize = 16;
