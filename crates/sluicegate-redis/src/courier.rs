@@ -168,7 +168,7 @@ impl Courier {
                 self.counters.round_trips.fetch_add(1, Ordering::Relaxed);
                 self.flights.push(
                     async move {
-                        let call = Call::of(jobs.iter().map(|job| &job.request));
+                        let call = Call::of(jobs.iter().map(|job| &*job.request));
                         let mut result = link.call(&call.evalsha(time, lease)).await;
                         // A server that was restarted, flushed or promoted has not seen the script; nothing was done.
                         if result.as_ref().is_err_and(is_unknown_script) {

@@ -12,7 +12,8 @@ use crate::{reply::Reply, request::Request};
 
 /// A request on its way.
 pub(crate) struct Job {
-    pub(crate) request: Request,
+    /// Boxed, because it is large and moves often.
+    pub(crate) request: Box<Request>,
     pub(crate) asker: Asker,
     /// When it was first sent: from then on it may have been done.
     pub(crate) sent: Option<Instant>,
@@ -32,7 +33,7 @@ type Answers = oneshot::Sender<Result<Answer, StoreError>>;
 /// An answer. Until somebody claims it, dropping it gives back the slots that were taken.
 pub(crate) struct Answer {
     pub(crate) reply: Reply,
-    release: Option<(mpsc::WeakUnboundedSender<Job>, Request)>,
+    release: Option<Box<(mpsc::WeakUnboundedSender<Job>, Request)>>,
 }
 
 impl Job {
@@ -51,7 +52,7 @@ impl Job {
 
     /// A request whose answer nobody waits for.
     pub(crate) fn unattended(request: Request) -> Self {
-        Self { request, asker: Asker::default(), sent: None, patient: false }
+        Self { request: Box::new(request), asker: Asker::default(), sent: None, patient: false }
     }
 }
 
@@ -84,7 +85,7 @@ impl Answer {
     pub(crate) fn new(reply: Reply, request: &Request, jobs: &mpsc::WeakUnboundedSender<Job>) -> Self {
         let admitted = matches!(reply, Reply::Done { admitted: true, .. });
         let release = if admitted { request.release() } else { None };
-        Self { reply, release: release.map(|release| (jobs.clone(), release)) }
+        Self { reply, release: release.map(|release| Box::new((jobs.clone(), release))) }
     }
 
     /// The answer to a settlement that goes on without whoever asked for it.
@@ -100,7 +101,7 @@ impl Answer {
 
 impl Drop for Answer {
     fn drop(&mut self) {
-        if let Some((jobs, release)) = self.release.take()
+        if let Some((jobs, release)) = self.release.take().map(|release| *release)
             && let Some(jobs) = jobs.upgrade()
         {
             // It fails only when the store is gone, and the lease ends by itself.
