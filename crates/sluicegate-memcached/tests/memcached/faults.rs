@@ -172,12 +172,16 @@ fn connections_that_break_lose_no_settlement_and_make_none_twice() {
     let proxy = FaultProxy::before(SocketAddr::from(([127, 0, 0, 1], server.port())));
     let store = open(builder(&format!("memcached://{}", proxy.address())).timeout(Duration::from_secs(2)));
     let sure = open(patient(&server.url()));
-    let failed = AtomicUsize::new(0);
+    let (settled, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
     thread::scope(|scope| {
         let settle_many = |caller: usize| {
-            let (store, sure, failed) = (&store, &sure, &failed);
+            let (store, sure, all, failed) = (&store, &sure, &settled, &failed);
             scope.spawn(move || {
-                for round in 0..100 {
+                // A fast machine is done before a connection breaks under a settlement: it goes on until one has.
+                for round in
+                    (0..5_000).take_while(|round| *round < 100 || failed.load(Ordering::Relaxed) == 0)
+                {
+                    all.fetch_add(1, Ordering::Relaxed);
                     let quota = daily(100, Algorithm::FixedWindow);
                     let charge = Charge::new(format!("{caller} {round}"), quota).cost(10);
                     let taken = admit(sure, &charge);
@@ -203,8 +207,8 @@ fn connections_that_break_lose_no_settlement_and_make_none_twice() {
             proxy.reset();
         }
     });
-    let failed = failed.into_inner();
-    assert!((1..=CALLERS * 50).contains(&failed), "{failed} of {} settlements failed", CALLERS * 100);
+    let (settled, failed) = (settled.into_inner(), failed.into_inner());
+    assert!((1..=settled / 2).contains(&failed), "{failed} of {settled} settlements failed");
 }
 
 #[test]
