@@ -48,13 +48,9 @@ impl<'c> Bill<'c> {
                     charge.quota
                 )));
             }
-            let same = |earlier: &&usize| {
-                let earlier = &charges[**earlier];
-                earlier.key == charge.key && earlier.quota.algorithm() == algorithm
-            };
-            let earlier = (0..index).collect::<SmallVec<[usize; 4]>>();
-            let place = match earlier.iter().find(same) {
-                Some(earlier) => bill.places[*earlier],
+            let same = |earlier: &Charge| earlier.key == charge.key && earlier.quota.algorithm() == algorithm;
+            let place = match charges[..index].iter().position(same) {
+                Some(earlier) => bill.places[earlier],
                 None => {
                     let (account, slot) = names.account(&charge.key, algorithm);
                     bill.lines.push(Draft { account: account.into(), slot, charges: SmallVec::new() });
@@ -140,13 +136,9 @@ impl<'c> Bill<'c> {
     /// The request that settles these lines, or `None` where there is nothing to settle. Charges beyond the end of
     /// `actual` keep their estimates, and slots are given back.
     pub(crate) fn settling(&self, lease: Lease, actual: &[Cost], lines: &[usize]) -> Option<Request> {
-        let mut request = Request {
-            verb: Verb::Renew { lease: lease.id },
-            slot: self.lines[lines[0]].slot,
-            lines: SmallVec::new(),
-        };
+        let mut settled: SmallVec<[Line; 4]> = SmallVec::new();
         let mut add = |line: &Draft, kind: Kind, row: Row| {
-            request.lines.push(Line { account: Arc::clone(&line.account), kind, row });
+            settled.push(Line { account: Arc::clone(&line.account), kind, row });
         };
         let mut counts = false;
         for line in lines {
@@ -181,13 +173,14 @@ impl<'c> Bill<'c> {
             }
         }
         // Giving back slots twice changes nothing, so it needs no mark.
-        let first = request.lines.first()?;
+        let first = settled.first()?;
         let mark = counts.then(|| Names::mark(&first.account, lease.id).into());
+        let slot = self.lines[lines[0]].slot;
         // What lives in several slots was charged at several times, of which a lease tells the last.
-        let give_or_take = if self.slots().len() > 1 { APART } else { 0 };
+        let give_or_take = if self.lines.iter().any(|line| line.slot != slot) { APART } else { 0 };
         let taken_at = number(micros(lease.taken_at));
-        request.verb = Verb::Settle { lease: lease.id, taken_at, give_or_take, mark };
-        Some(request)
+        let verb = Verb::Settle { lease: lease.id, taken_at, give_or_take, mark };
+        Some(Request { verb, slot, lines: settled })
     }
 
     /// That nothing was used after all.
@@ -207,7 +200,7 @@ impl<'c> Bill<'c> {
 
     fn costly(&self, draft: &Draft) -> impl Iterator<Item = &'c Charge> {
         let charges = draft.charges.iter().map(|index| &self.charges[*index]);
-        charges.filter(|charge| !charge.cost.is_zero()).collect::<SmallVec<[_; 4]>>().into_iter()
+        charges.filter(|charge| !charge.cost.is_zero())
     }
 }
 

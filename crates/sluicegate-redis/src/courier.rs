@@ -114,17 +114,13 @@ impl Courier {
                     if several && self.lanes.get(&slot).is_some_and(Lane::waits_for_more) {
                         // Who was answered may ask again at once: they make one batch, not a single and the rest.
                         tokio::task::yield_now().await;
-                        while let Ok(job) = self.jobs.try_recv() {
-                            self.accept(job);
-                        }
+                        self.accept_all();
                     }
                 }
                 job = self.jobs.recv(), if until.is_none() => match job {
                     Some(job) => {
                         self.accept(job);
-                        while let Ok(job) = self.jobs.try_recv() {
-                            self.accept(job);
-                        }
+                        self.accept_all();
                     }
                     None => until = Some(Instant::now() + FAREWELL),
                 },
@@ -137,6 +133,13 @@ impl Courier {
             if until.is_some_and(|until| idle || Instant::now() >= until) {
                 return;
             }
+        }
+    }
+
+    /// Accepts all that has been asked by now.
+    fn accept_all(&mut self) {
+        while let Ok(job) = self.jobs.try_recv() {
+            self.accept(job);
         }
     }
 

@@ -178,7 +178,7 @@ impl RedisStore {
     async fn ask(&self, (job, answer): (Job, Awaited)) -> Result<Answer, StoreError> {
         // Where the task has ended, the answer's sender is dropped with the job.
         drop(self.jobs.send(job));
-        answer.await.unwrap_or_else(|_| Err(StoreError::new("the runtime of the store was shut down")))
+        hear(answer).await
     }
 
     fn send(&self, request: Option<Request>) {
@@ -249,8 +249,7 @@ impl Store for RedisStore {
             })
             .collect();
         for answer in answers {
-            let gone = || Err(StoreError::new("the runtime of the store was shut down"));
-            if let Reply::Foreign(what) = &answer.await.unwrap_or_else(|_| gone())?.reply {
+            if let Reply::Foreign(what) = &hear(answer).await?.reply {
                 return Err(self.foreign(what));
             }
         }
@@ -272,6 +271,10 @@ impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisStore").field("address", &self.address).finish_non_exhaustive()
     }
+}
+
+async fn hear(answer: Awaited) -> Result<Answer, StoreError> {
+    answer.await.unwrap_or_else(|_| Err(StoreError::new("the runtime of the store was shut down")))
 }
 
 fn holds_slots(charge: &Charge) -> bool {
