@@ -40,11 +40,10 @@ impl Names {
         readable.unwrap_or_else(hashed).into()
     }
 
-    /// A number that is the same for all keys whose second part is (`rpm|alice` and `tpm|alice`), or that have no parts
-    /// and are the same: they are kept on the same server, so that a request asks only one.
+    /// A number that is the same for all keys of one [caller](Key::caller): they are kept on the same server, so that a
+    /// request asks only one.
     pub(crate) fn neighbourhood(&self, key: &Key) -> u128 {
-        let key = key.as_str();
-        self.hash(b'.', key.split('|').nth(1).unwrap_or(key))
+        self.hash(b'.', key.caller())
     }
 
     fn hash(&self, kind: u8, text: &str) -> u128 {

@@ -8,8 +8,8 @@ use sluicegate::{Algorithm, Key};
 
 /// Gives accounts their names: `PREFIX:1:{TAG}:FINGERPRINT:KIND`.
 ///
-/// The 1 is the version of what is kept there. The tag is the same for all keys whose second part is (`rpm|alice` and
-/// `tpm|alice`): in a cluster they live together, and are taken in one step. The fingerprint is 128 bits of a SHA-256 of
+/// The 1 is the version of what is kept there. The tag is the same for all keys of one [caller](Key::caller): in
+/// a cluster they live together, and are taken in one step. The fingerprint is 128 bits of a SHA-256 of
 /// the secret and the key, so that no name tells whose account it is; who knows the secret, or where there is none, can
 /// try every name of a small set, such as addresses.
 #[derive(Clone)]
@@ -53,8 +53,7 @@ impl Names {
 
     /// The name of a key's account, and the cluster's slot where it lives.
     pub(crate) fn account(&self, key: &Key, algorithm: Algorithm) -> (String, u16) {
-        let tag = tag(key.as_str());
-        let mut name = self.begin(tag);
+        let mut name = self.begin(key.caller());
         let end = name.find('}').unwrap_or(name.len());
         let slot = self.slot(&name[..end]);
         name.push(':');
@@ -129,14 +128,6 @@ impl From<Algorithm> for Kind {
             Algorithm::SlidingLog => Self::SlidingLog,
             Algorithm::Concurrent => Self::Concurrent,
         }
-    }
-}
-
-/// What keeps accounts together: the second part of a key, or all of one that has no parts.
-fn tag(key: &str) -> &str {
-    match key.split_once('|') {
-        Some((_, rest)) => rest.split_once('|').map_or(rest, |(tag, _)| tag),
-        None => key,
     }
 }
 

@@ -8,7 +8,7 @@ use sluicegate_policy::{StoreKind, StoreSettings};
 /// A store whose denials are remembered, or asked for each time.
 #[derive(Debug)]
 pub(crate) enum Denials<S> {
-    /// They are remembered for as long as they hold.
+    /// They are remembered for as long as they hold, and not for long.
     Remembered(DenyCache<S>),
     /// The store is asked each time.
     Asked(S),
@@ -19,14 +19,14 @@ impl<S: Store> Denials<S> {
         if !settings.remember_denials {
             return Self::Asked(store);
         }
-        let cache = DenyCache::builder(store);
         let url = &settings.url;
-        match url.kind() == StoreKind::Memcached || url.scheme().ends_with("+cluster") {
+        let cap = match url.kind() == StoreKind::Memcached || url.scheme().ends_with("+cluster") {
             // What it takes in several places it may give back: others are denied in between what is there again soon.
-            true => Self::Remembered(cache.cap(GIVEN_BACK_BY).build()),
+            true => GIVEN_BACK_BY,
             // They hold for as long as their wait, unless somebody empties the store, or deletes the account.
-            false => Self::Remembered(cache.cap(FLUSHED_BY).build()),
-        }
+            false => FLUSHED_BY,
+        };
+        Self::Remembered(DenyCache::builder(store).cap(cap).build())
     }
 
     /// The store behind it.

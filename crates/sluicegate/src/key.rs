@@ -76,6 +76,14 @@ impl Key {
         }
     }
 
+    /// What the keys of one caller have in common: the second part, behind the limit's name (`alice` of `rpm|alice` and
+    /// `tpm|alice|eu`), or all of a key that has no parts. Stores that spread accounts keep those of one caller together.
+    #[must_use]
+    pub fn caller(&self) -> &str {
+        let key = self.as_str();
+        key.split('|').nth(1).unwrap_or(key)
+    }
+
     /// The key's bytes, for hashing.
     #[inline]
     #[must_use]

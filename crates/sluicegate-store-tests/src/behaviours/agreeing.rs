@@ -1,28 +1,16 @@
 //! The same is decided as in memory.
 
-use proptest::{
-    prelude::*,
-    test_runner::{Config, TestRunner},
-};
 use sluicegate::{
     Balance, Charge, Clock, Cost, Decision, Lease, ManualClock, MemoryStore, Store, Taken, Wait,
 };
 
-use super::recording::{Step, step};
+use super::recording::{Step, play_recordings};
 use crate::{Caller, Subject};
 
 /// Any sequence of requests, settlements, releases and waits is answered as a store in memory answers it, to the unit
 /// and to the step of the store's clock. For stores whose clock tests move.
 pub fn whatever_is_asked_is_answered_as_in_memory<S: Subject>(fresh: impl Fn() -> S) {
-    let config = Config::default();
-    let cases = S::RECORDINGS.saturating_mul(config.cases).div_ceil(256);
-    let config = Config { cases, failure_persistence: None, ..config };
-    TestRunner::new(config)
-        .run(&prop::collection::vec(step::<S>(), 1..40), |steps| {
-            Pair::of(&fresh()).play(&steps);
-            Ok(())
-        })
-        .unwrap_or_else(|failure| panic!("{failure}"));
+    play_recordings::<S>(|steps| Pair::of(&fresh()).play(steps));
 }
 
 /// A store and one in memory, of which the same is asked at the same time.

@@ -17,12 +17,17 @@ use crate::{
 
 /// Any sequence of requests, settlements, releases and waits is answered as the exact books say.
 pub fn whatever_is_asked_is_answered_as_exact_books_say<S: Subject>(fresh: impl Fn() -> S) {
+    play_recordings::<S>(|steps| Recording::of(&fresh()).play(steps));
+}
+
+/// Plays as many random recordings as the subject has time for.
+pub(super) fn play_recordings<S: Subject>(play: impl Fn(&[Step])) {
     let config = Config::default();
     let cases = S::RECORDINGS.saturating_mul(config.cases).div_ceil(256);
     let config = Config { cases, failure_persistence: None, ..config };
     TestRunner::new(config)
         .run(&prop::collection::vec(step::<S>(), 1..40), |steps| {
-            Recording::of(&fresh()).play(&steps);
+            play(&steps);
             Ok(())
         })
         .unwrap_or_else(|failure| panic!("{failure}"));
@@ -58,7 +63,7 @@ impl fmt::Debug for Step {
     }
 }
 
-pub(super) fn step<S: Subject>() -> impl Strategy<Value = Step> {
+fn step<S: Subject>() -> impl Strategy<Value = Step> {
     let wait = prop_oneof![
         (0..2_000_u64).prop_map(Duration::from_nanos),
         (0..150_u64).prop_map(Duration::from_millis),
