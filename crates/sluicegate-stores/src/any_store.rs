@@ -1,6 +1,8 @@
 //! The store that a policy names.
 
-use sluicegate::{Charge, Cost, Decision, Lease, MemoryStore, Store, StoreError, Taken, Transition};
+use sluicegate::{
+    Charge, Clock, Cost, Decision, Lease, MemoryStore, Store, StoreError, SystemClock, Taken, Transition,
+};
 use sluicegate_memcached::{MemcachedStore, MemcachedStoreBuilder};
 use sluicegate_policy::{Hidden, StoreKeys, StoreKind, StoreSettings};
 use sluicegate_redis::{RedisStore, RedisStoreBuilder};
@@ -11,10 +13,12 @@ use crate::{Figures, Remote};
 ///
 /// Its futures can be awaited on any runtime or none. A remote store has one thread, `sluicegate-store`, that speaks with
 /// the server; dropping the store ends it, when what was left to be given back has arrived, or after a second.
+///
+/// Only memory follows the clock `C`. A store elsewhere tells its own time, and what goes around it the system's.
 #[derive(Debug)]
-pub enum AnyStore {
+pub enum AnyStore<C = SystemClock> {
     /// This process's memory.
-    Memory(MemoryStore),
+    Memory(MemoryStore<C>),
     /// Redis or Valkey.
     Redis(Box<Remote<RedisStore>>),
     /// Memcached.
@@ -32,19 +36,7 @@ impl AnyStore {
         settings: &StoreSettings,
         watch: impl Fn(&Transition) + Send + Sync + 'static,
     ) -> Result<Self, StoreError> {
-        match settings.url.kind() {
-            StoreKind::Memory => Ok(Self::Memory(MemoryStore::builder().max_keys(settings.max_keys).build())),
-            StoreKind::Redis => {
-                let builder = redis(settings)?;
-                let remote = Remote::open(settings, watch, |runtime| builder.open(runtime))?;
-                Ok(Self::Redis(Box::new(remote)))
-            }
-            StoreKind::Memcached => {
-                let builder = memcached(settings)?;
-                let remote = Remote::open(settings, watch, |runtime| builder.open(runtime))?;
-                Ok(Self::Memcached(Box::new(remote)))
-            }
-        }
+        Self::open_with_clock(settings, SystemClock::new(), watch)
     }
 
     /// Whether [`open`](Self::open) would understand the settings; nothing is opened.
@@ -57,6 +49,36 @@ impl AnyStore {
             StoreKind::Memory => Ok(()),
             StoreKind::Redis => redis(settings).map(drop),
             StoreKind::Memcached => memcached(settings).map(drop),
+        }
+    }
+}
+
+impl<C: Clock + Clone> AnyStore<C> {
+    /// The same, and memory follows this clock: that of a test, most of the time.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](AnyStore::open).
+    pub fn open_with_clock(
+        settings: &StoreSettings,
+        clock: C,
+        watch: impl Fn(&Transition) + Send + Sync + 'static,
+    ) -> Result<Self, StoreError> {
+        match settings.url.kind() {
+            StoreKind::Memory => {
+                let memory = MemoryStore::builder().max_keys(settings.max_keys).clock(clock).build();
+                Ok(Self::Memory(memory))
+            }
+            StoreKind::Redis => {
+                let builder = redis(settings)?;
+                let remote = Remote::open(settings, watch, |runtime| builder.open(runtime))?;
+                Ok(Self::Redis(Box::new(remote)))
+            }
+            StoreKind::Memcached => {
+                let builder = memcached(settings)?;
+                let remote = Remote::open(settings, watch, |runtime| builder.open(runtime))?;
+                Ok(Self::Memcached(Box::new(remote)))
+            }
         }
     }
 
@@ -93,7 +115,7 @@ impl AnyStore {
     }
 }
 
-impl Store for AnyStore {
+impl<C: Clock + Clone> Store for AnyStore<C> {
     #[inline]
     async fn take(&self, charges: &[Charge]) -> Result<Decision<Taken>, StoreError> {
         match self {

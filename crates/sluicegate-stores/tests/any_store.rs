@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use sluicegate::{Charge, Decision, Limiter, Permit, Quota, Transition};
+use sluicegate::{Charge, Decision, Limiter, ManualClock, Permit, Quota, Transition};
 use sluicegate_policy::{Hidden, StoreKeys, StoreSettings};
 use sluicegate_stores::AnyStore;
 use sluicegate_test_servers::{MemcachedServer, RedisServer};
@@ -21,6 +21,18 @@ async fn memory_is_there_at_once_and_counts_its_accounts() {
     let figures = limiter.store().figures();
     assert!(figures.up);
     assert_eq!((figures.live_keys, figures.takes, figures.round_trips), (1, 0, 0));
+}
+
+#[test]
+fn memory_follows_the_clock_that_it_is_given() {
+    let clock = ManualClock::new();
+    let store = AnyStore::open_with_clock(&StoreSettings::default(), clock.clone(), |_| ());
+    let AnyStore::Memory(memory) = store.expect("good settings") else { panic!("memory is the default") };
+    let charges = [Charge::new("alice", "1/day".parse().expect("a good quota"))];
+    assert!(memory.take_now(&charges).is_allowed());
+    assert!(!memory.take_now(&charges).is_allowed());
+    clock.advance(Duration::from_secs(86_400));
+    assert!(memory.take_now(&charges).is_allowed());
 }
 
 #[tokio::test]
