@@ -1,8 +1,12 @@
 //! What a store has done.
 
+use std::{iter::Sum, ops::Add};
+
 use sluicegate::{Clock, MemoryStore};
 
 /// What a store has done since it was opened, and what it holds now. What a kind of store does not have is zero.
+///
+/// Those of several stores are added up; together they are up when each is.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Figures {
     /// Whether it is asked: it answers, or has not been found silent yet. Memory always is.
@@ -34,7 +38,77 @@ pub struct Figures {
 }
 
 impl Figures {
+    /// Of no store at all, which is nothing to worry about: it is up.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { up: true, ..Self::default() }
+    }
+
+    /// What is left of these when the store is gone: what it has done. It holds nothing any more.
+    #[must_use]
+    pub fn when_gone(self) -> Self {
+        Self { up: true, live_leases: 0, live_keys: 0, ..self }
+    }
+
     pub(crate) fn of_memory(memory: &MemoryStore<impl Clock>) -> Self {
         Self { up: true, live_keys: memory.len(), evictions: memory.evictions(), ..Self::default() }
+    }
+}
+
+impl Add for Figures {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            up: self.up && other.up,
+            errors: self.errors + other.errors,
+            outages: self.outages + other.outages,
+            decided_locally: self.decided_locally + other.decided_locally,
+            allowed: self.allowed + other.allowed,
+            refused: self.refused + other.refused,
+            remembered_denials: self.remembered_denials + other.remembered_denials,
+            takes: self.takes + other.takes,
+            round_trips: self.round_trips + other.round_trips,
+            lost_settlements: self.lost_settlements + other.lost_settlements,
+            live_leases: self.live_leases + other.live_leases,
+            live_keys: self.live_keys + other.live_keys,
+            evictions: self.evictions + other.evictions,
+        }
+    }
+}
+
+impl Sum for Figures {
+    fn sum<I: Iterator<Item = Self>>(figures: I) -> Self {
+        figures.fold(Self::none(), Add::add)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_figure_is_added_to_its_own() {
+        let figures = |n: u32| {
+            let (count, held) = (|times: u64| times * u64::from(n), |times: usize| times * n as usize);
+            Figures {
+                up: true,
+                errors: count(1),
+                outages: count(2),
+                decided_locally: count(3),
+                allowed: count(4),
+                refused: count(5),
+                remembered_denials: count(6),
+                takes: count(7),
+                round_trips: count(8),
+                lost_settlements: count(9),
+                live_leases: held(10),
+                live_keys: held(11),
+                evictions: count(12),
+            }
+        };
+        assert_eq!([figures(1), figures(1), figures(2)].into_iter().sum::<Figures>(), figures(4));
+        let other_is_down = figures(1) + Figures { up: false, ..figures(3) };
+        assert_eq!(other_is_down, Figures { up: false, ..figures(4) });
     }
 }
