@@ -67,7 +67,7 @@ impl Gateway {
         let metrics = Arc::new(Metrics::new(&gate));
         let denials = DenialLog::new(settings.log_keys);
 
-        let admin = Admin { metrics: Arc::clone(&metrics), draining: draining.clone() };
+        let admin = Admin { metrics: metrics.all.clone(), draining: draining.clone() };
         let chores = keep_informed(Arc::clone(&gate), upstream.clone());
         let housekeeper = housekeeper::spawn(admin_listener, admin, draining.clone(), chores)
             .map_err(StartError::Thread)?;

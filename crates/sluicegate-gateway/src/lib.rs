@@ -42,7 +42,6 @@ mod metrics;
 mod proxy;
 mod readiness;
 mod server;
-mod store_metrics;
 mod upstream;
 mod worker;
 

@@ -93,7 +93,7 @@ impl Proxy {
         let began = Instant::now();
         let pass = self.gate.decide(visit, read.as_ref()).await?;
         let sent = Instant::now();
-        self.metrics.passed(&pass, entering + (sent - began));
+        self.metrics.gate.passed(&pass, entering + (sent - began));
         let body = match (read, body.take()) {
             (None, Some(body)) => RequestBody::Streamed(body, None),
             (read, _) => RequestBody::Read(read),
@@ -135,15 +135,14 @@ impl Proxy {
 
     /// Counts an answer of ours, and logs it if it is a denial.
     fn count(&self, answer: &Answer) {
+        self.metrics.gate.answered(answer);
         match &answer.reason {
             Reason::Denied(denied) => {
-                self.metrics.denied(answer, denied);
                 let (route, limit) =
                     (&self.metrics.route(answer.route).name, self.gate.policy().limit(denied.limit).name());
                 self.denials.write(route, limit, &denied.key, &answer.response);
             }
             Reason::Refused(refusal) => {
-                self.metrics.refused(answer);
                 let store = answer.store_error.as_ref().map(tracing::field::display);
                 tracing::debug!(code = refusal.code(), %refusal, store, "refused");
             }
@@ -167,7 +166,7 @@ impl Drop for Flight {
 impl Drop for Running {
     fn drop(&mut self) {
         let route = self.flight.proxy.metrics.route(self.flight.route);
-        route.upstream_duration.observe(self.sent.elapsed().as_secs_f64());
+        route.upstream_duration.observe(self.sent.elapsed());
     }
 }
 

@@ -1,6 +1,9 @@
-//! What the store counts, asked when the metrics are.
+//! What the stores have done, asked when the metrics are written.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use prometheus_client::{
     collector::Collector,
@@ -8,22 +11,80 @@ use prometheus_client::{
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
 };
 use sluicegate::Outage;
-use sluicegate_policy::Gate;
-use sluicegate_stores::AnyStore;
+use sluicegate_stores::Figures;
 
-/// What the store counts. All series exist from the start, whichever store it is.
+/// The stores of a process. All series exist from the start, whichever stores there are.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stores(Arc<Mutex<Watched>>);
+
 #[derive(Debug)]
-pub(crate) struct StoreMetrics(Arc<Gate<AnyStore>>);
+struct Watched {
+    stores: Vec<Store>,
+    /// What was done by those that are gone.
+    gone: Figures,
+}
 
-impl StoreMetrics {
-    pub(crate) fn of(gate: &Arc<Gate<AnyStore>>) -> StoreMetrics {
-        StoreMetrics(Arc::clone(gate))
+struct Store {
+    ask: Ask,
+    last: Figures,
+}
+
+/// Gives a store's figures, and none when it is gone.
+pub(crate) type Ask = Box<dyn Fn() -> Option<Figures> + Send + Sync>;
+
+impl Stores {
+    pub(crate) fn watch(&self, ask: Ask) {
+        let mut watched = self.lock();
+        // Whoever opens stores and never looks at the metrics keeps nothing of those that are gone.
+        if watched.stores.len() == watched.stores.capacity() {
+            watched.ask();
+        }
+        watched.stores.push(Store { ask, last: Figures::none() });
+    }
+
+    fn figures(&self) -> Figures {
+        let mut watched = self.lock();
+        watched.ask();
+        watched.stores.iter().map(|store| store.last).chain([watched.gone]).sum()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Watched> {
+        // A store that panicked when it was asked is asked again; nothing else can have gone wrong.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Collector for StoreMetrics {
+impl Watched {
+    /// Asks every store, and lets go of those that are gone.
+    fn ask(&mut self) {
+        self.stores.retain_mut(|store| match (store.ask)() {
+            Some(figures) => {
+                store.last = figures;
+                true
+            }
+            None => {
+                self.gone = self.gone + store.last.when_gone();
+                false
+            }
+        });
+    }
+}
+
+impl Default for Watched {
+    fn default() -> Self {
+        Self { stores: Vec::new(), gone: Figures::none() }
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("last", &self.last).finish_non_exhaustive()
+    }
+}
+
+impl Collector for Stores {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let figures = self.0.store().figures();
+        let figures = self.figures();
         for (name, value, help) in [
             ("store_up", usize::from(figures.up), "Whether the store answers, as far as is known: 1 or 0"),
             ("live_keys", figures.live_keys, "Accounts in this process's memory"),

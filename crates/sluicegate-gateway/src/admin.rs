@@ -1,10 +1,5 @@
 //! The admin port: health, metrics and the summary. Never on the public port, never limited.
 
-mod exposition;
-mod summary;
-
-use std::sync::Arc;
-
 use axum::{
     Router,
     extract::State,
@@ -12,14 +7,14 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use sluicegate_metrics::{Format, Metrics};
 
-use self::exposition::Format;
-use crate::{drain::Draining, metrics::Metrics};
+use crate::drain::Draining;
 
 /// What the admin port reports on.
 #[derive(Clone)]
 pub(crate) struct Admin {
-    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) metrics: Metrics,
     pub(crate) draining: Draining,
 }
 
@@ -49,8 +44,9 @@ async fn readyz(State(admin): State<Admin>) -> (StatusCode, &'static str) {
 
 /// The metrics in the format that the client prefers.
 async fn metrics(State(admin): State<Admin>, headers: HeaderMap) -> Response {
-    let format = Format::preferred(&headers);
-    let Ok(text) = format.write(&admin.metrics) else {
+    let accept = headers.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
+    let format = Format::preferred(accept);
+    let Ok(text) = admin.metrics.write(format) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     ([(header::CONTENT_TYPE, format.content_type())], text).into_response()

@@ -1,40 +1,29 @@
-//! The formats of `/metrics`, and which of them a client prefers.
+//! The formats in which metrics are written, and which of them a client prefers.
 
-use std::fmt;
-
-use axum::http::{HeaderMap, header};
-
-use super::summary::Summary;
-use crate::metrics::Metrics;
-
-/// A format of `/metrics`.
+/// A format in which metrics are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
+pub enum Format {
     /// Prometheus' own text format, which every scraper reads.
     Prometheus,
     /// OpenMetrics 1.0.
     OpenMetrics,
-    /// The summary, as JSON.
+    /// The summary, as JSON: requests and denials, of all and by route.
     Summary,
 }
 
 impl Format {
-    /// The format with the highest weight in `Accept`, the first of equals; Prometheus' own if nothing fits.
-    pub(super) fn preferred(headers: &HeaderMap) -> Format {
-        let accepted = headers
-            .get_all(header::ACCEPT)
-            .iter()
-            .filter_map(|line| line.to_str().ok())
-            .flat_map(|line| line.split(','));
-        let mut best = (Format::Prometheus, 0.0);
-        for range in accepted {
+    /// The format with the highest weight in the lines of `Accept`, the first of equals; Prometheus' own if nothing fits.
+    #[must_use]
+    pub fn preferred<'a>(accept: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut best = (Self::Prometheus, 0.0);
+        for range in accept.into_iter().flat_map(|line| line.split(',')) {
             let mut parameters = range.split(';').map(str::trim);
             let format = match parameters.next() {
                 Some(media) if media.eq_ignore_ascii_case("application/openmetrics-text") => {
-                    Format::OpenMetrics
+                    Self::OpenMetrics
                 }
-                Some(media) if media.eq_ignore_ascii_case("application/json") => Format::Summary,
-                Some("text/plain" | "text/*" | "*/*") => Format::Prometheus,
+                Some(media) if media.eq_ignore_ascii_case("application/json") => Self::Summary,
+                Some("text/plain" | "text/*" | "*/*") => Self::Prometheus,
                 _ => continue,
             };
             let weight =
@@ -47,31 +36,19 @@ impl Format {
     }
 
     /// The value of `Content-Type`; Prometheus 3 refuses a scrape without the right one.
-    pub(super) fn content_type(self) -> &'static str {
+    #[must_use]
+    pub fn content_type(self) -> &'static str {
         match self {
-            Format::Prometheus => "text/plain; version=0.0.4",
-            Format::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
-            Format::Summary => "application/json",
-        }
-    }
-
-    /// Writes the metrics as they are now.
-    ///
-    /// # Errors
-    ///
-    /// When a metric cannot be encoded, which is a defect.
-    pub(super) fn write(self, metrics: &Metrics) -> Result<String, fmt::Error> {
-        match self {
-            Format::Prometheus => Ok(prometheus(&metrics.open_metrics()?)),
-            Format::OpenMetrics => metrics.open_metrics(),
-            Format::Summary => Ok(Summary::of(metrics).to_json()),
+            Self::Prometheus => "text/plain; version=0.0.4",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Summary => "application/json",
         }
     }
 }
 
 /// Turns OpenMetrics into Prometheus' own format: there, the samples' name, with `_total`, is the counter's, and no
 /// unit or end is marked.
-fn prometheus(open_metrics: &str) -> String {
+pub(crate) fn prometheus(open_metrics: &str) -> String {
     let mut text = String::with_capacity(open_metrics.len());
     let mut lines = open_metrics.lines().peekable();
     while let Some(line) = lines.next() {
@@ -98,16 +75,11 @@ fn prometheus(open_metrics: &str) -> String {
 mod tests {
     use super::*;
 
-    fn preferred(accept: &str) -> Format {
-        let headers = HeaderMap::from_iter([(header::ACCEPT, accept.parse().unwrap())]);
-        Format::preferred(&headers)
-    }
-
     #[test]
     fn the_default_is_what_every_scraper_reads() {
-        assert_eq!(Format::preferred(&HeaderMap::new()), Format::Prometheus);
+        assert_eq!(Format::preferred([]), Format::Prometheus);
         for accept in ["", "*/*", "text/html", "text/plain;version=0.0.4", "application/json;q=0"] {
-            assert_eq!(preferred(accept), Format::Prometheus, "{accept}");
+            assert_eq!(Format::preferred([accept]), Format::Prometheus, "{accept}");
         }
     }
 
@@ -115,9 +87,10 @@ mod tests {
     fn the_heaviest_accepted_format_wins() {
         let prometheus_3 = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
                             text/plain;version=1.0.0;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
-        assert_eq!(preferred(prometheus_3), Format::OpenMetrics);
-        assert_eq!(preferred("text/plain;q=0.5, application/json"), Format::Summary);
-        assert_eq!(preferred("application/json, */*"), Format::Summary);
+        assert_eq!(Format::preferred([prometheus_3]), Format::OpenMetrics);
+        assert_eq!(Format::preferred(["text/plain;q=0.5, application/json"]), Format::Summary);
+        assert_eq!(Format::preferred(["application/json, */*"]), Format::Summary);
+        assert_eq!(Format::preferred(["text/plain;q=0.5", "application/json"]), Format::Summary, "two lines");
     }
 
     #[test]

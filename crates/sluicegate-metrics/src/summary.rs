@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::metrics::Metrics;
+use crate::requests::AllRequests;
 
 /// Requests since the start, and those of them answered 429.
-#[derive(Debug, Serialize)]
-pub(super) struct Summary<'a> {
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Summary {
     total_requests: u64,
     limited_requests: u64,
-    endpoints: BTreeMap<&'a str, Endpoint>,
+    endpoints: BTreeMap<String, Endpoint>,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -20,23 +20,22 @@ struct Endpoint {
     limited: u64,
 }
 
-impl<'a> Summary<'a> {
-    /// The totals now. Routes that share a path are one endpoint.
-    pub(super) fn of(metrics: &'a Metrics) -> Summary<'a> {
-        let mut summary = Summary { total_requests: 0, limited_requests: 0, endpoints: BTreeMap::new() };
-        for route in metrics.routes() {
-            let (total, limited) = route.totals();
+impl Summary {
+    /// The totals now. Routes that share a path are one endpoint, whichever gate's they are.
+    pub(crate) fn of(requests: &AllRequests) -> Self {
+        let mut summary = Self::default();
+        requests.totals(|route, total, limited| {
             summary.total_requests += total;
             summary.limited_requests += limited;
-            let endpoint = summary.endpoints.entry(&route.name).or_default();
+            let endpoint = summary.endpoints.entry(route.to_owned()).or_default();
             endpoint.total += total;
             endpoint.limited += limited;
-        }
+        });
         summary
     }
 
     /// The summary as JSON text.
-    pub(super) fn to_json(&self) -> String {
+    pub(crate) fn to_json(&self) -> String {
         // Only numbers and strings: nothing that JSON cannot hold.
         serde_json::to_string(self).unwrap_or_default()
     }

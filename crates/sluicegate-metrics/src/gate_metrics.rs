@@ -1,0 +1,69 @@
+//! What is counted of one gate's decisions.
+
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
+use sluicegate::Store;
+use sluicegate_policy::{Answer, Pass, Reason, RouteId, TierId};
+
+use crate::{Durations, requests::Requests};
+
+/// Counts the decisions of one gate. It looks up no label and takes no lock: every series was found when it was
+/// [made](crate::Metrics::gate).
+///
+/// Its methods panic when they are given what a gate with another policy decided.
+#[derive(Clone, Debug)]
+pub struct GateMetrics {
+    /// By the ids of routes and tiers.
+    pub(crate) routes: Box<[Box<[Requests]>]>,
+    /// By their ids.
+    pub(crate) limits: Box<[LimitMetrics]>,
+    pub(crate) decision_duration: Durations,
+}
+
+/// What is counted of one limit.
+#[derive(Clone, Debug)]
+pub(crate) struct LimitMetrics {
+    /// Requests charged.
+    pub(crate) allowed: Counter,
+    /// Requests denied because this limit was spent.
+    pub(crate) denied: Counter,
+    /// Requests that this limit, in shadow mode, would have denied.
+    pub(crate) shadow_denied: Counter,
+}
+
+impl GateMetrics {
+    /// Counts a request that may pass, and how long it took to decide that.
+    pub fn passed<S: Store>(&self, pass: &Pass<S>, took: Duration) {
+        self.decision_duration.observe(took);
+        self.requests(pass.route(), pass.tier()).allowed.inc();
+        for id in pass.limits() {
+            self.limits[id.index()].allowed.inc();
+        }
+        for id in pass.denied_in_shadow() {
+            self.limits[id.index()].shadow_denied.inc();
+        }
+    }
+
+    /// Counts a request that may not pass: a limit is spent, or it is refused for another reason.
+    ///
+    /// Not for one that passed and was failed by what serves it: that is counted already.
+    pub fn answered(&self, answer: &Answer) {
+        let requests = self.requests(answer.route, answer.tier);
+        match &answer.reason {
+            Reason::Denied(denied) => {
+                requests.denied.inc();
+                for id in &denied.limits {
+                    self.limits[id.index()].denied.inc();
+                }
+            }
+            Reason::Refused(_) => {
+                requests.refused.inc();
+            }
+        }
+    }
+
+    fn requests(&self, route: RouteId, tier: TierId) -> &Requests {
+        &self.routes[route.index()][tier.index()]
+    }
+}

@@ -1,0 +1,148 @@
+//! Everything that is counted in one process.
+
+use std::{fmt, sync::Arc};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text},
+    metrics::{counter::Counter, family::Family},
+    registry::Registry,
+};
+use sluicegate_policy::{Limit, Policy, Route, Tier};
+use sluicegate_stores::Figures;
+
+use crate::{
+    Durations, Format, GateMetrics,
+    format::prometheus,
+    gate_metrics::LimitMetrics,
+    requests::{ALLOW, AllRequests, DENY},
+    stores::Stores,
+    summary::Summary,
+};
+
+/// Everything that is counted in one process, or in one part of it that is reported on alone: the decisions of its
+/// gates and the figures of its stores. Clones share it.
+///
+/// Labels are the names of routes, tiers and limits, never a key, an address or a raw path. What was counted stays when
+/// its gate is gone, because a counter does not go back.
+#[derive(Clone, Debug)]
+pub struct Metrics(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    registry: Registry,
+    requests: AllRequests,
+    decisions: Family<DecisionLabels, Counter>,
+    shadow_denials: Family<LimitLabels, Counter>,
+    decision_duration: Durations,
+    stores: Stores,
+}
+
+impl Metrics {
+    /// Metrics without a gate and a store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// The same, with metrics of the way in: `own` registers them. They are written between the requests and the
+    /// limits, and `sluicegate_` is put before their names.
+    #[must_use]
+    pub fn with(own: impl FnOnce(&mut Registry)) -> Self {
+        let mut registry = Registry::with_prefix("sluicegate");
+        let requests = AllRequests::default();
+        registry.register("requests", "Requests by what the gateway decided", requests.family());
+        own(&mut registry);
+        let decisions = Family::default();
+        registry.register("decisions", "Decisions of the enforced limits", decisions.clone());
+        let shadow_denials = Family::default();
+        registry.register(
+            "shadow_denials",
+            "Requests that a limit in shadow mode would have denied",
+            shadow_denials.clone(),
+        );
+        let decision_duration = Durations::new(&DECISION_SECONDS);
+        registry.register(
+            "decision_duration_seconds",
+            "Time to decide one request",
+            decision_duration.clone(),
+        );
+        let stores = Stores::default();
+        registry.register_collector(Box::new(stores.clone()));
+        Self(Arc::new(Shared { registry, requests, decisions, shadow_denials, decision_duration, stores }))
+    }
+
+    /// Counts the decisions of a gate with this policy, from now on. Its routes, tiers and limits are written at once, at
+    /// zero; those that other gates have under the same names are counted together.
+    #[must_use]
+    pub fn gate(&self, policy: &Policy) -> GateMetrics {
+        let shared = &*self.0;
+        let tiers = policy.tiers.as_slice();
+        let route = |route: &Route| {
+            let requests = |tier: &Tier| shared.requests.of(route.label(), tier.name());
+            tiers.iter().map(requests).collect()
+        };
+        let limit = |limit: &Limit| {
+            let limit = limit.name().to_owned();
+            let decided = |decision| {
+                let labels = DecisionLabels { limit: limit.clone(), decision };
+                shared.decisions.get_or_create_owned(&labels)
+            };
+            let (allowed, denied) = (decided(ALLOW), decided(DENY));
+            let shadow_denied = shared.shadow_denials.get_or_create_owned(&LimitLabels { limit });
+            LimitMetrics { allowed, denied, shadow_denied }
+        };
+        GateMetrics {
+            routes: policy.routes.as_slice().iter().map(route).collect(),
+            limits: policy.limits.iter().map(limit).collect(),
+            decision_duration: shared.decision_duration.clone(),
+        }
+    }
+
+    /// Asks a store for its figures whenever the metrics are written, until `figures` gives none because the store is
+    /// gone. What it had done when it was last asked stays counted.
+    ///
+    /// Several stores are summed, and up when all are. Watch a store once, however many gates have it, and through a
+    /// [`Weak`](std::sync::Weak) if it should not live on for that. `figures` must not call these metrics.
+    pub fn watch_store(&self, figures: impl Fn() -> Option<Figures> + Send + Sync + 'static) {
+        self.0.stores.watch(Box::new(figures));
+    }
+
+    /// Writes everything as it is now.
+    ///
+    /// # Errors
+    ///
+    /// When a metric cannot be encoded, which is a defect.
+    pub fn write(&self, format: Format) -> Result<String, fmt::Error> {
+        match format {
+            Format::Prometheus => Ok(prometheus(&self.open_metrics()?)),
+            Format::OpenMetrics => self.open_metrics(),
+            Format::Summary => Ok(Summary::of(&self.0.requests).to_json()),
+        }
+    }
+
+    fn open_metrics(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        text::encode(&mut text, &self.0.registry)?;
+        Ok(text)
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct DecisionLabels {
+    limit: String,
+    decision: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct LimitLabels {
+    limit: String,
+}
+
+/// From one limit in memory to a store that hardly answers.
+static DECISION_SECONDS: [f64; 10] = [1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0];
