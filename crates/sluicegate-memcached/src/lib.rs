@@ -78,6 +78,7 @@ mod builder;
 mod check;
 mod clerk;
 mod desk;
+mod forget;
 mod item;
 mod job;
 mod ledger;

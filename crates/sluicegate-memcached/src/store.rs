@@ -11,6 +11,7 @@ use crate::{
     answer::Answer,
     check,
     desk::Desk,
+    forget,
     job::{Job, Settling, Taking},
     place::Place,
     timekeeper::Timekeeper,
@@ -103,6 +104,16 @@ impl Store for MemcachedStore {
         self.timekeeper.promise(answer.clone())?;
         let settling = Settling::new(actual, lease.taken_at, answer);
         self.desk.hand_in(Job::settle(&charges, self.places(&charges), settling));
+        receiver.await.unwrap_or_else(|_| Err(shut_down()))
+    }
+
+    async fn reset(&self, accounts: &[Charge]) -> Result<(), StoreError> {
+        let kept = accounts.iter().filter(|account| account.quota.algorithm() != Algorithm::Concurrent);
+        let places = self.places(kept);
+        let (answer, receiver) = Answer::pair();
+        self.timekeeper.promise(answer.clone())?;
+        let desk = Arc::clone(&self.desk);
+        self.runtime.spawn(async move { answer.say(forget::accounts(&desk, &places).await) });
         receiver.await.unwrap_or_else(|_| Err(shut_down()))
     }
 

@@ -183,6 +183,16 @@ impl<'c> Bill<'c> {
         Some(Request { verb, slot, lines: settled })
     }
 
+    /// The request that forgets these lines, which live in one slot.
+    pub(crate) fn forgetting(&self, lines: &[usize]) -> Request {
+        let line = |line: &usize| {
+            let account = Arc::clone(&self.lines[*line].account);
+            Line { account, kind: self.line(*line).0, row: [0; 4] }
+        };
+        let forgotten = lines.iter().map(line).collect();
+        Request { verb: Verb::Reset, slot: self.lines[lines[0]].slot, lines: forgotten }
+    }
+
     /// That nothing was used after all.
     pub(crate) fn nothing(&self) -> SmallVec<[Cost; 4]> {
         self.charges.iter().map(|_| Cost::ZERO).collect()

@@ -39,6 +39,7 @@ impl<'r> Books<'r> {
             // Only slots are held under a lease's name.
             Verb::Take { lease } => (b't', request.holds_slots().then_some(lease)),
             Verb::Look => (b'l', None),
+            Verb::Reset => (b'd', None),
             Verb::Settle { lease, .. } => (b's', Some(lease)),
             Verb::Renew { lease } => (b'r', Some(lease)),
         };

@@ -26,6 +26,8 @@ pub(crate) enum Verb {
     Settle { lease: u64, taken_at: i64, give_or_take: i64, mark: Option<Arc<str>> },
     /// Lets a lease hold its slots for longer.
     Renew { lease: u64 },
+    /// Forgets the accounts.
+    Reset,
 }
 
 /// One account, and a row of numbers.

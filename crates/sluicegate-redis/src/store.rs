@@ -21,11 +21,12 @@ use crate::{
     Counts, RedisStoreBuilder,
     address::Address,
     bill::{Bill, in_micros},
+    call::Call,
     counts::Counters,
     job::{Answer, Awaited, Job},
     leases::Leases,
     micros::{TICKS, timestamp},
-    names::Names,
+    names::{Kind, Names},
     reply::{Reply, accounts},
     request::{Request, Verb},
 };
@@ -248,6 +249,29 @@ impl Store for RedisStore {
                 answer
             })
             .collect();
+        for answer in answers {
+            if let Reply::Foreign(what) = &hear(answer).await?.reply {
+                return Err(self.foreign(what));
+            }
+        }
+        Ok(())
+    }
+
+    async fn reset(&self, accounts: &[Charge]) -> Result<(), StoreError> {
+        let mut answers: SmallVec<[Awaited; 1]> = SmallVec::new();
+        // All are on their way before any is waited for.
+        for accounts in accounts.chunks(Call::LINES) {
+            let bill = Bill::of(accounts, &self.names)?;
+            for lines in bill.slots() {
+                let request = bill.forgetting(&lines);
+                for line in request.lines.iter().filter(|line| line.kind == Kind::Concurrent) {
+                    self.leases.forget(&line.account);
+                }
+                let (job, answer) = Job::new(request);
+                drop(self.jobs.send(job));
+                answers.push(answer);
+            }
+        }
         for answer in answers {
             if let Reply::Foreign(what) = &hear(answer).await?.reply {
                 return Err(self.foreign(what));

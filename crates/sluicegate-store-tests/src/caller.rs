@@ -51,6 +51,10 @@ impl<'a, S: Subject> Caller<'a, S> {
         self.subject.flush();
     }
 
+    pub(crate) fn reset(&self, accounts: &[Charge]) {
+        self.subject.reset(accounts);
+    }
+
     /// What a charge of nothing is told.
     pub(crate) fn peek(&self, charge: &Charge) -> Balance {
         self.admit(&[charge.clone().cost(0)]).balances[0]

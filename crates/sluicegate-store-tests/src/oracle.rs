@@ -94,6 +94,13 @@ impl Oracle {
         }
     }
 
+    /// The store forgot these accounts.
+    pub fn reset(&mut self, accounts: &[Charge]) {
+        for forgotten in accounts {
+            self.books.remove(&account(forgotten));
+        }
+    }
+
     fn book(&mut self, charge: &Charge) -> &mut dyn Book {
         let tick = self.tick;
         let book = self.books.entry(account(charge)).or_insert_with(|| match charge.quota.algorithm() {

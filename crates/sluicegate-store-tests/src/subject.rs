@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use sluicegate::{Algorithm, Store, Timestamp};
+use sluicegate::{Algorithm, Charge, Store, Timestamp};
 
 /// A store under test, with nothing in it yet, and its time.
 pub trait Subject: Sync {
@@ -43,6 +43,11 @@ pub trait Subject: Sync {
             Poll::Ready(output) => output,
             Poll::Pending => panic!("this store waits; run its futures on its runtime"),
         }
+    }
+
+    /// Forgets these accounts. As given, for a store that answers; one that is cut off forgets what stands in for it.
+    fn reset(&self, accounts: &[Charge]) {
+        self.run(self.store().reset(accounts)).expect("the store answers");
     }
 
     /// Waits until what was released has reached the store.

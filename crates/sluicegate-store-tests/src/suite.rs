@@ -48,6 +48,14 @@ macro_rules! suite {
             no_more_slots_are_held_than_there_are
             time_gives_no_slot_back
 
+            a_reset_account_is_as_never_used
+            a_reset_forgets_only_its_account
+            every_account_that_is_named_is_reset
+            a_remembered_denial_is_forgotten_with_its_account
+            a_refund_after_a_reset_gives_nothing_back
+            a_debt_after_a_reset_is_charged
+            slots_that_were_reset_are_free_and_leave_others_theirs
+
             a_changed_quota_finds_what_was_spent
             growing_back_gives_nothing_that_was_withheld
             a_wait_under_a_smaller_quota_is_exact

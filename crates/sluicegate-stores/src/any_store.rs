@@ -134,6 +134,14 @@ impl<C: Clock + Clone> Store for AnyStore<C> {
         }
     }
 
+    async fn reset(&self, accounts: &[Charge]) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(memory) => memory.reset(accounts).await,
+            Self::Redis(remote) => Box::pin(remote.reset(accounts)).await,
+            Self::Memcached(remote) => Box::pin(remote.reset(accounts)).await,
+        }
+    }
+
     fn release(&self, charges: &[Charge], lease: Lease) {
         match self {
             Self::Memory(memory) => memory.release(charges, lease),

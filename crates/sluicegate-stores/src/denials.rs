@@ -61,6 +61,13 @@ impl<S: Store> Store for Denials<S> {
         }
     }
 
+    async fn reset(&self, accounts: &[Charge]) -> Result<(), StoreError> {
+        match self {
+            Self::Remembered(cache) => cache.reset(accounts).await,
+            Self::Asked(store) => store.reset(accounts).await,
+        }
+    }
+
     fn release(&self, charges: &[Charge], lease: Lease) {
         match self {
             Self::Remembered(cache) => cache.release(charges, lease),

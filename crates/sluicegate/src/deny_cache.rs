@@ -59,7 +59,7 @@ use crate::{
 ///
 /// It answers requests with the same keys and quotas. The denying charge costs the same, or more where that is a token
 /// bucket; the others cost the same, or no more than what remained. Whatever goes through this cache and changes the
-/// denying account, a charge or a settlement, ends it.
+/// denying account, a charge, a settlement or a reset, ends it.
 ///
 /// # What is told
 ///
@@ -136,6 +136,14 @@ impl<S: Store, C: Clock> Store for DenyCache<S, C> {
             Bill::of(charges, &self.secret, &self.epochs).end_epochs(&self.epochs, changes);
         });
         self.store.settle(charges, lease, actual).await
+    }
+
+    async fn reset(&self, accounts: &[Charge]) -> Result<(), StoreError> {
+        // As after a settlement; and after an error too, for nobody knows which accounts were forgotten.
+        let _afterwards = Afterwards(|| {
+            Bill::of(accounts, &self.secret, &self.epochs).end_epochs(&self.epochs, |_, _| true);
+        });
+        self.store.reset(accounts).await
     }
 
     fn release(&self, charges: &[Charge], lease: Lease) {

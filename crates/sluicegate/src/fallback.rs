@@ -194,6 +194,36 @@ impl<S: Store, C: Clock + Clone> Store for Fallback<S, C> {
         settled
     }
 
+    /// Forgets the accounts in memory, whether the store answers or not, and asks the store as a take would.
+    async fn reset(&self, accounts: &[Charge]) -> Result<(), StoreError> {
+        self.stand_in.reset(accounts);
+        match self.breaker.passage() {
+            Passage::Closed => {
+                let reset = self.store.reset(accounts).await;
+                match &reset {
+                    Ok(()) => self.breaker.succeeded(),
+                    Err(error) => self.failed(error),
+                }
+                reset
+            }
+            Passage::Probe(probe) => {
+                let reset = self.store.reset(accounts).await;
+                match &reset {
+                    Ok(()) => {
+                        probe.succeeded();
+                        self.stand_in.forget();
+                    }
+                    Err(error) => {
+                        self.counters.errors.fetch_add(1, Relaxed);
+                        probe.failed(error);
+                    }
+                }
+                reset
+            }
+            Passage::Open => Err(self.breaker.error()),
+        }
+    }
+
     fn release(&self, charges: &[Charge], lease: Lease) {
         match lease.local {
             true => self.stand_in.release(charges, lease),

@@ -53,6 +53,31 @@ impl<S: Store> Limiter<S> {
         Ok(decision.map(|taken| Permit::new(Arc::clone(&self.store), charges, taken)))
     }
 
+    /// Forgets what was spent on each of these accounts, whatever the charges cost; the next charge finds it as never
+    /// used. What permits that were given before may still change is in [`Store::reset`].
+    ///
+    /// ```
+    /// use sluicegate::{Charge, Limiter, MemoryStore, Quota};
+    ///
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// let limiter = Limiter::new(MemoryStore::new());
+    /// let quota: Quota = "1/day".parse()?;
+    /// let charges = [Charge::new("alice", quota)];
+    /// assert!(limiter.take(&charges).await?.is_allowed());
+    /// assert!(!limiter.take(&charges).await?.is_allowed());
+    /// limiter.reset(&charges).await?;
+    /// assert!(limiter.take(&charges).await?.is_allowed());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer: then nobody knows which accounts were forgotten.
+    pub async fn reset(&self, accounts: &[Charge]) -> Result<(), StoreError> {
+        self.store.reset(accounts).await
+    }
+
     /// Where the balances are kept.
     #[must_use]
     pub fn store(&self) -> &Arc<S> {

@@ -154,6 +154,24 @@ impl<C: Clock> MemoryStore<C> {
         }
     }
 
+    /// Forgets what was spent on each of these accounts: [`Store::reset`] without a future.
+    pub fn reset_now(&self, accounts: &[Charge]) {
+        for account in accounts {
+            let fingerprint = self.secret.fingerprint(&account.key);
+            let mut shard = self.lock(fingerprint.shard(self.shards.len()));
+            shard.accounts_mut(account.quota.algorithm()).reset(fingerprint);
+        }
+    }
+
+    /// Forgets every account, as if each were [reset](Store::reset), and frees the memory that they took. Charges that
+    /// are taken meanwhile may be forgotten or not.
+    pub fn clear(&self) {
+        for shard in 0..self.shards.len() {
+            let forgotten = self.lock(shard).clear();
+            drop(forgotten);
+        }
+    }
+
     /// The store's clock.
     pub fn clock(&self) -> &C {
         &self.clock
@@ -242,6 +260,11 @@ impl<C: Clock> Store for MemoryStore<C> {
 
     async fn settle(&self, charges: &[Charge], lease: Lease, actual: &[Cost]) -> Result<(), StoreError> {
         self.settle_now(charges, lease, actual);
+        Ok(())
+    }
+
+    async fn reset(&self, accounts: &[Charge]) -> Result<(), StoreError> {
+        self.reset_now(accounts);
         Ok(())
     }
 

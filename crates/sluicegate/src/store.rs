@@ -28,6 +28,19 @@ pub trait Store: Send + Sync + 'static {
         actual: &[Cost],
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
+    /// Forgets what was spent on each of these accounts: the next charge finds it as never used, and all slots of a
+    /// concurrent one free. An account is a key and an algorithm; costs are ignored, and all other accounts stay.
+    ///
+    /// Accounts are forgotten one after the other, and forgetting one that was never used, or twice, changes nothing. An
+    /// error means that nobody knows which of them were.
+    ///
+    /// What was taken before and is settled or released afterwards finds an account that was forgotten. Its slots are
+    /// nobody's: giving them back frees none that somebody else has taken since. A refund gives nothing back where the
+    /// store can tell that the account was forgotten since, and never fills it beyond full: an account that counts
+    /// knows when it began, and one that nobody has charged since has nothing to give back, but a token bucket that was
+    /// charged again cannot tell. What was used beyond the estimate is charged.
+    fn reset(&self, accounts: &[Charge]) -> impl Future<Output = Result<(), StoreError>> + Send;
+
     /// Gives back the lease's slots of concurrent limits; all else keeps its estimate. Returns at once: a store
     /// behind a network does the work later. Releasing a lease twice changes nothing.
     fn release(&self, charges: &[Charge], lease: Lease);

@@ -210,3 +210,68 @@ fn two_charges_on_one_account_wait_until_both_fit() {
     clock.advance(Duration::from_nanos(1));
     assert!(store.take_now(&twice).is_allowed());
 }
+
+#[test]
+fn a_reset_account_leaves_its_place_to_another() {
+    let clock = ManualClock::new();
+    let store = MemoryStore::builder().max_keys(1).clock(clock).build();
+    for number in 0..1_000 {
+        for algorithm in Algorithm::ALL {
+            let amount = match algorithm {
+                Algorithm::Concurrent => Quota::concurrent(2),
+                other => quota("2/day").with_algorithm(other).unwrap(),
+            };
+            let charges = [Charge::new(number.to_string(), amount)];
+            assert!(store.take_now(&charges).is_allowed());
+            assert_eq!(store.len(), 1);
+            store.reset_now(&charges);
+            assert_eq!(store.len(), 0);
+        }
+    }
+    assert_eq!(store.evictions(), 0);
+}
+
+#[test]
+fn a_cleared_store_is_as_new_but_for_what_it_counts() {
+    let clock = ManualClock::new();
+    let store = MemoryStore::builder().max_keys(64).clock(clock).build();
+    let bill = |number: usize| {
+        [
+            Charge::new(number.to_string(), quota("1/day")),
+            Charge::new(number.to_string(), quota("1/day").with_algorithm(Algorithm::FixedWindow).unwrap()),
+            Charge::new(number.to_string(), quota("1/day").with_algorithm(Algorithm::SlidingWindow).unwrap()),
+            Charge::new(number.to_string(), quota("1/day").with_algorithm(Algorithm::SlidingLog).unwrap()),
+            Charge::new("gpu", Quota::concurrent(1_000)),
+        ]
+    };
+    let taken: Vec<_> = (0..500).map(|number| store.take_now(&bill(number)).allowed().unwrap()).collect();
+    let (evictions, forgiven) = (store.evictions(), store.forgiven());
+    assert!(evictions > 0 && store.len() > 64);
+
+    store.clear();
+    assert_eq!((store.len(), store.evictions(), store.forgiven()), (0, evictions, forgiven));
+    assert_eq!(remaining(&store.take_now(&bill(499))), [0, 0, 0, 0, 999]);
+    store.release(&bill(499), taken[499].lease);
+    store.settle_now(&bill(0), taken[0].lease, &[Cost::ZERO; 5]);
+    assert_eq!(remaining(&store.take_now(&bill(499)[4..])), [998], "who is inside now stays inside");
+    assert_eq!(remaining(&store.take_now(&bill(0))), [0, 0, 0, 0, 997]);
+}
+
+#[test]
+fn a_crowd_that_is_reset_while_it_comes_and_goes_leaves_no_slot_behind() {
+    let store = MemoryStore::new();
+    let gpu = [Charge::new("gpu", Quota::concurrent(3))];
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..2_000 {
+                    let Some(taken) = store.take_now(&gpu).allowed() else { continue };
+                    store.release(&gpu, taken.lease);
+                }
+            });
+        }
+        scope.spawn(|| (0..2_000).for_each(|_| store.reset_now(&gpu)));
+    });
+    assert_eq!(store.len(), 0);
+    assert_eq!((0..9).filter(|_| store.take_now(&gpu).is_allowed()).count(), 3);
+}

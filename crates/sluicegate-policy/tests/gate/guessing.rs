@@ -147,6 +147,10 @@ impl Store for Shared {
         self.store.settle(charges, lease, actual).await
     }
 
+    async fn reset(&self, accounts: &[Charge]) -> Result<(), StoreError> {
+        self.store.reset(accounts).await
+    }
+
     fn release(&self, charges: &[Charge], lease: Lease) {
         self.store.release(charges, lease);
     }

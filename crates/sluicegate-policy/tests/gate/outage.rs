@@ -48,6 +48,10 @@ impl Store for Silent {
         Err(StoreError::new("cache:6379 does not answer"))
     }
 
+    async fn reset(&self, _: &[Charge]) -> Result<(), StoreError> {
+        Err(StoreError::new("cache:6379 does not answer"))
+    }
+
     fn release(&self, _: &[Charge], _: Lease) {}
 }
 

@@ -9,6 +9,18 @@ local function move(k, at, fraction)
   w[k], x[k], changed[k] = at, fraction, true
 end
 
+-- Forgets an account.
+local function reset(k)
+  local kind = kinds[k]
+  w[k], x[k], y[k], z[k], changed[k] = 0, 0, 0, 0, true
+  if kind == 103 then w[k] = {} end
+  if kind == 99 then
+    -- At once, for what a later request of this batch holds is written beside the members that are there.
+    x[k] = {}
+    call('DEL', KEYS[k])
+  end
+end
+
 local at_most, fixed, sliding, count_fixed, count_sliding, count, ends, hold, release, settle
 -- Functions cost time to make, and buckets alone, which is what most batches are about, need none of these.
 if ARGV[3]:find('[^t]') then

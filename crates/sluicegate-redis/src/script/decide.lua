@@ -98,6 +98,12 @@ while bytes[p] do
       -- A lease that has ended while its holder went on holds its slots again: they are in use.
       hold(bytes[b], lease_id, rows[bytes[b + 1] * 4 - 3])
     end
+  elseif request == 100 then -- d
+    n = n + 1
+    answer[n] = 1
+    for b = first, last, 2 do
+      reset(bytes[b])
+    end
   else -- s
     n = n + 1
     answer[n] = 1

@@ -16,6 +16,7 @@
 --                             row of t: 1 or -1, difference, its fraction
 --                             row of f s g: estimate, actual, amount, window    of c: cost
 --           r renew           row of c: cost
+--           d reset           any row
 --
 -- It answers with one list of integers: the time, and for each request 1 (done), 0 (denied) or 2 and a text (the keys
 -- hold something else). A take or look that was answered 1 or 0 is followed by its accounts as they stood before it.

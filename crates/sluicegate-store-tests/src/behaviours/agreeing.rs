@@ -7,7 +7,7 @@ use sluicegate::{
 use super::recording::{Step, play_recordings};
 use crate::{Caller, Subject};
 
-/// Any sequence of requests, settlements, releases and waits is answered as a store in memory answers it, to the unit
+/// Any sequence of requests, settlements, releases, resets and waits is answered as a store in memory answers it, to the unit
 /// and to the step of the store's clock. For stores whose clock tests move.
 pub fn whatever_is_asked_is_answered_as_in_memory<S: Subject>(fresh: impl Fn() -> S) {
     play_recordings::<S>(|steps| Pair::of(&fresh()).play(steps));
@@ -46,6 +46,11 @@ impl<'a, S: Subject> Pair<'a, S> {
                     let (charges, leases) = &self.open[lease.index(self.open.len())];
                     self.caller.release(charges, leases[0]);
                     self.memory.release(charges, leases[1]);
+                }
+                Step::Reset(accounts) => {
+                    self.caller.advance(self.caller.step());
+                    self.caller.reset(accounts);
+                    self.memory.reset_now(accounts);
                 }
                 Step::Wait(duration) => self.caller.advance(*duration),
                 Step::Retry => self.retry(),

@@ -15,7 +15,7 @@ use crate::{
     oracle::{Due, Moment, Oracle},
 };
 
-/// Any sequence of requests, settlements, releases and waits is answered as the exact books say.
+/// Any sequence of requests, settlements, releases, resets and waits is answered as the exact books say.
 pub fn whatever_is_asked_is_answered_as_exact_books_say<S: Subject>(fresh: impl Fn() -> S) {
     play_recordings::<S>(|steps| Recording::of(&fresh()).play(steps));
 }
@@ -40,6 +40,7 @@ pub(super) enum Step {
     /// Settle a lease that is open, for these shares (in quarters) of its estimates.
     Settle(Index, Vec<u64>),
     Release(Index),
+    Reset(Vec<Charge>),
     Wait(Duration),
     /// Wait until what was denied last fits, and ask again: a step too early, and in time.
     Retry,
@@ -57,6 +58,12 @@ impl fmt::Debug for Step {
             }
             Self::Settle(_, shares) => write!(f, "settle one for {shares:?} quarters"),
             Self::Release(_) => f.write_str("release one"),
+            Self::Reset(accounts) => {
+                let accounts = accounts
+                    .iter()
+                    .map(|Charge { key, quota, .. }| format!("{} of {key}", quota.algorithm()));
+                write!(f, "reset {}", accounts.collect::<Vec<_>>().join(" + "))
+            }
             Self::Wait(duration) => write!(f, "wait {duration:?}"),
             Self::Retry => f.write_str("retry what was denied, when told"),
         }
@@ -74,6 +81,7 @@ fn step<S: Subject>() -> impl Strategy<Value = Step> {
         3 => wait.prop_map(Step::Wait),
         2 => (any::<Index>(), prop::collection::vec(0..9_u64, 0..4)).prop_map(|(lease, shares)| Step::Settle(lease, shares)),
         1 => any::<Index>().prop_map(Step::Release),
+        1 => prop::collection::vec(charge::<S>(), 1..5).prop_map(Step::Reset),
         2 => Just(Step::Retry),
     ]
 }
@@ -140,6 +148,12 @@ impl<'a, S: Subject> Recording<'a, S> {
                 Step::Take(charges) => self.take(charges),
                 Step::Settle(lease, shares) if !self.open.is_empty() => self.settle(*lease, shares),
                 Step::Release(lease) if !self.open.is_empty() => self.release(*lease),
+                Step::Reset(accounts) => {
+                    // What was taken at this very moment cannot be told from what is taken next.
+                    self.caller.advance(self.caller.step());
+                    self.caller.reset(accounts);
+                    self.oracle.reset(accounts);
+                }
                 Step::Wait(duration) => self.caller.advance(*duration),
                 Step::Retry => self.retry(),
                 Step::Settle(..) | Step::Release(_) => {}

@@ -81,6 +81,10 @@ impl<C: Clock> StandIn<C> {
         }
     }
 
+    pub(super) fn reset(&self, accounts: &[Charge]) {
+        self.accounts().store.reset_now(accounts);
+    }
+
     pub(super) fn release(&self, charges: &[Charge], lease: Lease) {
         let accounts = self.accounts();
         if let Some(lease) = accounts.claim(lease) {

@@ -31,4 +31,7 @@ pub(super) trait Accounts {
         lease: Lease,
         now: Timestamp,
     );
+
+    /// Forgets what a key has spent.
+    fn reset(&mut self, fingerprint: Fingerprint);
 }

@@ -76,4 +76,11 @@ impl Accounts for Holders {
     fn settle(&mut self, fingerprint: Fingerprint, _: &Quota, _: Cost, _: Cost, lease: Lease, _: Timestamp) {
         self.release(fingerprint, lease);
     }
+
+    fn reset(&mut self, fingerprint: Fingerprint) {
+        if self.slots.remove(&fingerprint).is_some() {
+            // With their claims, so that none of them gives back what somebody else has taken since.
+            self.leases.retain(|(held, _), _| *held != fingerprint);
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! One part of the store, behind one lock.
 
+use std::mem;
+
 use super::{accounts::Accounts, evicted::Evicted, holders::Holders, table::Table};
 use crate::{
     Algorithm, Charge, Timestamp,
@@ -75,6 +77,19 @@ impl Shard {
             Algorithm::SlidingLog => &mut self.sliding_logs,
             Algorithm::Concurrent => &mut self.holders,
         }
+    }
+
+    /// Forgets every account. Gives them to be freed, which nobody else needs to wait for.
+    pub(super) fn clear(&mut self) -> Self {
+        let empty = Self {
+            token_buckets: self.token_buckets.emptied(),
+            fixed_windows: self.fixed_windows.emptied(),
+            sliding_windows: self.sliding_windows.emptied(),
+            sliding_logs: self.sliding_logs.emptied(),
+            holders: Holders::default(),
+            now: self.now,
+        };
+        mem::replace(self, empty)
     }
 
     pub(super) fn len(&self) -> usize {

@@ -47,6 +47,11 @@ impl<A: Account> Table<A> {
         self.evicted
     }
 
+    /// The same table without accounts.
+    pub(super) fn emptied(&self) -> Self {
+        Self { pages: Box::default(), len: 0, ..*self }
+    }
+
     /// Judges one charge, and takes it if it fits.
     #[inline]
     pub(super) fn take(&mut self, fingerprint: Fingerprint, charge: &Charge, now: Timestamp) -> Standing {
@@ -122,7 +127,7 @@ impl<A: Account> Table<A> {
         let room = if bucket == first { first_room } else { second_room };
         let page = self.pages[bucket / PAGE].get_or_insert_with(Box::default);
         let (tag, kept) = page.buckets[bucket % PAGE].slot(room.slot);
-        if *tag == 0 {
+        if *tag == NOBODY {
             self.len += 1;
         } else if room.idle == 0 {
             self.evicted.count(room.least);
@@ -208,6 +213,15 @@ impl<A: Account + Clone> Accounts for Table<A> {
             }
         }
     }
+
+    fn reset(&mut self, fingerprint: Fingerprint) {
+        let Some((bucket, slot)) = self.place(fingerprint) else { return };
+        if let Some(Some(page)) = self.pages.get_mut(bucket / PAGE) {
+            let (tag, account) = page.buckets[bucket % PAGE].slot(slot);
+            (*tag, *account) = (NOBODY, A::default());
+            self.len -= 1;
+        }
+    }
 }
 
 /// Where in a bucket a new account would go.
@@ -272,7 +286,7 @@ impl<A> Bucket<A> {
 #[derive(Debug, Default)]
 #[repr(align(64))]
 struct Line<A> {
-    /// Zero where nobody ever was.
+    /// [`NOBODY`] where no account is kept.
     tags: [u64; LINE],
     accounts: [A; LINE],
 }
@@ -285,6 +299,8 @@ impl<A> Line<A> {
     }
 }
 
+/// No account's tag.
+const NOBODY: u64 = 0;
 const LINE: usize = 4;
 const SLOTS: usize = 2 * LINE;
 const PAGE: usize = 128;

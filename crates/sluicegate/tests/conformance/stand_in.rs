@@ -18,6 +18,10 @@ impl Store for Dead {
         Err(StoreError::new("the line is dead"))
     }
 
+    async fn reset(&self, _: &[Charge]) -> Result<(), StoreError> {
+        Err(StoreError::new("the line is dead"))
+    }
+
     fn release(&self, _: &[Charge], _: Lease) {}
 }
 
@@ -46,6 +50,11 @@ impl Subject for Alone {
 
     fn advance(&self, by: Duration) {
         self.clock.advance(by);
+    }
+
+    fn reset(&self, accounts: &[Charge]) {
+        let told = self.run(self.store.reset(accounts));
+        assert!(told.expect_err("the line is dead").to_string().contains("the line is dead"));
     }
 }
 

@@ -77,6 +77,64 @@ fn settling_for_the_estimate_ends_nothing() {
 }
 
 #[test]
+fn a_reset_ends_it_whatever_the_quota_and_of_no_other_account() {
+    let asker = Asker::new();
+    let [alice, bob] = ["alice", "bob"].map(|key| tokens(key, 60));
+    for charge in [&alice, &bob] {
+        asker.admit(from_ref(charge));
+        asker.deny(from_ref(charge));
+    }
+    asker.reset(&[Charge { quota: quota("7 tokens/day"), ..alice.clone() }]);
+    assert!(asker.deny(from_ref(&bob)).remembered, "another account");
+    assert!(asker.take(from_ref(&alice)).is_allowed());
+}
+
+#[test]
+fn a_denial_that_was_under_way_when_its_account_was_reset_is_not_remembered() {
+    let asker = Asker::new();
+    let charges = [tokens("alice", 60)];
+    asker.admit(&charges);
+    let mut context = Context::from_waker(Waker::noop());
+    asker.inner.holds_answers.store(true, Ordering::SeqCst);
+    let mut denied = pin!(asker.cache.take(&charges));
+    assert!(denied.as_mut().poll(&mut context).is_pending());
+    asker.reset(&charges);
+    asker.inner.holds_answers.store(false, Ordering::SeqCst);
+    assert!(denied.as_mut().poll(&mut context).is_ready());
+    assert!(asker.take(&charges).is_allowed());
+}
+
+#[test]
+fn a_denial_that_overtakes_a_reset_is_not_remembered_after_it() {
+    let asker = Asker::new();
+    let charges = [tokens("alice", 60)];
+    asker.admit(&charges);
+    let mut context = Context::from_waker(Waker::noop());
+    asker.inner.holds_settlements.store(true, Ordering::SeqCst);
+    let mut reset = pin!(asker.cache.reset(&charges));
+    assert!(reset.as_mut().poll(&mut context).is_pending());
+    asker.deny(&charges);
+    asker.inner.holds_settlements.store(false, Ordering::SeqCst);
+    assert!(reset.as_mut().poll(&mut context).is_ready());
+    assert!(asker.take(&charges).is_allowed());
+}
+
+#[test]
+fn a_reset_that_nobody_waits_for_forgets_too() {
+    let asker = Asker::new();
+    let charges = [tokens("alice", 60)];
+    asker.admit(&charges);
+    asker.deny(&charges);
+    asker.inner.holds_settlements.store(true, Ordering::SeqCst);
+    {
+        let mut reset = pin!(asker.cache.reset(&charges));
+        assert!(reset.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        assert!(asker.deny(&charges).remembered);
+    }
+    assert!(!asker.deny(&charges).remembered, "it may have reached the store");
+}
+
+#[test]
 fn clearing_forgets_everything() {
     let asker = Asker::new();
     let bills: Vec<_> =

@@ -26,7 +26,7 @@ pub(crate) struct Inner {
     pub(crate) way: Arc<Mutex<Duration>>,
     /// Whether answers, once decided, are held back.
     pub(crate) holds_answers: Arc<AtomicBool>,
-    /// Whether settlements are held back, before they are made.
+    /// Whether settlements and resets are held back, before they are made.
     pub(crate) holds_settlements: Arc<AtomicBool>,
 }
 
@@ -62,6 +62,12 @@ impl Store for Inner {
     async fn settle(&self, charges: &[Charge], lease: Lease, actual: &[Cost]) -> Result<(), StoreError> {
         let_go(&self.holds_settlements).await;
         self.memory.settle_now(charges, lease, actual);
+        Ok(())
+    }
+
+    async fn reset(&self, accounts: &[Charge]) -> Result<(), StoreError> {
+        let_go(&self.holds_settlements).await;
+        self.memory.reset_now(accounts);
         Ok(())
     }
 
@@ -121,6 +127,10 @@ impl Asker {
     pub(crate) fn settle(&self, charges: &[Charge], lease: Lease, actual: &[u64]) {
         let actual: Vec<_> = actual.iter().copied().map(Cost::new).collect();
         now(self.cache.settle(charges, lease, &actual)).expect("it answers");
+    }
+
+    pub(crate) fn reset(&self, accounts: &[Charge]) {
+        now(self.cache.reset(accounts)).expect("it answers");
     }
 
     pub(crate) fn advance(&self, by: Duration) {

@@ -1,6 +1,6 @@
 //! What is remembered is what the store would say.
 
-use std::time::Duration;
+use std::{slice::from_ref, time::Duration};
 
 use proptest::{prelude::*, sample::Index};
 use sluicegate::{Algorithm, Charge, Decision, Denial, Lease, Quota, Unit, Wait};
@@ -16,6 +16,7 @@ enum Step {
     /// Asks for the same at other costs.
     Like(Index, Vec<u64>),
     Settle(Index, u64),
+    Reset(Charge),
     Wait(Duration),
     /// Waits until a nanosecond before what was denied last fits.
     Nearly,
@@ -31,6 +32,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => any::<Index>().prop_map(Step::Again),
         4 => (any::<Index>(), prop::collection::vec(0..5_u64, 4)).prop_map(|(asker, costs)| Step::Like(asker, costs)),
         2 => (any::<Index>(), 0..9_u64).prop_map(|(lease, share)| Step::Settle(lease, share)),
+        1 => charge().prop_map(Step::Reset),
         2 => wait.prop_map(Step::Wait),
         2 => Just(Step::Nearly),
     ]
@@ -102,7 +104,9 @@ impl Run {
                         charges.iter().map(|charge| charge.cost.units() * share / 4).collect();
                     self.askers[asker].settle(&charges, lease, &actual);
                 }
-                Step::Settle(..) => {}
+                // As a refund: it is seen by the instance through which it goes.
+                Step::Reset(account) if refunds => self.askers[0].reset(from_ref(account)),
+                Step::Settle(..) | Step::Reset(_) => {}
                 Step::Wait(duration) => self.inner.clock.advance(*duration),
                 Step::Nearly => {
                     if let Some((_, Wait::For(wait))) = self.denied {
@@ -156,7 +160,7 @@ proptest! {
         Run::of(2).play(&steps, false);
     }
 
-    /// The same with refunds that go through the cache.
+    /// The same with refunds and resets that go through the cache.
     #[test]
     fn after_refunds_through_the_cache_it_is_so_too(steps in prop::collection::vec(step(), 1..60)) {
         Run::of(1).play(&steps, true);

@@ -5,4 +5,5 @@ mod bound;
 mod circuit;
 mod deny_cache;
 mod remote;
+mod resets;
 mod shares;

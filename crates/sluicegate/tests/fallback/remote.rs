@@ -91,6 +91,12 @@ impl Store for Remote {
         Ok(())
     }
 
+    async fn reset(&self, accounts: &[Charge]) -> Result<(), StoreError> {
+        self.answer().await?;
+        self.memory.reset_now(accounts);
+        Ok(())
+    }
+
     fn release(&self, charges: &[Charge], lease: Lease) {
         self.releases.fetch_add(1, Ordering::SeqCst);
         self.memory.release(charges, lease);
@@ -161,6 +167,10 @@ impl Bench {
 
     pub(crate) fn admit(&self, charges: &[Charge]) -> Taken {
         self.decide(charges).allowed().expect("admitted")
+    }
+
+    pub(crate) fn reset(&self, accounts: &[Charge]) -> Result<(), StoreError> {
+        now(self.store.reset(accounts))
     }
 
     pub(crate) fn settle(&self, charges: &[Charge], lease: Lease, actual: &[u64]) -> Result<(), StoreError> {

@@ -1,0 +1,36 @@
+//! Forgetting accounts.
+
+use std::collections::HashMap;
+
+use sluicegate::StoreError;
+
+use crate::{
+    desk::Desk,
+    link::{Failure, Reply},
+    place::Place,
+};
+
+/// Deletes the items of accounts. Whoever has read one before finds, when it writes, that it is not as it was read.
+pub(crate) async fn accounts(desk: &Desk, places: &[Place]) -> Result<(), StoreError> {
+    let mut commands = HashMap::<usize, (Vec<u8>, usize)>::new();
+    for Place { name, server } in places {
+        let (bytes, answers) = commands.entry(*server).or_default();
+        bytes.extend(format!("md {name}\r\n").into_bytes());
+        *answers += 1;
+    }
+    // All servers are asked before any is waited for.
+    let asked: Vec<_> = commands
+        .into_iter()
+        .map(|(server, (bytes, answers))| desk.links[server].send(bytes, answers, None))
+        .collect();
+    for pending in asked {
+        let gone = |_| Err(Failure::new("the runtime of the store is shutting down"));
+        let answers = pending.await.unwrap_or_else(gone).map_err(|failure| failure.error())?;
+        for reply in answers.replies {
+            if !matches!(reply, Reply::Done | Reply::Not) {
+                return Err(StoreError::new(format!("memcached could not delete an account: {reply:?}")));
+            }
+        }
+    }
+    Ok(())
+}
