@@ -2,6 +2,7 @@
 
 mod answer;
 mod bill;
+mod given;
 mod guessers;
 mod pass;
 mod plan;
@@ -9,6 +10,7 @@ mod recognise;
 mod visit;
 
 use std::{
+    borrow::Cow,
     fmt,
     net::IpAddr,
     sync::{Arc, PoisonError, RwLock},
@@ -17,7 +19,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header, request::Parts};
-use sluicegate::{Balance, Charge, Clock, Decision, Denial, Limiter, Store, Timestamp};
+use sluicegate::{Balance, Charge, Clock, Cost, Decision, Denial, Limiter, Store, Timestamp};
 use smallvec::SmallVec;
 
 use bill::Bill;
@@ -25,11 +27,13 @@ use guessers::Guessers;
 use plan::Plan;
 
 pub use answer::{Answer, Denied, Reason};
+pub use given::Given;
 pub use pass::Pass;
 pub use visit::Visit;
 
 use crate::{
-    ApiKeys, Body, BodyError, Caller, ClientIp, LimitId, Policy, Refusal, Scale, account_ip,
+    ApiKeys, Body, BodyError, Caller, ClientIp, Facts, LimitId, Meter, Policy, Refusal, Route, RouteId,
+    RouteMatch, account_ip,
     headers::{Lines, Standing},
 };
 
@@ -68,8 +72,8 @@ pub struct Gate<S: Store> {
     clock: Arc<dyn Clock>,
     client_ip: ClientIp,
     /// Replaced as a whole when their file changes.
-    api_keys: RwLock<Arc<ApiKeys>>,
-    guessers: Guessers,
+    api_keys: Arc<RwLock<Arc<ApiKeys>>>,
+    guessers: Arc<Guessers>,
     /// What every request is told alike.
     plan: Plan,
 }
@@ -77,19 +81,33 @@ pub struct Gate<S: Store> {
 impl<S: Store> Gate<S> {
     /// Opens a gate. It knows no API keys until it is [given some](Self::replace_api_keys).
     ///
-    /// The clock is that of warm-up and of what this instance alone remembers; the store tells its own time.
-    pub fn new(policy: Policy, store: S, clock: impl Clock) -> Self {
-        let settings = &policy.gateway;
-        let client_ip = ClientIp::new(settings.trusted_proxies.clone(), settings.forwarded_header);
+    /// The clock is that of warm-up and of what this instance alone remembers; the store, which may be shared already,
+    /// tells its own time.
+    pub fn new(policy: Policy, store: impl Into<Arc<S>>, clock: impl Clock) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(clock);
         Self {
-            client_ip,
+            client_ip: client_ip(&policy),
             plan: Plan::of(&policy),
             policy,
             limiter: Limiter::new(store),
-            guessers: Guessers::new(Arc::clone(&clock)),
+            guessers: Arc::new(Guessers::new(Arc::clone(&clock))),
             clock,
-            api_keys: RwLock::default(),
+            api_keys: Arc::default(),
+        }
+    }
+
+    /// A gate of another policy that has all else in common with this one: the accounts, the clock, and the API keys,
+    /// which are replaced for both at once.
+    #[must_use]
+    pub fn with_policy(&self, policy: Policy) -> Self {
+        Self {
+            client_ip: client_ip(&policy),
+            plan: Plan::of(&policy),
+            policy,
+            limiter: self.limiter.clone(),
+            guessers: Arc::clone(&self.guessers),
+            clock: Arc::clone(&self.clock),
+            api_keys: Arc::clone(&self.api_keys),
         }
     }
 
@@ -101,7 +119,7 @@ impl<S: Store> Gate<S> {
 
     /// The store in which its accounts are.
     #[must_use]
-    pub fn store(&self) -> &S {
+    pub fn store(&self) -> &Arc<S> {
         self.limiter.store()
     }
 
@@ -132,28 +150,39 @@ impl<S: Store> Gate<S> {
     /// The answer to give instead: 400 for a path that means different things to different servers, 401 for an
     /// unknown API key, 429 for too many of those, 403 for the wrong tier, 503 when the store does not answer.
     pub async fn enter<'h>(&self, head: &'h Parts, peer: IpAddr) -> Result<Visit<'h>, Box<Answer>> {
-        let policy = &self.policy;
-        let default_tier = policy.tiers.default_tier();
-        let route = match policy.routes.find(&head.method, head.uri.path()) {
+        let route = match self.policy.routes.find(&head.method, head.uri.path()) {
             Ok(route) => route,
             Err(error) => return Err(self.refused(Refusal::AmbiguousPath(error), head)),
         };
-        let ip = self.client_ip.of(&head.headers, peer);
-        let client = account_ip(ip, policy.identity.ipv6_prefix).to_string();
-        let mut visit =
-            Visit { head, route, caller: Caller::anonymous(client, default_tier), body_limit: None };
+        let mut visit = self.arrived(head, peer, route, Given::default());
         self.recognise(&mut visit, peer).await?;
-        let route = policy.routes.get(visit.route.route);
-        if let Some(needed) = route.tier().filter(|needed| *needed != visit.caller.tier) {
-            return Err(visit.refused(Refusal::WrongTier { needed: policy.tiers.name(needed).to_owned() }));
+        self.entered(visit)
+    }
+
+    /// [`enter`](Self::enter) for a request whose route is known, because an application's own router found it, with
+    /// what else the application knows of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`enter`](Self::enter).
+    pub async fn enter_route<'h>(
+        &self,
+        route: RouteId,
+        head: &'h Parts,
+        peer: IpAddr,
+        given: Given<'h>,
+    ) -> Result<Visit<'h>, Box<Answer>> {
+        let route = match RouteMatch::known(route, head.uri.path()) {
+            Ok(route) => route,
+            Err(error) => return Err(self.refused(Refusal::AmbiguousPath(error), head)),
+        };
+        let mut visit = self.arrived(head, peer, route, given);
+        self.recognise(&mut visit, peer).await?;
+        if let Some(tier) = given.tier {
+            let tiers = &self.policy.tiers;
+            visit.caller.tier = tiers.find(tier).unwrap_or_else(|| tiers.default_tier());
         }
-        if route.meter().reads_body() {
-            if route.meter().reads_json() && is_encoded(&head.headers) {
-                return Err(visit.refused(Refusal::EncodedBody));
-            }
-            visit.body_limit = Some(policy.gateway.max_body);
-        }
-        Ok(visit)
+        self.entered(visit)
     }
 
     /// Takes the charges of every limit that denies, all or none, and then those of each shadow limit alone.
@@ -170,7 +199,7 @@ impl<S: Store> Gate<S> {
             Err(error) => return Err(visit.refused(Refusal::BadBody(error))),
         };
         let bill = self.bill(&visit, body.as_ref());
-        let mut pass = Pass::new(&visit);
+        let mut pass = Pass::new(&visit, bill.scale, self.policy.routes.get(visit.route()).costs);
         // A route without limits passes whether or not the store answers.
         if !bill.charges.is_empty() {
             let policy = self.plan.policy_line(visit.route(), visit.tier(), bill.scale);
@@ -197,24 +226,61 @@ impl<S: Store> Gate<S> {
         self.clock.now()
     }
 
+    /// A request of which no more is known than where it goes and which address it comes from.
+    fn arrived<'h>(
+        &self,
+        head: &'h Parts,
+        peer: IpAddr,
+        route: RouteMatch<'h>,
+        given: Given<'h>,
+    ) -> Visit<'h> {
+        let ip = self.client_ip.of(&head.headers, peer);
+        let client = account_ip(ip, self.policy.identity.ipv6_prefix).to_string();
+        let caller = Caller::anonymous(client, self.policy.tiers.default_tier());
+        Visit { head, route, caller, given, body_limit: None }
+    }
+
+    /// Whether a caller that is known may be here, and whether the body is needed.
+    fn entered<'h>(&self, mut visit: Visit<'h>) -> Result<Visit<'h>, Box<Answer>> {
+        let route = self.policy.routes.get(visit.route());
+        if let Some(needed) = route.tier().filter(|needed| *needed != visit.caller.tier) {
+            let needed = self.policy.tiers.name(needed).to_owned();
+            return Err(visit.refused(Refusal::WrongTier { needed }));
+        }
+        let meter = meter(route, &visit);
+        if meter.reads_body() {
+            if meter.reads_json() && is_encoded(&visit.head.headers) {
+                return Err(visit.refused(Refusal::EncodedBody));
+            }
+            visit.body_limit = Some(self.policy.gateway.max_body);
+        }
+        Ok(visit)
+    }
+
     fn metered(&self, visit: &Visit<'_>, body: Option<&Bytes>) -> Result<Option<Body>, BodyError> {
-        let meter = self.policy.routes.get(visit.route()).meter();
+        let meter = meter(self.policy.routes.get(visit.route()), visit);
         meter.reads_body().then(|| meter.read(body.map_or(&[], |body| body))).transpose()
     }
 
     fn bill(&self, visit: &Visit<'_>, body: Option<&Body>) -> Bill {
         let scale = self.policy.warmup.as_ref().and_then(|warmup| warmup.scale(self.now()));
         let mut bill = Bill { scale, ..Bill::default() };
-        for id in self.policy.routes.get(visit.route()).limits() {
-            bill.add(*id, self.policy.limit(*id).mode(), self.charge(*id, visit, body, scale));
+        let route = self.policy.routes.get(visit.route());
+        let facts = visit.facts(route.label(), self.policy.tiers.name(visit.tier()), body);
+        let facts = Facts { given: visit.given.key, ..facts };
+        for id in route.limits() {
+            let limit = self.policy.limit(*id);
+            let cost = route.cost(limit.unit(), body, visit.given.cost);
+            bill.add(*id, limit.mode(), limit.charge(visit.tier(), scale, cost, &facts));
         }
         bill
     }
 
-    fn charge(&self, id: LimitId, visit: &Visit<'_>, body: Option<&Body>, scale: Option<Scale>) -> Charge {
-        let route = self.policy.routes.get(visit.route());
-        let facts = visit.facts(route.label(), self.policy.tiers.name(visit.tier()), body);
-        self.policy.limit(id).charge(visit.tier(), scale, route.weight(), body, &facts)
+    /// One more wrong API key of a client. A key that is given tells callers apart, and not who guesses.
+    fn failure(&self, failures: LimitId, visit: &Visit<'_>) -> Charge {
+        let label = self.policy.routes.get(visit.route()).label();
+        let facts = visit.facts(label, self.policy.tiers.name(visit.tier()), None);
+        self.policy.limit(failures).charge(visit.tier(), None, Cost::ONE, &facts)
     }
 
     /// A shadow limit decides and records, and never denies: not even when its store does not answer.
@@ -264,6 +330,19 @@ impl<S: Store> Gate<S> {
 impl<S: Store> fmt::Debug for Gate<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gate").field("policy", &self.policy).finish_non_exhaustive()
+    }
+}
+
+fn client_ip(policy: &Policy) -> ClientIp {
+    let settings = &policy.gateway;
+    ClientIp::new(settings.trusted_proxies.clone(), settings.forwarded_header)
+}
+
+/// What is to be read of a body: where the cost is given, no more than keys need.
+fn meter<'r>(route: &'r Route, visit: &Visit<'_>) -> Cow<'r, Meter> {
+    match visit.given.cost {
+        None => Cow::Borrowed(route.meter()),
+        Some(_) => Cow::Owned(route.meter().of_keys()),
     }
 }
 

@@ -22,6 +22,7 @@ use crate::{Body, JsonPointer, diagnostic::did_you_mean};
 ///
 /// let template = KeyTemplate::parse(["api_key", "method"])?;
 /// let facts = Facts {
+///     given: None,
 ///     client: "192.0.2.7",
 ///     api_key: Some("k1"),
 ///     tenant: Some("acme"),
@@ -77,6 +78,8 @@ pub enum Part {
 /// What keys are made of: the facts about one request.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
+    /// The key that is given with the request, instead of what the template would make.
+    pub given: Option<&'a str>,
     /// The client's IP address, with an IPv6 address cut to its network.
     pub client: &'a str,
     /// The id of the caller's API key.
@@ -106,6 +109,12 @@ impl KeyTemplate {
     #[must_use]
     pub fn global() -> Self {
         Self::default()
+    }
+
+    /// One account for each client's IP address.
+    #[must_use]
+    pub fn client_ip() -> Self {
+        Self { parts: vec![Part::ClientIp] }
     }
 
     /// Reads the parts of a key.
@@ -163,6 +172,14 @@ impl KeyTemplate {
     #[must_use]
     pub fn key(&self, account: &str, facts: &Facts<'_>) -> Key {
         let mut text = Text::from_slice(account.as_bytes());
+        if let Some(given) = facts.given {
+            text.push(b'|');
+            match given {
+                "" => named(&mut text, "", "client_ip", facts.client.as_bytes()),
+                given => named(&mut text, "", "key", given.as_bytes()),
+            }
+            return Key::from(std::str::from_utf8(&text).unwrap_or_default());
+        }
         if self.parts.first() == Some(&Part::ApiKey) {
             text.push(b'|');
             if facts.api_key.is_none() || Part::Tenant.write(&mut text, facts).is_none() {

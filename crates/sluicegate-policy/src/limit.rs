@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use sluicegate::{Charge, Cost, Outage, Quota, Unit};
 
-use crate::{Body, Facts, KeyTemplate, Scale, TierId};
+use crate::{Facts, KeyTemplate, Scale, TierId};
 
 /// A quota with a name, on a key: `predict: 10/minute per client_ip`.
 ///
@@ -83,23 +83,11 @@ impl Limit {
 
     /// The line of this limit on a request's bill.
     ///
-    /// `warmup` is the scale of every limit while the upstream warms up, `weight` the route's. The body is the one
-    /// that the route's meter has read, where it reads any.
+    /// `warmup` is the scale of every limit while the upstream warms up, `cost` what the [route](crate::Route::cost)
+    /// says for this limit's unit.
     #[must_use]
-    pub fn charge(
-        &self,
-        tier: TierId,
-        warmup: Option<Scale>,
-        weight: u64,
-        body: Option<&Body>,
-        facts: &Facts<'_>,
-    ) -> Charge {
+    pub fn charge(&self, tier: TierId, warmup: Option<Scale>, cost: Cost, facts: &Facts<'_>) -> Charge {
         let account = self.account(tier);
-        let cost = match (self.unit, body) {
-            (Unit::Requests, _) => Cost::new(weight),
-            (unit, Some(body)) => body.cost(unit),
-            (_, None) => Cost::ONE,
-        };
         let (quota, cost) = match warmup {
             None => (account.quota, cost),
             Some(scale) => {
@@ -111,6 +99,11 @@ impl Limit {
             }
         };
         Charge::new(self.key.key(&account.name, facts), quota).cost(cost).outage(self.outage)
+    }
+
+    /// Whether it counts requests, and callers of some tier could never make one of this weight.
+    pub(crate) fn never_admits(&self, weight: u64) -> bool {
+        self.unit == Unit::Requests && self.accounts.iter().any(|account| account.quota.burst() < weight)
     }
 
     fn account(&self, tier: TierId) -> &Account {

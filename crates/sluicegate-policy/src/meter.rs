@@ -53,6 +53,11 @@ impl Meter {
         self
     }
 
+    /// What keys need of it: all that is to be read where the cost is known already.
+    pub(crate) fn of_keys(&self) -> Self {
+        Self { values: self.values.clone(), ..Self::default() }
+    }
+
     /// Whether a body has to be read before its request can be decided.
     #[must_use]
     pub fn reads_body(&self) -> bool {

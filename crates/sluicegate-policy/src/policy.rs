@@ -8,8 +8,8 @@ use std::{
 use http::HeaderName;
 
 use crate::{
-    Diagnostics, GatewaySettings, HeaderFamily, Limit, LimitId, Overrides, Routes, Source, StoreSettings,
-    Tiers, Warmup, file::File, resolve,
+    CodeRoute, CodeRouteError, Diagnostics, GatewaySettings, HeaderFamily, Limit, LimitId, Overrides, Routes,
+    Source, StoreSettings, Tiers, Warmup, file::File, resolve,
 };
 
 /// A policy: routes, limits, tiers and warm-up, with everything worked out that a request would otherwise work out
@@ -89,6 +89,36 @@ impl Policy {
     /// As [`parse`](Self::parse); and when the file cannot be read.
     pub fn load(path: &Path, overrides: Overrides) -> Result<Self, Diagnostics> {
         Self::parse(&Source::read(path)?.with(overrides))
+    }
+
+    /// A policy of one route, which every request meets: the route is written in a program and all else is this
+    /// policy's. Both warm up as one.
+    ///
+    /// The route's id is [`unmatched`](Routes::unmatched), and its limits have the first ids, in the order of its
+    /// quotas. A limit without a name is called as in the file, or with a number behind it where this policy has one of
+    /// that name.
+    ///
+    /// ```
+    /// use sluicegate_policy::{CodeRoute, Policy, Source, TierShare};
+    ///
+    /// let policy = Policy::parse(&Source::empty())?;
+    /// let tiers = vec![("free".to_owned(), TierShare::Scale(1.0)), ("premium".to_owned(), TierShare::Scale(5.0))];
+    /// let route = CodeRoute { tiers, ..CodeRoute::new("/predict", ["10/minute".parse()?]) };
+    /// let policy = policy.with_route(route)?;
+    ///
+    /// assert_eq!(policy.routes.get(policy.routes.unmatched()).label(), "/predict");
+    /// let premium = policy.tiers.find("premium").expect("the route has it");
+    /// assert_eq!(policy.limits[0].name(), "predict-10-per-minute");
+    /// assert_eq!(policy.limits[0].quota(premium).amount(), 50);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the route is none: it has no quota, needs a tier that does not exist, costs more than its quotas hold, or
+    /// the store cannot keep it.
+    pub fn with_route(&self, route: CodeRoute) -> Result<Self, CodeRouteError> {
+        resolve::with_route(self, route)
     }
 
     /// The limit with this id.

@@ -4,8 +4,9 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use http::Method;
 use matchit::Router;
+use sluicegate::{Cost, Unit};
 
-use crate::{LimitId, Meter, TierId, path::Readings, template::Template};
+use crate::{Body, LimitId, Meter, TierId, path::Readings, template::Template};
 
 /// Which requests a list of limits is for, with all that deciding one of them needs.
 #[derive(Clone, Debug)]
@@ -16,9 +17,22 @@ pub struct Route {
     pub(crate) tier: Option<TierId>,
     pub(crate) meter: Meter,
     pub(crate) weight: u64,
+    pub(crate) costs: Costs,
     pub(crate) limits: Vec<LimitId>,
     /// Whether a key of a limit is made of the path's parameters.
     pub(crate) needs_parameters: bool,
+}
+
+/// What the cost is that a route's meter, or its caller, gives.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Costs {
+    /// What the meter finds of each unit. Requests cost the weight.
+    ByUnit,
+    /// One number, for every unit but slots.
+    OneNumber {
+        /// For requests too; they cost the weight otherwise.
+        requests: bool,
+    },
 }
 
 /// The routes of a policy. The last one is for the requests that match no other.
@@ -86,6 +100,38 @@ impl Route {
     #[must_use]
     pub fn limits(&self) -> &[LimitId] {
         &self.limits
+    }
+
+    /// What one request costs of a limit that counts in `unit`.
+    ///
+    /// The body is the one that the route's meter has read, where it reads any. A cost that is `given` stands instead
+    /// of what the meter finds.
+    #[inline]
+    #[must_use]
+    pub fn cost(&self, unit: Unit, body: Option<&Body>, given: Option<Cost>) -> Cost {
+        if !self.costs.are_metered(unit) {
+            return if unit == Unit::Requests { Cost::new(self.weight) } else { Cost::ONE };
+        }
+        match (self.costs, given, body) {
+            (_, Some(given), _) => given,
+            (Costs::ByUnit, _, Some(body)) => body.cost(unit),
+            (Costs::OneNumber { .. }, _, Some(Body { items: Some(items), .. })) => {
+                Cost::of(*items, unit).unwrap_or(Cost::new(u64::MAX))
+            }
+            _ if unit == Unit::Requests => Cost::new(self.weight),
+            _ => Cost::ONE,
+        }
+    }
+}
+
+impl Costs {
+    /// Whether the cost in `unit` is what a meter finds or the caller gives.
+    pub(crate) fn are_metered(self, unit: Unit) -> bool {
+        match (unit, self) {
+            (Unit::Concurrent, _) | (Unit::Requests, Self::ByUnit) => false,
+            (Unit::Requests, Self::OneNumber { requests }) => requests,
+            _ => true,
+        }
     }
 }
 
@@ -185,6 +231,18 @@ impl Routes {
             true => Ok(Self { routes, by_method, other }),
             false => Err(collisions),
         }
+    }
+}
+
+impl<'p> RouteMatch<'p> {
+    /// A route that is known already, at a path as it was sent.
+    ///
+    /// # Errors
+    ///
+    /// When no honest path is like this one.
+    pub(crate) fn known(route: RouteId, path: &'p str) -> Result<Self, AmbiguousPath> {
+        let path = Readings::of(path).ok_or(AmbiguousPath)?.usual;
+        Ok(Self { route, path, parameters: Vec::new() })
     }
 }
 

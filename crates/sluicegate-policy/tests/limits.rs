@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use proptest::prelude::*;
-use sluicegate::Charge;
+use sluicegate::{Charge, Cost};
 use sluicegate_policy::{Facts, KeyTemplate, Mode, Policy, Scale, Source};
 
 fn parse(text: &str) -> Policy {
@@ -12,6 +12,7 @@ fn parse(text: &str) -> Policy {
 
 fn facts<'a>(headers: &'a HeaderMap) -> Facts<'a> {
     Facts {
+        given: None,
         client: "192.0.2.7",
         api_key: None,
         tenant: None,
@@ -42,7 +43,14 @@ fn bill(policy: &Policy, path: &str, tier: &str, warmup: Option<f64>, body: &str
         ..facts(&headers)
     };
     let warmup = warmup.map(|factor| Scale::of(factor).expect("a scale"));
-    let charge = |id| policy.limit(id).charge(tier, warmup, route.weight(), body.as_ref(), &facts);
+    let charge = |id| {
+        policy.limit(id).charge(
+            tier,
+            warmup,
+            route.cost(policy.limit(id).unit(), body.as_ref(), None),
+            &facts,
+        )
+    };
     route.limits().iter().map(|id| charge(*id)).collect()
 }
 
@@ -261,7 +269,7 @@ fn a_tier_is_told_apart_before_the_part_that_keeps_accounts_together() {
     );
     let headers = HeaderMap::new();
     let facts = Facts { api_key: Some("k1"), tenant: Some("acme"), ..facts(&headers) };
-    let charge = policy.limits[0].charge(policy.tiers.default_tier(), None, 1, None, &facts);
+    let charge = policy.limits[0].charge(policy.tiers.default_tier(), None, Cost::ONE, &facts);
     assert_eq!(charge.key.as_str(), "rpm:premium|tenant=acme|api_key=k1");
 }
 

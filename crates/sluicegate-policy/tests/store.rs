@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use sluicegate::Outage;
+use sluicegate::{Cost, Outage};
 use sluicegate_policy::{Facts, Overrides, Policy, Source, StoreKeys, StoreKind, StoreSettings};
 
 fn parse(text: &str) -> Result<Policy, String> {
@@ -199,6 +199,7 @@ fn a_limit_does_in_an_outage_what_it_says_and_else_what_the_store_says() {
     assert_eq!(outage("unknown-api-keys"), Outage::Deny);
 
     let facts = Facts {
+        given: None,
         client: "192.0.2.7",
         api_key: None,
         tenant: None,
@@ -212,7 +213,7 @@ fn a_limit_does_in_an_outage_what_it_says_and_else_what_the_store_says() {
         body: None,
     };
     for limit in &policy.limits {
-        let charge = limit.charge(policy.tiers.default_tier(), None, 1, None, &facts);
+        let charge = limit.charge(policy.tiers.default_tier(), None, Cost::ONE, &facts);
         assert_eq!(charge.outage, limit.outage(), "{}", limit.name());
     }
 }

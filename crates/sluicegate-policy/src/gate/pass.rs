@@ -1,46 +1,52 @@
 //! A request that may pass.
 
 use http::{HeaderMap, request::Parts};
-use sluicegate::{Permit, Store};
+use sluicegate::{Balance, Charge, Cost, Permit, Store, StoreError, Unit};
 use smallvec::SmallVec;
 
 use super::{Answer, Visit};
-use crate::{LimitId, Refusal, RouteId, TierId, headers::Lines};
+use crate::{LimitId, Refusal, RouteId, Scale, TierId, headers::Lines, route::Costs};
 
 /// A request that may pass. Dropping it gives back its slots of concurrent limits: keep it until the last byte of
-/// the answer is sent.
+/// the answer is sent, and then, where its cost is known only now, [settle](Self::settle) it.
 #[derive(Debug)]
 pub struct Pass<S: Store> {
     route: RouteId,
     tier: TierId,
+    costs: Costs,
+    /// Whether the upstream was warming up.
+    warming: bool,
     limits: SmallVec<[LimitId; 4]>,
     shadow_denied: SmallVec<[LimitId; 1]>,
     lines: Lines,
-    /// Held, not read: slots are given back when they are dropped.
-    _permits: SmallVec<[Permit<S>; 1]>,
+    permit: Option<Permit<S>>,
+    shadow: SmallVec<[Permit<S>; 1]>,
 }
 
 impl<S: Store> Pass<S> {
     /// A pass that nothing was charged for.
-    pub(super) fn new(visit: &Visit<'_>) -> Self {
+    pub(super) fn new(visit: &Visit<'_>, warmup: Option<Scale>, costs: Costs) -> Self {
         Self {
             route: visit.route(),
             tier: visit.tier(),
+            costs,
+            warming: warmup.is_some(),
             limits: SmallVec::new(),
             shadow_denied: SmallVec::new(),
             lines: Lines::default(),
-            _permits: SmallVec::new(),
+            permit: None,
+            shadow: SmallVec::new(),
         }
     }
 
     pub(super) fn charged(&mut self, permit: Permit<S>, limits: SmallVec<[LimitId; 4]>, lines: Lines) {
-        self._permits.push(permit);
+        self.permit = Some(permit);
         self.limits = limits;
         self.lines = lines;
     }
 
     pub(super) fn shadow_allowed(&mut self, permit: Permit<S>) {
-        self._permits.push(permit);
+        self.shadow.push(permit);
     }
 
     pub(super) fn shadow_denied(&mut self, id: LimitId) {
@@ -65,6 +71,18 @@ impl<S: Store> Pass<S> {
         &self.limits
     }
 
+    /// What was charged, in the order of [`limits`](Self::limits).
+    #[must_use]
+    pub fn charges(&self) -> &[Charge] {
+        self.permit.as_ref().map_or(&[], Permit::charges)
+    }
+
+    /// What each charge left, in the order of [`limits`](Self::limits).
+    #[must_use]
+    pub fn balances(&self) -> &[Balance] {
+        self.permit.as_ref().map_or(&[], Permit::balances)
+    }
+
     /// The shadow limits that would have denied.
     #[must_use]
     pub fn denied_in_shadow(&self) -> &[LimitId] {
@@ -81,5 +99,65 @@ impl<S: Store> Pass<S> {
     /// limits stays.
     pub fn apply(&self, headers: &mut HeaderMap) {
         self.lines.append_to(headers);
+    }
+
+    /// Replaces what a meter found, or the caller gave, by what was `actual`ly used, and gives back the slots. Less is a
+    /// refund, more is a debt that later requests wait for. Charges that were not metered stay as they are.
+    ///
+    /// While the upstream warms up, a limit is smaller than what one request may cost, and a request takes at most all
+    /// there is of it: so it is here, too.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer: the estimates stay charged, and the slots are given back. Limits in shadow mode
+    /// fail nothing here either.
+    pub async fn settle(self, actual: Cost) -> Result<(), StoreError> {
+        let costs = self.costs;
+        self.settle_by(|unit| costs.are_metered(unit).then_some(actual)).await
+    }
+
+    /// [`settle`](Self::settle) for costs in several units: those of a unit that is not here stay as they are, and slots
+    /// are given back.
+    ///
+    /// # Errors
+    ///
+    /// As [`settle`](Self::settle).
+    pub async fn settle_units(self, actual: &[(Unit, Cost)]) -> Result<(), StoreError> {
+        self.settle_by(|unit| {
+            let (_, cost) = actual.iter().find(|(known, _)| *known == unit && unit != Unit::Concurrent)?;
+            Some(*cost)
+        })
+        .await
+    }
+
+    async fn settle_by(self, actual: impl Fn(Unit) -> Option<Cost>) -> Result<(), StoreError> {
+        let Self { warming, permit, shadow, .. } = self;
+        let settled = match permit {
+            Some(permit) => settle(permit, warming, &actual).await,
+            None => Ok(()),
+        };
+        for permit in shadow {
+            // A shadow limit only records, and its books are as good as its store.
+            let _ = settle(permit, warming, &actual).await;
+        }
+        settled
+    }
+}
+
+async fn settle<S: Store>(
+    permit: Permit<S>,
+    warming: bool,
+    actual: &impl Fn(Unit) -> Option<Cost>,
+) -> Result<(), StoreError> {
+    let cost = |charge: &Charge| match actual(charge.quota.unit()) {
+        Some(cost) if warming => cost.min(Cost::new(charge.quota.burst())),
+        Some(cost) => cost,
+        None => charge.cost,
+    };
+    let costs: SmallVec<[Cost; 4]> = permit.charges().iter().map(cost).collect();
+    // Where nothing changes the store need not be asked: slots are given back all the same.
+    match permit.charges().iter().zip(&costs).all(|(charge, cost)| charge.cost == *cost) {
+        true => Ok(()),
+        false => permit.settle(&costs).await,
     }
 }

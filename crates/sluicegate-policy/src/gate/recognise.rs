@@ -51,7 +51,7 @@ impl<S: Store> Gate<S> {
         let keys = Arc::clone(&self.api_keys.read().unwrap_or_else(PoisonError::into_inner));
         let known = std::str::from_utf8(api_key).ok().and_then(|api_key| keys.verify(api_key));
         if let Some(failures) = self.policy.identity.failures {
-            let charge = self.charge(failures, visit, None, None);
+            let charge = self.failure(failures, visit);
             if known.is_none() {
                 self.guessers.remember(&charge);
             }

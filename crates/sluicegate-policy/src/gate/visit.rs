@@ -3,7 +3,7 @@
 use http::request::Parts;
 use sluicegate::StoreError;
 
-use super::Answer;
+use super::{Answer, Given};
 use crate::{Body, Caller, Facts, Refusal, RouteId, RouteMatch, TierId};
 
 /// A request whose head is known: where it goes and who sends it.
@@ -12,6 +12,7 @@ pub struct Visit<'h> {
     pub(super) head: &'h Parts,
     pub(super) route: RouteMatch<'h>,
     pub(super) caller: Caller,
+    pub(super) given: Given<'h>,
     pub(super) body_limit: Option<u64>,
 }
 
@@ -57,13 +58,17 @@ impl Visit<'_> {
     pub(super) fn facts<'f>(&'f self, route: &'f str, tier: &'f str, body: Option<&'f Body>) -> Facts<'f> {
         let api_key = self.caller.api_key.as_deref();
         Facts {
+            given: None,
             client: &self.caller.client,
             api_key: api_key.map(|key| key.id.as_str()),
             tenant: api_key.map(|key| key.tenant.as_str()),
             tier,
             route,
             path: &self.route.path,
-            parameters: &self.route.parameters,
+            parameters: match self.given.parameters {
+                [] => &self.route.parameters,
+                given => given,
+            },
             method: &self.head.method,
             headers: &self.head.headers,
             query: self.head.uri.query(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sluicegate::{Algorithm, Quota};
 
 use crate::{
-    Limit, Scale, StoreKind, StoreSettings, TierId, Tiers, diagnostic::did_you_mean, file::File,
+    Limit, StoreKind, StoreSettings, Tier, TierId, Tiers, diagnostic::did_you_mean, file::File,
     limit::Account, report::Report,
 };
 
@@ -24,43 +24,58 @@ impl Drafts {
         tiers: &Tiers,
         store: &StoreSettings,
     ) -> Vec<Limit> {
-        let kind = store.url.kind();
-        let names = all_names(report, &self.drafts);
-        let overrides = overrides(report, file, tiers, &names, &self, kind);
-        let mut limits = Vec::with_capacity(self.drafts.len());
-        for (index, (draft, name)) in self.drafts.into_iter().zip(names).enumerate() {
-            let kept = store::keeps(report, kind, &draft.quota, draft.quota_start);
-            let scaled = draft.key.names_a_caller() && !draft.built_in;
-            let accounts = tiers.as_slice().iter().enumerate().map(|(tier, details)| {
-                let name = match scaled && tiers.are_named() {
-                    // Not behind a `|`: what stands there keeps a caller's accounts together.
-                    true => format!("{name}:{}", details.name()),
-                    false => name.clone(),
-                };
-                let quota = match overrides.get(&(tier, index)) {
-                    Some(quota) => *quota,
-                    None if scaled => {
-                        let quota = scaled_quota(report, &draft, details.scale(), details.name());
-                        if kept {
-                            store::keeps(report, kind, &quota, draft.quota_start);
-                        }
-                        quota
-                    }
-                    None => draft.quota,
-                };
-                Account { name, quota }
-            });
-            let accounts = accounts.collect();
-            let Draft { key, mode, quota, .. } = draft;
-            let outage = draft.outage.unwrap_or(store.outage);
-            limits.push(Limit { name, key, mode, unit: quota.unit(), outage, accounts });
-        }
-        limits
+        let names = all_names(report, &self.drafts, Names::default());
+        let overrides = overrides(report, file, tiers, &names, &self, store.url.kind());
+        let help = |tier: &str| format!("give it a quota of its own, under `limits` in [tiers.{tier}]");
+        limits(report, self.drafts, names, &overrides, tiers, store, &help)
     }
 }
 
-fn all_names(report: &mut Report<'_>, drafts: &[Draft]) -> Vec<String> {
-    let mut taken = Names::default();
+/// What each tier gets of each limit: the quota that `overrides` gives it, by tier and limit, or its scale. `help` says
+/// how a tier gets a quota of its own.
+pub(super) fn limits(
+    report: &mut Report<'_>,
+    drafts: Vec<Draft>,
+    names: Vec<String>,
+    overrides: &BTreeMap<(usize, usize), Quota>,
+    tiers: &Tiers,
+    store: &StoreSettings,
+    help: &dyn Fn(&str) -> String,
+) -> Vec<Limit> {
+    let kind = store.url.kind();
+    let mut limits = Vec::with_capacity(drafts.len());
+    for (index, (draft, name)) in drafts.into_iter().zip(names).enumerate() {
+        let kept = store::keeps(report, kind, &draft.quota, draft.quota_start);
+        let scaled = draft.key.names_a_caller() && !draft.built_in;
+        let accounts = tiers.as_slice().iter().enumerate().map(|(tier, details)| {
+            let name = match scaled && tiers.are_named() {
+                // Not behind a `|`: what stands there keeps a caller's accounts together.
+                true => format!("{name}:{}", details.name()),
+                false => name.clone(),
+            };
+            let quota = match overrides.get(&(tier, index)) {
+                Some(quota) => *quota,
+                None if scaled => {
+                    let quota = scaled_quota(report, &draft, details, help);
+                    if kept {
+                        store::keeps(report, kind, &quota, draft.quota_start);
+                    }
+                    quota
+                }
+                None => draft.quota,
+            };
+            Account { name, quota }
+        });
+        let accounts = accounts.collect();
+        let Draft { key, mode, quota, .. } = draft;
+        let outage = draft.outage.unwrap_or(store.outage);
+        limits.push(Limit { name, key, mode, unit: quota.unit(), outage, accounts });
+    }
+    limits
+}
+
+/// The names of all limits, beside those that are taken.
+pub(super) fn all_names(report: &mut Report<'_>, drafts: &[Draft], mut taken: Names) -> Vec<String> {
     for draft in drafts {
         if let Name::Given(name) = &draft.name
             && !taken.take(name)
@@ -106,36 +121,53 @@ fn overrides(
             };
             let Some(quota) = quota_at(report, text) else { continue };
             let draft = &drafts.drafts[limit];
-            if quota.unit() != draft.quota.unit() {
-                let message = format!("`{}` counts {}, not {}", name.value, draft.quota.unit(), quota.unit());
-                report.error_help(text.start(), message, "give a quota in the limit's own unit");
-                continue;
-            }
-            match quota.with_algorithm(draft.quota.algorithm()) {
-                Ok(quota) => {
-                    store::keeps(report, kind, &quota, text.start());
-                    let tier = tiers.find(&tier.value).map_or(0, TierId::index);
-                    overrides.insert((tier, limit), quota);
-                }
-                Err(error) => report.error(text.start(), error.to_string()),
+            if let Some(quota) = own_quota(report, kind, &name.value, draft, quota, text.start()) {
+                let tier = tiers.find(&tier.value).map_or(0, TierId::index);
+                overrides.insert((tier, limit), quota);
             }
         }
     }
     overrides
 }
 
-fn scaled_quota(report: &mut Report<'_>, draft: &Draft, scale: Scale, tier: &str) -> Quota {
-    let scaled = draft.quota.scaled(scale.millionths());
+/// The quota that a tier has of its own of a limit.
+pub(super) fn own_quota(
+    report: &mut Report<'_>,
+    kind: StoreKind,
+    name: &str,
+    draft: &Draft,
+    quota: Quota,
+    at: usize,
+) -> Option<Quota> {
+    if quota.unit() != draft.quota.unit() {
+        let message = format!("`{name}` counts {}, not {}", draft.quota.unit(), quota.unit());
+        report.error_help(at, message, "give a quota in the limit's own unit");
+        return None;
+    }
+    match quota.with_algorithm(draft.quota.algorithm()) {
+        Ok(quota) => {
+            store::keeps(report, kind, &quota, at);
+            Some(quota)
+        }
+        Err(error) => {
+            report.error(at, error.to_string());
+            None
+        }
+    }
+}
+
+fn scaled_quota(report: &mut Report<'_>, draft: &Draft, tier: &Tier, help: &dyn Fn(&str) -> String) -> Quota {
+    let scale = tier.scale().millionths();
+    let scaled = draft.quota.scaled(scale);
     // A quota that cannot be scaled comes back as it was.
-    let wanted = u128::from(draft.quota.amount()) * u128::from(scale.millionths()) / 1_000_000;
+    let wanted = u128::from(draft.quota.amount()) * u128::from(scale) / 1_000_000;
     if u128::from(scaled.amount()) != wanted.max(1) {
         let why = match draft.quota.algorithm() {
             Algorithm::SlidingLog => "sliding-log keeps at most 128 units",
             _ => "its numbers would grow too large",
         };
-        let message = format!("`{}` cannot be scaled for the tier `{tier}`: {why}", draft.quota);
-        let help = format!("give it a quota of its own, under `limits` in [tiers.{tier}]");
-        report.error_help(draft.start, message, help);
+        let message = format!("`{}` cannot be scaled for the tier `{}`: {why}", draft.quota, tier.name());
+        report.error_help(draft.start, message, help(tier.name()));
     }
     scaled
 }

@@ -66,7 +66,7 @@ impl Drafts {
     pub(super) fn new(report: &mut Report<'_>, file: &File) -> Self {
         let default_key = match &file.defaults.key {
             Some(key) => key_at(report, key),
-            None => KeyTemplate::parse(["client_ip"]).ok(),
+            None => Some(KeyTemplate::client_ip()),
         };
         let default_algorithm = file.defaults.algorithm.as_ref().and_then(|word| algorithm_at(report, word));
         let mut drafts = Self {
@@ -99,7 +99,7 @@ impl Drafts {
 
     /// A limit that the file has no name for; `start` is where its quota is written, if it is.
     pub(super) fn built_in(&mut self, name: &str, quota: Quota, start: usize) -> LimitId {
-        let key = KeyTemplate::parse(["client_ip"]).unwrap_or_default();
+        let key = KeyTemplate::client_ip();
         let name = Name::Like(name.to_owned());
         let id = LimitId(self.drafts.len());
         self.drafts.push(Draft { built_in: true, ..Draft::new(name, quota, key, start) });
@@ -267,7 +267,7 @@ impl Drafts {
 
 impl Draft {
     /// A limit that is no more than a quota on a key.
-    fn new(name: Name, quota: Quota, key: KeyTemplate, start: usize) -> Self {
+    pub(super) fn new(name: Name, quota: Quota, key: KeyTemplate, start: usize) -> Self {
         let mode = Mode::Enforce;
         Self { name, quota, key, mode, outage: None, start, quota_start: start, built_in: false }
     }

@@ -1,6 +1,7 @@
 //! From the policy as written to the policy as resolved. Everything that is wrong is found in one go.
 
 mod accounts;
+mod code;
 mod gateway;
 mod identity;
 mod limits;
@@ -16,6 +17,8 @@ use crate::{
     file::{File, ResponsesTable, WarmupTable},
     report::Report,
 };
+
+pub(crate) use self::code::with_route;
 
 use self::{limits::Drafts, routes::route_drafts};
 

@@ -10,13 +10,14 @@ use crate::{
     diagnostic::did_you_mean,
     file::{File, MeterEntry, Placed, RouteTable},
     report::Report,
+    route::Costs,
     template::Template,
 };
 
 use super::limits::Drafts;
 
 /// The most limits of one route: each is a charge of every request.
-const MOST_LIMITS: usize = 64;
+pub(super) const MOST_LIMITS: usize = 64;
 
 /// The routes of the file, and last the one for requests that match none.
 pub(super) fn route_drafts(
@@ -36,6 +37,7 @@ pub(super) fn route_drafts(
         tier: None,
         meter: Meter::default(),
         weight: 1,
+        costs: Costs::ByUnit,
         limits: Vec::new(),
         needs_parameters: false,
     };
@@ -59,13 +61,10 @@ pub(super) fn build(
     limits: &[Limit],
 ) -> Option<Routes> {
     for (route, table) in routes.iter().zip(&file.route) {
-        let weighed =
-            route.limits.iter().map(|id| &limits[id.index()]).filter(|it| it.unit() == Unit::Requests);
-        for limit in weighed.filter(|limit| limit.accounts.iter().any(|it| it.quota.burst() < route.weight)) {
+        let limits = route.limits.iter().map(|id| &limits[id.index()]);
+        for limit in limits.filter(|limit| limit.never_admits(route.weight)) {
             let start = table.weight.as_ref().map_or(table.path.start(), Placed::start);
-            let message =
-                format!("no request could ever pass `{}`: each costs {}", limit.name(), route.weight);
-            report.error_help(start, message, "give a smaller weight, or a larger quota or burst");
+            never_passes(report, start, limit, route.weight);
         }
     }
     let collisions = match Routes::build(routes) {
@@ -92,6 +91,12 @@ pub(super) fn build(
         report.error_help(path.start(), message, help);
     }
     None
+}
+
+/// Says that a request of this weight fits no account of a limit.
+pub(super) fn never_passes(report: &mut Report<'_>, at: usize, limit: &Limit, weight: u64) {
+    let message = format!("no request could ever pass `{}`: each costs {weight}", limit.name());
+    report.error_help(at, message, "give a smaller weight, or a larger quota or burst");
 }
 
 fn route(
@@ -123,6 +128,7 @@ fn route(
         tier: table.tier.as_ref().and_then(|tier| required_tier(report, tier, tiers)),
         meter: meter(report, table),
         weight: weight(report, table),
+        costs: Costs::ByUnit,
         limits: Vec::new(),
         needs_parameters: false,
     };

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// The most tiers: the quotas of every limit are worked out for each.
-const MOST: usize = 32;
+pub(super) const MOST: usize = 32;
 
 pub(super) fn resolve(report: &mut Report<'_>, file: &File) -> Tiers {
     let default = file.identity.default_tier.as_ref();

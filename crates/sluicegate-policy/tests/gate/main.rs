@@ -4,6 +4,7 @@
 
 mod api_keys;
 mod bodies;
+mod code;
 mod endpoints;
 mod guessing;
 mod headers;

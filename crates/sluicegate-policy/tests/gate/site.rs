@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use serde_json::Value;
 use sfv::{BareItem, List, ListEntry, Parser};
 use sluicegate::{ManualClock, MemoryStore};
-use sluicegate_policy::{Answer, Denied, Gate, Pass, Policy, Reason, Source};
+use sluicegate_policy::{Answer, Denied, Gate, Given, Pass, Policy, Reason, Source};
 
 pub(crate) type Store = MemoryStore<ManualClock>;
 
@@ -35,16 +35,7 @@ impl Site {
     }
 
     pub(crate) fn send(&self, ask: &Ask) -> Reply {
-        let (head, body) = ask.request.clone().into_parts();
-        let visit = match now(self.gate.enter(&head, ask.peer.parse().unwrap())) {
-            Ok(visit) => visit,
-            Err(answer) => return Reply::Answered(answer),
-        };
-        let read = visit.body_limit().map(|_| &body);
-        match now(self.gate.decide(visit, read)) {
-            Ok(pass) => Reply::Passed(Box::new(pass)),
-            Err(answer) => Reply::Answered(answer),
-        }
+        ask.at(&self.gate, None)
     }
 
     /// Sends the same request so many times, which must all pass and are over at once.
@@ -93,6 +84,25 @@ impl Ask {
     pub(crate) fn body(mut self, body: impl Into<Bytes>) -> Self {
         *self.request.body_mut() = body.into();
         self
+    }
+
+    /// Asks a gate: at its only route, where something is given with the request.
+    pub(crate) fn at(&self, gate: &Gate<Store>, given: Option<Given<'_>>) -> Reply {
+        let (head, body) = self.request.clone().into_parts();
+        let (peer, route) = (self.peer.parse().unwrap(), gate.policy().routes.unmatched());
+        let entered = match given {
+            None => now(gate.enter(&head, peer)),
+            Some(given) => now(gate.enter_route(route, &head, peer, given)),
+        };
+        let visit = match entered {
+            Ok(visit) => visit,
+            Err(answer) => return Reply::Answered(answer),
+        };
+        let read = visit.body_limit().map(|_| &body);
+        match now(gate.decide(visit, read)) {
+            Ok(pass) => Reply::Passed(Box::new(pass)),
+            Err(answer) => Reply::Answered(answer),
+        }
     }
 
     /// A batch of so many items.

@@ -1,0 +1,118 @@
+//! A route that is written in a program, not in the policy file.
+
+use std::fmt;
+
+use http::Method;
+use sluicegate::{Outage, Quota};
+
+use crate::{Diagnostics, JsonPointer, KeyTemplate, Mode};
+
+/// A `[[route]]` that is written in a program: the limits of one endpoint, and what its requests cost.
+///
+/// [`Policy::with_route`](crate::Policy::with_route) makes a policy of it.
+///
+/// # Costs
+///
+/// What a meter or the caller gives is one number. Where a quota counts something other than requests and slots, the
+/// number is the cost of those quotas, and requests cost `weight`. Where all count requests or slots, it is the
+/// cost of those that count requests; without a meter they cost `weight`. A slot is always one.
+#[derive(Clone, Debug)]
+pub struct CodeRoute {
+    /// The route's full template, for logs and metrics, and in keys of `route`.
+    pub label: String,
+    /// The methods, where the same path has other limits for others: they become part of the names of its limits.
+    pub methods: Vec<Method>,
+    /// The limit's name, which makes it one account with all that have the name. Of several quotas the second is
+    /// called `name-2`, and so on. Without it the limits belong to the route and are named after it.
+    pub name: Option<String>,
+    /// What may be spent.
+    pub quotas: Vec<Quota>,
+    /// Whose account is charged, unless a request [gives](crate::Given::key) its key.
+    pub key: KeyTemplate,
+    /// Whether the limits deny.
+    pub mode: Mode,
+    /// What becomes of them while the store does not answer; `None` for what the policy's store says.
+    pub outage: Option<Outage>,
+    /// The tier that callers need.
+    pub tier: Option<String>,
+    /// What each tier gets, in the place of the policy's tiers; the first is that of callers that bring none. Empty for
+    /// the policy's tiers.
+    pub tiers: Vec<(String, TierShare)>,
+    /// How many `requests` each request costs, at least 1.
+    pub weight: u64,
+    /// Where the cost comes from.
+    pub meter: CodeMeter,
+}
+
+/// What a tier's callers get of a route's quotas.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TierShare {
+    /// So many times each quota.
+    Scale(f64),
+    /// These instead: one for each quota of the route, in its unit.
+    Quotas(Vec<Quota>),
+}
+
+/// Where the cost of a request to a route in code comes from.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum CodeMeter {
+    /// Each costs the route's weight.
+    #[default]
+    None,
+    /// What is at this place in the body: a number, or the length of an array. Whole dollars where a quota counts them.
+    Items(JsonPointer),
+    /// Each request [gives](crate::Given::cost) its cost; one that does not costs the weight, or 1 of another unit.
+    Given,
+}
+
+impl CodeRoute {
+    /// A route of these quotas for each client's IP address, and nothing else.
+    #[must_use]
+    pub fn new(label: impl Into<String>, quotas: impl Into<Vec<Quota>>) -> Self {
+        Self {
+            label: label.into(),
+            methods: Vec::new(),
+            name: None,
+            quotas: quotas.into(),
+            key: KeyTemplate::client_ip(),
+            mode: Mode::Enforce,
+            outage: None,
+            tier: None,
+            tiers: Vec::new(),
+            weight: 1,
+            meter: CodeMeter::None,
+        }
+    }
+}
+
+/// Why a route in code is none: what is wrong, and mostly what would be right.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CodeRouteError {
+    /// What is wrong.
+    pub message: String,
+    /// What would be right.
+    pub help: Option<String>,
+}
+
+impl From<Diagnostics> for CodeRouteError {
+    /// The first of them: a program is mended one error at a time, and has no lines to sort them by.
+    fn from(found: Diagnostics) -> Self {
+        let first = found.as_slice().first();
+        Self {
+            message: first.map(|it| it.message.clone()).unwrap_or_default(),
+            help: first.and_then(|it| it.help.clone()),
+        }
+    }
+}
+
+impl fmt::Display for CodeRouteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        match &self.help {
+            Some(help) => write!(f, "; {help}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for CodeRouteError {}
