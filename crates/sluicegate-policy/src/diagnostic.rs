@@ -34,6 +34,13 @@ pub enum Place {
         /// The character in the line, from 1.
         column: usize,
     },
+    /// In a field of a value that a program gave; the field of the value as a whole is empty.
+    Field {
+        /// The value's name, as it was given.
+        of: Arc<str>,
+        /// The field, such as `route[0].limits`.
+        field: String,
+    },
     /// In an environment variable or a command-line flag, by its name.
     Override(String),
 }
@@ -116,6 +123,8 @@ impl fmt::Display for Place {
         match self {
             Self::File(file) => f.write_str(file),
             Self::At { file, line, column } => write!(f, "{file}:{line}:{column}"),
+            Self::Field { of, field } if field.is_empty() => f.write_str(of),
+            Self::Field { of, field } => write!(f, "{of}: {field}"),
             Self::Override(name) => f.write_str(name),
         }
     }

@@ -1,5 +1,7 @@
 //! The text of a policy, and what is said beside it by variables and flags.
 
+mod json;
+
 use std::{
     fmt,
     fs::File,
@@ -8,6 +10,10 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+
+use serde_json::Value;
+
+use json::Fields;
 
 use crate::{Diagnostic, Diagnostics, Overrides, Place, overrides::Override};
 
@@ -30,6 +36,8 @@ pub struct Source {
     name: Arc<str>,
     text: String,
     overrides: Vec<Override>,
+    /// Of a value that a program gave: its reader knows fields, and has never seen the text.
+    fields: Fields,
 }
 
 impl Source {
@@ -49,11 +57,11 @@ impl Source {
         // Windows editors like to begin a file with a byte order mark, which says nothing in UTF-8.
         let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
         match std::str::from_utf8(bytes) {
-            Ok(text) => Ok(Self { name, text: text.to_owned(), overrides: Vec::new() }),
+            Ok(text) => Ok(Self { name, text: text.to_owned(), ..Self::empty() }),
             Err(error) => {
                 let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]).into_owned();
                 let end = valid.len();
-                let source = Self { name, text: valid, overrides: Vec::new() };
+                let source = Self { name, text: valid, ..Self::empty() };
                 let message = "not UTF-8; save the file in UTF-8".to_owned();
                 Err(Diagnostic { place: source.place(end), message, help: None }.into())
             }
@@ -78,7 +86,33 @@ impl Source {
     /// No file: a policy that is made of overrides alone.
     #[must_use]
     pub fn empty() -> Self {
-        Self { name: "(no file)".into(), text: String::new(), overrides: Vec::new() }
+        let name = "(no file)".into();
+        Self { name, text: String::new(), overrides: Vec::new(), fields: Fields::new() }
+    }
+
+    /// No file but a value that says the same: its tables by name, as JSON or a program has them. What is wrong with it
+    /// is told by its field, such as `route[0].limits`. `name` is what whoever reads that knows the value by.
+    ///
+    /// ```
+    /// use sluicegate_policy::{Policy, Source};
+    ///
+    /// let value = serde_json::json!({ "route": [{ "path": "/predict", "limits": ["10/minite"] }] });
+    /// let error = Policy::parse(&Source::of_json("policy", &value)?).expect_err("there are no minites");
+    /// assert!(error.to_string().starts_with("policy: route[0].limits[0]: "));
+    /// # Ok::<(), sluicegate_policy::Diagnostics>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When a file could not say it: it is no table, holds a null, or is larger than [`MAX_BYTES`](Self::MAX_BYTES).
+    pub fn of_json(name: &str, value: &Value) -> Result<Self, Diagnostics> {
+        match json::written(value) {
+            Ok((text, fields)) => Ok(Self { fields, ..Self::new(name, text.as_bytes())? }),
+            Err((field, message, help)) => {
+                let place = Place::Field { of: name.into(), field };
+                Err(Diagnostic { place, message: message.to_owned(), help: Some(help.to_owned()) }.into())
+            }
+        }
     }
 
     /// The same text, with these over it. They come after any that were given before, and win over them.
@@ -112,6 +146,13 @@ impl Source {
         if let Some(given) = self.overrides.iter().find(|given| given.place.contains(&offset)) {
             return Place::Override(given.name.clone());
         }
+        if !self.fields.is_empty() {
+            let around = self.fields.iter().filter(|(place, _)| place.contains(&offset));
+            return match around.min_by_key(|(place, _)| place.len()) {
+                Some((_, field)) => Place::Field { of: self.name.clone(), field: field.clone() },
+                None => Place::File(self.name.clone()),
+            };
+        }
         let before = self.text.get(..offset).unwrap_or(&self.text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         Place::At {
@@ -121,10 +162,10 @@ impl Source {
         }
     }
 
-    /// The directory from which a relative path at this place is meant: the file's, or for an override the
-    /// process's.
+    /// The directory from which a relative path at this place is meant: the file's; for an override or a
+    /// value of a program the process's.
     pub(crate) fn beside(&self, offset: usize) -> PathBuf {
-        match offset < self.text.len() {
+        match offset < self.text.len() && self.fields.is_empty() {
             true => Path::new(&*self.name).parent().map(Path::to_owned).unwrap_or_default(),
             false => PathBuf::new(),
         }
