@@ -28,6 +28,8 @@ pub struct Route {
 pub(crate) enum Costs {
     /// What the meter finds of each unit. Requests cost the weight.
     ByUnit,
+    /// There is no meter: requests cost the weight, unless one gives its cost.
+    Weight,
     /// One number, for every unit but slots.
     OneNumber {
         /// For requests too; they cost the weight otherwise.
@@ -109,7 +111,7 @@ impl Route {
     #[inline]
     #[must_use]
     pub fn cost(&self, unit: Unit, body: Option<&Body>, given: Option<Cost>) -> Cost {
-        if !self.costs.are_metered(unit) {
+        if !self.costs.are_metered(unit, given) {
             return if unit == Unit::Requests { Cost::new(self.weight) } else { Cost::ONE };
         }
         match (self.costs, given, body) {
@@ -126,9 +128,10 @@ impl Route {
 
 impl Costs {
     /// Whether the cost in `unit` is what a meter finds or the caller gives.
-    pub(crate) fn are_metered(self, unit: Unit) -> bool {
+    pub(crate) fn are_metered(self, unit: Unit, given: Option<Cost>) -> bool {
         match (unit, self) {
             (Unit::Concurrent, _) | (Unit::Requests, Self::ByUnit) => false,
+            (Unit::Requests, Self::Weight) => given.is_some(),
             (Unit::Requests, Self::OneNumber { requests }) => requests,
             _ => true,
         }

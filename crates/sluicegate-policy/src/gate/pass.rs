@@ -14,6 +14,7 @@ pub struct Pass<S: Store> {
     route: RouteId,
     tier: TierId,
     costs: Costs,
+    given: Option<Cost>,
     /// Whether the upstream was warming up.
     warming: bool,
     limits: SmallVec<[LimitId; 4]>,
@@ -30,6 +31,7 @@ impl<S: Store> Pass<S> {
             route: visit.route(),
             tier: visit.tier(),
             costs,
+            given: visit.given.cost,
             warming: warmup.is_some(),
             limits: SmallVec::new(),
             shadow_denied: SmallVec::new(),
@@ -112,8 +114,8 @@ impl<S: Store> Pass<S> {
     /// When the store does not answer: the estimates stay charged, and the slots are given back. Limits in shadow mode
     /// fail nothing here either.
     pub async fn settle(self, actual: Cost) -> Result<(), StoreError> {
-        let costs = self.costs;
-        self.settle_by(|unit| costs.are_metered(unit).then_some(actual)).await
+        let (costs, given) = (self.costs, self.given);
+        self.settle_by(|unit| costs.are_metered(unit, given).then_some(actual)).await
     }
 
     /// [`settle`](Self::settle) for costs in several units: those of a unit that is not here stay as they are, and slots

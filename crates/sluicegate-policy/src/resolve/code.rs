@@ -50,7 +50,10 @@ fn build(report: &mut Report<'_>, policy: &Policy, code: CodeRoute) -> Option<Po
         tier,
         meter: meter(&code),
         weight: code.weight,
-        costs: Costs::OneNumber { requests: !other_units },
+        costs: match code.meter {
+            CodeMeter::None => Costs::Weight,
+            _ => Costs::OneNumber { requests: !other_units },
+        },
         limits: (0..limits.len()).map(LimitId).collect(),
         needs_parameters: false,
         label: code.label,

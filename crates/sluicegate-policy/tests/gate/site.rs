@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use serde_json::Value;
 use sfv::{BareItem, List, ListEntry, Parser};
-use sluicegate::{ManualClock, MemoryStore};
+use sluicegate::{ManualClock, MemoryStore, Quota};
 use sluicegate_policy::{Answer, Denied, Gate, Given, Pass, Policy, Reason, Source};
 
 pub(crate) type Store = MemoryStore<ManualClock>;
@@ -205,6 +205,11 @@ pub(crate) fn members(field: &str) -> Vec<(String, Vec<(String, i64)>)> {
         (name.as_str().to_owned(), integers.collect())
     };
     list.iter().map(member).collect()
+}
+
+/// Quotas as a program reads them.
+pub(crate) fn quotas(texts: &str) -> Vec<Quota> {
+    Quota::parse_list(texts).unwrap()
 }
 
 /// Memory never waits, so a decision is there at once.
