@@ -1,6 +1,6 @@
 //! Slots that are held, by whom and for how long.
 
-use std::time::Duration;
+use std::{task::Poll, time::Duration};
 
 use sluicegate::{Charge, Decision, Store};
 use sluicegate_redis::RedisStore;
@@ -94,8 +94,11 @@ fn a_caller_that_goes_away_leaves_no_slot_behind() {
             let mut take = std::pin::pin!(store.store.take(&gpu));
             // Asked, and not waited for.
             futures_util::future::poll_fn(|context| {
-                let _ = take.as_mut().poll(context);
-                std::task::Poll::Ready(())
+                if let Poll::Ready(Ok(Decision::Allow(taken))) = take.as_mut().poll(context) {
+                    // Answered before the caller could go away: then the slot is its own to give back.
+                    store.store.release(&gpu, taken.lease);
+                }
+                Poll::Ready(())
             })
             .await;
         });
