@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sluicegate::{Algorithm, Charge, Cost, Lease, Quota, StoreError};
+use sluicegate::{Algorithm, Charge, Cost, Lease, Quota, StoreError, Timestamp};
 use smallvec::{SmallVec, smallvec};
 
 use crate::{
@@ -198,10 +198,11 @@ impl<'c> Bill<'c> {
         self.charges.iter().map(|_| Cost::ZERO).collect()
     }
 
-    /// The slots that a lease holds, to be held for longer.
-    pub(crate) fn holding(&self, lease: u64, lines: &[usize]) -> Option<Request> {
-        let taken = self.asking(Verb::Take { lease }, lines);
-        taken.release().map(|release| Request { verb: Verb::Renew { lease }, ..release })
+    /// The slots that a lease has taken then and there, to be held for longer.
+    pub(crate) fn holding(&self, lease: u64, taken_at: Timestamp, lines: &[usize]) -> Option<Request> {
+        let mut held = self.asking(Verb::Take { lease }, lines).release()?;
+        held.lines.iter_mut().for_each(|line| line.row[1] = number(micros(taken_at)));
+        Some(Request { verb: Verb::Renew { lease }, ..held })
     }
 
     fn first(&self, line: usize) -> &'c Charge {

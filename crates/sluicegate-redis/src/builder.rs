@@ -16,6 +16,7 @@ use crate::{
     leases::Leases,
     link::Servers,
     names::Names,
+    sweep::Sweep,
 };
 
 /// A [`RedisStore`] to be set up.
@@ -101,6 +102,12 @@ impl RedisStoreBuilder {
         let servers = Servers::new(&self.address, self.ca.as_deref())?;
         let cluster = matches!(self.address.kind, Kind::Cluster(_));
         let names = Names::new(&self.prefix, &self.secret, self.readable, cluster);
+        let sweep = Sweep {
+            address: self.address.clone(),
+            servers: servers.clone(),
+            pattern: names.pattern(),
+            runtime: runtime.clone(),
+        };
         let (leases, counters) = (Arc::new(Leases::default()), Arc::new(Counters::default()));
         let (sender, receiver) = mpsc::unbounded_channel();
         let settings = Settings {
@@ -117,7 +124,7 @@ impl RedisStoreBuilder {
             Courier::new(settings, (outgoing, receiver), courier_leases, courier_counters).run().await;
             drop(running);
         });
-        RedisStore::new(self.address, names, sender, leases, counters, ended)
+        RedisStore::new(names, sweep, sender, leases, counters, ended)
     }
 }
 

@@ -33,17 +33,6 @@ impl Leases {
         self.live().remove(&lease);
     }
 
-    /// Renews no slots of this account any more, whichever leases hold them.
-    pub(crate) fn forget(&self, account: &str) {
-        self.live().retain(|_, held| {
-            for renewal in &mut held.renewals {
-                renewal.lines.retain(|line| *line.account != *account);
-            }
-            held.renewals.retain(|renewal| !renewal.lines.is_empty());
-            !held.renewals.is_empty()
-        });
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.live().len()
     }

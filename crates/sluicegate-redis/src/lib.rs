@@ -62,6 +62,7 @@ mod names;
 mod reply;
 mod request;
 mod store;
+mod sweep;
 
 pub use builder::RedisStoreBuilder;
 pub use counts::Counts;

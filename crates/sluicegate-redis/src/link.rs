@@ -3,11 +3,12 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo,
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo,
     RedisConnectionInfo, RedisResult, TlsCertificates, Value,
     aio::MultiplexedConnection,
     cluster::{ClusterClient, ClusterClientBuilder},
     cluster_async::ClusterConnection,
+    cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo, SingleNodeRoutingInfo},
     sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType},
 };
 use sluicegate::StoreError;
@@ -30,6 +31,9 @@ pub(crate) enum Link {
     One(MultiplexedConnection),
     Cluster(ClusterConnection),
 }
+
+/// A server that keeps accounts; `None` where there is only one.
+pub(crate) type Primary = Option<Node>;
 
 impl Servers {
     /// Where nothing is connected yet. `ca` is a file of certificates that TLS trusts instead of the system's.
@@ -109,6 +113,33 @@ impl Link {
         match self {
             Self::One(connection) => connection.send_packed_command(command).await?.extract_error(),
             Self::Cluster(connection) => command.query_async(connection).await,
+        }
+    }
+
+    /// The servers that keep accounts: the one that there is, or the primaries of a cluster by their addresses.
+    pub(crate) async fn primaries(&mut self) -> RedisResult<Vec<Primary>> {
+        let Self::Cluster(connection) = self else { return Ok(vec![None]) };
+        let all = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
+        let answers = connection.route_command(redis::cmd("PING"), all).await?;
+        let answers: Vec<(String, Value)> = redis::from_redis_value(answers)?;
+        let mut primaries = Vec::new();
+        for (address, answer) in answers {
+            answer.extract_error()?;
+            let address = address.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
+            let (host, port) = address.ok_or((ErrorKind::Parse, "a node of the cluster has no address"))?;
+            primaries.push(Some(Node { host: host.to_owned(), port }));
+        }
+        Ok(primaries)
+    }
+
+    /// Asks this one of the [`primaries`](Self::primaries).
+    pub(crate) async fn call_at(&mut self, primary: &Primary, command: Cmd) -> RedisResult<Value> {
+        match (self, primary) {
+            (Self::Cluster(connection), Some(Node { host, port })) => {
+                let there = SingleNodeRoutingInfo::ByAddress { host: host.clone(), port: *port };
+                connection.route_command(command, RoutingInfo::SingleNode(there)).await?.extract_error()
+            }
+            (link, _) => link.call(&command).await,
         }
     }
 

@@ -54,8 +54,7 @@ impl Names {
     /// The name of a key's account, and the cluster's slot where it lives.
     pub(crate) fn account(&self, key: &Key, algorithm: Algorithm) -> (String, u16) {
         let mut name = self.begin(key.caller());
-        let end = name.find('}').unwrap_or(name.len());
-        let slot = self.slot(&name[..end]);
+        let slot = self.slot(&name);
         name.push(':');
         match self.readable {
             true => escaped(&mut name, key.as_str()),
@@ -72,6 +71,18 @@ impl Names {
         format!("{tag}:{lease:016x}:m")
     }
 
+    /// What all accounts' names match, and nothing else: those of another prefix that begins with this one do not.
+    pub(crate) fn pattern(&self) -> String {
+        let mut pattern = String::new();
+        for c in self.prefix.chars() {
+            if matches!(c, '*' | '?' | '[' | ']' | '\\') {
+                pattern.push('\\');
+            }
+            pattern.push(c);
+        }
+        pattern + ":1:{*"
+    }
+
     /// `PREFIX:1:{TAG}`
     fn begin(&self, tag: &str) -> String {
         let mut name = String::with_capacity(self.prefix.len() + 64);
@@ -86,8 +97,9 @@ impl Names {
         name
     }
 
-    fn slot(&self, name: &str) -> u16 {
-        let tag = name.find('{').map_or("", |start| &name[start + 1..]);
+    /// The cluster's slot where an account of this name lives.
+    pub(crate) fn slot(&self, account: &str) -> u16 {
+        let tag = account.split(['{', '}']).nth(1).unwrap_or_default();
         match self.cluster {
             true => crc16::State::<crc16::XMODEM>::calculate(tag.as_bytes()) % SLOTS,
             false => 0,

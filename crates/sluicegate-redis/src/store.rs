@@ -1,6 +1,7 @@
 //! A store in Redis or Valkey.
 
 use std::{
+    collections::HashMap,
     fmt,
     sync::{
         Arc,
@@ -19,7 +20,6 @@ use tokio::sync::{mpsc, watch};
 
 use crate::{
     Counts, RedisStoreBuilder,
-    address::Address,
     bill::{Bill, in_micros},
     call::Call,
     counts::Counters,
@@ -28,15 +28,16 @@ use crate::{
     micros::{TICKS, timestamp},
     names::{Kind, Names},
     reply::{Reply, accounts},
-    request::{Request, Verb},
+    request::{Line, Request, Verb},
+    sweep::Sweep,
 };
 
 /// A store in Redis or Valkey: one server, what Sentinel says is the primary, or a Cluster.
 ///
 /// Its futures can be awaited on any runtime or none: a task of its own does what they wait for.
 pub struct RedisStore {
-    address: Address,
     names: Names,
+    sweep: Sweep,
     jobs: mpsc::UnboundedSender<Job>,
     leases: Arc<Leases>,
     counters: Arc<Counters>,
@@ -67,8 +68,8 @@ impl RedisStore {
     }
 
     pub(crate) fn new(
-        address: Address,
         names: Names,
+        sweep: Sweep,
         jobs: mpsc::UnboundedSender<Job>,
         leases: Arc<Leases>,
         counters: Arc<Counters>,
@@ -78,7 +79,7 @@ impl RedisStore {
         let first = getrandom::u64().map_err(|error| {
             StoreError::misconfigured(format!("the system gives no random numbers: {error}"))
         })?;
-        Ok(Self { address, names, jobs, leases, counters, next_lease: AtomicU64::new(first), ended })
+        Ok(Self { names, sweep, jobs, leases, counters, next_lease: AtomicU64::new(first), ended })
     }
 
     /// Asks Redis once, for everything that a take needs: a connection, a login, the script, the right to write.
@@ -93,6 +94,33 @@ impl RedisStore {
         let bill = Bill::of(&charges, &self.names)?;
         let request = bill.asking(Verb::Take { lease: 0 }, &[0]);
         self.ask(Job::patient(request)).await.map(drop)
+    }
+
+    /// Forgets every account of this store's prefix, as if each were [reset](Store::reset), whoever uses it and whatever
+    /// their secrets. Charges that are taken meanwhile may be forgotten or not.
+    ///
+    /// It looks at all keys of the database, or of each primary of a cluster, a thousand at a time, so that others are
+    /// served in between: seconds for millions of keys. It goes on when nobody waits for it any more.
+    ///
+    /// # Errors
+    ///
+    /// When Redis does not answer: then some accounts were forgotten, and others not.
+    pub async fn clear(&self) -> Result<(), StoreError> {
+        let mut slots: HashMap<u16, Vec<Line>> = HashMap::new();
+        for account in self.sweep.run().await? {
+            let lines = slots.entry(self.names.slot(&account)).or_default();
+            lines.push(Line { account: account.into(), kind: Kind::Concurrent, row: [0; 4] });
+        }
+        let mut answers: SmallVec<[Awaited; 1]> = SmallVec::new();
+        for (slot, lines) in slots {
+            for lines in lines.chunks(Call::LINES) {
+                let request = Request { verb: Verb::Reset, slot, lines: lines.into() };
+                let (job, answer) = Job::patient(request);
+                drop(self.jobs.send(job));
+                answers.push(answer);
+            }
+        }
+        self.hear_all(answers).await
     }
 
     /// What was done so far.
@@ -154,15 +182,9 @@ impl RedisStore {
     }
 
     /// Keeps the slots that were taken for as long as the lease is in use.
-    fn hold(
-        &self,
-        bill: &Bill<'_>,
-        lease: Lease,
-        said: SmallVec<[Said<'_>; 1]>,
-        slots: &[SmallVec<[usize; 4]>],
-    ) {
+    fn hold(&self, bill: &Bill<'_>, lease: Lease, said: SmallVec<[Said<'_>; 1]>) {
         let renewals: SmallVec<[Request; 1]> =
-            slots.iter().filter_map(|lines| bill.holding(lease.id, lines)).collect();
+            said.iter().filter_map(|said| bill.holding(lease.id, said.now, said.lines)).collect();
         if !renewals.is_empty() {
             self.leases.hold(lease.id, renewals);
         }
@@ -174,6 +196,16 @@ impl RedisStore {
         for said in said.iter().filter(|said| said.admitted) {
             self.send(bill.settling(Lease { taken_at: said.now, ..lease }, &bill.nothing(), said.lines));
         }
+    }
+
+    /// Waits until all of them were done.
+    async fn hear_all(&self, answers: SmallVec<[Awaited; 1]>) -> Result<(), StoreError> {
+        for answer in answers {
+            if let Reply::Foreign(what) = &hear(answer).await?.reply {
+                return Err(self.foreign(what));
+            }
+        }
+        Ok(())
     }
 
     async fn ask(&self, (job, answer): (Job, Awaited)) -> Result<Answer, StoreError> {
@@ -192,7 +224,7 @@ impl RedisStore {
     fn foreign(&self, what: &str) -> StoreError {
         StoreError::misconfigured(format!(
             "in Redis at {}, {what}; delete it, or give this limiter a store.prefix of its own",
-            self.address
+            self.sweep.address
         ))
     }
 }
@@ -228,7 +260,7 @@ impl Store for RedisStore {
                 );
             }
             match admitted {
-                true => self.hold(&bill, lease, said, &slots),
+                true => self.hold(&bill, lease, said),
                 false => self.give_back(&bill, lease, &said),
             }
         }
@@ -249,12 +281,7 @@ impl Store for RedisStore {
                 answer
             })
             .collect();
-        for answer in answers {
-            if let Reply::Foreign(what) = &hear(answer).await?.reply {
-                return Err(self.foreign(what));
-            }
-        }
-        Ok(())
+        self.hear_all(answers).await
     }
 
     async fn reset(&self, accounts: &[Charge]) -> Result<(), StoreError> {
@@ -263,21 +290,12 @@ impl Store for RedisStore {
         for accounts in accounts.chunks(Call::LINES) {
             let bill = Bill::of(accounts, &self.names)?;
             for lines in bill.slots() {
-                let request = bill.forgetting(&lines);
-                for line in request.lines.iter().filter(|line| line.kind == Kind::Concurrent) {
-                    self.leases.forget(&line.account);
-                }
-                let (job, answer) = Job::new(request);
+                let (job, answer) = Job::new(bill.forgetting(&lines));
                 drop(self.jobs.send(job));
                 answers.push(answer);
             }
         }
-        for answer in answers {
-            if let Reply::Foreign(what) = &hear(answer).await?.reply {
-                return Err(self.foreign(what));
-            }
-        }
-        Ok(())
+        self.hear_all(answers).await
     }
 
     fn release(&self, charges: &[Charge], lease: Lease) {
@@ -293,7 +311,7 @@ impl Store for RedisStore {
 
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisStore").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("RedisStore").field("address", &self.sweep.address).finish_non_exhaustive()
     }
 }
 

@@ -95,6 +95,28 @@ impl<C: Clock + Clone> AnyStore<C> {
         }
     }
 
+    /// Forgets every account, as if each were [reset](Store::reset), and what this process remembers of the store.
+    /// Charges that are taken meanwhile may be forgotten or not. Other instances go on denying what they remember as
+    /// denied, for five seconds at most.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer: then some accounts were forgotten, and others not. Always with Memcached, which
+    /// cannot tell which accounts it keeps, and then nothing is forgotten.
+    pub async fn clear(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(memory) => {
+                memory.clear();
+                Ok(())
+            }
+            Self::Redis(remote) => Box::pin(remote.clear(RedisStore::clear)).await,
+            Self::Memcached(_) => Err(StoreError::misconfigured(
+                "memcached cannot list its keys, so not all accounts can be forgotten at once: reset them key by key, or \
+                 restart it or send it flush_all by hand, where nobody else keeps anything in it",
+            )),
+        }
+    }
+
     /// What the store has done so far, and what it holds.
     #[must_use]
     pub fn figures(&self) -> Figures {

@@ -37,6 +37,14 @@ impl<S: Store> Denials<S> {
         }
     }
 
+    /// Forgets every denial.
+    pub(crate) fn clear(&self) {
+        match self {
+            Self::Remembered(cache) => cache.clear(),
+            Self::Asked(_) => {}
+        }
+    }
+
     /// How many denials were answered from memory.
     pub(crate) fn hits(&self) -> u64 {
         match self {

@@ -36,6 +36,18 @@ impl<S: Store> Remote<S> {
         self.store.store().store()
     }
 
+    /// Forgets what stands in for the store, then what is there, by `clear`, and then which denials it gave.
+    pub(crate) async fn clear(
+        &self,
+        clear: impl AsyncFnOnce(&S) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.store.local().clear();
+        let cleared = clear(self.store()).await;
+        // After an error too, for something was forgotten perhaps.
+        self.store.store().clear();
+        cleared
+    }
+
     /// What is known of any store elsewhere.
     pub(crate) fn figures(&self) -> Figures {
         Figures {

@@ -28,7 +28,7 @@ fn memory_follows_the_clock_that_it_is_given() {
     let clock = ManualClock::new();
     let store = AnyStore::open_with_clock(&StoreSettings::default(), clock.clone(), |_| ());
     let AnyStore::Memory(memory) = store.expect("good settings") else { panic!("memory is the default") };
-    let charges = [Charge::new("alice", "1/day".parse().expect("a good quota"))];
+    let charges = [charge("alice", "1/day")];
     assert!(memory.take_now(&charges).is_allowed());
     assert!(!memory.take_now(&charges).is_allowed());
     clock.advance(Duration::from_secs(86_400));
@@ -135,7 +135,10 @@ async fn a_user_with_the_rights_that_the_documentation_names_is_enough() {
     for quota in ["2/day", "2 concurrent"] {
         let permit = allowed(&limiter, quota, quota).await.expect("a full account");
         permit.settle(&[sluicegate::Cost::ZERO]).await.expect("it may do that too");
+        let _ = allowed(&limiter, quota, quota).await.expect("a full account");
+        limiter.reset(&[charge(quota, quota)]).await.expect("and that");
     }
+    limiter.store().clear().await.expect("and that");
     let figures = limiter.store().figures();
     assert_eq!((figures.errors, figures.decided_locally), (0, 0));
 }
@@ -191,9 +194,12 @@ fn limiter(settings: &StoreSettings) -> Limiter<AnyStore> {
     Limiter::new(open(settings))
 }
 
+fn charge(key: &str, quota: &str) -> Charge {
+    Charge::new(key, quota.parse::<Quota>().expect("a good quota"))
+}
+
 async fn allowed(limiter: &Limiter<AnyStore>, key: &str, quota: &str) -> Option<Permit<AnyStore>> {
-    let quota: Quota = quota.parse().expect("a good quota");
-    match limiter.take(&[Charge::new(key, quota)]).await.expect("no charge is of those that fail") {
+    match limiter.take(&[charge(key, quota)]).await.expect("no charge is of those that fail") {
         Decision::Allow(permit) => Some(permit),
         Decision::Deny(_) => None,
     }

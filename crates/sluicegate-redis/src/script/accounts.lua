@@ -17,11 +17,15 @@ local function reset(k)
   if kind == 99 then
     -- At once, for what a later request of this batch holds is written beside the members that are there.
     x[k] = {}
-    call('DEL', KEYS[k])
+    if call('DEL', KEYS[k]) > 0 then
+      -- Whoever held slots may be elsewhere and not know: what was taken before is not to be renewed.
+      call('ZADD', KEYS[k], '-inf', format('reset:%d', now))
+      call('PEXPIREAT', KEYS[k], format('%d', ceil((now + lease) / 1000)))
+    end
   end
 end
 
-local at_most, fixed, sliding, count_fixed, count_sliding, count, ends, hold, release, settle
+local at_most, fixed, sliding, count_fixed, count_sliding, count, ends, hold, renew, release, settle
 -- Functions cost time to make, and buckets alone, which is what most batches are about, need none of these.
 if ARGV[3]:find('[^t]') then
   -- Whether a·b ≤ c·d, exactly: each product as its rounded value and what rounding lost (Dekker, 1971).
@@ -117,6 +121,19 @@ if ARGV[3]:find('[^t]') then
     local member = format('%s:%d', id, cost)
     if not ends(k, member) then w[k] = w[k] + cost end
     x[k][member], changed[k] = now + lease, true
+  end
+
+  -- A lease that has ended while its holder went on holds its slots again: they are in use. Not so one that was reset.
+  function renew(k, id, cost, taken_at)
+    if not ends(k, format('%s:%d', id, cost)) then
+      local mark = call('ZRANGEBYSCORE', KEYS[k], '-inf', '-inf')[1]
+      if mark and taken_at <= tonumber(mark:match('%d+')) then
+        -- The mark stays for as long as somebody asks.
+        call('PEXPIREAT', KEYS[k], format('%d', ceil((now + lease) / 1000)))
+        return
+      end
+    end
+    hold(k, id, cost)
   end
 
   function release(k, id, cost)

@@ -95,8 +95,8 @@ while bytes[p] do
     n = n + 1
     answer[n] = 1
     for b = first, last, 2 do
-      -- A lease that has ended while its holder went on holds its slots again: they are in use.
-      hold(bytes[b], lease_id, rows[bytes[b + 1] * 4 - 3])
+      local row = bytes[b + 1] * 4 - 3
+      renew(bytes[b], lease_id, rows[row], rows[row + 1])
     end
   elseif request == 100 then -- d
     n = n + 1

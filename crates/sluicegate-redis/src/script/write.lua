@@ -15,7 +15,8 @@ for k in pairs(changed) do
       local last = call('ZRANGE', key, -1, -1, 'WITHSCORES')
       call('PEXPIREAT', key, format('%d', ceil(tonumber(last[2]) / 1000)))
     else
-      call('DEL', key)
+      -- All but the mark of a reset.
+      call('ZREMRANGEBYSCORE', key, '(-inf', '+inf')
     end
   elseif kind == 109 then
     call('PSETEX', key, 60000, 1)

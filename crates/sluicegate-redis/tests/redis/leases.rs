@@ -69,6 +69,43 @@ fn what_redis_forgot_is_held_again() {
 }
 
 #[test]
+fn what_was_reset_is_not_held_again_by_whoever_held_it() {
+    let server = RedisServer::start();
+    let (holder, other) = (open(&server), open(&server));
+    let gpu = slots("gpu", 3);
+    let held = [gpu.clone().cost(2)];
+    let before = holder.admit(&held);
+    other.runtime.block_on(other.store.reset(&held)).unwrap();
+    assert_eq!(other.remaining(&gpu), 3);
+    let after = other.admit(&held);
+    let taken_at = after.lease.taken_at;
+    // Three times as long as a lease: both have renewed theirs many times.
+    other.until("time passes", async |store| {
+        let peek = store.take(&[gpu.clone().cost(0), hourly("clock", 1).cost(0)]).await.unwrap();
+        let peek = peek.allowed().expect("a peek");
+        assert_eq!(peek.balances[0].remaining, 1, "the one who came later holds two");
+        peek.lease.taken_at.since(taken_at) > LEASE * 3
+    });
+    holder.settle(&held, before.lease, &[]).unwrap();
+    assert_eq!(other.remaining(&gpu), 1);
+    other.settle(&held, after.lease, &[]).unwrap();
+    assert_eq!(other.remaining(&gpu), 3);
+}
+
+#[test]
+fn nothing_is_left_of_a_reset_when_nobody_holds_what_it_freed() {
+    let server = RedisServer::start();
+    let store = open(&server);
+    let gpu = [slots("gpu", 3)];
+    let before = store.admit(&gpu);
+    store.runtime.block_on(store.store.reset(&gpu)).unwrap();
+    store.settle(&gpu, before.lease, &[]).unwrap();
+    let after = store.admit(&gpu);
+    store.settle(&gpu, after.lease, &[]).unwrap();
+    store.until("the last key goes", async |_| server.command(&["DBSIZE"]) == "0");
+}
+
+#[test]
 fn a_take_that_is_answered_too_late_gives_its_slot_back() {
     let server = RedisServer::start();
     let hasty = patient(&server.url()).prefix("leases").timeout(Duration::from_millis(20));

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod batches;
+mod clearing;
 mod clusters;
 mod conformance;
 mod leases;
