@@ -158,7 +158,7 @@ fn gates_that_are_made_of_one_another_know_the_same_api_keys_and_guessers() {
     let site = Site::new("[identity]\napi_keys = \"keys.toml\"");
     let code = Code::beside(&site, CodeRoute::new("/", quotas("9/minute")));
     let right = Ask::post("/").header("x-api-key", secret.as_str());
-    assert_eq!(code.send(&right).status(), 401, "it is not known yet");
+    assert_eq!(site.send(&right).status(), 401, "it is not known yet");
 
     site.gate.replace_api_keys(ApiKeys::load(&folder.path().join("keys.toml")).unwrap());
     assert_eq!(code.send(&right).status(), 200);

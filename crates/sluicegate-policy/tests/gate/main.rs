@@ -12,6 +12,7 @@ mod headers;
 mod input;
 mod outage;
 mod retry_after;
+mod sameness;
 mod settling;
 mod shadow;
 mod site;

@@ -100,6 +100,20 @@ fn a_pass_that_nothing_was_charged_for_settles_nothing() {
     now(site.send(&Ask::post("/")).passed().settle(Cost::new(7))).unwrap();
 }
 
+/// Permits are settled where they happen to be dropped: on any thread.
+#[test]
+fn a_settlement_may_be_made_on_any_thread() {
+    let (_, gate) = given("9 items/minute");
+    let (one, other) = (pass(&gate, 2), pass(&gate, 2));
+    let settled = std::thread::scope(|scope| {
+        let one = scope.spawn(move || now(one.settle(Cost::ONE)));
+        let other = scope.spawn(move || now(other.settle_units(&[(Unit::Items, Cost::ONE)])));
+        [one.join(), other.join()]
+    });
+    assert!(settled.into_iter().all(|settled| matches!(settled, Ok(Ok(())))));
+    assert_eq!(balances(&pass(&gate, 0)), [7]);
+}
+
 /// A gate whose caller gives costs.
 fn given(texts: &str) -> (Site, Gate<Store>) {
     gate(CodeRoute { meter: CodeMeter::Given, ..CodeRoute::new("/", quotas(texts)) })
