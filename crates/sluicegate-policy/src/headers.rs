@@ -49,9 +49,9 @@ impl Standing<'_> {
     }
 }
 
-/// The header lines that are added to one answer; two without allocating.
+/// The header lines that tell a client its balances; two without allocating.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Lines(SmallVec<[(HeaderName, HeaderValue); 2]>);
+pub struct Lines(SmallVec<[(HeaderName, HeaderValue); 2]>);
 
 impl Lines {
     /// The lines of all families. Of the standings, those that denied come first, the longest wait before all.
@@ -87,12 +87,17 @@ impl Lines {
         self.push(name, Line::number(number));
     }
 
+    /// The lines, one after the other.
+    pub fn iter(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+        self.0.iter().map(|(name, value)| (name, value))
+    }
+
     /// Adds the lines to an answer.
     ///
     /// An upstream's own `RateLimit` fields stay, and ours follow as further members of its lists. Where its field
     /// is malformed, ours would be lost with it, and would only hide who is to blame: then it stays alone. Other
     /// families have no lists, so a header that the upstream has set stays as it is.
-    pub(crate) fn append_to(&self, headers: &mut HeaderMap) {
+    pub fn append_to(&self, headers: &mut HeaderMap) {
         for (name, value) in &self.0 {
             if !headers.contains_key(name) {
                 headers.insert(name, value.clone());

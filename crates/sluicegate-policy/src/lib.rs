@@ -45,6 +45,7 @@ pub use file::schema;
 pub use gate::{Answer, Denied, Gate, Given, Pass, Reason, Visit};
 pub use gateway_settings::{GatewaySettings, LogFormat, LogKeys};
 pub use header_family::HeaderFamily;
+pub use headers::Lines;
 pub use hidden::Hidden;
 pub use json_pointer::JsonPointer;
 pub use key_template::{Facts, KeyError, KeyTemplate, Part};

@@ -37,6 +37,26 @@ impl Cost {
         }
     }
 
+    /// A cost in dollars, rounded up to a whole nano-dollar; `None` when it is negative, no number, or overflows.
+    ///
+    /// ```
+    /// use sluicegate::Cost;
+    ///
+    /// assert_eq!(Cost::usd(0.0123), Some(Cost::new(12_300_000)));
+    /// assert_eq!(Cost::usd(1e-10), Some(Cost::ONE));
+    /// assert_eq!(Cost::usd(-1.0), None);
+    /// ```
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
+    pub fn usd(dollars: f64) -> Option<Self> {
+        #[expect(clippy::cast_precision_loss, reason = "a billion is exact")]
+        let nano = dollars * Unit::Usd.scale() as f64;
+        // What misses a whole number by a float's own error is meant to be that number.
+        let off = (nano - nano.round()).abs();
+        let whole = if off <= nano * FLOAT_ERROR { nano.round() } else { nano.ceil() };
+        (0.0..TOO_MUCH).contains(&whole).then_some(Self(whole as u64))
+    }
+
     /// The number of units.
     #[must_use]
     pub const fn units(self) -> u64 {
@@ -49,6 +69,11 @@ impl Cost {
         self.0 == 0
     }
 }
+
+/// How far the product of two floats may be off, in parts of itself.
+const FLOAT_ERROR: f64 = 2.0 * f64::EPSILON;
+/// 2^64, which is no `u64` any more.
+const TOO_MUCH: f64 = 18_446_744_073_709_551_616.0;
 
 impl From<u64> for Cost {
     fn from(units: u64) -> Self {

@@ -97,6 +97,12 @@ impl<S: Store> Pass<S> {
         Answer::refused(refusal, head, self.route, self.tier)
     }
 
+    /// What [`apply`](Self::apply) adds to an answer.
+    #[must_use]
+    pub fn lines(&self) -> &Lines {
+        &self.lines
+    }
+
     /// Tells the client its balances, in the headers of the upstream's answer. What the upstream says of its own
     /// limits stays.
     pub fn apply(&self, headers: &mut HeaderMap) {

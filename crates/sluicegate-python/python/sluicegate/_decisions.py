@@ -1,0 +1,59 @@
+"""What becomes of a native decision: it is waited for, sent or logged."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from ._native import Answer, Pass, Visit
+
+logger = logging.getLogger("sluicegate")
+
+PERMIT = "sluicegate.permit"
+"""Where a scope has the permit of its request."""
+
+
+async def decided(
+    step: Pass | Answer | Visit | Awaitable[Any], read: Callable[[int], Awaitable[bytes | None]]
+) -> Pass | Answer:
+    """The decision, once the store has answered, and the body has been read where it tells a cost or a key."""
+    while True:
+        kind = type(step)
+        if kind is Pass or kind is Answer:
+            return step
+        step = step.give(await read(step.body_limit)) if kind is Visit else await step
+
+
+async def answered(
+    answer: Answer, scope: MutableMapping[str, Any], send: Callable[[Any], Awaitable[None]]
+) -> None:
+    """Sends an answer instead of the app's."""
+    prefix = "http.response"
+    if scope["type"] == "websocket":
+        if "websocket.http.response" not in scope.get("extensions", ()):
+            # Before a WebSocket is accepted, a server makes a plain 403 of this.
+            await send({"type": "websocket.close", "code": TRY_AGAIN_LATER, "reason": "Too Many Requests"})
+            return
+        prefix = "websocket.http.response"
+    await send({"type": f"{prefix}.start", "status": answer.status, "headers": answer.headers})
+    await send({"type": f"{prefix}.body", "body": answer.body})
+
+
+def log_denial(answer: Answer) -> None:
+    """One line for each denial, with a key that tells callers apart but not who they are."""
+    if answer.limit is None:
+        if answer.store_error is not None:
+            logger.error("the store did not answer: %s", answer.store_error)
+    elif logger.isEnabledFor(logging.INFO):
+        logger.info(
+            "denied route=%s limit=%s key=%s retry_after=%s",
+            answer.route,
+            answer.limit,
+            answer.key,
+            answer.retry_after,
+        )
+
+
+TRY_AGAIN_LATER = 1013
+"""The close code of <https://www.iana.org/assignments/websocket/>."""

@@ -1,0 +1,70 @@
+"""An endpoint under a limit, which takes no parameter for it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+
+from .._native import Pass
+
+
+def decorated(
+    endpoint: Callable[..., Any], admit: Callable[[HTTPConnection], Awaitable[Pass | None]]
+) -> Callable[..., Any]:
+    """The endpoint, called when its request has been admitted.
+
+    FastAPI gives it the request and the response through parameters that the endpoint does not see; Starlette gives it the
+    request as it gives it to the endpoint.
+    """
+    if not callable(endpoint):
+        raise TypeError(f"a RateLimit decorates a function, not {type(endpoint)}")
+    is_async = inspect.iscoroutinefunction(endpoint)
+
+    @wraps(endpoint)
+    async def limited(*args: Any, **kwargs: Any) -> Any:
+        connection = kwargs.pop(_CONNECTION, None)
+        made = kwargs.pop(_RESPONSE, None)
+        if connection is None:
+            connection = next((given for given in args if isinstance(given, HTTPConnection)), None)
+            if connection is None:
+                raise TypeError(f"{endpoint.__qualname__} is limited, and was called without a request")
+        permit = await admit(connection)
+        if is_async:
+            answer = await endpoint(*args, **kwargs)
+        else:
+            answer = await run_in_threadpool(endpoint, *args, **kwargs)
+        if permit is not None:
+            if isinstance(answer, Response):
+                answer.raw_headers[:] = permit.applied(answer.raw_headers)
+            elif made is not None:
+                made.raw_headers.extend(permit.lines)
+        return answer
+
+    signature = inspect.signature(endpoint)
+    if any(name in signature.parameters for name in (_CONNECTION, _RESPONSE)):
+        # A limit below this one asks for both already, and takes them.
+        return limited
+    limited.__signature__ = _with_connection(signature)  # type: ignore[attr-defined]
+    return limited
+
+
+def _with_connection(signature: inspect.Signature) -> inspect.Signature:
+    parameters = list(signature.parameters.values())
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    ours = [
+        inspect.Parameter(_CONNECTION, keyword, annotation=HTTPConnection),
+        inspect.Parameter(_RESPONSE, keyword, annotation=Response, default=None),
+    ]
+    # `**rest` comes last.
+    rest = [parameter for parameter in parameters if parameter.kind is inspect.Parameter.VAR_KEYWORD]
+    return signature.replace(parameters=[p for p in parameters if p not in rest] + ours + rest)
+
+
+_CONNECTION = "sluicegate_connection"
+_RESPONSE = "sluicegate_response"

@@ -1,0 +1,184 @@
+"""`RateLimit`: a route of the policy file, written in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+
+from .._decisions import PERMIT, decided, log_denial
+from .._native import Limiter, Pass, Quota, Route
+from .decorated import decorated
+from .body import read_body
+from .exceeded import RateLimitExceeded, answer_by_default
+from .gates import Gates
+from .held import keep_until_sent
+
+if TYPE_CHECKING:
+    from .._native import Algorithm, Cost
+
+T = TypeVar("T")
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+Asked: TypeAlias = Callable[[HTTPConnection], T | Awaitable[T]]
+Quotas: TypeAlias = str | Quota | Sequence[str | Quota]
+
+
+class RateLimit:
+    """Limits a route, a router or an app, as a dependency; or an endpoint, as a decorator.
+
+        @app.post("/predict", dependencies=[Depends(RateLimit("10/minute"))])
+        async def predict(): ...
+
+        @app.post("/embed")
+        @RateLimit("60/minute", "1000 items/minute", cost="/inputs")
+        async def embed(): ...
+
+    Several quotas are taken all or none. A limit belongs to its route: placed on a router or an app, each route has
+    accounts of its own, unless the limit has a `name`. A client that may not pass gets the gateway's answer (429 with
+    `Retry-After`, 401, 403, …); handle `RateLimitExceeded` for another.
+
+    As a dependency it gives the request's permit, which is `settle`d with what was really used:
+
+        @app.post("/chat")
+        async def chat(permit: Annotated[Pass, Depends(RateLimit("100000 tokens/minute", cost=estimate))]):
+            ...
+            await permit.settle_async(used)
+
+    Slots of concurrent quotas are held until the response has been sent.
+    """
+
+    def __init__(
+        self,
+        *quotas: Quotas | Asked[Quotas],
+        key: str | Sequence[str] | Asked[str | None] = "client_ip",
+        cost: Cost | str | Asked[Cost] = 1,
+        tier: str | Asked[str | None] | None = None,
+        tiers: Mapping[str, float | str | Quota] | None = None,
+        require_tier: str | None = None,
+        exempt: Asked[bool] | None = None,
+        name: str | None = None,
+        algorithm: Algorithm | None = None,
+        mode: Literal["enforce", "shadow"] = "enforce",
+        outage: Literal["local", "allow", "deny"] | None = None,
+        limiter: Limiter | None = None,
+    ) -> None:
+        """What is wrong with these is a `PolicyError`, at once; callables get the request, and may be async.
+
+        * `quotas`: `"10/minute"`, `"5/second; 100/hour"`, a `Quota`, several of them; or one callable that gives any of these.
+        * `key`: whose account is charged: `client_ip`, `api_key`, `tenant`, `tier`, `path`, `method`, `global`,
+          `header:NAME`, `query:NAME`, `cookie:NAME`, `path:NAME`, `body:/pointer`, a list of these, or a callable. An empty key
+          is the client's address.
+        * `cost`: what a request takes of the quotas that count items, tokens, bytes or usd, or, where there are none, of those
+          that count requests: a number, a JSON pointer to an array or a number in the body (`"/inputs"`), or a callable.
+        * `tier`: how the caller's tier is found: `"header:NAME"` or a callable; else as the limiter's policy says.
+        * `tiers`: what each tier gets: a scale of every quota, or a quota. The first is that of callers without a tier.
+        * `require_tier`: the tier that callers must have; others get 403.
+        * `exempt`: whose requests are not limited at all.
+        * `mode`: `"shadow"` decides and counts, and never denies.
+        * `outage`: what becomes of it while the store does not answer.
+        * `limiter`: with the store, and the policy of which tiers, identity, warm-up, trusted proxies and header families
+          are taken. Without one, all of a process share one in memory, or at `SLUICEGATE_STORE__URL`.
+        """
+        self._exempt = exempt
+        self._quotas = quotas[0] if len(quotas) == 1 and callable(quotas[0]) else None
+        self._key = key if callable(key) else None
+        self._cost = cost if callable(cost) else None
+        self._tier = tier
+        self._asks = any(callable(given) for given in (self._quotas, key, cost, tier))
+        self._limiter = limiter or _default_limiter()
+        self._route = Route(
+            # What a callable gives is not known yet; all else is judged now.
+            [] if self._quotas else _flat(quotas),
+            key=None if self._key else [key] if isinstance(key, str) else list(key),  # type: ignore[arg-type]
+            cost=None if self._cost else cost,
+            tier=None if callable(tier) else tier,
+            tiers=list(tiers.items()) if tiers else [],
+            require_tier=require_tier,
+            name=name,
+            algorithm=algorithm,
+            mode=mode,
+            outage=outage,
+        )
+        self._gates = Gates(self._limiter, self._route)
+        # FastAPI looks at this to learn that the call is to be awaited; the call itself is the class's.
+        self.__call__ = self._admit
+
+    def __call__(self, connection: HTTPConnection, response: Response = None) -> Any:  # type: ignore[assignment]
+        """As a dependency: the permit of a request, to be awaited. As a decorator: the endpoint, limited."""
+        if isinstance(connection, HTTPConnection):
+            return self._admit(connection, response)
+        return decorated(connection, self.permit)
+
+    async def permit(self, connection: HTTPConnection) -> Pass | None:
+        """The permit of a request, or None where it is exempt. Raises `RateLimitExceeded`.
+
+        For what is no request of its own, such as each message of a WebSocket:
+
+            await limit.permit(websocket)
+        """
+        scope = connection.scope
+        if self._exempt is not None and await _asked(self._exempt, connection):
+            return None
+        if self._asks:
+            decision = await self._ask(connection)
+        else:
+            decision = self._gates.of(scope).enter(scope)
+        if type(decision) is not Pass:
+            decision = await decided(decision, partial(read_body, connection))
+            if type(decision) is not Pass:
+                log_denial(decision)
+                answer_by_default(scope)
+                raise RateLimitExceeded(decision)
+        scope[PERMIT] = decision
+        if decision.holds:
+            keep_until_sent(scope, decision)
+        return decision
+
+    async def _admit(self, connection: HTTPConnection, response: Response | None) -> Pass | None:
+        permit = await self.permit(connection)
+        if permit is not None and response is not None:
+            # FastAPI adds them to the response that it makes of what the endpoint returns.
+            response.raw_headers.extend(permit.lines)
+        return permit
+
+    async def _ask(self, connection: HTTPConnection) -> Any:
+        """The decision of a request of which callables tell something."""
+        scope = connection.scope
+        quotas = await _asked(self._quotas, connection) if self._quotas is not None else None
+        gate = self._gates.of(scope) if self._quotas is None else self._gates.with_quotas(scope, _flat([quotas]))
+        key = await _asked(self._key, connection) if self._key is not None else None
+        cost = await _asked(self._cost, connection) if self._cost is not None else None
+        tier = await _asked(self._tier, connection) if callable(self._tier) else None
+        return gate.enter(
+            scope,
+            # None is nobody's key: it is replaced by the client's address, as an empty one.
+            key="" if self._key is not None and key is None else key if key is None else str(key),
+            cost=cost,
+            tier=tier,
+        )
+
+
+def permit(connection: HTTPConnection) -> Pass | None:
+    """The permit of a request that a `RateLimit` or the middleware has let pass; of several, the last."""
+    return connection.scope.get(PERMIT)
+
+
+async def _asked(ask: Asked[T], connection: HTTPConnection) -> T:
+    given = ask(connection)
+    return await given if isinstance(given, Awaitable) else given
+
+
+def _flat(quotas: Sequence[Any]) -> list[str | Quota]:
+    flat: list[str | Quota] = []
+    for quota in quotas:
+        flat.extend([quota] if isinstance(quota, str | Quota) else quota)
+    return flat
+
+
+@cache
+def _default_limiter() -> Limiter:
+    """What limits without a limiter of their own share."""
+    return Limiter()

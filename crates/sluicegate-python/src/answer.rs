@@ -1,0 +1,118 @@
+//! `Answer`.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::OnceLock,
+};
+
+use http::{HeaderValue, header};
+use pyo3::{
+    prelude::*,
+    types::{PyBytes, PyList},
+};
+use sluicegate::Key;
+use sluicegate_policy::{LogKeys, Policy, Reason};
+
+use crate::{balance::seconds, headers::lines};
+
+/// What is sent to a request that may not pass.
+#[pyclass(frozen, module = "sluicegate")]
+pub(crate) struct Answer {
+    answer: Box<sluicegate_policy::Answer>,
+    route: String,
+    /// The name of the limit that denied.
+    limit: Option<String>,
+    log_keys: LogKeys,
+}
+
+impl Answer {
+    pub(crate) fn new(answer: Box<sluicegate_policy::Answer>, policy: &Policy) -> Self {
+        let limit = match &answer.reason {
+            Reason::Denied(denied) => Some(policy.limit(denied.limit).name().to_owned()),
+            Reason::Refused(_) => None,
+        };
+        let route = policy.routes.get(answer.route).label().to_owned();
+        Self { answer, route, limit, log_keys: policy.gateway.log_keys }
+    }
+}
+
+#[pymethods]
+impl Answer {
+    #[getter]
+    fn allowed(&self) -> bool {
+        false
+    }
+
+    fn __bool__(&self) -> bool {
+        false
+    }
+
+    #[getter]
+    fn status(&self) -> u16 {
+        self.answer.response.status().as_u16()
+    }
+
+    #[getter]
+    fn headers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let response = &self.answer.response;
+        let length = (&header::CONTENT_LENGTH, &HeaderValue::from(response.body().len()));
+        lines(py, response.headers().iter().chain([length]))
+    }
+
+    #[getter]
+    fn body<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, self.answer.response.body())
+    }
+
+    #[getter]
+    fn code(&self) -> &'static str {
+        match &self.answer.reason {
+            Reason::Denied(_) => "rate_limit_exceeded",
+            Reason::Refused(refusal) => refusal.code(),
+        }
+    }
+
+    #[getter]
+    fn route(&self) -> &str {
+        &self.route
+    }
+
+    #[getter]
+    fn limit(&self) -> Option<&str> {
+        self.limit.as_deref()
+    }
+
+    /// The account's key, as logs may write it.
+    #[getter]
+    fn key(&self) -> Option<String> {
+        match (&self.answer.reason, self.log_keys) {
+            (Reason::Denied(denied), LogKeys::Plain) => Some(denied.key.as_str().to_owned()),
+            (Reason::Denied(denied), LogKeys::Hashed) => Some(hashed(&denied.key)),
+            (Reason::Refused(_), _) => None,
+        }
+    }
+
+    #[getter]
+    fn retry_after(&self) -> Option<f64> {
+        match &self.answer.reason {
+            Reason::Denied(denied) => seconds(denied.wait),
+            Reason::Refused(_) => None,
+        }
+    }
+
+    /// What the store said instead of an answer, where that is why. For logs.
+    #[getter]
+    fn store_error(&self) -> Option<String> {
+        self.answer.store_error.as_ref().map(ToString::to_string)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Answer {} {} on {}>", self.status(), self.code(), self.route)
+    }
+}
+
+/// Keys can be told apart in the log of one process, but not read.
+fn hashed(key: &Key) -> String {
+    static HASHER: OnceLock<RandomState> = OnceLock::new();
+    format!("{:016x}", HASHER.get_or_init(RandomState::new).hash_one(key.as_bytes()))
+}

@@ -1,0 +1,116 @@
+//! `Charge`, and how what Python users write becomes one.
+
+use std::borrow::Cow;
+
+use pyo3::{
+    exceptions::{PyTypeError, PyValueError},
+    prelude::*,
+    types::PyString,
+};
+use sluicegate::{Cost, Outage, Unit};
+use smallvec::{SmallVec, smallvec};
+
+use crate::{
+    errors::policy_error,
+    quota::{Quota, quota},
+};
+
+/// One line of a request's bill.
+#[pyclass(frozen, eq, module = "sluicegate")]
+#[derive(Clone, PartialEq)]
+pub(crate) struct Charge {
+    charge: sluicegate::Charge,
+    /// None for what the limiter's store says.
+    outage: Option<Outage>,
+}
+
+/// The charges of one request.
+pub(crate) type Charges = SmallVec<[sluicegate::Charge; 1]>;
+
+#[pymethods]
+impl Charge {
+    #[new]
+    #[pyo3(signature = (key, quota, cost = None, *, outage = None))]
+    fn new(
+        key: &str,
+        quota: &Bound<'_, PyAny>,
+        cost: Option<&Bound<'_, PyAny>>,
+        outage: Option<&str>,
+    ) -> PyResult<Self> {
+        let quota = self::quota(quota)?;
+        let charge = sluicegate::Charge::new(key, quota).cost(cost_or_one(cost, quota.unit())?);
+        let outage = outage.map(|outage| outage.parse().map_err(|error| policy_error(&error))).transpose()?;
+        Ok(Self { charge, outage })
+    }
+
+    #[getter]
+    fn key(&self) -> &str {
+        self.charge.key.as_str()
+    }
+
+    #[getter]
+    fn quota(&self) -> Quota {
+        Quota(self.charge.quota)
+    }
+
+    fn __repr__(&self) -> String {
+        let sluicegate::Charge { key, quota, cost, .. } = &self.charge;
+        format!("<Charge {} on {:?}: {quota}>", cost.units(), key.as_str())
+    }
+}
+
+impl Charge {
+    fn with(&self, outage: Outage) -> sluicegate::Charge {
+        self.charge.clone().outage(self.outage.unwrap_or(outage))
+    }
+}
+
+/// The charges that a call names: a key with its quota and cost, one [`Charge`], or several of them. `outage` is for those
+/// that do not say what becomes of them.
+pub(crate) fn charges(
+    what: &Bound<'_, PyAny>,
+    quota: Option<&Bound<'_, PyAny>>,
+    cost: Option<&Bound<'_, PyAny>>,
+    outage: Outage,
+) -> PyResult<Charges> {
+    if let Ok(key) = what.cast::<PyString>() {
+        let quota = quota
+            .ok_or_else(|| PyTypeError::new_err("a key needs a quota: take(\"alice\", \"10/minute\")"))?;
+        let quota = self::quota(quota)?;
+        let key = key.extract::<Cow<'_, str>>()?;
+        let charge = sluicegate::Charge::new(&*key, quota).cost(cost_or_one(cost, quota.unit())?);
+        return Ok(smallvec![charge.outage(outage)]);
+    }
+    if quota.is_some() || cost.is_some() {
+        return Err(PyTypeError::new_err("a Charge has its quota and its cost: give no others beside it"));
+    }
+    if let Ok(charge) = what.cast::<Charge>() {
+        return Ok(smallvec![charge.get().with(outage)]);
+    }
+    let charges = what.try_iter().map_err(|_| {
+        PyTypeError::new_err(format!("expected a key, a Charge or several of them, not {}", what.get_type()))
+    })?;
+    charges.map(|charge| Ok(charge?.cast::<Charge>()?.get().with(outage))).collect()
+}
+
+/// So many units, whole dollars and parts of them for `usd`.
+pub(crate) fn cost(given: &Bound<'_, PyAny>, unit: Unit) -> PyResult<Cost> {
+    let refused = || PyValueError::new_err(format!("a cost is a number of {unit}, 0 or more, not {given}"));
+    match unit {
+        Unit::Usd => Cost::usd(given.extract()?).ok_or_else(refused),
+        _ => match given.extract::<i128>() {
+            Ok(units) => u64::try_from(units).map(Cost::new).map_err(|_| refused()),
+            Err(error) if error.is_instance_of::<PyTypeError>(given.py()) => {
+                Err(PyTypeError::new_err(format!("a cost in {unit} is an int, not {}", given.get_type())))
+            }
+            Err(_) => Err(refused()),
+        },
+    }
+}
+
+fn cost_or_one(given: Option<&Bound<'_, PyAny>>, unit: Unit) -> PyResult<Cost> {
+    match given {
+        Some(given) => cost(given, unit),
+        None => Cost::of(1, unit).ok_or_else(|| PyValueError::new_err("no unit is that large")),
+    }
+}

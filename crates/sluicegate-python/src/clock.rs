@@ -1,0 +1,121 @@
+//! Who tells a store in memory the time: the system, a test, or Python's `time.time`.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use pyo3::{exceptions::PyValueError, prelude::*};
+use sluicegate::{ManualClock, SystemClock, Timestamp};
+
+/// The clock of a store in memory.
+#[derive(Clone, Debug)]
+pub(crate) enum AnyClock {
+    System(SystemClock),
+    Manual(ManualClock),
+    Wall(Arc<WallClock>),
+}
+
+impl sluicegate::Clock for AnyClock {
+    #[inline]
+    fn now(&self) -> Timestamp {
+        match self {
+            Self::System(clock) => clock.now(),
+            Self::Manual(clock) => clock.now(),
+            Self::Wall(clock) => clock.now(),
+        }
+    }
+}
+
+/// A clock that stands still until a test moves it.
+#[pyclass(frozen, name = "ManualClock", module = "sluicegate")]
+#[derive(Default)]
+pub(crate) struct Clock(ManualClock);
+
+#[pymethods]
+impl Clock {
+    #[new]
+    fn new() -> Self {
+        Self::default()
+    }
+
+    fn advance(&self, seconds: f64) -> PyResult<()> {
+        let by = Duration::try_from_secs_f64(seconds);
+        let by =
+            by.map_err(|_| PyValueError::new_err(format!("a clock cannot go forward by {seconds} s")))?;
+        self.0.advance(by);
+        Ok(())
+    }
+
+    fn now(&self) -> f64 {
+        sluicegate::Clock::now(&self.0).since(Timestamp::EPOCH).as_secs_f64()
+    }
+}
+
+/// A clock that goes as Python's `time.time` does, which tests replace to move it.
+///
+/// It adds up the steps that `time.time` goes forward. Where that goes back, as when a test freezes a day of the past, this
+/// clock stands still, and goes on with the next step.
+pub(crate) struct WallClock {
+    time: Py<PyModule>,
+    read: Mutex<(f64, Timestamp)>,
+}
+
+impl WallClock {
+    fn new(py: Python<'_>) -> PyResult<Self> {
+        let time = py.import("time")?.unbind();
+        let clock = Self { time, read: Mutex::new((0.0, Timestamp::EPOCH)) };
+        let begin = clock.time(py)?;
+        clock.lock().0 = begin;
+        Ok(clock)
+    }
+
+    fn now(&self) -> Timestamp {
+        // A `time.time` that fails leaves the clock where it was: never later than the true time.
+        let time = Python::attach(|py| self.time(py)).unwrap_or(f64::NEG_INFINITY);
+        let mut read = self.lock();
+        if let Ok(step) = Duration::try_from_secs_f64(time - read.0) {
+            read.1 = read.1 + step;
+        }
+        if time.is_finite() {
+            read.0 = time;
+        }
+        read.1
+    }
+
+    fn time(&self, py: Python<'_>) -> PyResult<f64> {
+        // Looked up each time, for tests put another function in its place.
+        self.time.bind(py).call_method0(pyo3::intern!(py, "time"))?.extract()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, (f64, Timestamp)> {
+        // Nothing panics while it is locked.
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for WallClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("time.time")
+    }
+}
+
+impl AnyClock {
+    /// The machine's clock.
+    pub(crate) fn system() -> Self {
+        Self::System(SystemClock::new())
+    }
+
+    /// The `clock` argument: none for the system's, a [`Clock`], or the text `time.time`.
+    pub(crate) fn of(clock: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let Some(clock) = clock else { return Ok(Self::system()) };
+        if let Ok(manual) = clock.cast::<Clock>() {
+            return Ok(Self::Manual(manual.get().0.clone()));
+        }
+        match clock.extract::<&str>() {
+            Ok("time.time") => Ok(Self::Wall(Arc::new(WallClock::new(clock.py())?))),
+            _ => Err(PyValueError::new_err("clock must be a sluicegate.ManualClock, \"time.time\" or None")),
+        }
+    }
+}

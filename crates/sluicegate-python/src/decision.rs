@@ -1,0 +1,111 @@
+//! What a take comes to: a `Permit`, or a `Denial`.
+
+use pyo3::{IntoPyObjectExt, prelude::*, types::PyTuple};
+use sluicegate::{Decision, Quota};
+use smallvec::SmallVec;
+
+use crate::{
+    awaiting::ToPython,
+    balance::{Balance, seconds},
+    charge::Charges,
+    errors::store_error,
+    permit::Permit,
+    store::Store,
+};
+
+/// Why a request may not pass, and until when.
+#[pyclass(frozen, module = "sluicegate")]
+pub(crate) struct Denial {
+    denial: sluicegate::Denial,
+    quotas: Quotas,
+}
+
+/// The quotas of a request's charges, which say in what unit their balances are.
+pub(crate) type Quotas = SmallVec<[Quota; 2]>;
+
+#[pymethods]
+impl Denial {
+    #[getter]
+    fn allowed(&self) -> bool {
+        false
+    }
+
+    #[getter]
+    fn charge(&self) -> usize {
+        self.denial.charge
+    }
+
+    #[getter]
+    fn retry_after(&self) -> Option<f64> {
+        seconds(self.denial.wait)
+    }
+
+    #[getter]
+    fn balances<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        balances(py, &self.denial.balances, &self.quotas)
+    }
+
+    fn __bool__(&self) -> bool {
+        false
+    }
+
+    fn __repr__(&self) -> String {
+        match self.denial.retry_after() {
+            Some(wait) => format!("<Denial: try again after {wait:?}>"),
+            None => "<Denial: waiting alone does not help>".to_owned(),
+        }
+    }
+}
+
+/// The answer to a take, and what was asked.
+pub(crate) struct Answered {
+    pub(crate) decision: Result<Decision<sluicegate::Permit<Store>>, sluicegate::StoreError>,
+    pub(crate) charges: Charges,
+    /// Whether the store is elsewhere.
+    pub(crate) waits: bool,
+}
+
+impl ToPython for Answered {
+    fn to_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        match self.decision.map_err(|error| store_error(&error))? {
+            Decision::Allow(permit) => Permit::new(permit, self.waits).into_py_any(py),
+            Decision::Deny(denial) => {
+                let quotas = self.charges.iter().map(|charge| charge.quota).collect();
+                Denial { denial, quotas }.into_py_any(py)
+            }
+        }
+    }
+}
+
+/// The answer to a take of nothing, of which only the balances matter.
+pub(crate) struct Peeked {
+    pub(crate) decision: Result<Decision<sluicegate::Permit<Store>>, sluicegate::StoreError>,
+    pub(crate) charges: Charges,
+    /// Whether one charge alone was asked for.
+    pub(crate) one: bool,
+}
+
+impl ToPython for Peeked {
+    fn to_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let quotas = self.charges.iter().map(|charge| &charge.quota);
+        let rows = match self.decision.map_err(|error| store_error(&error))? {
+            Decision::Allow(permit) => balances(py, permit.balances(), quotas),
+            Decision::Deny(denial) => balances(py, &denial.balances, quotas),
+        }?;
+        match self.one {
+            true => Ok(rows.get_item(0)?.unbind()),
+            false => rows.into_py_any(py),
+        }
+    }
+}
+
+/// Balances, each with what its quota counts.
+pub(crate) fn balances<'py, 'q>(
+    py: Python<'py>,
+    balances: &[sluicegate::Balance],
+    quotas: impl IntoIterator<Item = &'q Quota>,
+) -> PyResult<Bound<'py, PyTuple>> {
+    let rows: Vec<_> =
+        balances.iter().zip(quotas).map(|(balance, quota)| Balance::new(balance, quota)).collect();
+    PyTuple::new(py, rows)
+}

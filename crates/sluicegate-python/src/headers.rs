@@ -1,0 +1,77 @@
+//! Header lines, as ASGI writes them: a list of pairs of bytes.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use pyo3::{
+    prelude::*,
+    types::{PyBytes, PyList, PyTuple},
+};
+use sluicegate_policy::Lines;
+
+/// A list of lines.
+pub(crate) fn lines<'py, 'h>(
+    py: Python<'py>,
+    headers: impl IntoIterator<Item = (&'h HeaderName, &'h HeaderValue)>,
+) -> PyResult<Bound<'py, PyList>> {
+    let list = PyList::empty(py);
+    for (name, value) in headers {
+        append(&list, name, value)?;
+    }
+    Ok(list)
+}
+
+/// Adds the lines of a pass to those of a response.
+pub(crate) fn apply(lines: &Lines, list: &Bound<'_, PyList>) -> PyResult<()> {
+    if says_any(list, lines)? {
+        // Whatever the app says of limits of its own stays, as the gateway leaves what an upstream says.
+        let mut headers = headers_of(list)?;
+        let before = headers.clone();
+        lines.append_to(&mut headers);
+        for name in lines.iter().map(|(name, _)| name) {
+            for value in headers.get_all(name).iter().skip(before.get_all(name).iter().count()) {
+                append(list, name, value)?;
+            }
+        }
+        return Ok(());
+    }
+    lines.iter().try_for_each(|(name, value)| append(list, name, value))
+}
+
+/// Whether a response has a line of one of these names.
+fn says_any(list: &Bound<'_, PyList>, lines: &Lines) -> PyResult<bool> {
+    for line in list {
+        let name = line.get_item(0)?;
+        let name = name.cast::<PyBytes>()?.as_bytes();
+        if lines.iter().any(|(known, _)| name.eq_ignore_ascii_case(known.as_str().as_bytes())) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn append(list: &Bound<'_, PyList>, name: &HeaderName, value: &HeaderValue) -> PyResult<()> {
+    let py = list.py();
+    let name = PyBytes::new(py, name.as_str().as_bytes());
+    list.append(PyTuple::new(py, [name, PyBytes::new(py, value.as_bytes())])?)
+}
+
+/// The headers that ASGI's lines are.
+pub(crate) fn headers_of(lines: &Bound<'_, PyList>) -> PyResult<HeaderMap> {
+    let mut headers = HeaderMap::with_capacity(lines.len());
+    for line in lines {
+        let (name, value) = (line.get_item(0)?, line.get_item(1)?);
+        let name = HeaderName::from_bytes(name.cast::<PyBytes>()?.as_bytes());
+        // Servers refuse what HTTP does not allow; what is left of it here says nothing.
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value.cast::<PyBytes>()?.as_bytes())) {
+            headers.append(name, value);
+        }
+    }
+    Ok(headers)
+}
+
+/// The list that any iterable of lines is: ASGI allows every one.
+pub(crate) fn list<'py>(lines: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+    match lines.cast::<PyList>() {
+        Ok(list) => Ok(list.clone()),
+        Err(_) => Ok(lines.py().get_type::<PyList>().call1((lines,))?.cast_into()?),
+    }
+}

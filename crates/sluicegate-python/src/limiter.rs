@@ -1,0 +1,262 @@
+//! `Limiter`.
+
+use std::sync::Arc;
+
+use pyo3::{
+    exceptions::PyTypeError,
+    prelude::*,
+    types::{PyString, PyTuple},
+};
+
+use sluicegate_policy::ApiKeys;
+
+use crate::{
+    awaiting::{ToPython, awaitable, begin, block},
+    charge::{Charge, Charges, charges},
+    clock::AnyClock,
+    decision::{Answered, Peeked},
+    errors::{policy_error, store_error},
+    metrics::metrics,
+    permit::{Done, Permit},
+    policy::Policy,
+    store::Store,
+};
+
+/// Decides for requests, on the balances of one store.
+#[pyclass(frozen, module = "sluicegate")]
+pub(crate) struct Limiter {
+    limiter: sluicegate::Limiter<Store>,
+    policy: Py<Policy>,
+    /// The policy at work; gates of single routes have its accounts, clock and API keys.
+    gate: Arc<sluicegate_policy::Gate<Store>>,
+    clock: AnyClock,
+}
+
+#[pymethods]
+impl Limiter {
+    #[new]
+    #[pyo3(signature = (store = None, policy = None, *, clock = None))]
+    fn new(
+        py: Python<'_>,
+        store: Option<&str>,
+        policy: Option<&Bound<'_, PyAny>>,
+        clock: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let policy = match policy.map(|policy| policy.cast::<Policy>()) {
+            Some(Ok(read)) if store.is_none() => read.get().clone(),
+            Some(Ok(_)) => {
+                return Err(PyTypeError::new_err("a Policy names its store: give no other beside it"));
+            }
+            _ => Policy::read(policy, store)?,
+        };
+        let clock = AnyClock::of(clock)?;
+        let opened = Store::open(&policy.0.store, clock.clone()).map_err(|error| store_error(&error))?;
+        let limiter = sluicegate::Limiter::new(opened);
+        let store = Arc::downgrade(limiter.store());
+        metrics().watch_store(move || store.upgrade().map(|store| store.figures()));
+        let gate = sluicegate_policy::Gate::new(policy.0.clone(), Arc::clone(limiter.store()), clock.clone());
+        let gate = Arc::new(gate);
+        let limiter = Self { limiter, policy: Py::new(py, policy)?, gate, clock };
+        limiter.read_api_keys()?;
+        Ok(limiter)
+    }
+
+    #[getter]
+    fn store(&self) -> String {
+        self.policy.get().0.store.url.to_string()
+    }
+
+    #[getter]
+    fn policy(&self, py: Python<'_>) -> Py<Policy> {
+        self.policy.clone_ref(py)
+    }
+
+    /// The path that answers 200 once the app has warmed up; none where it has, or the policy has no warm-up.
+    #[getter]
+    fn warming_up(&self) -> Option<&str> {
+        let warmup = self.read_policy().warmup.as_ref()?;
+        (!warmup.is_ready()).then(|| warmup.path())
+    }
+
+    #[getter]
+    fn has_api_keys(&self) -> bool {
+        self.read_policy().identity.api_keys.is_some()
+    }
+
+    fn refresh(&self) -> PyResult<()> {
+        self.read_api_keys()
+    }
+
+    fn ready(&self) {
+        self.gate.upstream_is_ready();
+    }
+
+    #[pyo3(signature = (what, quota = None, cost = None))]
+    fn take(
+        &self,
+        py: Python<'_>,
+        what: &Bound<'_, PyAny>,
+        quota: Option<&Bound<'_, PyAny>>,
+        cost: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        let charges = self.charges(what, quota, cost)?;
+        let answered =
+            Answered { decision: block(py, self.limiter.take(&charges)), charges, waits: self.waits() };
+        answered.to_python(py)
+    }
+
+    #[pyo3(signature = (what, quota = None, cost = None))]
+    fn take_async(
+        &self,
+        py: Python<'_>,
+        what: &Bound<'_, PyAny>,
+        quota: Option<&Bound<'_, PyAny>>,
+        cost: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        let (limiter, waits, charges) =
+            (self.limiter.clone(), self.waits(), self.charges(what, quota, cost)?);
+        let taking = async move {
+            let decision = limiter.take(&charges).await;
+            Answered { decision, charges, waits }
+        };
+        awaitable(py, begin(py, waits, taking)?)
+    }
+
+    #[pyo3(signature = (what, quota = None))]
+    fn peek(
+        &self,
+        py: Python<'_>,
+        what: &Bound<'_, PyAny>,
+        quota: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        let (charges, one) = self.free(what, quota)?;
+        let decision = block(py, self.limiter.take(&charges));
+        Peeked { decision, charges, one }.to_python(py)
+    }
+
+    #[pyo3(signature = (what, quota = None))]
+    fn peek_async(
+        &self,
+        py: Python<'_>,
+        what: &Bound<'_, PyAny>,
+        quota: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        let (limiter, (charges, one)) = (self.limiter.clone(), self.free(what, quota)?);
+        let peeking = async move {
+            let decision = limiter.take(&charges).await;
+            Peeked { decision, charges, one }
+        };
+        awaitable(py, begin(py, self.waits(), peeking)?)
+    }
+
+    #[pyo3(signature = (permit, *actual))]
+    fn settle(
+        &self,
+        py: Python<'_>,
+        permit: &Bound<'_, Permit>,
+        actual: &Bound<'_, PyTuple>,
+    ) -> PyResult<()> {
+        permit.get().settle(py, actual)
+    }
+
+    #[pyo3(signature = (permit, *actual))]
+    fn settle_async(
+        &self,
+        py: Python<'_>,
+        permit: &Bound<'_, Permit>,
+        actual: &Bound<'_, PyTuple>,
+    ) -> PyResult<Py<PyAny>> {
+        permit.get().settle_async(py, actual)
+    }
+
+    #[pyo3(signature = (what, quota = None))]
+    fn reset(
+        &self,
+        py: Python<'_>,
+        what: &Bound<'_, PyAny>,
+        quota: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let charges = self.charges(what, quota, None)?;
+        block(py, self.limiter.reset(&charges)).map_err(|error| store_error(&error))
+    }
+
+    #[pyo3(signature = (what, quota = None))]
+    fn reset_async(
+        &self,
+        py: Python<'_>,
+        what: &Bound<'_, PyAny>,
+        quota: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        let (limiter, charges) = (self.limiter.clone(), self.charges(what, quota, None)?);
+        awaitable(py, begin(py, self.waits(), async move { Done(limiter.reset(&charges).await) })?)
+    }
+
+    fn clear(&self, py: Python<'_>) -> PyResult<()> {
+        block(py, self.limiter.store().clear()).map_err(|error| store_error(&error))
+    }
+
+    fn clear_async(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let store = Arc::clone(self.limiter.store());
+        awaitable(py, begin(py, self.waits(), async move { Done(store.clear().await) })?)
+    }
+
+    fn check(&self, py: Python<'_>) -> PyResult<()> {
+        block(py, self.limiter.store().check()).map_err(|error| store_error(&error))
+    }
+
+    fn check_async(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let store = Arc::clone(self.limiter.store());
+        awaitable(py, begin(py, self.waits(), async move { Done(store.check().await) })?)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Limiter on {}>", self.store())
+    }
+}
+
+impl Limiter {
+    /// The policy at work.
+    pub(crate) fn gate(&self) -> &Arc<sluicegate_policy::Gate<Store>> {
+        &self.gate
+    }
+
+    fn read_policy(&self) -> &sluicegate_policy::Policy {
+        self.gate.policy()
+    }
+
+    /// Reads the file of API keys, where the policy names one.
+    fn read_api_keys(&self) -> PyResult<()> {
+        let policy = self.read_policy();
+        if let Some(path) = &policy.identity.api_keys {
+            let keys = ApiKeys::load_for(path, &policy.tiers).map_err(|error| policy_error(&error))?;
+            self.gate.replace_api_keys(keys);
+        }
+        Ok(())
+    }
+
+    /// Its clock, which begins at the same moment for all that share it.
+    pub(crate) fn clock(&self) -> AnyClock {
+        self.clock.clone()
+    }
+
+    /// Whether its store is elsewhere.
+    pub(crate) fn waits(&self) -> bool {
+        self.limiter.store().waits()
+    }
+
+    fn charges(
+        &self,
+        what: &Bound<'_, PyAny>,
+        quota: Option<&Bound<'_, PyAny>>,
+        cost: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Charges> {
+        charges(what, quota, cost, self.read_policy().store.outage)
+    }
+
+    /// Charges that cost nothing, and whether a caller asked for one alone.
+    fn free(&self, what: &Bound<'_, PyAny>, quota: Option<&Bound<'_, PyAny>>) -> PyResult<(Charges, bool)> {
+        let one = what.is_instance_of::<PyString>() || what.is_instance_of::<Charge>();
+        let charges = self.charges(what, quota, None)?.into_iter().map(|charge| charge.cost(0)).collect();
+        Ok((charges, one))
+    }
+}

@@ -1,0 +1,168 @@
+//! `Pass`.
+
+use std::sync::{Mutex, PoisonError};
+
+use pyo3::{
+    exceptions::PyTypeError,
+    prelude::*,
+    types::{PyDict, PyList, PyTuple},
+};
+use sluicegate::{Algorithm, Cost, Unit};
+use sluicegate_policy::Lines;
+use smallvec::SmallVec;
+
+use crate::{
+    awaiting::{awaitable, begin, block},
+    balance::Balance,
+    charge::cost,
+    errors::{policy_error, store_error},
+    event_loop::Started,
+    headers::{apply, lines, list},
+    permit::Done,
+    store::Store,
+};
+
+/// A request that may pass: its permit, and what its client is told.
+#[pyclass(frozen, module = "sluicegate")]
+pub(crate) struct Pass {
+    lines: Lines,
+    balances: SmallVec<[Balance; 1]>,
+    holds: bool,
+    /// What a cost counts.
+    unit: Unit,
+    /// Whether its store is elsewhere.
+    waits: bool,
+    /// None once it is settled or released.
+    pass: Mutex<Option<Box<sluicegate_policy::Pass<Store>>>>,
+}
+
+/// What was used.
+enum Actual {
+    /// Of what the route measures.
+    One(Cost),
+    /// By units.
+    Units(Vec<(Unit, Cost)>),
+}
+
+impl Pass {
+    pub(crate) fn new(pass: Box<sluicegate_policy::Pass<Store>>, unit: Unit, waits: bool) -> Self {
+        let rows = pass.balances().iter().zip(pass.charges());
+        let balances = rows.map(|(balance, charge)| Balance::new(balance, &charge.quota)).collect();
+        let holds = pass.charges().iter().any(|charge| charge.quota.algorithm() == Algorithm::Concurrent);
+        let lines = pass.lines().clone();
+        Self { lines, balances, holds, unit, waits, pass: Mutex::new(Some(pass)) }
+    }
+
+    fn take(&self) -> Option<Box<sluicegate_policy::Pass<Store>>> {
+        self.pass.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn actual(&self, one: Option<&Bound<'_, PyAny>>, units: Option<&Bound<'_, PyDict>>) -> PyResult<Actual> {
+        match (one, units) {
+            (Some(one), None) => Ok(Actual::One(cost(one, self.unit)?)),
+            (None, Some(units)) => {
+                let units = units.iter().map(|(unit, given)| {
+                    let unit: Unit =
+                        unit.extract::<String>()?.parse().map_err(|error| policy_error(&error))?;
+                    Ok((unit, cost(&given, unit)?))
+                });
+                Ok(Actual::Units(units.collect::<PyResult<_>>()?))
+            }
+            _ => Err(PyTypeError::new_err(
+                "settle takes one cost, or costs by their units: settle(tokens=812)",
+            )),
+        }
+    }
+}
+
+async fn settle(pass: Option<Box<sluicegate_policy::Pass<Store>>>, actual: Actual) -> Done {
+    Done(match (pass, actual) {
+        (None, _) => Ok(()),
+        (Some(pass), Actual::One(cost)) => pass.settle(cost).await,
+        (Some(pass), Actual::Units(costs)) => pass.settle_units(&costs).await,
+    })
+}
+
+#[pymethods]
+impl Pass {
+    #[getter]
+    fn allowed(&self) -> bool {
+        true
+    }
+
+    #[getter]
+    fn balances<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.balances.iter().copied())
+    }
+
+    #[getter]
+    fn holds(&self) -> bool {
+        self.holds
+    }
+
+    #[getter]
+    fn lines<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        lines(py, self.lines.iter())
+    }
+
+    fn applied<'py>(&self, given: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+        let given = list(given)?;
+        apply(&self.lines, &given)?;
+        Ok(given)
+    }
+
+    #[pyo3(signature = (actual = None, **units))]
+    fn settle(
+        &self,
+        py: Python<'_>,
+        actual: Option<&Bound<'_, PyAny>>,
+        units: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        let actual = self.actual(actual, units)?;
+        block(py, settle(self.take(), actual)).0.map_err(|error| store_error(&error))
+    }
+
+    #[pyo3(signature = (actual = None, **units))]
+    fn settle_async(
+        &self,
+        py: Python<'_>,
+        actual: Option<&Bound<'_, PyAny>>,
+        units: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Py<PyAny>> {
+        let actual = self.actual(actual, units)?;
+        awaitable(py, begin(py, self.waits, settle(self.take(), actual))?)
+    }
+
+    fn release(&self) {
+        drop(self.take());
+    }
+
+    fn __bool__(&self) -> bool {
+        true
+    }
+
+    fn __enter__(this: Bound<'_, Self>) -> Bound<'_, Self> {
+        this
+    }
+
+    #[pyo3(signature = (*_raised))]
+    fn __exit__(&self, _raised: &Bound<'_, PyTuple>) {
+        self.release();
+    }
+
+    fn __aenter__(this: Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        let py = this.py();
+        awaitable(py, Started::Done(this.into_any().unbind()))
+    }
+
+    #[pyo3(signature = (*_raised))]
+    fn __aexit__(&self, py: Python<'_>, _raised: &Bound<'_, PyTuple>) -> PyResult<Py<PyAny>> {
+        self.release();
+        awaitable(py, Started::Done(py.None()))
+    }
+
+    fn __repr__(&self) -> String {
+        let held = self.pass.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        format!("<Pass: {}>", if held { "not settled" } else { "settled or released" })
+    }
+}

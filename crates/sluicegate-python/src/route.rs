@@ -1,0 +1,167 @@
+//! `Route`.
+
+use std::borrow::Cow;
+
+use http::HeaderName;
+use pyo3::{prelude::*, types::PyString};
+use sluicegate::{Cost, Outage, Quota, Unit};
+use sluicegate_policy::{CodeMeter, CodeRoute, KeyTemplate, Mode, Policy, TierShare};
+
+use crate::{
+    charge,
+    errors::{PolicyError, policy_error},
+    limiter::Limiter,
+    quota::{parse_all, with_algorithm},
+};
+
+/// A `[[route]]` that is written in Python.
+#[pyclass(frozen, module = "sluicegate")]
+#[derive(Clone)]
+pub(crate) struct Route {
+    /// Without its label, which tells on which route it is.
+    route: CodeRoute,
+    algorithm: Option<String>,
+    tier_header: Option<HeaderName>,
+    /// What every request costs, where it is no matter of requests.
+    cost: Option<Cost>,
+}
+
+#[pymethods]
+impl Route {
+    #[new]
+    #[pyo3(signature = (
+        quotas, *, key, cost, tier, tiers, require_tier, name, algorithm, mode, outage
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "they are what a RateLimit takes")]
+    fn new(
+        quotas: Vec<Bound<'_, PyAny>>,
+        key: Option<Vec<String>>,
+        cost: Option<&Bound<'_, PyAny>>,
+        tier: Option<&str>,
+        tiers: Vec<(String, Bound<'_, PyAny>)>,
+        require_tier: Option<String>,
+        name: Option<String>,
+        algorithm: Option<String>,
+        mode: &str,
+        outage: Option<&str>,
+    ) -> PyResult<Self> {
+        let mut route = CodeRoute::new("", Vec::new());
+        route.quotas = quotas_of(&quotas, algorithm.as_deref())?;
+        if let Some(key) = key {
+            let key = KeyTemplate::parse(key.iter().map(String::as_str));
+            route.key =
+                key.map_err(|error| PolicyError::new_err(format!("{}; {}", error.message, error.help)))?;
+        }
+        route.tier = require_tier;
+        route.name = name;
+        route.mode = match mode {
+            "enforce" => Mode::Enforce,
+            "shadow" => Mode::Shadow,
+            _ => {
+                return Err(PolicyError::new_err(format!("mode is \"enforce\" or \"shadow\", not {mode:?}")));
+            }
+        };
+        route.outage = outage
+            .map(|outage| outage.parse::<Outage>().map_err(|error| policy_error(&error)))
+            .transpose()?;
+        for (tier, share) in &tiers {
+            let share = match share.extract::<f64>() {
+                Ok(scale) => TierShare::Scale(scale),
+                Err(_) => TierShare::Quotas(quotas_of(std::slice::from_ref(share), algorithm.as_deref())?),
+            };
+            route.tiers.push((tier.clone(), share));
+        }
+        let mut made = Self { route, algorithm, tier_header: tier.map(tier_header).transpose()?, cost: None };
+        made.measure(cost)?;
+        Ok(made)
+    }
+
+    /// The same route with other quotas.
+    fn with_quotas(&self, quotas: Vec<Bound<'_, PyAny>>) -> PyResult<Self> {
+        let quotas = quotas_of(&quotas, self.algorithm.as_deref())?;
+        Ok(Self { route: CodeRoute { quotas, ..self.route.clone() }, ..self.clone() })
+    }
+
+    /// Raises what is wrong with it, under a limiter's policy.
+    fn check(&self, limiter: &Limiter) -> PyResult<()> {
+        // Quotas that requests bring are looked at when they do.
+        match self.route.quotas.is_empty() {
+            true => Ok(()),
+            false => self.policy(limiter.gate().policy(), "/").map(drop),
+        }
+    }
+}
+
+impl Route {
+    /// The policy of this route alone.
+    pub(crate) fn policy(&self, base: &Policy, label: &str) -> PyResult<Policy> {
+        let route = CodeRoute { label: label.to_owned(), ..self.route.clone() };
+        let mut policy = base.with_route(route).map_err(|error| policy_error(&error))?;
+        if let Some(header) = &self.tier_header {
+            policy.identity.tier_header = Some(header.clone());
+        }
+        Ok(policy)
+    }
+
+    /// What every request costs, where that is known.
+    pub(crate) fn cost(&self) -> Option<Cost> {
+        self.cost
+    }
+
+    /// What a cost counts: what the quotas do that count no requests, or else requests.
+    pub(crate) fn unit(&self) -> Unit {
+        let mut units = self.route.quotas.iter().map(Quota::unit);
+        units.find(|unit| !matches!(unit, Unit::Requests | Unit::Concurrent)).unwrap_or_default()
+    }
+
+    fn measure(&mut self, cost: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        let unit = self.unit();
+        let mut others = self.route.quotas.iter().map(Quota::unit);
+        if let Some(other) =
+            others.find(|other| *other != unit && !matches!(other, Unit::Requests | Unit::Concurrent))
+        {
+            let message = format!("a cost counts one thing: give {unit} and {other} a RateLimit each");
+            return Err(PolicyError::new_err(message));
+        }
+        self.route.meter = match cost.map(|cost| (cost, cost.cast::<PyString>())) {
+            None => CodeMeter::Given,
+            Some((_, Ok(pointer))) => {
+                let pointer = pointer.extract::<Cow<'_, str>>()?;
+                let parsed = pointer.parse().map_err(|error| {
+                    PolicyError::new_err(format!(
+                        "{pointer:?} is no JSON pointer: {error}; write it as \"/inputs\""
+                    ))
+                })?;
+                CodeMeter::Items(parsed)
+            }
+            Some((cost, Err(_))) => {
+                let cost = charge::cost(cost, unit)?;
+                if unit == Unit::Requests && !cost.is_zero() {
+                    self.route.weight = cost.units();
+                    CodeMeter::None
+                } else {
+                    self.cost = Some(cost);
+                    CodeMeter::Given
+                }
+            }
+        };
+        Ok(())
+    }
+}
+
+fn tier_header(written: &str) -> PyResult<HeaderName> {
+    let name = written.strip_prefix("header:").and_then(|name| name.parse().ok());
+    name.ok_or_else(|| {
+        PolicyError::new_err(format!("a tier is found by \"header:NAME\" or a callable, not {written:?}"))
+    })
+}
+
+fn quotas_of(given: &[Bound<'_, PyAny>], algorithm: Option<&str>) -> PyResult<Vec<Quota>> {
+    let mut quotas = Vec::with_capacity(given.len());
+    for given in given {
+        for quota in parse_all(given)? {
+            quotas.push(with_algorithm(quota, algorithm)?);
+        }
+    }
+    Ok(quotas)
+}
