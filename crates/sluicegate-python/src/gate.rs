@@ -50,15 +50,17 @@ struct One {
 
 #[pymethods]
 impl Gate {
-    /// The gate of a limiter's policy, or of one route that is written in Python; its label tells where it is.
+    /// The gate of a limiter's policy, or of one route that is written in Python; its label and methods tell where it is.
     #[new]
-    #[pyo3(signature = (limiter, route = None, label = "/"))]
-    fn new(limiter: &Limiter, route: Option<&Route>, label: &str) -> PyResult<Self> {
+    #[pyo3(signature = (limiter, route = None, label = "/", methods = Vec::new()))]
+    fn new(limiter: &Limiter, route: Option<&Route>, label: &str, methods: Vec<String>) -> PyResult<Self> {
         let gate = match route {
             None => Arc::clone(limiter.gate()),
-            Some(route) => {
-                Arc::new(limiter.gate().with_policy(route.policy(limiter.gate().policy(), label)?))
-            }
+            Some(route) => Arc::new(limiter.gate().with_policy(route.policy(
+                limiter.gate().policy(),
+                label,
+                &methods,
+            )?)),
         };
         let one = route.map(|route| One {
             unit: route.unit(),

@@ -105,13 +105,13 @@ impl Pass {
         lines(py, self.lines.iter())
     }
 
-    fn applied<'py>(&self, given: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
-        let given = list(given)?;
-        apply(&self.lines, &given)?;
-        Ok(given)
+    fn applied<'py>(&self, headers: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+        let headers = list(headers)?;
+        apply(&self.lines, &headers)?;
+        Ok(headers)
     }
 
-    #[pyo3(signature = (actual = None, **units))]
+    #[pyo3(signature = (actual = None, /, **units))]
     fn settle(
         &self,
         py: Python<'_>,
@@ -122,7 +122,7 @@ impl Pass {
         block(py, settle(self.take(), actual)).0.map_err(|error| store_error(&error))
     }
 
-    #[pyo3(signature = (actual = None, **units))]
+    #[pyo3(signature = (actual = None, /, **units))]
     fn settle_async(
         &self,
         py: Python<'_>,

@@ -32,20 +32,15 @@ impl Quota {
     }
 
     #[staticmethod]
-    #[pyo3(signature = (amount, window, *, unit = None, algorithm = None))]
-    fn of(amount: u64, window: f64, unit: Option<&str>, algorithm: Option<&str>) -> PyResult<Self> {
+    #[pyo3(signature = (amount, window, *, unit = "requests", algorithm = None))]
+    fn of(amount: u64, window: f64, unit: &str, algorithm: Option<&str>) -> PyResult<Self> {
         let quota =
             Duration::try_from_secs_f64(window).ok().map(|window| sluicegate::Quota::new(amount, window));
         let quota =
             quota.ok_or_else(|| PolicyError::new_err(format!("a window cannot be {window} s long")))?;
         let quota = quota.map_err(|error| policy_error(&error))?;
-        let quota = match unit {
-            Some(unit) => {
-                let unit: Unit = unit.parse().map_err(|error| policy_error(&error))?;
-                quota.with_unit(unit).map_err(|error| policy_error(&error))?
-            }
-            None => quota,
-        };
+        let unit: Unit = unit.parse().map_err(|error| policy_error(&error))?;
+        let quota = quota.with_unit(unit).map_err(|error| policy_error(&error))?;
         with_algorithm(quota, algorithm).map(Self)
     }
 

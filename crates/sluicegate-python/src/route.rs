@@ -87,15 +87,17 @@ impl Route {
         // Quotas that requests bring are looked at when they do.
         match self.route.quotas.is_empty() {
             true => Ok(()),
-            false => self.policy(limiter.gate().policy(), "/").map(drop),
+            false => self.policy(limiter.gate().policy(), "/", &[]).map(drop),
         }
     }
 }
 
 impl Route {
     /// The policy of this route alone.
-    pub(crate) fn policy(&self, base: &Policy, label: &str) -> PyResult<Policy> {
-        let route = CodeRoute { label: label.to_owned(), ..self.route.clone() };
+    pub(crate) fn policy(&self, base: &Policy, label: &str, methods: &[String]) -> PyResult<Policy> {
+        // Methods that HTTP does not know are on no route.
+        let methods = methods.iter().filter_map(|method| method.parse().ok()).collect();
+        let route = CodeRoute { label: label.to_owned(), methods, ..self.route.clone() };
         let mut policy = base.with_route(route).map_err(|error| policy_error(&error))?;
         if let Some(header) = &self.tier_header {
             policy.identity.tier_header = Some(header.clone());

@@ -19,10 +19,9 @@ async def decided(
 ) -> Pass | Answer:
     """The decision, once the store has answered, and the body has been read where it tells a cost or a key."""
     while True:
-        kind = type(step)
-        if kind is Pass or kind is Answer:
+        if type(step) is Pass or type(step) is Answer:
             return step
-        step = step.give(await read(step.body_limit)) if kind is Visit else await step
+        step = step.give(await read(step.body_limit)) if type(step) is Visit else await step
 
 
 async def answered(

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Iterable, Mapping, MutableMapping
 from decimal import Decimal
 from os import PathLike
 from types import TracebackType
-from typing import Any, Literal, TypeAlias, overload
+from typing import Any, Literal, TypeAlias, final, overload
 
 Algorithm: TypeAlias = Literal["token-bucket", "fixed-window", "sliding-window", "sliding-log"]
 Cost: TypeAlias = int | float | Decimal
@@ -19,6 +19,7 @@ class StoreError(Exception):
     misconfiguration: bool
     """Whether a person must mend it: a wrong address or password, a replica that only reads."""
 
+@final
 class Quota:
     """An amount of a unit per window: a value, equal to any other that says the same."""
 
@@ -52,17 +53,18 @@ class Quota:
     @property
     def algorithm(self) -> str: ...
 
+@final
 class Charge:
     """One line of a request's bill: `cost` units of `quota`, on `key`'s account."""
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         key: str,
         quota: str | Quota,
         cost: Cost = 1,
         *,
         outage: Literal["local", "allow", "deny"] | None = None,
-    ) -> None:
+    ) -> Charge:
         """`outage` is what becomes of it while the store does not answer: this process's memory decides (`local`), it passes
         (`allow`), or the take raises `StoreError` (`deny`). Without it, what the limiter's `store.outage` says."""
     @property
@@ -70,6 +72,7 @@ class Charge:
     @property
     def quota(self) -> Quota: ...
 
+@final
 class Balance:
     """What one account has left after a decision."""
 
@@ -89,6 +92,7 @@ class Balance:
     def fits(self) -> bool:
         """Whether this charge was, or could have been, taken."""
 
+@final
 class Permit:
     """A request that may pass. True in conditions.
 
@@ -124,6 +128,7 @@ class Permit:
         self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
     ) -> Awaitable[None]: ...
 
+@final
 class Denial:
     """A request that may not pass: nothing was charged anywhere. False in conditions."""
 
@@ -140,25 +145,28 @@ class Denial:
     def balances(self) -> tuple[Balance, ...]: ...
     def __bool__(self) -> Literal[False]: ...
 
+@final
 class ManualClock:
     """A clock for tests, which stands still until it is moved: `Limiter(clock=clock)`."""
 
-    def __init__(self) -> None: ...
+    def __new__(cls) -> ManualClock: ...
     def advance(self, seconds: float) -> None: ...
     def now(self) -> float:
         """Seconds since the clock was made."""
 
+@final
 class Policy:
     """A policy, read and understood: the path of a TOML file, or a mapping of the same shape.
 
     Environment variables win over it: `SLUICEGATE_STORE__URL`. Raises `PolicyError` with everything that is wrong.
     """
 
-    def __init__(self, source: str | PathLike[str] | Mapping[str, Any]) -> None: ...
+    def __new__(cls, source: str | PathLike[str] | Mapping[str, Any]) -> Policy: ...
     @property
     def limits(self) -> dict[str, Quota]:
         """The limits' quotas by their names, as the default tier has them."""
 
+@final
 class Limiter:
     """Decides for requests, on the balances of one store.
 
@@ -167,13 +175,13 @@ class Limiter:
     [True, True, False]
     """
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         store: str | None = None,
         policy: Policy | str | PathLike[str] | Mapping[str, Any] | None = None,
         *,
         clock: ManualClock | Literal["time.time"] | None = None,
-    ) -> None:
+    ) -> Limiter:
         """`store` is a URL: `memory://`, `redis://…`, `rediss://…`, `redis+unix://…`, `redis+sentinel://…`,
         `redis+cluster://…`, `memcached://…`. Without one it is the policy's, or `SLUICEGATE_STORE__URL`, or memory. Timeouts
         and the like are set by the policy's `[store]` table.
@@ -240,6 +248,7 @@ class Limiter:
         """Asks the store once for everything that a request needs of it. Raises `StoreError` if it cannot give that."""
     def check_async(self) -> Awaitable[None]: ...
 
+@final
 class ClientIp:
     """Finds the address of a client behind proxies.
 
@@ -247,17 +256,18 @@ class ClientIp:
     nothing.
     """
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         trusted_proxies: Iterable[str] = (),
         *,
         header: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for",
         ipv6_prefix: int = 64,
-    ) -> None: ...
+    ) -> ClientIp: ...
     def of(self, peer: str, lines: Iterable[str]) -> str:
         """The client's address, cut to its network where it is IPv6. `lines` are those of the header. A peer that is no
         address, as on a Unix socket, comes back as it is."""
 
+@final
 class Pass:
     """A request that may pass through a `RateLimit` or the middleware: its permit. True in conditions.
 
@@ -297,6 +307,7 @@ class Pass:
         self, kind: type[BaseException] | None, raised: BaseException | None, trace: TracebackType | None
     ) -> Awaitable[None]: ...
 
+@final
 class Answer:
     """What is sent to a request that may not pass, byte for byte as the gateway sends it. False in conditions."""
 
@@ -328,6 +339,7 @@ class Answer:
         """What the store said instead of an answer, where that is why. For logs: the client is not told."""
     def __bool__(self) -> Literal[False]: ...
 
+@final
 class Visit:
     """A decision that wants the request's body first."""
 
@@ -337,11 +349,12 @@ class Visit:
     def give(self, body: bytes | None) -> Pass | Answer | Visit | Awaitable[Any]:
         """Goes on with the body, or with None where it is longer than the limit."""
 
+@final
 class Route:
     """A `[[route]]` of a policy, written in Python. `RateLimit` is how to write one."""
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         quotas: list[str | Quota],
         *,
         key: list[str] | None,
@@ -353,16 +366,20 @@ class Route:
         algorithm: str | None,
         mode: str,
         outage: str | None,
-    ) -> None: ...
+    ) -> Route: ...
     def with_quotas(self, quotas: list[str | Quota]) -> Route: ...
     def check(self, limiter: Limiter) -> None:
         """Raises `PolicyError` for what is wrong with it under the limiter's policy."""
 
+@final
 class Gate:
     """A policy at work: decides ASGI requests by it."""
 
-    def __init__(self, limiter: Limiter, route: Route | None = None, label: str = "/") -> None:
-        """The gate of the limiter's policy, or of one route; `label` is that route's template."""
+    def __new__(
+        cls, limiter: Limiter, route: Route | None = None, label: str = "/", methods: list[str] = ...
+    ) -> Gate:
+        """The gate of the limiter's policy, or of one route; `label` is that route's template. The methods become part of the
+        names of its unnamed limits."""
     def enter(
         self,
         scope: MutableMapping[str, Any],

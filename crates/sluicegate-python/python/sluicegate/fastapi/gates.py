@@ -31,13 +31,15 @@ class Gates:
         route = route_of(scope)
         words = tuple(quotas)
         known = self._gates.get((id(route), scope.get("root_path"), words))
-        return known[1] if known is not None else self._made(scope, route, self._route.with_quotas(quotas), words)
+        return known[1] if known is not None else self._made(scope, route, self._route.with_quotas(list(quotas)), words)
 
     def _made(self, scope: MutableMapping[str, Any], route: Any, spec: Route, words: Any) -> Gate:
         if len(self._gates) >= _MOST:
             # Quotas without number, or a mount with a parameter: accounts stay, only gates are made again.
             self._gates.clear()
-        gate = Gate(self._limiter, spec, label_of(scope, route))
+        # Starlette adds HEAD to GET, and so it is the same route.
+        methods = sorted(set(getattr(route, "methods", None) or ()) - {"HEAD"})
+        gate = Gate(self._limiter, spec, label_of(scope, route), methods)
         place = (id(route), scope.get("root_path"))
         self._gates[place if words is None else (*place, words)] = (route, gate)
         return gate

@@ -93,7 +93,7 @@ class RateLimit:
             # What a callable gives is not known yet; all else is judged now.
             [] if self._quotas else _flat(quotas),
             key=None if self._key else [key] if isinstance(key, str) else list(key),  # type: ignore[arg-type]
-            cost=None if self._cost else cost,
+            cost=None if callable(cost) else cost,
             tier=None if callable(tier) else tier,
             tiers=list(tiers.items()) if tiers else [],
             require_tier=require_tier,
@@ -104,7 +104,7 @@ class RateLimit:
         )
         self._gates = Gates(self._limiter, self._route)
         # FastAPI looks at this to learn that the call is to be awaited; the call itself is the class's.
-        self.__call__ = self._admit
+        self.__call__ = self._admit  # type: ignore[assignment, method-assign]
 
     def __call__(self, connection: HTTPConnection, response: Response = None) -> Any:  # type: ignore[assignment]
         """As a dependency: the permit of a request, to be awaited. As a decorator: the endpoint, limited."""
@@ -166,7 +166,7 @@ def permit(connection: HTTPConnection) -> Pass | None:
     return connection.scope.get(PERMIT)
 
 
-async def _asked(ask: Asked[T], connection: HTTPConnection) -> T:
+async def _asked(ask: Asked[Any], connection: HTTPConnection) -> Any:
     given = ask(connection)
     return await given if isinstance(given, Awaitable) else given
 

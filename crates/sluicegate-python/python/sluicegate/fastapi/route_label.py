@@ -19,11 +19,11 @@ def route_of(scope: MutableMapping[str, Any]) -> Any:
 
 def label_of(scope: MutableMapping[str, Any], route: Any) -> str:
     """The whole template, `/v1/models/{model}/predict`, with the paths of the routers and apps around it."""
-    template = getattr(route, "path_format", None) or getattr(route, "path", None)
+    template: str | None = getattr(route, "path_format", None) or getattr(route, "path", None)
     if template is None:
         endpoint = scope.get("endpoint")
         template = f"/{getattr(endpoint, '__qualname__', 'unmatched')}"
-    return _mounted_at(scope) + template
+    return f"{_mounted_at(scope)}{template}"
 
 
 def _mounted_at(scope: MutableMapping[str, Any]) -> str:
