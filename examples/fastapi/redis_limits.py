@@ -1,0 +1,28 @@
+"""Limits in Redis, which all workers and machines share. While Redis does not answer, each process goes on by its own memory.
+
+    SLUICEGATE_STORE__URL=redis://127.0.0.1:6379 uvicorn redis_limits:app --workers 4
+"""
+
+import os
+
+from fastapi import FastAPI
+
+from flowers import Batch, One, classify
+from sluicegate import Limiter
+from sluicegate.fastapi import RateLimit
+
+limiter = Limiter(os.environ.get("SLUICEGATE_STORE__URL", "redis://127.0.0.1:6379"))
+
+app = FastAPI(title="Limits in Redis")
+
+
+@app.post("/predict")
+@RateLimit("20/60 seconds", algorithm="fixed-window", limiter=limiter)
+async def predict(body: One):
+    return {"prediction": classify(body.input)}
+
+
+@app.post("/batch-predict")
+@RateLimit("5/300 seconds", algorithm="fixed-window", limiter=limiter)
+async def batch_predict(body: Batch):
+    return {"predictions": [classify(flower) for flower in body.inputs]}
