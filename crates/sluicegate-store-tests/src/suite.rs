@@ -63,6 +63,7 @@ macro_rules! suite {
             a_crowd_gets_exactly_the_amount
             a_crowd_is_charged_all_or_nothing
             a_crowd_never_holds_more_slots_than_there_are
+            a_crowd_gets_the_amount_once_more_for_each_reset
 
             whatever_is_asked_is_answered_as_exact_books_say
         }

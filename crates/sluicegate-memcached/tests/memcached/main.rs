@@ -5,6 +5,7 @@ mod conformance;
 mod crowds;
 mod faults;
 mod items;
+mod resets;
 mod server;
 mod settings;
 mod stores;

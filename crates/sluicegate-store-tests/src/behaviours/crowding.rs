@@ -84,6 +84,30 @@ pub fn a_crowd_never_holds_more_slots_than_there_are<S: Subject>(fresh: impl Fn(
     assert_eq!([caller.remaining(&one), caller.remaining(&other)], [3, 3]);
 }
 
+/// Many callers while their account is reset: each reset lets the amount pass once more, and no caller takes from an
+/// account as it was before.
+pub fn a_crowd_gets_the_amount_once_more_for_each_reset<S: Subject>(fresh: impl Fn() -> S) {
+    let subject = fresh();
+    for algorithm in S::ALGORITHMS {
+        let charge = [Charge::new(format!("crowd {algorithm}"), hourly(5, *algorithm))];
+        let admitted = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            for _ in 0..CALLERS {
+                scope.spawn(|| {
+                    let passed = (0..40).filter(|_| Caller::of(&subject).take(&charge).is_allowed()).count();
+                    admitted.fetch_add(passed, Ordering::Relaxed);
+                });
+            }
+            scope.spawn(|| (0..RESETS).for_each(|_| Caller::of(&subject).reset(&charge)));
+        });
+        let caller = Caller::of(&subject);
+        let admitted = admitted.into_inner() + caller.exhaust(&charge);
+        assert!(admitted <= 5 * (RESETS + 1), "{admitted} by {algorithm}");
+        caller.reset(&charge);
+        assert_eq!(caller.exhaust(&charge), 5, "{algorithm}");
+    }
+}
+
 /// Has every caller ask twice in every round, all beginning it together; how many were admitted.
 fn crowd<S: Subject>(subject: &S, bill: impl Fn(usize, usize) -> Vec<Charge> + Sync) -> usize {
     let (admitted, begin) = (AtomicUsize::new(0), Barrier::new(CALLERS));
@@ -105,3 +129,4 @@ fn crowd<S: Subject>(subject: &S, bill: impl Fn(usize, usize) -> Vec<Charge> + S
 
 const CALLERS: usize = 8;
 const ROUNDS: usize = 200;
+const RESETS: usize = 20;
