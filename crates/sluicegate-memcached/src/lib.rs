@@ -58,6 +58,9 @@
 //! settlements: one that was not sent, or lost to a faster one, is tried again for a second, though its caller is told of
 //! the failure by the deadline; one of which nobody knows whether it was done is not, and so is never done twice.
 //!
+//! *A reset* deletes accounts. Whoever is about to change one of them finds that it is not as it was read, and begins anew.
+//! All accounts cannot be reset at once, for Memcached does not tell which it has.
+//!
 //! *Memcached forgets*: all at a restart or `flush_all`, and the accounts that were not used for longest when its memory is
 //! full. A forgotten account is a new one, so each time at most what it had spent is forgiven: a burst, and its debts.
 //! Callers who can make keys without end can fill any memory, and so may have their own account forgotten; watch

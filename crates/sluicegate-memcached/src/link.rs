@@ -24,7 +24,7 @@ use crate::server::Server;
 ///
 /// This is a client of our own, because a decision needs what none of the published ones has: many requests under way on
 /// one connection, of which any may be given up without harm to the others, and the certainty of whether a request that
-/// failed was sent, and over which connection an item was read. It needs little: three commands, each answered in turn.
+/// failed was sent, and over which connection an item was read. It needs little: four commands, each answered in turn.
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
     server: Server,

@@ -39,10 +39,13 @@
 //! Slots of concurrent limits are held by leases that end by themselves (30 s), and that this store renews for as long as
 //! they are neither settled nor released. What a crashed instance held comes back when its leases end.
 //!
+//! What is reset while somebody holds it is free at once, for all instances: a mark in the key refuses the renewals of what
+//! was taken before, for as long as any come.
+//!
 //! # When Redis does not answer
 //!
 //! A take is an error after its timeout (10 ms); it may have been done, and counts as done, except for its slots, which
-//! are given back. Settlements and releases are carried until they arrive, each once: for 45 s after the first
+//! are given back. A reset is an error after the same time, and may have been done. Settlements and releases are carried until they arrive, each once: for 45 s after the first
 //! try, and as long as it takes where none was possible. Nobody waits for them for longer than the timeout.
 
 mod address;

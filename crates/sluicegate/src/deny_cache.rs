@@ -65,8 +65,9 @@ use crate::{
 ///
 /// The denying charge's wait and times are exact, to a nanosecond where it costs more than what was denied; what
 /// [remains](crate::Balance::remaining) of it is at least what is told. All other charges are told as they were when
-/// the store denied, but for the time that passed. Who gives a key its quota back in the store itself has to
-/// [`clear`](Self::clear).
+/// the store denied, but for the time that passed. Who gives a key its quota back in the store itself, or
+/// [resets](Store::reset) it through another instance, has to [`clear`](Self::clear) this one, or to wait for its
+/// [cap](DenyCacheBuilder::cap).
 ///
 /// # Memory
 ///

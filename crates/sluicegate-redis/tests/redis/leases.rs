@@ -99,6 +99,30 @@ fn what_was_reset_is_not_held_again_by_whoever_held_it() {
 }
 
 #[test]
+fn what_is_taken_in_the_batch_of_a_reset_is_not_its_former_holders() {
+    let server = RedisServer::start();
+    let store = open(&server);
+    // In which batch a request goes is up to chance.
+    for round in 0..50 {
+        let gpu = [slots(&format!("gpu {round}"), 3).cost(2)];
+        let before = store.admit(&gpu);
+        let requests = async {
+            // It is on its way while the others are collected.
+            let first = [hourly("first", 1_000)];
+            let first = store.store.take(&first);
+            tokio::join!(first, store.store.reset(&gpu), store.store.take(&gpu))
+        };
+        let (_, reset, after) = store.runtime.block_on(requests);
+        reset.expect("Redis answers");
+        let after = after.expect("Redis answers").allowed().expect("all slots are free");
+        store.store.release(&gpu, before.lease);
+        assert_eq!(store.remaining(&gpu[0]), 1, "in round {round}");
+        store.store.release(&gpu, after.lease);
+        assert_eq!(store.remaining(&gpu[0]), 3, "in round {round}");
+    }
+}
+
+#[test]
 fn nothing_is_left_of_a_reset_when_nobody_holds_what_it_freed() {
     let server = RedisServer::start();
     let store = open(&server);
