@@ -9,7 +9,7 @@ use sluicegate_policy::{Given, Part, Policy, Refusal};
 
 use crate::{
     answer::Answer,
-    awaiting::ToPython,
+    awaiting::{ToPython, block},
     charge::cost,
     clock::AnyClock,
     limiter::Limiter,
@@ -18,15 +18,13 @@ use crate::{
     route::Route,
     scope::{Head, parameters},
     store::Store,
-    visit::{Body, Deciding},
+    visit::{Body, Deciding, Desk},
 };
 
 /// A policy at work: decides ASGI requests by it.
 #[pyclass(frozen, module = "sluicegate")]
 pub(crate) struct Gate {
     inner: Arc<Inner>,
-    /// Whether its store is elsewhere.
-    waits: bool,
 }
 
 /// What decisions go on with, whatever becomes of the gate.
@@ -34,6 +32,10 @@ struct Inner {
     gate: Arc<sluicegate_policy::Gate<Store>>,
     metrics: GateMetrics,
     clock: AnyClock,
+    /// Whether its store is elsewhere.
+    waits: bool,
+    /// Whether a route has its bodies read.
+    reads_bodies: bool,
     /// Where it is the gate of one route: what is known of that.
     one: Option<One>,
 }
@@ -68,8 +70,9 @@ impl Gate {
             needs_parameters: needs_parameters(gate.policy()),
         });
         let metrics = metrics().gate(gate.policy());
-        let inner = Inner { gate, metrics, clock: limiter.clock(), one };
-        Ok(Self { inner: Arc::new(inner), waits: limiter.waits() })
+        let reads_bodies = gate.policy().routes.as_slice().iter().any(|route| route.meter().reads_body());
+        let (clock, waits) = (limiter.clock(), limiter.waits());
+        Ok(Self { inner: Arc::new(Inner { gate, metrics, clock, waits, reads_bodies, one }) })
     }
 
     /// Decides a request: a pass, an answer, a visit that wants the body, or a promise of one of them.
@@ -92,34 +95,53 @@ impl Gate {
                 parameters: if one.needs_parameters { parameters(scope)? } else { Vec::new() },
             }),
         };
-        let (inner, waits) = (Arc::clone(&self.inner), self.waits);
-        let deciding = Deciding::new(move |desk| async move {
-            let began = inner.clock.now();
-            let decision = async {
-                let visit = match &given {
-                    None => inner.gate.enter(&head.parts, head.peer).await?,
-                    Some(given) => {
-                        let route = inner.gate.policy().routes.unmatched();
-                        inner.gate.enter_route(route, &head.parts, head.peer, given.borrowed()).await?
-                    }
-                };
-                let body = match visit.body_limit() {
-                    None => None,
-                    Some(limit) => match desk.body(limit).await {
-                        Body::Whole(body) => Some(body),
-                        Body::TooLarge => return Err(visit.refused(Refusal::BodyTooLarge { limit })),
-                    },
-                };
-                inner.gate.decide(visit, body.as_ref()).await
+        let request = Request { inner: Arc::clone(&self.inner), head, given };
+        let waits = self.inner.waits;
+        if waits || self.inner.reads_bodies {
+            return Deciding::new(|desk| request.decide(Some(desk))).begin(py, waits);
+        }
+        // Memory, and nothing to read: decided before this returns, which needs no place to keep what is in between.
+        block(py, request.decide(None)).to_python(py)
+    }
+}
+
+/// A request that is being decided.
+struct Request {
+    inner: Arc<Inner>,
+    head: Head,
+    /// Where it comes to the gate of one route.
+    given: Option<Owned>,
+}
+
+impl Request {
+    /// Decides, asking at the desk for the body where it needs one.
+    async fn decide(self, desk: Option<Desk>) -> Decided {
+        let Self { inner, head, given } = self;
+        let began = inner.clock.now();
+        let gate = &inner.gate;
+        let decision = async {
+            let visit = match &given {
+                None => gate.enter(&head.parts, head.peer).await?,
+                Some(given) => {
+                    let route = gate.policy().routes.unmatched();
+                    gate.enter_route(route, &head.parts, head.peer, given.borrowed()).await?
+                }
             };
-            let decision = decision.await.map(Box::new);
-            match &decision {
-                Ok(pass) => inner.metrics.passed(pass, inner.clock.now().since(began)),
-                Err(answer) => inner.metrics.answered(answer),
-            }
-            Decided { decision, inner, waits }
-        });
-        deciding.begin(py, self.waits)
+            let body = match (visit.body_limit(), desk) {
+                (Some(limit), Some(desk)) => match desk.body(limit).await {
+                    Body::Whole(body) => Some(body),
+                    Body::TooLarge => return Err(visit.refused(Refusal::BodyTooLarge { limit })),
+                },
+                _ => None,
+            };
+            gate.decide(visit, body.as_ref()).await.map(Box::new)
+        };
+        let decision = decision.await;
+        match &decision {
+            Ok(pass) => inner.metrics.passed(pass, inner.clock.now().since(began)),
+            Err(answer) => inner.metrics.answered(answer),
+        }
+        Decided { decision, inner }
     }
 }
 
@@ -146,14 +168,13 @@ impl Owned {
 pub(crate) struct Decided {
     decision: Result<Box<sluicegate_policy::Pass<Store>>, Box<sluicegate_policy::Answer>>,
     inner: Arc<Inner>,
-    waits: bool,
 }
 
 impl ToPython for Decided {
     fn to_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let unit = self.inner.one.as_ref().map(|one| one.unit).unwrap_or_default();
         match self.decision {
-            Ok(pass) => Pass::new(pass, unit, self.waits).into_py_any(py),
+            Ok(pass) => Pass::new(pass, unit, self.inner.waits).into_py_any(py),
             Err(answer) => Answer::new(answer, self.inner.gate.policy()).into_py_any(py),
         }
     }

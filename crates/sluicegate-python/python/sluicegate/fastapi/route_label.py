@@ -31,7 +31,7 @@ def _mounted_at(scope: MutableMapping[str, Any]) -> str:
     outer = scope.get("app_root_path", scope.get("root_path", ""))
     path = scope.get("root_path", "")
     if not path.startswith(outer):
-        return path
+        return str(path)
     parameters: Mapping[str, Any] = scope.get("path_params", {})
     names = {str(value): name for name, value in parameters.items()}
     segments = path[len(outer) :].split("/")
