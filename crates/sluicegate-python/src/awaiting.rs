@@ -8,7 +8,10 @@ use std::{
 
 use pyo3::{IntoPyObjectExt, exceptions::PyStopIteration, prelude::*};
 
-use crate::event_loop::{self, Outcome, Started};
+use crate::{
+    event_loop::{self, Outcome, Started},
+    transitions,
+};
 
 /// What a store says, as Python says it.
 pub(crate) trait ToPython: Send + 'static {
@@ -19,10 +22,12 @@ pub(crate) trait ToPython: Send + 'static {
 pub(crate) fn block<T: Send>(py: Python<'_>, future: impl Future<Output = T> + Send) -> T {
     let mut future = pin!(future);
     // Memory is done at once, and is not worth letting go of the interpreter.
-    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+    let value = match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,
         Poll::Pending => py.detach(|| pollster::block_on(future)),
-    }
+    };
+    transitions::tell(py);
+    value
 }
 
 /// Begins a future: its value, if it has nothing to wait for, or an `asyncio.Future` of it.

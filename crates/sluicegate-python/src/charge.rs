@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use pyo3::{
     exceptions::{PyTypeError, PyValueError},
     prelude::*,
-    types::PyString,
+    types::{PyFloat, PyString},
 };
 use sluicegate::{Cost, Outage, Unit};
 use smallvec::{SmallVec, smallvec};
@@ -97,7 +97,12 @@ pub(crate) fn charges(
 pub(crate) fn cost(given: &Bound<'_, PyAny>, unit: Unit) -> PyResult<Cost> {
     let refused = || PyValueError::new_err(format!("a cost is a number of {unit}, 0 or more, not {given}"));
     match unit {
-        Unit::Usd => Cost::usd(given.extract()?).ok_or_else(refused),
+        Unit::Usd if given.is_instance_of::<PyFloat>() => Cost::usd(given.extract()?).ok_or_else(refused),
+        Unit::Usd => {
+            // Exact for an int and for a Decimal, rounded up to a whole nano-dollar.
+            let nano = given.call_method1("__mul__", (unit.scale(),))?.call_method0("__ceil__")?;
+            nano.extract::<u64>().map(Cost::new).map_err(|_| refused())
+        }
         _ => match given.extract::<i128>() {
             Ok(units) => u64::try_from(units).map(Cost::new).map_err(|_| refused()),
             Err(error) if error.is_instance_of::<PyTypeError>(given.py()) => {

@@ -23,7 +23,7 @@ impl sluicegate::Clock for AnyClock {
         match self {
             Self::System(clock) => clock.now(),
             Self::Manual(clock) => clock.now(),
-            Self::Wall(clock) => clock.now(),
+            Self::Wall(clock) => clock.now.now(),
         }
     }
 }
@@ -56,42 +56,32 @@ impl Clock {
 /// A clock that goes as Python's `time.time` does, which tests replace to move it.
 ///
 /// It adds up the steps that `time.time` goes forward. Where that goes back, as when a test freezes a day of the past, this
-/// clock stands still, and goes on with the next step.
+/// clock stands still, and goes on with the next step. It is read [before](AnyClock::refresh) a store is asked, for a store
+/// reads its clock while it holds a lock, and Python may let another thread go on that waits for the same lock.
 pub(crate) struct WallClock {
     time: Py<PyModule>,
-    read: Mutex<(f64, Timestamp)>,
+    /// What `time.time` said last.
+    read: Mutex<f64>,
+    now: ManualClock,
 }
 
 impl WallClock {
     fn new(py: Python<'_>) -> PyResult<Self> {
         let time = py.import("time")?.unbind();
-        let clock = Self { time, read: Mutex::new((0.0, Timestamp::EPOCH)) };
-        let begin = clock.time(py)?;
-        clock.lock().0 = begin;
+        let clock = Self { time, read: Mutex::new(f64::INFINITY), now: ManualClock::new() };
+        clock.refresh(py)?;
         Ok(clock)
     }
 
-    fn now(&self) -> Timestamp {
-        // A `time.time` that fails leaves the clock where it was: never later than the true time.
-        let time = Python::attach(|py| self.time(py)).unwrap_or(f64::NEG_INFINITY);
-        let mut read = self.lock();
-        if let Ok(step) = Duration::try_from_secs_f64(time - read.0) {
-            read.1 = read.1 + step;
-        }
-        if time.is_finite() {
-            read.0 = time;
-        }
-        read.1
-    }
-
-    fn time(&self, py: Python<'_>) -> PyResult<f64> {
+    fn refresh(&self, py: Python<'_>) -> PyResult<()> {
         // Looked up each time, for tests put another function in its place.
-        self.time.bind(py).call_method0(pyo3::intern!(py, "time"))?.extract()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, (f64, Timestamp)> {
-        // Nothing panics while it is locked.
-        self.read.lock().unwrap_or_else(PoisonError::into_inner)
+        let time: f64 = self.time.bind(py).call_method0(pyo3::intern!(py, "time"))?.extract()?;
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Ok(step) = Duration::try_from_secs_f64(time - *read) {
+            self.now.advance(step);
+        }
+        *read = time;
+        Ok(())
     }
 }
 
@@ -105,6 +95,15 @@ impl AnyClock {
     /// The machine's clock.
     pub(crate) fn system() -> Self {
         Self::System(SystemClock::new())
+    }
+
+    /// Brings a clock that Python moves to the present. Called before a store is asked.
+    #[inline]
+    pub(crate) fn refresh(&self, py: Python<'_>) -> PyResult<()> {
+        match self {
+            Self::Wall(clock) => clock.refresh(py),
+            Self::System(_) | Self::Manual(_) => Ok(()),
+        }
     }
 
     /// The `clock` argument: none for the system's, a [`Clock`], or the text `time.time`.

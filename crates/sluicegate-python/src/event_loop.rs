@@ -16,7 +16,7 @@ use std::{
 
 use pyo3::{intern, prelude::*, sync::PyOnceLock};
 
-use crate::fork;
+use crate::{fork, transitions};
 
 /// What a future came to, once the interpreter is at hand to say it in.
 pub(crate) type Outcome = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
@@ -27,7 +27,9 @@ type Answering = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 pub(crate) fn start(py: Python<'_>, future: Answering) -> PyResult<Started> {
     let (event_loop, basket) = running(py)?;
     let task = Arc::new(Task { future: Mutex::new(Some(future)), promise: OnceLock::new(), basket });
-    match task.poll() {
+    let polled = task.poll();
+    transitions::tell(py);
+    match polled {
         Poll::Ready(outcome) => Ok(Started::Done(outcome(py)?)),
         Poll::Pending => {
             let promise = event_loop.bind(py).call_method0(intern!(py, "create_future"))?.unbind();
@@ -132,6 +134,7 @@ impl Bell {
                 error.write_unraisable(py, None);
             }
         }
+        transitions::tell(py);
         Ok(())
     }
 }

@@ -3,7 +3,11 @@
 //! A child of `fork` has its parent's memory but none of its threads: a store elsewhere has to be opened anew there, and what
 //! it had open is the parent's.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    mem,
+    ops::Deref,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use pyo3::{prelude::*, types::PyDict};
 
@@ -26,4 +30,43 @@ pub(crate) fn watch(py: Python<'_>) -> PyResult<()> {
 #[pyfunction]
 fn forked() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
+}
+
+/// What only the process that made it may end: a store with its thread, a permit with its slots. A child forgets its copy.
+pub(crate) struct Own<T> {
+    /// None only while it is dropped.
+    value: Option<T>,
+    generation: u64,
+}
+
+impl<T> Own<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self { value: Some(value), generation: generation() }
+    }
+
+    /// Whether this process made it.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.generation == generation()
+    }
+
+    /// The value, in the process that made it.
+    pub(crate) fn into_inner(mut self) -> Option<T> {
+        self.is_ours().then(|| self.value.take()).flatten()
+    }
+}
+
+impl<T> Deref for Own<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.value.as_ref().expect("it is there until it is dropped")
+    }
+}
+
+impl<T> Drop for Own<T> {
+    fn drop(&mut self) {
+        if !self.is_ours() {
+            mem::forget(self.value.take());
+        }
+    }
 }

@@ -26,6 +26,7 @@ mod quota;
 mod route;
 mod scope;
 mod store;
+mod transitions;
 mod visit;
 
 use pyo3::prelude::*;

@@ -250,6 +250,7 @@ impl Limiter {
         quota: Option<&Bound<'_, PyAny>>,
         cost: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Charges> {
+        self.clock.refresh(what.py())?;
         charges(what, quota, cost, self.read_policy().store.outage)
     }
 

@@ -17,6 +17,7 @@ use crate::{
     charge::cost,
     errors::{policy_error, store_error},
     event_loop::Started,
+    fork::Own,
     headers::{apply, lines, list},
     permit::Done,
     store::Store,
@@ -33,7 +34,7 @@ pub(crate) struct Pass {
     /// Whether its store is elsewhere.
     waits: bool,
     /// None once it is settled or released.
-    pass: Mutex<Option<Box<sluicegate_policy::Pass<Store>>>>,
+    pass: Mutex<Option<Own<Box<sluicegate_policy::Pass<Store>>>>>,
 }
 
 /// What was used.
@@ -50,11 +51,11 @@ impl Pass {
         let balances = rows.map(|(balance, charge)| Balance::new(balance, &charge.quota)).collect();
         let holds = pass.charges().iter().any(|charge| charge.quota.algorithm() == Algorithm::Concurrent);
         let lines = pass.lines().clone();
-        Self { lines, balances, holds, unit, waits, pass: Mutex::new(Some(pass)) }
+        Self { lines, balances, holds, unit, waits, pass: Mutex::new(Some(Own::new(pass))) }
     }
 
     fn take(&self) -> Option<Box<sluicegate_policy::Pass<Store>>> {
-        self.pass.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.pass.lock().unwrap_or_else(PoisonError::into_inner).take()?.into_inner()
     }
 
     fn actual(&self, one: Option<&Bound<'_, PyAny>>, units: Option<&Bound<'_, PyDict>>) -> PyResult<Actual> {

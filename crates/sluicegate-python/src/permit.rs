@@ -12,6 +12,7 @@ use crate::{
     charge::cost,
     errors::store_error,
     event_loop::Started,
+    fork::Own,
     store::Store,
 };
 
@@ -22,24 +23,24 @@ pub(crate) struct Permit {
     /// Whether its store is elsewhere.
     waits: bool,
     /// None once it is settled or released.
-    permit: Mutex<Option<sluicegate::Permit<Store>>>,
+    permit: Mutex<Option<Own<sluicegate::Permit<Store>>>>,
 }
 
 impl Permit {
     pub(crate) fn new(permit: sluicegate::Permit<Store>, waits: bool) -> Self {
         let rows = permit.balances().iter().zip(permit.charges());
         let balances = rows.map(|(balance, charge)| Balance::new(balance, &charge.quota)).collect();
-        Self { balances, waits, permit: Mutex::new(Some(permit)) }
+        Self { balances, waits, permit: Mutex::new(Some(Own::new(permit))) }
     }
 
     fn take(&self) -> Option<sluicegate::Permit<Store>> {
-        self.permit.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.permit.lock().unwrap_or_else(PoisonError::into_inner).take()?.into_inner()
     }
 
     /// The permit with its actual costs; none if that has been settled.
     fn settled(&self, actual: &Bound<'_, PyTuple>) -> PyResult<Option<(sluicegate::Permit<Store>, Costs)>> {
         let permit = self.permit.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(charges) = permit.as_ref().map(sluicegate::Permit::charges) else { return Ok(None) };
+        let Some(charges) = permit.as_ref().map(|permit| permit.charges()) else { return Ok(None) };
         if actual.len() > charges.len() {
             let (given, known) = (actual.len(), charges.len());
             return Err(PyValueError::new_err(format!("{given} costs for a permit of {known} charges")));

@@ -1,17 +1,16 @@
 //! The store of a limiter, which a forked process opens anew.
 
 use std::{
-    mem,
     ops::Deref,
     sync::{Arc, PoisonError, RwLock},
 };
 
 use pyo3::prelude::*;
-use sluicegate::{Charge, Cost, Decision, Lease, StoreError, Taken, Transition};
+use sluicegate::{Charge, Cost, Decision, Lease, StoreError, Taken};
 use sluicegate_policy::{StoreKind, StoreSettings};
 use sluicegate_stores::{AnyStore, Figures};
 
-use crate::{clock::AnyClock, fork};
+use crate::{clock::AnyClock, fork::Own, transitions};
 
 /// The store of a limiter. One elsewhere is opened anew in a forked process, which has none of its parent's threads.
 pub(crate) enum Store {
@@ -24,29 +23,18 @@ pub(crate) enum Store {
 /// A store elsewhere, as often as this process needs to open it.
 pub(crate) struct Reopened {
     settings: StoreSettings,
-    opened: RwLock<Opened>,
+    opened: RwLock<Arc<Own<Patient>>>,
 }
 
-#[derive(Clone)]
-struct Opened {
-    store: Arc<Owned>,
-    generation: u64,
-}
-
-/// A store that the process which opened it closes, and no child of it.
-struct Owned {
-    /// None only while it is dropped.
-    store: Option<AnyStore<AnyClock>>,
-    generation: u64,
-}
+/// A store, which waits at its end for a thread that may have something left to say.
+struct Patient(Option<AnyStore<AnyClock>>);
 
 impl Store {
     pub(crate) fn open(settings: &StoreSettings, clock: AnyClock) -> Result<Self, StoreError> {
-        let store = AnyStore::open_with_clock(settings, clock, log)?;
         if settings.url.kind() == StoreKind::Memory {
-            return Ok(Self::Here(store));
+            return Ok(Self::Here(AnyStore::open_with_clock(settings, clock, transitions::note)?));
         }
-        let opened = RwLock::new(Opened::new(store));
+        let opened = RwLock::new(open(settings, clock)?);
         Ok(Self::Elsewhere(Reopened { settings: settings.clone(), opened }))
     }
 
@@ -86,44 +74,36 @@ impl Store {
 
 impl Reopened {
     /// The store as this process has opened it.
-    fn current(&self) -> Result<Arc<Owned>, StoreError> {
-        let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner).clone();
-        if opened.generation == fork::generation() {
-            return Ok(opened.store);
+    fn current(&self) -> Result<Arc<Own<Patient>>, StoreError> {
+        let opened = Arc::clone(&self.opened.read().unwrap_or_else(PoisonError::into_inner));
+        if opened.is_ours() {
+            return Ok(opened);
         }
         let mut opened = self.opened.write().unwrap_or_else(PoisonError::into_inner);
-        if opened.generation != fork::generation() {
-            *opened = Opened::new(AnyStore::open_with_clock(&self.settings, AnyClock::system(), log)?);
+        if !opened.is_ours() {
+            *opened = open(&self.settings, AnyClock::system())?;
         }
-        Ok(Arc::clone(&opened.store))
+        Ok(Arc::clone(&opened))
     }
 }
 
-impl Opened {
-    fn new(store: AnyStore<AnyClock>) -> Self {
-        let generation = fork::generation();
-        Self { store: Arc::new(Owned { store: Some(store), generation }), generation }
-    }
+fn open(settings: &StoreSettings, clock: AnyClock) -> Result<Arc<Own<Patient>>, StoreError> {
+    let store = AnyStore::open_with_clock(settings, clock, transitions::note)?;
+    Ok(Arc::new(Own::new(Patient(Some(store)))))
 }
 
-impl Deref for Owned {
+impl Deref for Patient {
     type Target = AnyStore<AnyClock>;
 
     fn deref(&self) -> &Self::Target {
-        self.store.as_ref().expect("a store is there until it is dropped")
+        self.0.as_ref().expect("a store is there until it is dropped")
     }
 }
 
-impl Drop for Owned {
+impl Drop for Patient {
     fn drop(&mut self) {
-        let store = self.store.take();
-        if self.generation == fork::generation() {
-            // It waits for its thread, which may have something left to say.
-            Python::attach(|py| py.detach(|| drop(store)));
-        } else {
-            // Its thread is not in this process, and its connection is the parent's.
-            mem::forget(store);
-        }
+        let store = self.0.take();
+        Python::attach(|py| py.detach(|| drop(store)));
     }
 }
 
@@ -161,19 +141,4 @@ impl sluicegate::Store for Store {
             }
         }
     }
-}
-
-/// An outage begins or ends: each is told once.
-fn log(transition: &Transition) {
-    let (level, message) = match transition {
-        Transition::Down { error } => {
-            ("warning", format!("the store does not answer: {error}; limits go on by their outage policy"))
-        }
-        Transition::Up { after } => ("warning", format!("the store answers again, after {after:.1?}")),
-    };
-    // Where logging fails, as it does while the interpreter ends, limits go on.
-    let _ = Python::attach(|py| {
-        let logger = py.import("logging")?.call_method1("getLogger", ("sluicegate",))?;
-        logger.call_method1(level, (message,)).map(drop)
-    });
 }

@@ -1,0 +1,47 @@
+//! Telling Python's log that a store stopped answering, or answers again.
+//!
+//! A store tells of it while it holds a lock, and whoever waits for that lock may hold the interpreter's: so it is only noted
+//! there, and said by the next thread that comes by with the interpreter at hand and no lock.
+
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
+
+use pyo3::prelude::*;
+use sluicegate::Transition;
+
+static NOTED: AtomicBool = AtomicBool::new(false);
+static NOTES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Remembers it, to be said soon.
+pub(crate) fn note(transition: &Transition) {
+    notes().push(match transition {
+        Transition::Down { error } => {
+            format!("the store does not answer: {error}; limits go on by their outage policy")
+        }
+        Transition::Up { after } => format!("the store answers again after {after:.1?}"),
+    });
+    NOTED.store(true, Ordering::Release);
+}
+
+/// Says what has been noted.
+#[inline]
+pub(crate) fn tell(py: Python<'_>) {
+    if NOTED.swap(false, Ordering::Acquire) {
+        for note in std::mem::take(&mut *notes()) {
+            // Where logging fails, as it does while the interpreter ends, limits go on.
+            let _ = warn(py, &note);
+        }
+    }
+}
+
+fn warn(py: Python<'_>, note: &str) -> PyResult<()> {
+    let logger = py.import("logging")?.call_method1("getLogger", ("sluicegate",))?;
+    logger.call_method1("warning", (note,)).map(drop)
+}
+
+fn notes() -> MutexGuard<'static, Vec<String>> {
+    // Nothing panics while it is locked.
+    NOTES.lock().unwrap_or_else(PoisonError::into_inner)
+}
