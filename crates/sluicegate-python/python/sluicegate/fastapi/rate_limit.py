@@ -112,6 +112,9 @@ class RateLimit:
             return self._admit(connection, response)
         return decorated(connection, self.permit)
 
+    # Older releases of FastAPI cannot look up what texts of annotations mean for an object that is called.
+    __call__.__annotations__.update(connection=HTTPConnection, response=Response)
+
     async def permit(self, connection: HTTPConnection) -> Pass | None:
         """The permit of a request, or None where it is exempt. Raises `RateLimitExceeded`.
 
