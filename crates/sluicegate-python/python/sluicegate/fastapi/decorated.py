@@ -25,6 +25,9 @@ def decorated(
     if not callable(endpoint):
         raise TypeError(f"a RateLimit decorates a function, not {type(endpoint)}")
     is_async = inspect.iscoroutinefunction(endpoint)
+    signature = inspect.signature(endpoint)
+    # A limit below this one asks for both already, and needs them too.
+    is_limited = _CONNECTION in signature.parameters
 
     @wraps(endpoint)
     async def limited(*args: Any, **kwargs: Any) -> Any:
@@ -34,6 +37,8 @@ def decorated(
             connection = next((given for given in args if isinstance(given, HTTPConnection)), None)
             if connection is None:
                 raise TypeError(f"{endpoint.__qualname__} is limited, and was called without a request")
+        elif is_limited:
+            kwargs[_CONNECTION], kwargs[_RESPONSE] = connection, made
         permit = await admit(connection)
         if is_async:
             answer = await endpoint(*args, **kwargs)
@@ -46,11 +51,8 @@ def decorated(
                 made.raw_headers.extend(permit.lines)
         return answer
 
-    signature = inspect.signature(endpoint)
-    if any(name in signature.parameters for name in (_CONNECTION, _RESPONSE)):
-        # A limit below this one asks for both already, and takes them.
-        return limited
-    limited.__signature__ = _with_connection(signature)  # type: ignore[attr-defined]
+    if not is_limited:
+        limited.__signature__ = _with_connection(signature)  # type: ignore[attr-defined]
     return limited
 
 
