@@ -1,0 +1,99 @@
+"""What one request is charged, and whether it may pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+from starlette.requests import HTTPConnection
+
+from .._native import Charge, Denial, Permit, Quota
+from .call import settled
+from .proxies import TrustedProxies
+from .wrappers import Limit, LimitGroup, units
+
+if TYPE_CHECKING:
+    from .storage import Storage
+
+Outage: TypeAlias = Literal["local", "allow", "deny"] | None
+"""What becomes of a request while the store does not answer; None where the store's own setting says."""
+
+
+class Line(NamedTuple):
+    """One limit that holds for a request, and what it takes."""
+
+    limit: Limit
+    parts: list[str]
+    account: str
+    quota: Quota
+    cost: int
+
+
+class Biller:
+    """Writes the bills of a limiter: the parts of keys that are its own."""
+
+    def __init__(self, key_prefix: str, proxies: TrustedProxies) -> None:
+        self.key_prefix = key_prefix
+        self.proxies = proxies
+
+    async def bill(
+        self, groups: Iterable[LimitGroup], connection: HTTPConnection, place: str, storage: Storage, awaits: bool
+    ) -> list[Line]:
+        """The lines for a request to a place: its path, or its endpoint's name."""
+        lines: list[Line] = []
+        method = connection.scope.get("method", "")
+        for group in groups:
+            fixed = group.fixed
+            for limit in await group.limits(connection, awaits) if fixed is None else fixed:
+                if limit.methods is not None and method.lower() not in limit.methods:
+                    continue
+                if limit.exempts is not None and await settled(limit.exempts(connection), awaits):
+                    continue
+                parts = [await self._key(limit, connection, awaits), await _scope(limit, connection, place, awaits)]
+                if limit.per_method:
+                    parts[-1] += f":{method}"
+                if self.key_prefix:
+                    parts.insert(0, self.key_prefix)
+                cost = limit.fixed_cost
+                if limit.cost_of is not None:
+                    cost = units(await settled(limit.cost_of(connection), awaits))
+                quota = limit.quota
+                if quota is None:
+                    quota = limit.quota = storage.quota(limit.limit)
+                account = f"{limit.limit.namespace}/{'/'.join(parts)}{limit.tail}"
+                lines.append(Line(limit, parts, account, quota, cost))
+        return lines
+
+    async def _key(self, limit: Limit, connection: HTTPConnection, awaits: bool) -> str:
+        """Whose account it is: the client's address where the key function tells nothing, lest that be unlimited or shared."""
+        key = limit.key_of(connection)
+        if key.__class__ is not str:
+            key = await settled(key, awaits)
+            key = "" if key is None else str(key)
+        return key or self.proxies.client(connection)
+
+
+async def take(lines: list[Line], storage: Storage, outage: Outage, awaits: bool) -> Permit | Denial:
+    """Takes all of it or nothing."""
+    native = storage.native
+    if len(lines) == 1 and outage is None:
+        line = lines[0]
+        if awaits and storage.elsewhere:
+            return await native.take_async(line.account, line.quota, line.cost)
+        return native.take(line.account, line.quota, line.cost)
+    charges = [Charge(line.account, line.quota, line.cost, outage=outage) for line in lines]
+    if awaits and storage.elsewhere:
+        return await native.take_async(charges)
+    return native.take(charges)
+
+
+def shown(lines: list[Line]) -> int:
+    """Which line the headers of a request that passes tell of: the first with the shortest period."""
+    return min(range(len(lines)), key=lambda index: lines[index].limit.limit.GRANULARITY.seconds)
+
+
+async def _scope(limit: Limit, connection: HTTPConnection, place: str, awaits: bool) -> str:
+    scope = limit.scope_for(connection, place)
+    if scope.__class__ is not str:
+        scope = await settled(scope, awaits)
+    return str(scope or place)

@@ -1,0 +1,147 @@
+"""An endpoint that decorators limit, and the function that stands in its place."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any
+
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+from starlette.websockets import WebSocket
+
+from .call import at_once
+from .errors import RateLimitExceeded
+from .parameters import HIDDEN_CHECK, Parameters
+from .refusal import refuse
+from .wrappers import LimitGroup
+
+if TYPE_CHECKING:
+    from .extension import Limiter
+
+
+class Endpoint:
+    """A function, its name in keys, and its limits, in the order in which the decorators gave them."""
+
+    def __init__(self, limiter: Limiter, function: Callable[..., Any], name: str) -> None:
+        self.limiter = limiter
+        self.function = function
+        self.name = name
+        self.groups: list[LimitGroup] = []
+        self.wrapper: Callable[..., Any] | None = None
+        """What stands in its place."""
+
+    @property
+    def overrides_defaults(self) -> bool:
+        """Whether any of its limits takes the place of the default ones."""
+        return any(group.override_defaults for group in self.groups)
+
+    def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function that checks its limits, and then calls `function`: the endpoint, or what another decorator made of it."""
+        parameters = Parameters(
+            function,
+            may_hide_request=self.limiter.request_parameter == "optional",
+            hide_response=self.limiter._headers_enabled,
+        )
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            wrapper = self._generator(function, parameters)
+        elif inspect.iscoroutinefunction(function):
+            wrapper = self._async(function, parameters)
+        else:
+            wrapper = self._sync(function, parameters)
+        if parameters.signature is not None:
+            wrapper.__signature__ = parameters.signature  # type: ignore[attr-defined]
+        _mark(wrapper, LIMITED, self)
+        _mark(self.function, MARKED, self)
+        self.wrapper = wrapper
+        return wrapper
+
+    def _async(self, function: Callable[..., Any], parameters: Parameters) -> Callable[..., Any]:
+        limiter = self.limiter
+
+        @functools.wraps(function)
+        async def limited(*args: Any, **kwargs: Any) -> Any:
+            connection, response = parameters.take(args, kwargs, limiter.enabled)
+            if connection is None:
+                return await function(*args, **kwargs)
+            if limiter._due(connection):
+                try:
+                    await limiter._check_endpoint(connection, self, True)
+                except RateLimitExceeded as exceeded:
+                    if not isinstance(connection, WebSocket):
+                        raise
+                    return await refuse(connection, exceeded)
+            returned = await function(*args, **kwargs)
+            if limiter._headers_enabled:
+                limiter._inject_into(returned, response, connection)
+            return returned
+
+        return limited
+
+    def _sync(self, function: Callable[..., Any], parameters: Parameters) -> Callable[..., Any]:
+        limiter = self.limiter
+
+        @functools.wraps(function)
+        def limited(*args: Any, **kwargs: Any) -> Any:
+            connection, response = parameters.take(args, kwargs, limiter.enabled)
+            if connection is None:
+                return function(*args, **kwargs)
+            if limiter._due(connection):
+                at_once(limiter._check_endpoint(connection, self, False))
+            returned = function(*args, **kwargs)
+            if limiter._headers_enabled:
+                limiter._inject_into(returned, response, connection)
+            return returned
+
+        return limited
+
+    def _generator(self, function: Callable[..., Any], parameters: Parameters) -> Callable[..., Any]:
+        """FastAPI runs it when the answer has begun, so that a dependency has to check before."""
+        from fastapi import Depends
+
+        limiter = self.limiter
+
+        async def check(connection: HTTPConnection, response: Response) -> None:
+            if limiter.enabled and limiter._due(connection):
+                await limiter._check_endpoint(connection, self, True)
+            if limiter.enabled and limiter._headers_enabled:
+                limiter._inject_into(None, response, connection)
+
+        # Annotations as texts would be looked up in the endpoint's module.
+        check.__annotations__ = {"connection": HTTPConnection, "response": Response}
+        parameters.hide(HIDDEN_CHECK, Annotated[None, Depends(check)])
+
+        @functools.wraps(function)
+        def limited(*args: Any, **kwargs: Any) -> Any:
+            kwargs.pop(HIDDEN_CHECK, None)
+            parameters.drop(kwargs)
+            return function(*args, **kwargs)
+
+        return limited
+
+
+def limited_by(limiter: Limiter, function: Any) -> tuple[Endpoint | None, bool]:
+    """What a limiter's decorators know of a function, and whether a call of it checks the limits itself.
+
+    It does not where the decorator stands above the one that made it a route.
+    """
+    for endpoint in getattr(function, LIMITED, ()):
+        if endpoint.limiter is limiter:
+            return endpoint, True
+    for endpoint in getattr(function, MARKED, ()):
+        if endpoint.limiter is limiter:
+            return endpoint, False
+    return None, False
+
+
+def _mark(function: Any, name: str, endpoint: Endpoint) -> None:
+    others = tuple(other for other in getattr(function, name, ()) if other.limiter is not endpoint.limiter)
+    # A bound method or a built-in takes no mark: its decorator limits it where it stands.
+    with suppress(AttributeError):
+        setattr(function, name, (endpoint, *others))
+
+
+LIMITED = "__sluicegate_limited__"
+MARKED = "__sluicegate_marked__"

@@ -1,0 +1,46 @@
+"""How a request is told that it may not pass, where no exception handler of the app is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse, Response
+from starlette.websockets import WebSocket
+
+from .call import settled
+from .errors import RateLimitExceeded
+
+
+def _rate_limit_exceeded_handler(request: HTTPConnection, exc: RateLimitExceeded) -> Response:
+    """429 with `{"error": "Rate limit exceeded: 2 per 1 minute"}`, and the headers where they are enabled."""
+    response = JSONResponse({"error": f"Rate limit exceeded: {exc.detail}"}, status_code=429)
+    limiter = getattr(exc, "limiter", None) or request.app.state.limiter
+    limiter._inject_headers(response, getattr(request.state, "view_rate_limit", None))
+    return response
+
+
+async def answer(app: Any, request: HTTPConnection, raised: Exception) -> Response:
+    """What the app's handler for such an exception says to it. One that no handler is for is raised again."""
+    handlers: dict[Any, Callable[..., Any]] = getattr(app, "exception_handlers", {})
+    handler = handlers.get(type(raised))
+    if handler is not None:
+        response: Response = await settled(handler(request, raised), True)
+        return response
+    if isinstance(raised, RateLimitExceeded):
+        return _rate_limit_exceeded_handler(request, raised)
+    raise raised
+
+
+async def refuse(websocket: WebSocket, exceeded: RateLimitExceeded) -> None:
+    """Denies the handshake with a 429 where the server can do so, and with a closed connection elsewhere."""
+    if "websocket.http.response" in websocket.scope.get("extensions", {}):
+        await websocket.send_denial_response(await answer(websocket.scope.get("app"), websocket, exceeded))
+    else:
+        await websocket.close(_POLICY_VIOLATION, f"Rate limit exceeded: {exceeded.detail}"[:_LONGEST_REASON])
+
+
+_POLICY_VIOLATION = 1008
+# A frame that closes has no room for more.
+_LONGEST_REASON = 120

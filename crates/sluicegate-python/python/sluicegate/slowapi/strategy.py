@@ -1,0 +1,66 @@
+"""The strategies by slowapi's names, and `limiter.limiter`: one account at a time, for who asks without a request."""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+from .._native import Charge, Quota
+from .item import RateLimitItem
+from .wrappers import units
+
+if TYPE_CHECKING:
+    from .._native import Algorithm
+    from .storage import Storage
+
+STRATEGIES: dict[str, Algorithm] = {
+    "fixed-window": "fixed-window",
+    "moving-window": "sliding-log",
+    "sliding-window-counter": "sliding-window",
+}
+
+
+class WindowStats(NamedTuple):
+    """When an account is full again, in seconds of Unix time, and what is left of it."""
+
+    reset_time: float
+    remaining: int
+
+
+class RateLimiter:
+    """Hits, tests and clears accounts. It waits for a store elsewhere, so keep it out of event loops there."""
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+
+    def hit(self, item: RateLimitItem, *identifiers: str, cost: int = 1) -> bool:
+        """Charges the account, if it has enough."""
+        return bool(self.storage.native.take(self._charge(item, identifiers, cost)))
+
+    def test(self, item: RateLimitItem, *identifiers: str, cost: int = 1) -> bool:
+        """Whether the account has enough, charging nothing."""
+        return self.storage.native.peek(self._charge(item, identifiers)).remaining >= units(cost)
+
+    def get_window_stats(self, item: RateLimitItem, *identifiers: str) -> WindowStats:
+        balance = self.storage.native.peek(self._charge(item, identifiers))
+        return WindowStats(time.time() + balance.reset_after, int(balance.remaining))
+
+    def clear(self, item: RateLimitItem, *identifiers: str) -> None:
+        """Forgets what the account has spent."""
+        self.storage.clear(item.key_for(*identifiers))
+
+    def _charge(self, item: RateLimitItem, identifiers: tuple[str, ...], cost: int = 1) -> Charge:
+        return Charge(item.key_for(*identifiers), self.storage.quota(item), units(cost))
+
+
+@lru_cache(maxsize=1024)
+def quota_of(amount: int, seconds: int, strategy: str) -> Quota:
+    """The quota of a limit. A log of more than 128 requests costs too much: a sliding window is as near as that."""
+    algorithm = STRATEGIES[strategy]
+    if algorithm == "sliding-log" and amount > _LONGEST_LOG:
+        algorithm = "sliding-window"
+    return Quota.of(amount, float(seconds), algorithm=algorithm)
+
+
+_LONGEST_LOG = 128
