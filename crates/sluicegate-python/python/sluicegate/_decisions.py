@@ -35,11 +35,8 @@ async def answered(
             await send({"type": "websocket.close", "code": TRY_AGAIN_LATER, "reason": "Too Many Requests"})
             return
         prefix = "websocket.http.response"
-    body = answer.body
-    # The gateway's server adds this line by itself.
-    headers = [*answer.headers, (b"content-length", str(len(body)).encode())]
-    await send({"type": f"{prefix}.start", "status": answer.status, "headers": headers})
-    await send({"type": f"{prefix}.body", "body": body})
+    await send({"type": f"{prefix}.start", "status": answer.status, "headers": answer.headers})
+    await send({"type": f"{prefix}.body", "body": answer.body})
 
 
 def log_denial(answer: Answer) -> None:

@@ -27,7 +27,8 @@ class RateLimitExceeded(HTTPException):
     def __init__(self, answer: Answer) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in answer.headers}
         # They are about our body, not about one that a handler makes.
-        headers.pop("content-type", None)
+        for name in ("content-type", "content-length"):
+            headers.pop(name, None)
         super().__init__(status_code=answer.status, detail=json.loads(answer.body)["detail"], headers=headers)
         self.answer = answer
 
