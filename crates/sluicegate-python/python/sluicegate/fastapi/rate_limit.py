@@ -10,7 +10,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from .._decisions import PERMIT, decided, log_denial
-from .._native import Limiter, Pass, Quota, Route
+from .._native import Limiter, Pass, PolicyError, Quota, Route
 from .decorated import decorated
 from .body import read_body
 from .exceeded import RateLimitExceeded, answer_by_default
@@ -89,9 +89,12 @@ class RateLimit:
         self._tier = tier
         self._asks = any(callable(given) for given in (self._quotas, key, cost, tier))
         self._limiter = limiter or _default_limiter()
+        # What a callable gives is not known yet; all else is judged now.
+        known = [] if self._quotas else _flat(quotas)
+        if not known and self._quotas is None:
+            raise PolicyError('a RateLimit needs a quota: RateLimit("10/minute")')
         self._route = Route(
-            # What a callable gives is not known yet; all else is judged now.
-            [] if self._quotas else _flat(quotas),
+            known,
             key=None if self._key else [key] if isinstance(key, str) else list(key),  # type: ignore[arg-type]
             cost=None if callable(cost) else cost,
             tier=None if callable(tier) else tier,
