@@ -2,6 +2,8 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
+
 ONE = {"input": [5.1, 3.5, 1.4, 0.2]}
 BATCH = {"inputs": [[5.1, 3.5, 1.4, 0.2]]}
 
@@ -30,6 +32,17 @@ def test_servers_on_one_redis_give_out_one_quota(serve, arrange):
     with serve("redis_limits", **on(url)).client() as here, serve("redis_limits", **on(url)).client() as there:
         with ThreadPoolExecutor(8) as hands:
             answers = list(hands.map(lambda client: client.post("/predict", json=ONE), [here, there] * 30))
+
+    statuses = [answer.status_code for answer in answers]
+    assert sorted(statuses) == [200] * 20 + [429] * 40
+
+
+def test_workers_give_out_one_quota(serve, arrange):
+    app = serve("redis_limits", "--workers", "4", **on(arrange("redis").url))
+
+    # A connection for each request, so that all workers get some.
+    with ThreadPoolExecutor(8) as hands:
+        answers = list(hands.map(lambda _: httpx.post(f"{app.url}/predict", json=ONE), range(60)))
 
     statuses = [answer.status_code for answer in answers]
     assert sorted(statuses) == [200] * 20 + [429] * 40
