@@ -14,6 +14,10 @@ def keep_until_sent(scope: MutableMapping[str, Any], permit: Pass) -> None:
     FastAPI ends what dependencies have begun on a stack that it closes then. Elsewhere the scope holds the permit, and goes
     when the request does.
     """
-    stack = scope.get("fastapi_inner_astack") or scope.get("fastapi_middleware_astack")
+    stack = next((scope[name] for name in _STACKS if name in scope), None)
     if stack is not None:
         stack.callback(permit.release)
+
+
+# The innermost first; the last is that of WebSockets in older releases.
+_STACKS = ("fastapi_inner_astack", "fastapi_middleware_astack", "fastapi_astack")
