@@ -7,7 +7,12 @@ import pytest
 from starlette.testclient import TestClient
 
 ROOT = Path(__file__).resolve().parents[3]
-PAGES = [ROOT / "README.md", ROOT / "docs" / "python.md", ROOT / "crates" / "sluicegate-python" / "README.md"]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "docs" / "python.md",
+    ROOT / "crates" / "sluicegate-python" / "README.md",
+    ROOT / "examples" / "fastapi" / "README.md",
+]
 
 
 def sections():
@@ -65,6 +70,21 @@ def test_every_block_runs(blocks):
     for name, value in list(names.items()):
         if name.startswith("test_"):
             value()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+        path, _, anchor = target.partition("#")
+        file = page.parent / path if path else page
+        assert "://" in target or file.exists(), target
+        assert not anchor or anchor in anchors(file), target
+
+
+def anchors(page):
+    """What GitHub makes of a page's headings."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_five_lines_limit(ask):
