@@ -1,0 +1,37 @@
+"""The route that a request was led to, and its template: the same in every process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def route_of(scope: Mapping[str, Any]) -> Any | None:
+    """What stands for the request's route, with its whole path and all of its dependencies: the same for all of its requests.
+
+    Since 0.137 FastAPI keeps the routes of an included router as they were written, and what each inclusion added in a
+    context beside them. An app that is mounted in such a router finds the context of its mount there.
+    """
+    route = scope.get("route")
+    fastapi = scope.get("fastapi")
+    if fastapi:
+        context = fastapi.get("effective_route_context")
+        if context is not None and context.original_route is route:
+            return context
+    return route
+
+
+def template_of(scope: Mapping[str, Any], route: Any) -> str:
+    """The route's path, `/v1/models/{model}/predict`, with the paths of the routers and apps around it.
+
+    The template of a mount is out of reach, so the values of its parameters are taken out of what it matched: requests that
+    differ in nothing else have one template. What a proxy has cut off, an app's own `root_path`, is no part of it.
+    """
+    path = str(getattr(route, "path_format", "") or getattr(route, "path", ""))
+    root, outermost = scope.get("root_path", ""), scope.get("app_root_path")
+    if not root or outermost is None:
+        return path
+    mount = root[len(outermost) :] if root.startswith(outermost) else root
+    own = getattr(route, "param_convertors", {})
+    outer = {str(value): name for name, value in scope.get("path_params", {}).items() if name not in own}
+    return "/".join(f"{{{outer[part]}}}" if part in outer else part for part in mount.split("/")) + path
