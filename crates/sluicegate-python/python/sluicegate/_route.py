@@ -21,17 +21,26 @@ def route_of(scope: Mapping[str, Any]) -> Any | None:
     return route
 
 
-def template_of(scope: Mapping[str, Any], route: Any) -> str:
+def template_of(scope: Mapping[str, Any], route: Any) -> str | None:
     """The route's path, `/v1/models/{model}/predict`, with the paths of the routers and apps around it.
 
-    The template of a mount is out of reach, so the values of its parameters are taken out of what it matched: requests that
-    differ in nothing else have one template. What a proxy has cut off, an app's own `root_path`, is no part of it.
+    None where the route is not known: Starlette before 1.0 does not tell.
     """
-    path = str(getattr(route, "path_format", "") or getattr(route, "path", ""))
-    root, outermost = scope.get("root_path", ""), scope.get("app_root_path")
+    path = getattr(route, "path_format", None) or getattr(route, "path", None)
+    return None if path is None else f"{mount_of(scope, route)}{path}"
+
+
+def mount_of(scope: Mapping[str, Any], route: Any) -> str:
+    """Where the route's app is mounted, behind what a proxy has cut off; empty where it is mounted nowhere.
+
+    The template of a mount is out of reach, so the values of its parameters are taken out of what it matched: requests that
+    differ in nothing else are led to one route.
+    """
+    root: str = scope.get("root_path", "")
+    outermost: str | None = scope.get("app_root_path")
     if not root or outermost is None:
-        return path
+        return ""
     mount = root[len(outermost) :] if root.startswith(outermost) else root
     own = getattr(route, "param_convertors", {})
     outer = {str(value): name for name, value in scope.get("path_params", {}).items() if name not in own}
-    return "/".join(f"{{{outer[part]}}}" if part in outer else part for part in mount.split("/")) + path
+    return "/".join(f"{{{outer[part]}}}" if part in outer else part for part in mount.split("/"))

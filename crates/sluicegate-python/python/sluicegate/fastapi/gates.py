@@ -6,7 +6,8 @@ from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 from .._native import Gate, Limiter, Quota, Route
-from .route_label import label_of, route_of
+from .._route import route_of
+from .route_label import label_of
 
 
 class Gates:

@@ -11,7 +11,7 @@ from .._route import template_of
 def name_of(scope: Mapping[str, Any], route: Any) -> str:
     """Its methods and its template: `GET /models/{model}`, and `WS /updates` for a WebSocket."""
     methods = getattr(route, "methods", None)
-    return f"{','.join(sorted(methods)) if methods else 'WS'} {template_of(scope, route)}"
+    return f"{','.join(sorted(methods)) if methods else 'WS'} {template_of(scope, route) or ''}"
 
 
 def dependencies_of(route: Any) -> Iterator[object]:
