@@ -81,6 +81,20 @@ def test_every_link_leads_somewhere(page):
         assert not anchor or anchor in anchors(file), target
 
 
+DROP_INS = sorted(
+    {
+        line
+        for page in [*PAGES, ROOT / "docs" / "migrating.md"]
+        for line in re.findall(r"\bfrom sluicegate\.(?:slowapi|fastapi_limiter)\b[\w.]* import \w+(?:, \w+)*", page.read_text())
+    }
+)
+
+
+@pytest.mark.parametrize("line", DROP_INS)
+def test_the_drop_ins_have_the_names_that_are_imported_from_them(line):
+    exec(line, {})
+
+
 def anchors(page):
     """What GitHub makes of a page's headings."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(), flags=re.MULTILINE)
