@@ -4,16 +4,28 @@
 """
 
 import os
+from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
 from flowers import Batch, One, classify
-from sluicegate import Limiter
+from sluicegate import Limiter, StoreError
 from sluicegate.fastapi import RateLimit
 
 limiter = Limiter(os.environ.get("SLUICEGATE_STORE__URL", "redis://127.0.0.1:6379"))
 
-app = FastAPI(title="Limits in Redis")
+
+@asynccontextmanager
+async def lifespan(app: FastAPI):
+    try:
+        await limiter.check_async()  # connects, so that the first request does not wait for that
+    except StoreError as error:
+        if error.misconfiguration:  # such as a wrong password: start only once that is mended
+            raise
+    yield
+
+
+app = FastAPI(title="Limits in Redis", lifespan=lifespan)
 
 
 @app.post("/predict")

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import pytest
 
 ONE = {"input": [5.1, 3.5, 1.4, 0.2]}
 BATCH = {"inputs": [[5.1, 3.5, 1.4, 0.2]]}
@@ -67,3 +68,22 @@ def test_without_redis_the_process_limits_by_its_own_memory(serve, arrange):
         statuses = [client.post("/predict", json=ONE).status_code for _ in range(22)]
 
     assert statuses == [200] * 20 + [429] * 2
+
+
+def test_an_app_that_redis_refuses_does_not_start(serve, arrange):
+    redis = arrange("redis")
+    url = redis.url
+    redis.command("config", "set", "requirepass", "secret")
+
+    with pytest.raises(AssertionError, match="exited") as refused:
+        serve("redis_limits", **on(url))
+    assert "StoreError" in str(refused.value)
+
+
+def test_an_app_starts_while_redis_is_down(serve, arrange):
+    redis = arrange("redis")
+    url = redis.url
+    redis.kill()
+
+    with serve("redis_limits", **on(url)).client() as client:
+        assert [client.post("/batch-predict", json=BATCH).status_code for _ in range(6)] == [200] * 5 + [429]
