@@ -115,6 +115,15 @@ def test_a_subclass_may_count_in_its_own_way(serve, limiter):
     assert keys == ["fastapi-limiter:testclient:/:GET /:0"] * 2
 
 
+def test_a_subclass_may_be_made_in_its_own_way(serve, limiter, statuses):
+    class Setting(RateLimiter):
+        def __init__(self, text):
+            self.times, self.milliseconds = (int(number) for number in text.split("/"))
+            self.identifier = self.callback = None
+
+    assert statuses(serve(app_with(Setting("2/1000")), limiter), "/", 3) == [200, 200, 429]
+
+
 def test_another_init_with_the_same_store_forgets_nothing(serve, statuses):
     store = "memory://"
     app = app_with(RateLimiter(times=2, minutes=1))

@@ -43,7 +43,6 @@ class RateLimiter:
         self.milliseconds = milliseconds + 1000 * seconds + 60_000 * minutes + 3_600_000 * hours
         self.identifier = identifier
         self.callback = callback
-        self._places: dict[tuple[int, str | None], tuple[Any, str]] = {}
         _quota(self.times, self.milliseconds)
 
     async def __call__(self, request: HTTPConnection, response: Response) -> Any:
@@ -102,18 +101,20 @@ class RateLimiter:
         """The route, and which of its limits this is: no two limits of an app share an account."""
         route = route_of(scope)
         place = (id(route), scope.get("root_path"))
-        known = self._places.get(place)
+        # Made here, for a subclass may have an __init__ of its own.
+        places: dict[tuple[int, str | None], tuple[Any, str]] = self.__dict__.setdefault("_places", {})
+        known = places.get(place)
         if known is not None:
             return known[1]
         others = list(dict.fromkeys(call for call in dependencies_of(route) if isinstance(call, RateLimiter)))
         # One that is called by hand stands in no list; what it allows tells it from others.
         number: object = others.index(self) if self in others else f"{self.times}/{self.milliseconds}"
         name = f"{name_of(scope, route)}:{number}"
-        if len(self._places) >= _MOST:
+        if len(places) >= _MOST:
             # A mount with a parameter has paths without number. The accounts stay.
-            self._places.clear()
+            places.clear()
         # With the route, so that nothing else gets its id.
-        self._places[place] = (route, name)
+        places[place] = (route, name)
         return name
 
 
