@@ -4,6 +4,7 @@ mod answer;
 mod bill;
 mod given;
 mod guessers;
+mod named;
 mod pass;
 mod plan;
 mod recognise;

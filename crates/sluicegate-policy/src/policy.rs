@@ -121,6 +121,12 @@ impl Policy {
         resolve::with_route(self, route)
     }
 
+    /// The limit with this name.
+    #[must_use]
+    pub fn find_limit(&self, name: &str) -> Option<LimitId> {
+        self.limits.iter().position(|limit| limit.name() == name).map(LimitId)
+    }
+
     /// The limit with this id.
     ///
     /// # Panics

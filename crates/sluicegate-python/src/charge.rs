@@ -60,6 +60,12 @@ impl Charge {
 }
 
 impl Charge {
+    /// A charge that says all there is to say.
+    pub(crate) fn of(charge: sluicegate::Charge) -> Self {
+        let outage = Some(charge.outage);
+        Self { charge, outage }
+    }
+
     fn with(&self, outage: Outage) -> sluicegate::Charge {
         self.charge.clone().outage(self.outage.unwrap_or(outage))
     }
@@ -113,7 +119,8 @@ pub(crate) fn cost(given: &Bound<'_, PyAny>, unit: Unit) -> PyResult<Cost> {
     }
 }
 
-fn cost_or_one(given: Option<&Bound<'_, PyAny>>, unit: Unit) -> PyResult<Cost> {
+/// A cost, or one unit where none is given.
+pub(crate) fn cost_or_one(given: Option<&Bound<'_, PyAny>>, unit: Unit) -> PyResult<Cost> {
     match given {
         Some(given) => cost(given, unit),
         None => Cost::of(1, unit).ok_or_else(|| PyValueError::new_err("no unit is that large")),

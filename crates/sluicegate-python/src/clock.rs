@@ -61,26 +61,26 @@ impl Clock {
 pub(crate) struct WallClock {
     time: Py<PyModule>,
     /// What `time.time` said last.
-    read: Mutex<f64>,
+    last: Mutex<f64>,
     now: ManualClock,
 }
 
 impl WallClock {
     fn new(py: Python<'_>) -> PyResult<Self> {
         let time = py.import("time")?.unbind();
-        let clock = Self { time, read: Mutex::new(f64::INFINITY), now: ManualClock::new() };
-        clock.refresh(py)?;
+        let clock = Self { time, last: Mutex::new(f64::INFINITY), now: ManualClock::new() };
+        clock.read(py)?;
         Ok(clock)
     }
 
-    fn refresh(&self, py: Python<'_>) -> PyResult<()> {
+    fn read(&self, py: Python<'_>) -> PyResult<()> {
         // Looked up each time, for tests put another function in its place.
         let time: f64 = self.time.bind(py).call_method0(pyo3::intern!(py, "time"))?.extract()?;
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Ok(step) = Duration::try_from_secs_f64(time - *read) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Ok(step) = Duration::try_from_secs_f64(time - *last) {
             self.now.advance(step);
         }
-        *read = time;
+        *last = time;
         Ok(())
     }
 }
@@ -99,10 +99,10 @@ impl AnyClock {
 
     /// Brings a clock that Python moves to the present. Called before a store is asked.
     #[inline]
-    pub(crate) fn refresh(&self, py: Python<'_>) -> PyResult<()> {
-        match self {
-            Self::Wall(clock) => clock.refresh(py),
-            Self::System(_) | Self::Manual(_) => Ok(()),
+    pub(crate) fn refresh(&self, py: Python<'_>) {
+        if let Self::Wall(clock) = self {
+            // A `time.time` that fails leaves the clock where it was: never later than the true time.
+            let _ = clock.read(py);
         }
     }
 

@@ -12,10 +12,10 @@ use sluicegate_policy::ApiKeys;
 
 use crate::{
     awaiting::{ToPython, awaitable, begin, block},
-    charge::{Charge, Charges, charges},
+    charge::{Charge, Charges, charges, cost_or_one},
     clock::AnyClock,
     decision::{Answered, Peeked},
-    errors::{policy_error, store_error},
+    errors::{PolicyError, policy_error, store_error},
     metrics::metrics,
     permit::{Done, Permit},
     policy::Policy,
@@ -69,6 +69,24 @@ impl Limiter {
     #[getter]
     fn policy(&self, py: Python<'_>) -> Py<Policy> {
         self.policy.clone_ref(py)
+    }
+
+    #[pyo3(signature = (limit, key, cost = None, *, tier = None))]
+    fn charge(
+        &self,
+        limit: &str,
+        key: &str,
+        cost: Option<&Bound<'_, PyAny>>,
+        tier: Option<&str>,
+    ) -> PyResult<Charge> {
+        let policy = self.read_policy();
+        let id = policy.find_limit(limit).ok_or_else(|| {
+            let known: Vec<_> = policy.limits.iter().map(sluicegate_policy::Limit::name).collect();
+            PolicyError::new_err(format!("no limit is called {limit:?}; the policy has {}", known.join(", ")))
+        })?;
+        let tier = tier.and_then(|tier| policy.tiers.find(tier)).unwrap_or(policy.tiers.default_tier());
+        let cost = cost_or_one(cost, policy.limit(id).unit())?;
+        Ok(Charge::of(self.gate.charge(id, key, tier, cost)))
     }
 
     /// The path that answers 200 once the app has warmed up; none where it has, or the policy has no warm-up.
@@ -250,7 +268,7 @@ impl Limiter {
         quota: Option<&Bound<'_, PyAny>>,
         cost: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Charges> {
-        self.clock.refresh(what.py())?;
+        self.clock.refresh(what.py());
         charges(what, quota, cost, self.read_policy().store.outage)
     }
 

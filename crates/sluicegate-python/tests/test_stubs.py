@@ -16,6 +16,7 @@ sluicegate._native.Cost
 sluicegate._native.Charge.__new__
 sluicegate._native.ClientIp.__new__
 sluicegate._native.Gate.__new__
+sluicegate._native.Limiter.charge
 sluicegate._native.Limiter.(peek|reset|take)(_async)?
 """
 

@@ -193,6 +193,15 @@ class Limiter:
         """The store's URL, its password masked."""
     @property
     def policy(self) -> Policy: ...
+    def charge(self, limit: str, key: str, cost: Cost = 1, *, tier: str | None = None) -> Charge:
+        """A charge on one of the policy's limits, by its name, as callers of this tier have it:
+
+        >>> limiter = Limiter(policy={"limits": {"rpm": {"quota": "60/minute"}}})
+        >>> limiter.take([limiter.charge("rpm", "alice")]).allowed
+        True
+
+        It is on the account of a `RateLimit` with this name whose `key=` gives the same key.
+        """
     @overload
     def take(self, what: str, quota: str | Quota, cost: Cost = 1) -> Permit | Denial: ...
     @overload
