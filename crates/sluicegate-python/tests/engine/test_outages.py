@@ -72,20 +72,21 @@ async def lasts(seconds):
     await until(lambda: time.monotonic() >= end)
 
 
+# Beside the loop: whoever tells the servers something waits for them.
 async def killed(redis):
-    redis.kill()
+    await asyncio.to_thread(redis.kill)
     await lasts(PAUSE)
 
 
 async def paused(redis):
-    redis.pause()
+    await asyncio.to_thread(redis.pause)
     await lasts(PAUSE)
-    redis.resume()
+    await asyncio.to_thread(redis.resume)
 
 
 async def restarted(redis):
-    redis.kill()
-    redis.restart()
+    await asyncio.to_thread(redis.kill)
+    await asyncio.to_thread(redis.restart)
 
 
 FATES = [killed, paused, restarted]
