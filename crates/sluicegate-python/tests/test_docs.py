@@ -1,5 +1,6 @@
 """What the documentation for Python users shows, run as it stands there."""
 
+import json
 import re
 from pathlib import Path
 
@@ -110,11 +111,11 @@ def test_five_lines_limit(ask):
 def test_a_named_limit_of_a_router_is_one_account(ask):
     client = ask(section("Where a limit is placed")["app"])
 
-    models = [client.get("/v1/models").status_code for _ in range(100)]
-    assert models == [200] * 100
-    denied = client.post("/v1/predict")
-    assert denied.status_code == 429
-    assert "v1" in denied.json()["violated-policies"]
+    for _ in range(50):
+        client.get("/v1/models")
+    left = re.search(r'"v1";r=(\d+)', client.post("/v1/predict").headers["ratelimit"])
+    # On an account of its own, 99 would be left.
+    assert int(left[1]) < 90
 
 
 def test_costs_are_taken_and_settled(ask):
@@ -125,6 +126,7 @@ def test_costs_are_taken_and_settled(ask):
     assert client.post("/embed", json={"inputs": ["a"] * 900}).status_code == 429
     # 8 kB are 2000 tokens by the estimate, and two in truth.
     assert [client.post("/chat", json={"prompt": "a" * 8000}).status_code for _ in range(20)] == [200] * 20
+    assert [client.get("/stream").status_code for _ in range(20)] == [200] * 20
 
 
 def test_tiers_differ(ask):
@@ -145,11 +147,12 @@ def test_each_message_of_a_websocket_is_limited(ask):
     client = ask(section("WebSockets")["app"])
 
     with client.websocket_connect("/chat") as chat:
-        for _ in range(20):
+        answers = []
+        for _ in range(30):
             chat.send_text("hello")
-            assert chat.receive_text() == "hello"
-        chat.send_text("hello")
-        assert 0 < chat.receive_json()["wait"] <= 3
+            answers.append(chat.receive_text())
+    assert answers[:20] == ["hello"] * 20
+    assert 0 < json.loads(next(answer for answer in answers if answer != "hello"))["wait"] <= 3
 
 
 def test_another_answer_has_the_same_headers(ask):
@@ -159,7 +162,7 @@ def test_another_answer_has_the_same_headers(ask):
     denied = client.get("/predict")
     assert denied.status_code == 429
     assert 0 < denied.json()["wait"] <= 60
-    assert denied.headers["retry-after"] == "60"
+    assert 50 < int(denied.headers["retry-after"]) <= 60
 
 
 def test_the_policy_file_limits_the_app(ask):
