@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from .._decisions import PERMIT, decided, log_denial
 from .._native import Limiter, Pass, PolicyError, Quota, Route
-from .decorated import decorated
 from .body import read_body
+from .decorated import decorated
 from .exceeded import RateLimitExceeded, answer_by_default
 from .gates import Gates
 from .held import keep_until_sent
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from .._native import Algorithm, Cost
 
 T = TypeVar("T")
-Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 Asked: TypeAlias = Callable[[HTTPConnection], T | Awaitable[T]]
 Quotas: TypeAlias = str | Quota | Sequence[str | Quota]
 
@@ -155,16 +154,14 @@ class RateLimit:
         scope = connection.scope
         quotas = await _asked(self._quotas, connection) if self._quotas is not None else None
         gate = self._gates.of(scope) if self._quotas is None else self._gates.with_quotas(scope, _flat([quotas]))
-        key = await _asked(self._key, connection) if self._key is not None else None
+        key = None
+        if self._key is not None:
+            given = await _asked(self._key, connection)
+            # None is nobody's key: it is replaced by the client's address, as an empty one.
+            key = "" if given is None else str(given)
         cost = await _asked(self._cost, connection) if self._cost is not None else None
         tier = await _asked(self._tier, connection) if callable(self._tier) else None
-        return gate.enter(
-            scope,
-            # None is nobody's key: it is replaced by the client's address, as an empty one.
-            key="" if self._key is not None and key is None else key if key is None else str(key),
-            cost=cost,
-            tier=tier,
-        )
+        return gate.enter(scope, key=key, cost=cost, tier=tier)
 
 
 def permit(connection: HTTPConnection) -> Pass | None:
