@@ -2,6 +2,7 @@
 
 import functools
 import importlib.util
+import inspect
 
 import fastapi
 import pytest
@@ -93,6 +94,21 @@ def test_a_response_of_the_endpoints_own_keeps_what_it_set(build):
     assert (answer.status_code, answer.headers["X-Mine"], answer.headers["X-RateLimit-Limit"]) == (201, "1", "5")
 
 
+def test_nothing_is_hidden_from_an_endpoint_that_has_all():
+    limiter = Limiter(get_remote_address, headers_enabled=True, request_parameter="optional")
+
+    @limiter.limit("5/minute")
+    async def both(request: Request, response: Response):
+        return {}
+
+    @limiter.limit("5/minute")
+    async def answers(request: Request) -> PlainTextResponse:
+        return PlainTextResponse("here")
+
+    assert list(inspect.signature(both).parameters) == ["request", "response"]
+    assert list(inspect.signature(answers).parameters) == ["request"]
+
+
 def test_annotations_that_are_texts_are_read_where_the_endpoint_is(build, tmp_path):
     (tmp_path / "written.py").write_text(
         "from __future__ import annotations\n"
@@ -175,6 +191,33 @@ def test_limiters_on_one_endpoint_are_all_asked(build, statuses):
     assert statuses(app, "/", 2) == [200, 429]
 
 
+def test_a_limiter_that_is_not_asked_first_is_asked_once(build, statuses):
+    app, limiter = build(default_limits=["1/minute"])
+    other = Limiter(lambda: "everybody")
+
+    @app.get("/")
+    @other.limit("9/minute")
+    @limiter.limit("9/minute")
+    @other.limit("8/minute")
+    async def root(request: Request):
+        return {}
+
+    assert statuses(app, "/", 2) == [200, 200], "its default limits are not for an endpoint that it limits"
+    assert other._storage.get("LIMITER/everybody///9/1/minute") == other._storage.get("LIMITER/everybody///8/1/minute") == 2
+    assert limiter._storage.get("LIMITER/203.0.113.7///9/1/minute") == 2
+
+
+def test_a_limiter_has_no_regard_for_the_decorators_of_another(build, statuses):
+    app, _ = build(default_limits=["1/minute"])
+
+    @app.get("/")
+    @Limiter(get_remote_address).limit("9/minute")
+    async def root(request: Request):
+        return {}
+
+    assert statuses(app, "/", 2) == [200, 429]
+
+
 def test_functions_of_one_name_have_limits_of_their_own(build, statuses):
     app, limiter = build()
 
@@ -222,6 +265,7 @@ def test_a_class_of_functions_is_limited_by_their_decorators_alone(build, status
     app.add_route("/", View)
     client = TestClient(app)
     assert statuses(app, "/", 3) == [200, 200, 429]
+    assert [client.head("/").status_code for _ in range(3)] == [200, 200, 429]
     assert [client.post("/").status_code for _ in range(2)] == [200, 429]
 
 

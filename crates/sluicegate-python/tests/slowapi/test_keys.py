@@ -67,6 +67,21 @@ def test_an_async_key_function_serves_code_that_cannot_await(build):
         asyncio.run(check(Limiter(later, default_limits=["0/minute"])))
 
 
+def test_an_error_of_an_async_key_function_is_the_endpoints(build):
+    async def key(request):
+        raise RuntimeError("no tenant")
+
+    app, limiter = build(key)
+
+    @app.get("/")
+    @limiter.limit("1/minute")
+    def root(request: Request):
+        return {}
+
+    with pytest.raises(RuntimeError, match="no tenant"):
+        TestClient(app).get("/")
+
+
 @pytest.mark.parametrize("nothing", ["", None])
 @pytest.mark.parametrize("middleware", [True, False])
 def test_a_key_function_that_tells_nothing_charges_the_clients_address(build, statuses, nothing, middleware):
@@ -98,13 +113,14 @@ def test_key_functions_are_given_what_they_have_a_place_for(build):
         lambda connection: connection.headers["tenant"],
         lambda prefix="x", *, request: prefix + request.headers["tenant"],
         lambda prefix="y": prefix,
+        lambda *, request: request.headers["tenant"],
         Tenant(),
         lambda: 7,
     ]
     for number, key in enumerate(keys):
         app.add_api_route(f"/{number}", limiter.limit("1/minute", key)(endpoint(number)))
     client = TestClient(app)
-    told = ["nobody", "a", "a", "xa", "y", "a", "7"]
+    told = ["nobody", "a", "a", "xa", "y", "a", "a", "7"]
     for number, key in enumerate(told):
         client.get(f"/{number}", headers={"tenant": "a"})
         assert limiter._storage.get(f"LIMITER/{key}//{number}/1/1/minute") == 1, number
@@ -175,13 +191,26 @@ def test_addresses_are_believed_from_trusted_proxies_alone(peer, headers, client
 
 
 def test_the_limiter_that_checks_says_who_is_trusted(build, statuses):
-    app, limiter = build(get_ipaddr, default_limits=["1/minute"])
-    trusting, other = build(get_ipaddr, default_limits=["1/minute"], trusted_proxies=["203.0.113.7"])
+    app, _ = build(get_ipaddr, default_limits=["1/minute"])
+    trusting, _ = build(get_ipaddr, default_limits=["1/minute"], trusted_proxies=["203.0.113.7"])
     for served in (app, trusting):
         served.add_api_route("/", lambda: {})
     asked = [{"X-Forwarded-For": f"198.51.100.{last}"} for last in (1, 2)]
     assert [statuses(app, "/", headers=headers) for headers in asked] == [[200], [429]]
     assert [statuses(trusting, "/", headers=headers) for headers in asked] == [[200], [200]]
+
+
+def test_the_limiter_of_a_decorator_says_who_is_trusted(build, statuses):
+    app, _ = build(get_ipaddr)
+    trusting = Limiter(get_ipaddr, trusted_proxies=["203.0.113.7"])
+
+    @app.get("/")
+    @trusting.limit("1/minute")
+    def root(request: Request):
+        return {}
+
+    asked = [{"X-Forwarded-For": f"198.51.100.{last}"} for last in (1, 2)]
+    assert [statuses(app, "/", headers=headers) for headers in asked] == [[200], [200]]
 
 
 def test_a_network_that_is_none_is_an_error():

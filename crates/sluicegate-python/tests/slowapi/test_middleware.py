@@ -63,6 +63,25 @@ def test_routes_of_included_routers_and_mounted_apps_are_found(build, statuses, 
         assert statuses(app, path, 2) == [200, 429], path
 
 
+def test_decorators_and_exemptions_hold_in_included_routers(build, statuses):
+    app, limiter = build(default_limits=["1/minute"])
+    router = APIRouter(prefix="/in")
+
+    @router.get("/free")
+    @limiter.exempt
+    def free():
+        return {}
+
+    @router.get("/decorated")
+    @limiter.limit("2/minute")
+    def decorated(request: Request):
+        return {}
+
+    app.include_router(router)
+    assert statuses(app, "/in/free", 3) == [200] * 3
+    assert statuses(app, "/in/decorated", 3) == [200, 200, 429]
+
+
 def test_routes_of_hosts_and_nested_mounts_are_found(build, statuses):
     async def here(request):
         return PlainTextResponse("here")
@@ -80,6 +99,19 @@ def test_a_route_that_is_added_later_is_found(build, statuses):
     assert statuses(app, "/late", 2) == [404, 404]
     app.add_api_route("/late", lambda: {})
     assert statuses(app, "/late", 2) == [200, 429]
+
+
+def test_a_route_that_is_put_before_another_takes_its_place(build, statuses):
+    app, limiter = build(default_limits=["1/minute"])
+    app.add_api_route("/", lambda: {})
+    assert statuses(app, "/", 2) == [200, 429]
+
+    @limiter.exempt
+    async def first(request):
+        return PlainTextResponse("first")
+
+    app.router.routes.insert(0, Route("/", first))
+    assert statuses(app, "/", 2) == [200, 200]
 
 
 def test_a_path_is_told_apart_by_its_method(build):
@@ -124,8 +156,15 @@ def test_a_decorator_takes_the_place_of_default_limits(build, statuses, middlewa
 
     answer = TestClient(app).get("/instead")
     assert answer.headers.get_list("X-RateLimit-Limit") == ["2"]
+    @app.get("/both")
+    @limiter.limit("3/minute")
+    @limiter.limit("2/minute", override_defaults=False)
+    async def both(request: Request):
+        return {}
+
     assert statuses(app, "/instead", 3) == [200, 200, 429]
     assert statuses(app, "/beside", 2) == [200, 429]
+    assert statuses(app, "/both", 3) == [200, 200, 429]
 
 
 @BOTH
@@ -247,6 +286,20 @@ def test_streams_and_background_tasks_pass(build, middleware):
     assert dict(messages[0]["headers"])[b"x-ratelimit-remaining"] == b"8"
     assert TestClient(app).get("/task").status_code == 200
     assert done == [1]
+
+
+def test_an_endpoint_that_is_an_asgi_app_is_limited(build):
+    class Bare:
+        async def __call__(self, scope, receive, send):
+            await send({"type": "http.response.start", "status": 204})
+            await send({"type": "http.response.body"})
+
+    app, _ = build(default_limits=["1/minute"], headers_enabled=True, key_style="endpoint")
+    app.router.routes.append(Route("/", Bare()))
+    client = TestClient(app)
+    first = client.get("/")
+    assert (first.status_code, first.headers["X-RateLimit-Remaining"]) == (204, "0")
+    assert client.get("/").status_code == 429
 
 
 def test_a_middleware_that_is_derived_keeps_its_dispatch(build, statuses):

@@ -60,6 +60,7 @@ def test_the_storage_counts_and_forgets_in_redis(on_redis, statuses):
     limiter.reset()
     assert limiter._storage.get(account) == 0
     assert statuses(app, "/async", 3) == [200, 200, 429]
+    assert limiter._storage.get(account) == 2, "no other process would tell of what was denied here"
     limiter._storage.clear(account)
     assert statuses(app, "/async") == [200]
 
@@ -115,8 +116,9 @@ def test_other_limits_hold_while_redis_is_down_and_the_first_again_afterwards(on
     assert statuses(app, path, 2) == [200, 200]
 
 
-def test_a_redis_that_hangs_does_not_stop_the_event_loop(on_redis):
-    app, _, redis = on_redis("1000/hour")
+@pytest.mark.parametrize("settings", [{}, {"application_limits": ["1000/hour"]}])
+def test_a_redis_that_hangs_does_not_stop_the_event_loop(on_redis, settings):
+    app, _, redis = on_redis("1000/hour", **settings)
     gaps = []
 
     async def watch():

@@ -2,7 +2,9 @@
 
 import importlib
 import inspect
+import time
 
+import hiro
 import pytest
 from fastapi import Request
 from fastapi.testclient import TestClient
@@ -183,6 +185,35 @@ def test_middleware_of_ones_own_can_check_awaiting_or_not(build, awaits):
     assert [client.get("/").status_code for _ in range(2)] == [200, 429]
 
 
+def test_a_check_by_hand_leaves_endpoints_with_a_decorator_to_it(build):
+    app, limiter = build(default_limits=["1/minute"], middleware=None)
+
+    @app.get("/")
+    @limiter.limit("2/minute")
+    def root(request: Request):
+        return {}
+
+    @app.middleware("http")
+    async def check(request, call_next):
+        limiter._check_request_limit(request, root, True)
+        return await call_next(request)
+
+    client = TestClient(app)
+    assert [client.get("/").status_code for _ in range(3)] == [200, 200, 429]
+
+
+def test_the_handler_needs_no_limiter_of_the_app(build):
+    app, limiter = build(headers_enabled=True, middleware=None)
+    del app.state.limiter
+
+    @app.get("/")
+    @limiter.limit("0/minute")
+    def root(request: Request):
+        return {}
+
+    assert TestClient(app).get("/").headers["X-RateLimit-Limit"] == "0"
+
+
 def test_the_storage_forgets_and_counts_by_the_keys_of_slowapi(build, statuses):
     app, limiter = build(key_prefix="mine")
 
@@ -203,6 +234,25 @@ def test_the_storage_forgets_and_counts_by_the_keys_of_slowapi(build, statuses):
     assert statuses(app, "/items/a", 3) == [200, 200, 429]
     assert limiter._storage.check()
     assert limiter._storage.get("no account of ours") == 0
+
+
+def test_denied_hits_are_told_until_their_window_is_over(build, statuses):
+    app, limiter = build()
+
+    @app.get("/")
+    @limiter.limit("1/minute")
+    def root(request: Request):
+        return {}
+
+    account = "LIMITER/203.0.113.7///1/1/minute"
+    with hiro.Timeline().freeze() as timeline:
+        assert statuses(app, "/", 3) == [200, 429, 429]
+        assert limiter._storage.get(account) == 3
+        assert limiter._storage.get_expiry(account) - int(time.time()) in (60, 61)
+        timeline.forward(60)
+        assert limiter._storage.get(account) == 0
+        assert statuses(app, "/", 2) == [200, 429]
+        assert limiter._storage.get(account) == 2
 
 
 def test_the_storage_may_be_awaited(build):

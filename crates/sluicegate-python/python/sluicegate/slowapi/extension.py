@@ -328,9 +328,11 @@ class Limiter:
         """Limits of the limiter itself: one text, or several without those that are there twice."""
         if texts is None or isinstance(texts, str) or callable(texts):
             texts = [texts] if texts else []
-        return [
-            LimitGroup(text, self._key_func, scope, False, None, None, None, 1, False) for text in dict.fromkeys(texts)
-        ]
+        distinct: list[Text] = []
+        for text in texts:
+            if text not in distinct:
+                distinct.append(text)
+        return [LimitGroup(text, self._key_func, scope, False, None, None, None, 1, False) for text in distinct]
 
     def _decorator(self, group: LimitGroup) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         def decorator(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -73,7 +73,7 @@ class Storage:
 
     def count_denied(self, key: str, cost: int, reset_after: float) -> None:
         """Remembers a denied hit, beside the account and only for `get`."""
-        if self.elsewhere:
+        if self.elsewhere or len(key) > _LONGEST_KEY:
             return
         now = time.time()
         denied, ends = self._denied.get(key, (0, 0.0))
@@ -92,3 +92,4 @@ class Storage:
 
 # Enough for any test; a crowd of denied callers shall not fill the memory.
 _MOST_DENIED = 10_000
+_LONGEST_KEY = 256

@@ -127,6 +127,8 @@ class LimitGroup:
         return iter(at_once(self.limits(self.request, False)))  # type: ignore[arg-type]
 
     def _limits(self, text: Any) -> tuple[Limit, ...]:
+        if not isinstance(text, str):
+            raise ValueError(f"a limit is a text such as '10/minute', not {text!r}")
         found = self._named.get(text)
         if found is None:
             found = tuple(self._limit(item) for item in parse_many(text))
