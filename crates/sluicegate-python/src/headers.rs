@@ -56,13 +56,16 @@ fn append(list: &Bound<'_, PyList>, name: &HeaderName, value: &HeaderValue) -> P
 
 /// The headers that ASGI's lines are.
 pub(crate) fn headers_of(lines: &Bound<'_, PyList>) -> PyResult<HeaderMap> {
-    let mut headers = HeaderMap::with_capacity(lines.len());
+    let mut headers = HeaderMap::try_with_capacity(lines.len()).unwrap_or_default();
     for line in lines {
         let (name, value) = (line.get_item(0)?, line.get_item(1)?);
         let name = HeaderName::from_bytes(name.cast::<PyBytes>()?.as_bytes());
         // Servers refuse what HTTP does not allow; what is left of it here says nothing.
         if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value.cast::<PyBytes>()?.as_bytes())) {
-            headers.append(name, value);
+            // Nor does anybody read lines by the ten thousand.
+            if headers.try_append(name, value).is_err() {
+                break;
+            }
         }
     }
     Ok(headers)

@@ -9,11 +9,11 @@ use std::{
 
 use bytes::Bytes;
 use http::{Method, Request, Uri, request::Parts, uri::PathAndQuery};
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode, percent_encode, utf8_percent_encode};
 use pyo3::{
     intern,
     prelude::*,
-    types::{PyBytes, PyDict},
+    types::{PyBytes, PyDict, PyString},
 };
 
 use crate::headers::{headers_of, list};
@@ -45,40 +45,68 @@ impl Head {
 pub(crate) fn parameters(scope: &Bound<'_, PyDict>) -> PyResult<Vec<(String, String)>> {
     let Some(found) = scope.get_item(intern!(scope.py(), "path_params"))? else { return Ok(Vec::new()) };
     let found = found.cast_into::<PyDict>()?;
-    found.iter().map(|(name, value)| Ok((name.extract()?, value.str()?.extract()?))).collect()
+    let text = |value: Bound<'_, PyAny>| value.str().map(|text| text.to_string_lossy().into_owned());
+    found.iter().map(|(name, value)| Ok((text(name)?, text(value)?))).collect()
 }
 
-/// A method that HTTP does not allow matches no route that names its methods.
+/// A method that HTTP does not allow counts as one that no app serves.
 fn method_of(name: &str) -> Method {
     match name {
         "GET" => Method::GET,
         "POST" => Method::POST,
-        _ => Method::from_bytes(name.as_bytes()).unwrap_or_default(),
+        _ => Method::from_bytes(name.as_bytes()).unwrap_or(Method::CONNECT),
     }
 }
 
-/// The path as it was sent, where the server tells it, and the query.
+/// The path and the query as they were sent.
+///
+/// Servers let characters through that no URI has, and apps do not mind them. Here they are encoded, so that nobody leaves a
+/// route by writing `?<` behind its path.
 fn target(scope: &Bound<'_, PyDict>) -> PyResult<Uri> {
-    let py = scope.py();
-    let raw = scope.get_item(intern!(py, "raw_path"))?.filter(|raw| !raw.is_none());
-    let mut target = match raw {
-        Some(raw) => raw.cast::<PyBytes>()?.as_bytes().to_vec(),
-        None => {
-            let path = scope.get_item(intern!(py, "path"))?;
-            let path = path.as_ref().map(PyAnyMethods::extract::<Cow<'_, str>>).transpose()?;
-            utf8_percent_encode(path.as_deref().unwrap_or("/"), NOT_IN_PATH).to_string().into_bytes()
-        }
-    };
-    let query = scope.get_item(intern!(py, "query_string"))?;
+    let mut target = path(scope)?;
+    if target.is_empty() {
+        target.push('/');
+    }
+    let query = scope.get_item(intern!(scope.py(), "query_string"))?;
     if let Some(query) = query.as_ref().and_then(|query| query.cast::<PyBytes>().ok())
         && !query.as_bytes().is_empty()
     {
-        target.push(b'?');
-        target.extend_from_slice(query.as_bytes());
+        target.push('?');
+        target.extend(percent_encode(query.as_bytes(), NOT_IN_QUERY));
     }
-    // What is no path, such as the `*` of OPTIONS, is on no route.
+    // Longer than 64 KiB it is no URI.
     let target = PathAndQuery::from_maybe_shared(Bytes::from(target));
-    Ok(target.map_or_else(|_| Uri::from_static("*"), Uri::from))
+    Ok(target.map_or_else(|_| Uri::from_static(NO_HONEST_PATH), Uri::from))
+}
+
+/// The path, without what the server says a proxy has cut off. It is the one by which the app finds its routes: as it was sent,
+/// unless a middleware has put another in its place.
+fn path(scope: &Bound<'_, PyDict>) -> PyResult<String> {
+    let py = scope.py();
+    let raw = scope.get_item(intern!(py, "raw_path"))?.filter(|raw| !raw.is_none());
+    let raw = raw.as_ref().map(|raw| raw.cast::<PyBytes>().map(PyBytesMethods::as_bytes)).transpose()?;
+    let Some(path) = scope.get_item(intern!(py, "path"))? else {
+        return Ok(raw.map_or_else(|| "/".to_owned(), |raw| percent_encode(raw, NOT_IN_RAW_PATH).to_string()));
+    };
+    let path = path.cast::<PyString>()?.to_string_lossy();
+    // Where the app itself is mounted belongs to its paths, as a gateway sees them.
+    let root = match scope.get_item(intern!(py, "app_root_path"))? {
+        Some(root) => Some(root),
+        None => scope.get_item(intern!(py, "root_path"))?,
+    };
+    if let Some(root) = root.as_ref().and_then(|root| root.cast::<PyString>().ok()) {
+        let root = root.to_string_lossy();
+        let root = root.trim_end_matches('/');
+        if let Some(below) =
+            path.strip_prefix(root).filter(|below| !root.is_empty() && below.starts_with('/'))
+        {
+            return Ok(utf8_percent_encode(below, NOT_IN_PATH).to_string());
+        }
+    }
+    Ok(match raw {
+        Some(raw) if percent_decode(raw).eq(path.bytes()) => percent_encode(raw, NOT_IN_RAW_PATH).to_string(),
+        _ => utf8_percent_encode(&path, NOT_IN_PATH).to_string(),
+    })
 }
 
 /// The other end of the connection. One that has no address, as on a Unix socket, counts as `0.0.0.0`.
@@ -88,13 +116,22 @@ fn peer(scope: &Bound<'_, PyDict>) -> PyResult<IpAddr> {
     else {
         return Ok(nobody);
     };
-    let host = client.get_item(0)?;
-    let host = host.extract::<Cow<'_, str>>().unwrap_or_default();
+    let host = client.get_item(0);
+    let host = host.as_ref().ok().and_then(|host| host.extract::<Cow<'_, str>>().ok()).unwrap_or_default();
     // A zone, as in `fe80::1%eth0`, is the server's own name for its network card.
     let host = host.split('%').next().unwrap_or_default();
     Ok(host.parse().unwrap_or(nobody))
 }
 
+/// What no honest client sends, and is refused.
+const NO_HONEST_PATH: &str = "/%00";
+
 /// The path of a scope is decoded; these bytes have to be encoded again.
-const NOT_IN_PATH: &AsciiSet =
-    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?').add(b'`');
+const NOT_IN_PATH: &AsciiSet = &NOT_IN_RAW_PATH.add(b'%');
+
+/// What no path has. All that is not ASCII is always encoded.
+const NOT_IN_RAW_PATH: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'`');
+
+/// What no query has.
+const NOT_IN_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');
