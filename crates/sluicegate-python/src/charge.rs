@@ -105,12 +105,17 @@ pub(crate) fn cost(given: &Bound<'_, PyAny>, unit: Unit) -> PyResult<Cost> {
     match unit {
         Unit::Usd if given.is_instance_of::<PyFloat>() => Cost::usd(given.extract()?).ok_or_else(refused),
         Unit::Usd => {
+            // Many things can be multiplied, and some are a thousand million times as long then.
+            if !given.hasattr("__ceil__")? {
+                let message = format!("a cost in {unit} is a number, not {}", given.get_type());
+                return Err(PyTypeError::new_err(message));
+            }
             // Exact for an int and for a Decimal, rounded up to a whole nano-dollar.
             let nano = given.call_method1("__mul__", (unit.scale(),))?.call_method0("__ceil__")?;
             nano.extract::<u64>().map(Cost::new).map_err(|_| refused())
         }
-        _ => match given.extract::<i128>() {
-            Ok(units) => u64::try_from(units).map(Cost::new).map_err(|_| refused()),
+        _ => match given.extract::<u64>() {
+            Ok(units) => Ok(Cost::new(units)),
             Err(error) if error.is_instance_of::<PyTypeError>(given.py()) => {
                 Err(PyTypeError::new_err(format!("a cost in {unit} is an int, not {}", given.get_type())))
             }

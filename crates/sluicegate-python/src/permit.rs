@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use pyo3::{exceptions::PyValueError, prelude::*, types::PyTuple};
-use sluicegate::{Cost, StoreError};
+use sluicegate::{Cost, StoreError, Unit};
 use smallvec::SmallVec;
 
 use crate::{
@@ -39,16 +39,18 @@ impl Permit {
 
     /// The permit with its actual costs; none if that has been settled.
     fn settled(&self, actual: &Bound<'_, PyTuple>) -> PyResult<Option<(sluicegate::Permit<Store>, Costs)>> {
-        let permit = self.permit.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(charges) = permit.as_ref().map(|permit| permit.charges()) else { return Ok(None) };
-        if actual.len() > charges.len() {
-            let (given, known) = (actual.len(), charges.len());
+        // Not locked while Python says what its numbers are: that may run any code, and let another thread go on.
+        let units = |permit: &Own<sluicegate::Permit<Store>>| -> SmallVec<[Unit; 4]> {
+            permit.charges().iter().map(|charge| charge.quota.unit()).collect()
+        };
+        let held = self.permit.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(units);
+        let Some(units) = held else { return Ok(None) };
+        if actual.len() > units.len() {
+            let (given, known) = (actual.len(), units.len());
             return Err(PyValueError::new_err(format!("{given} costs for a permit of {known} charges")));
         }
-        let costs = actual.iter().zip(charges).map(|(given, charge)| cost(&given, charge.quota.unit()));
+        let costs = actual.iter().zip(units).map(|(given, unit)| cost(&given, unit));
         let costs = costs.collect::<PyResult<_>>()?;
-        // Dropped here: whoever else settles meanwhile finds it gone.
-        drop(permit);
         Ok(self.take().map(|permit| (permit, costs)))
     }
 }

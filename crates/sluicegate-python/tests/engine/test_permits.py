@@ -79,3 +79,23 @@ def test_a_permit_with_more_costs_than_charges_is_an_error_that_changes_nothing(
         permit.settle(-1)
     permit.settle(50)
     assert moved.peek("alice", "100 tokens/hour").remaining == 50
+
+
+def test_a_permit_is_settled_by_a_number_that_runs_code(limiter):
+    permit = limiter.take("alice", "10 tokens/hour", 8)
+
+    class Used:
+        def __index__(self):
+            # Whoever asks this permit for anything meanwhile shall not wait for ever.
+            repr(permit)
+            permit.release()
+            return 3
+
+    permit.settle(Used())
+    assert limiter.peek("alice", "10 tokens/hour").remaining == 2
+
+
+@pytest.mark.parametrize("cost", ["5", b"5", [5], None.__class__, object()])
+def test_what_is_no_number_is_no_cost_in_dollars(limiter, cost):
+    with pytest.raises(TypeError, match="a cost in usd is a number"):
+        limiter.take("alice", "10 usd/day", cost)
