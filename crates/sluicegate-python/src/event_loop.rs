@@ -14,7 +14,12 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
-use pyo3::{intern, prelude::*, sync::PyOnceLock};
+use pyo3::{
+    intern,
+    prelude::*,
+    sync::PyOnceLock,
+    types::{PyWeakrefMethods, PyWeakrefReference},
+};
 
 use crate::{fork, transitions};
 
@@ -145,7 +150,8 @@ thread_local! {
 }
 
 struct Last {
-    event_loop: Py<PyAny>,
+    /// Weak: a loop that is closed goes, though no other runs here.
+    event_loop: Py<PyWeakrefReference>,
     basket: Arc<Basket>,
     generation: u64,
 }
@@ -157,15 +163,16 @@ fn running(py: Python<'_>) -> PyResult<(Py<PyAny>, Arc<Basket>)> {
     let generation = fork::generation();
     let known = LAST.with_borrow(|last| {
         let last = last.as_ref()?;
-        (last.event_loop.is(&event_loop) && last.generation == generation).then(|| Arc::clone(&last.basket))
+        let is_known = last.generation == generation
+            && last.event_loop.bind(py).upgrade().is_some_and(|known| known.is(&event_loop));
+        is_known.then(|| Arc::clone(&last.basket))
     });
     let basket = match known {
         Some(basket) => basket,
         None => {
             let basket = basket_of(&event_loop, generation)?;
-            let last =
-                Last { event_loop: event_loop.clone().unbind(), basket: Arc::clone(&basket), generation };
-            // Replaced first and dropped after: dropping a loop may run any code.
+            let known = PyWeakrefReference::new(&event_loop)?.unbind();
+            let last = Last { event_loop: known, basket: Arc::clone(&basket), generation };
             drop(LAST.replace(Some(last)));
             basket
         }
@@ -187,6 +194,7 @@ fn basket_of(event_loop: &Bound<'_, PyAny>, generation: u64) -> PyResult<Arc<Bas
     {
         return Ok(Arc::clone(&bell.get().basket));
     }
+    forget_closed(bells)?;
     let (bell, heard) = UnixStream::pair()?;
     bell.set_nonblocking(true)?;
     heard.set_nonblocking(true)?;
@@ -196,4 +204,18 @@ fn basket_of(event_loop: &Bound<'_, PyAny>, generation: u64) -> PyResult<Arc<Bas
     event_loop.call_method1("add_reader", (fd, &bell))?;
     bells.set_item(event_loop, bell)?;
     Ok(basket)
+}
+
+/// Drops what has arrived for loops that are closed, which gives back the slots that it took.
+///
+/// A future knows its loop by its promise, and would keep it for ever.
+fn forget_closed(bells: &Bound<'_, PyAny>) -> PyResult<()> {
+    for known in bells.call_method0("items")?.try_iter()?.collect::<PyResult<Vec<_>>>()? {
+        let (event_loop, bell): (Bound<'_, PyAny>, Bound<'_, Bell>) = known.extract()?;
+        if event_loop.call_method0("is_closed")?.is_truthy()? {
+            // Heard to its end, for an answer knows what it holds once it has been read.
+            bell.get().basket.take().iter().for_each(|task| drop(task.poll()));
+        }
+    }
+    Ok(())
 }

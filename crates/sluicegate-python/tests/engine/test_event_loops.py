@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import threading
+import weakref
 
 import pytest
 import uvloop
@@ -89,6 +90,43 @@ def test_a_loop_that_closes_with_takes_under_way_harms_nobody(new_loop, shared):
     gc.collect()
 
     assert run(new_loop(), crowd(shared, "alice", "20/hour", 50)) == 20
+
+
+def test_what_arrives_for_a_loop_that_is_closed_gives_back_its_slot(arrange, new_loop):
+    redis = arrange("redis")
+    limiter = Limiter(redis.url, {"store": {"timeout": "1s"}})
+    limiter.check()
+
+    async def leave():
+        limiter.take_async("alice", "1 concurrent")
+
+    async def free():
+        while not (permit := await limiter.take_async("alice", "1 concurrent")):
+            await asyncio.sleep(0.01)
+        permit.release()
+
+    redis.pause()
+    loop = new_loop()
+    loop.run_until_complete(leave())
+    loop.close()
+    left = weakref.ref(loop)
+    del loop
+    redis.resume()
+    # The answer comes before that to a later question.
+    limiter.check()
+
+    run(new_loop(), free())
+    gc.collect()
+    assert left() is None
+
+
+def test_a_loop_that_is_closed_is_not_kept(new_loop, shared):
+    loop = new_loop()
+    run(loop, crowd(shared, "alice", "20/hour", 5))
+    left = weakref.ref(loop)
+    del loop
+    gc.collect()
+    assert left() is None
 
 
 def test_loops_that_are_gone_leave_no_files_open(new_loop, shared):
