@@ -124,6 +124,16 @@ report(take(3))
     assert run(script, arrange("redis").url) == [3]
 
 
+def test_a_child_that_ends_does_not_give_back_its_parents_slots(arrange):
+    script = """
+permit = limiter.take("slots", "1 concurrent")
+reap(forked(lambda: None))
+report(int(bool(limiter.take("slots", "1 concurrent"))))
+permit.release()
+"""
+    assert run(script, arrange("redis").url) == [0]
+
+
 def test_a_limiter_in_memory_is_copied():
     script = """
 take(10)
