@@ -3,6 +3,7 @@
 mod error;
 mod file;
 mod secret;
+mod watched;
 mod written;
 
 use std::{
@@ -17,6 +18,7 @@ use std::{
 pub use error::ApiKeysError;
 pub use file::KeyFile;
 pub use secret::Secret;
+pub use watched::WatchedKeys;
 
 use crate::{Tiers, UtcTime};
 use secret::{Hash, id_of};

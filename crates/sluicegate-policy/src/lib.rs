@@ -35,7 +35,7 @@ mod upstream;
 mod utc_time;
 mod warmup;
 
-pub use api_keys::{ApiKey, ApiKeys, ApiKeysError, KeyFile, Secret};
+pub use api_keys::{ApiKey, ApiKeys, ApiKeysError, KeyFile, Secret, WatchedKeys};
 pub use body::{Body, BodyError};
 pub use caller::Caller;
 pub use client_ip::{ClientIp, ForwardedHeader, UnknownForwardedHeader, account_ip};

@@ -1,6 +1,6 @@
 //! `Limiter`.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::{
     exceptions::PyTypeError,
@@ -8,7 +8,7 @@ use pyo3::{
     types::{PyString, PyTuple},
 };
 
-use sluicegate_policy::ApiKeys;
+use sluicegate_policy::WatchedKeys;
 
 use crate::{
     awaiting::{ToPython, awaitable, begin, block},
@@ -30,6 +30,8 @@ pub(crate) struct Limiter {
     /// The policy at work; gates of single routes have its accounts, clock and API keys.
     gate: Arc<sluicegate_policy::Gate<Store>>,
     clock: AnyClock,
+    /// The file of API keys, where the policy names one.
+    keys: Option<Mutex<WatchedKeys>>,
 }
 
 #[pymethods]
@@ -56,8 +58,9 @@ impl Limiter {
         metrics().watch_store(move || store.upgrade().map(|store| store.figures()));
         let gate = sluicegate_policy::Gate::new(policy.0.clone(), Arc::clone(limiter.store()), clock.clone());
         let gate = Arc::new(gate);
-        let limiter = Self { limiter, policy: Py::new(py, policy)?, gate, clock };
-        limiter.read_api_keys()?;
+        let keys = policy.0.identity.api_keys.as_deref().map(|path| Mutex::new(WatchedKeys::at(path)));
+        let limiter = Self { limiter, policy: Py::new(py, policy)?, gate, clock, keys };
+        limiter.refresh(py)?;
         Ok(limiter)
     }
 
@@ -98,11 +101,18 @@ impl Limiter {
 
     #[getter]
     fn has_api_keys(&self) -> bool {
-        self.read_policy().identity.api_keys.is_some()
+        self.keys.is_some()
     }
 
-    fn refresh(&self) -> PyResult<()> {
-        self.read_api_keys()
+    fn refresh(&self, py: Python<'_>) -> PyResult<()> {
+        let Some(keys) = &self.keys else { return Ok(()) };
+        // Others go on while the file is read.
+        let read = py.detach(|| {
+            let mut keys = keys.lock().unwrap_or_else(PoisonError::into_inner);
+            let changed = keys.changed(&self.read_policy().tiers);
+            changed.map(|keys| keys.map(|keys| self.gate.replace_api_keys(keys)))
+        });
+        read.unwrap_or(Ok(())).map_err(|error| policy_error(&error))
     }
 
     fn ready(&self) {
@@ -240,16 +250,6 @@ impl Limiter {
 
     fn read_policy(&self) -> &sluicegate_policy::Policy {
         self.gate.policy()
-    }
-
-    /// Reads the file of API keys, where the policy names one.
-    fn read_api_keys(&self) -> PyResult<()> {
-        let policy = self.read_policy();
-        if let Some(path) = &policy.identity.api_keys {
-            let keys = ApiKeys::load_for(path, &policy.tiers).map_err(|error| policy_error(&error))?;
-            self.gate.replace_api_keys(keys);
-        }
-        Ok(())
     }
 
     /// Its clock, which begins at the same moment for all that share it.

@@ -18,7 +18,7 @@ use crate::{
     errors::{policy_error, store_error},
     event_loop::Started,
     fork::Own,
-    headers::{apply, lines, list},
+    headers::{apply, lines},
     permit::Done,
     store::Store,
 };
@@ -107,7 +107,8 @@ impl Pass {
     }
 
     fn applied<'py>(&self, headers: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
-        let headers = list(headers)?;
+        // A list of its own: the app's may be that of every response.
+        let headers = headers.py().get_type::<PyList>().call1((headers,))?.cast_into()?;
         apply(&self.lines, &headers)?;
         Ok(headers)
     }

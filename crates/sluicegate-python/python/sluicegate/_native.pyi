@@ -252,7 +252,8 @@ class Limiter:
     @property
     def has_api_keys(self) -> bool: ...
     def refresh(self) -> None:
-        """Reads the policy's file of API keys again. The middleware does so by itself."""
+        """Reads the policy's file of API keys again, if it has changed; a file that makes no sense is a `PolicyError` once, and
+        the old keys stay. The middleware does so by itself."""
     def check(self) -> None:
         """Asks the store once for everything that a request needs of it. Raises `StoreError` if it cannot give that."""
     def check_async(self) -> Awaitable[None]: ...
@@ -295,8 +296,8 @@ class Pass:
     def lines(self) -> list[tuple[bytes, bytes]]:
         """The header lines that tell the client its balances."""
     def applied(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-        """The header lines of a response, and behind them `lines`. A list is changed in place. What the response says of
-        limits of its own stays."""
+        """The header lines of a response, and behind them `lines`, as a new list. What the response says of limits of its own
+        stays."""
     def settle(self, actual: Cost | None = None, /, **units: Cost) -> None:
         """Replaces the estimated cost by what was used, and gives back the slots.
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from os import PathLike
 from typing import Any
 
+from ._chores import Chores
 from ._decisions import PERMIT, answered, decided, log_denial
 from ._native import Gate, Limiter, Pass, Policy
 
@@ -44,20 +43,27 @@ class RateLimitMiddleware:
         self.app = app
         self.limiter = limiter
         self._gate = Gate(limiter)
-        self._chores: asyncio.Task[None] | None = None
-        self._has_chores = limiter.warming_up is not None or limiter.has_api_keys
+        chores = Chores(app, limiter)
+        self._chores = chores if chores.are_left else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
-        if self._has_chores and (self._chores is None or self._chores.done()):
-            self._chores = asyncio.ensure_future(self._do_chores())
+        if kind == "lifespan" and self._chores is not None:
+            await self._live(self._chores, scope, receive, send)
+            return
         if kind != "http" and kind != "websocket":
             await self.app(scope, receive, send)
             return
+        if self._chores is not None:
+            # A server need not tell an app of its start.
+            self._chores.begin(scope.get("state"))
         decision = self._gate.enter(scope)
         if type(decision) is not Pass:
             body = _Body(receive)
-            decision = await decided(decision, body.read)
+            try:
+                decision = await decided(decision, body.read if kind == "http" else _no_body)
+            except _Gone:
+                return
             receive = body.receive
             if type(decision) is not Pass:
                 log_denial(decision)
@@ -70,7 +76,8 @@ class RateLimitMiddleware:
 
             async def passed_on(message: Message) -> None:
                 if message["type"] in _STARTS:
-                    message["headers"] = decision.applied(message.get("headers", ()))
+                    # An app may send the same message again and again.
+                    message = {**message, "headers": decision.applied(message.get("headers", ()))}
                 await send(message)
 
         try:
@@ -78,14 +85,24 @@ class RateLimitMiddleware:
         finally:
             decision.release()
 
-    async def _do_chores(self) -> None:
-        """Asks the app whether it is ready, and reads the file of API keys again when it has changed."""
-        while True:
-            path = self.limiter.warming_up
-            if path is not None and await _is_ready(self.app, path):
-                self.limiter.ready()
-            self.limiter.refresh()
-            await asyncio.sleep(_PACE)
+    async def _live(self, chores: Chores, scope: Scope, receive: Receive, send: Send) -> None:
+        """The app's life, with the chores between its start and its end."""
+
+        async def heard() -> Message:
+            message = await receive()
+            if message["type"] == "lifespan.shutdown":
+                chores.end()
+            return message
+
+        async def said(message: Message) -> None:
+            if message["type"] == "lifespan.startup.complete":
+                chores.begin(scope.get("state"))
+            await send(message)
+
+        try:
+            await self.app(scope, heard, said)
+        finally:
+            chores.end()
 
 
 class _Body:
@@ -96,14 +113,14 @@ class _Body:
         self._read: list[Message] = []
 
     async def read(self, limit: int) -> bytes | None:
-        """The whole body; none where it is longer than the limit, or never comes."""
+        """The whole body; none where it is longer than the limit."""
         chunks: list[bytes] = []
         length = 0
         while True:
             message = await self._receive()
             self._read.append(message)
             if message["type"] != "http.request":
-                return None
+                raise _Gone
             chunk = message.get("body", b"")
             length += len(chunk)
             if length > limit:
@@ -118,38 +135,13 @@ class _Body:
         return await self._receive()
 
 
-async def _is_ready(app: App, path: str) -> bool:
-    """Whether the app answers 200 there: asked within the process, past the limits."""
-    status = 0
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.3"},
-        "http_version": "1.1",
-        "method": "GET",
-        "scheme": "http",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "root_path": "",
-        "headers": [(b"host", b"localhost")],
-        "client": ("127.0.0.1", 0),
-        "server": ("127.0.0.1", 80),
-        "state": {},
-    }
-
-    async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: Message) -> None:
-        nonlocal status
-        if message["type"] == "http.response.start":
-            status = message["status"]
-
-    # An app that fails is not ready, and has said why itself.
-    with contextlib.suppress(Exception):
-        await app(scope, receive, send)
-    return status == 200
+class _Gone(Exception):
+    """The client has gone before it sent its request."""
 
 
-_PACE = 1.0
+async def _no_body(limit: int) -> bytes:
+    """That of a WebSocket's handshake."""
+    return b""
+
+
 _STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})

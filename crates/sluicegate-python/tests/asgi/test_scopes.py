@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from starlette.testclient import WebSocketDenialResponse
 
 from sluicegate import Limiter
 from sluicegate.asgi import RateLimitMiddleware
@@ -108,3 +109,42 @@ def test_headers_of_any_shape_and_number_are_read(twice, headers):
 @pytest.mark.parametrize("path", ["", "*", "/", "/ping"])
 def test_a_path_that_is_on_no_route_meets_the_limits_of_none(twice, path):
     assert twice(path, raw_path=None) == [200, 200]
+
+
+def test_messages_and_lists_that_an_app_sends_again_and_again_stay_as_they_are(ask):
+    headers = [(b"content-length", b"0")]
+    start = {"type": "http.response.start", "status": 200, "headers": headers}
+
+    async def constant(scope, receive, send):
+        await send(start)
+        await send({"type": "http.response.body", "body": b""})
+
+    client = ask(RateLimitMiddleware(constant, {"defaults": {"limits": ["9/minute"]}}))
+    told = [client.get("/").headers["ratelimit"] for _ in range(3)]
+    assert [text.split(";")[1] for text in told] == ["r=8", "r=7", "r=6"]
+    assert (start["headers"], len(headers)) == (headers, 1)
+
+
+def test_a_websocket_has_an_empty_body_where_a_route_reads_bodies(ask):
+    policy = {"route": [{"path": "/ws", "meter": {"items": "/inputs"}, "limits": ["9 items/minute"]}]}
+    client = ask(RateLimitMiddleware(app, policy))
+    with pytest.raises(WebSocketDenialResponse) as denied, client.websocket_connect("/ws"):
+        pass
+    asked = client.get("/ws")
+    assert (denied.value.status_code, denied.value.json()["detail"]) == (asked.status_code, asked.json()["detail"])
+
+
+def test_a_client_that_goes_before_its_body_has_come_is_charged_nothing_and_answered_nothing():
+    policy = {"route": [{"path": "/predict", "meter": {"items": "/inputs"}, "limits": [{"name": "one", "quota": "9 items/minute", "key": "global"}]}]}
+    limited = RateLimitMiddleware(app, policy)
+    sent = []
+
+    async def receive():
+        return {"type": "http.disconnect"}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/predict", "headers": [], "query_string": b""}
+    asyncio.run(limited(scope, receive, send))
+    assert sent == []

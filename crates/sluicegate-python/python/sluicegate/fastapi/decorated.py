@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
+from copy import copy
 from functools import wraps
 from typing import Any
 
@@ -46,7 +47,7 @@ def decorated(
             answer = await run_in_threadpool(endpoint, *args, **kwargs)
         if permit is not None:
             if isinstance(answer, Response):
-                answer.raw_headers[:] = permit.applied(answer.raw_headers)
+                answer = _with_lines(answer, permit)
             elif made is not None:
                 made.raw_headers.extend(permit.lines)
         return answer
@@ -54,6 +55,15 @@ def decorated(
     if not is_limited:
         limited.__signature__ = _with_connection(signature)  # type: ignore[attr-defined]
     return limited
+
+
+def _with_lines(answer: Response, permit: Pass) -> Response:
+    """The response with the lines of a permit: a copy, for an endpoint may give the same to all requests."""
+    answer = copy(answer)
+    answer.raw_headers = permit.applied(answer.raw_headers)
+    # Starlette's view of the lines before.
+    answer.__dict__.pop("_headers", None)
+    return answer
 
 
 def _with_connection(signature: inspect.Signature) -> inspect.Signature:

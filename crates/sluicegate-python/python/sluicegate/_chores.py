@@ -1,0 +1,110 @@
+"""`Chores`: what is to be done beside the requests of an app."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from ._decisions import logger
+from ._native import Limiter
+
+App = Callable[..., Awaitable[None]]
+
+
+class Chores:
+    """Once a second the app is asked whether it has warmed up, and the file of API keys is read again if it has changed.
+
+    They are done in the event loop that serves the app, until there are none left, the app shuts down or its loop ends.
+    """
+
+    def __init__(self, app: App, limiter: Limiter) -> None:
+        self._app = app
+        self._limiter = limiter
+        self._task: asyncio.Task[None] | None = None
+        self._state: MutableMapping[str, Any] | None = None
+
+    @property
+    def are_left(self) -> bool:
+        return self._limiter.warming_up is not None or self._limiter.has_api_keys
+
+    def begin(self, state: MutableMapping[str, Any] | None) -> None:
+        """Begins them in the loop that runs, unless they are under way there. `state` is what the app made at its start."""
+        loop = asyncio.get_running_loop()
+        task = self._task
+        # One that was left behind in a loop that runs no more is never done.
+        if task is None or task.done() or task.get_loop() is not loop:
+            self._state = state
+            # In no request's context, which would be kept for as long.
+            self._task = contextvars.Context().run(loop.create_task, self._do())
+
+    def end(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    async def _do(self) -> None:
+        while self.are_left:
+            try:
+                await self._do_once()
+            except Exception as error:
+                # What failed now may work in a second.
+                logger.error("%s", error)
+            await asyncio.sleep(_PACE)
+
+    async def _do_once(self) -> None:
+        if self._limiter.has_api_keys:
+            # A disk can be slow, and the network behind it.
+            await asyncio.to_thread(self._limiter.refresh)
+        path = self._limiter.warming_up
+        if path is not None and await self._is_ready(path):
+            self._limiter.ready()
+
+    async def _is_ready(self, path: str) -> bool:
+        """Whether the app answers 200 there: asked within the process, past the limits."""
+        status = 0
+        is_asked = False
+        is_answered = asyncio.Event()
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "root_path": "",
+            "headers": [(b"host", b"localhost")],
+            "client": ("127.0.0.1", 0),
+            "server": ("127.0.0.1", 80),
+        }
+        if self._state is not None:
+            scope["state"] = dict(self._state)
+
+        async def receive() -> dict[str, Any]:
+            nonlocal is_asked
+            if is_asked:
+                # Whoever listens for the client's end hears of it when there is nothing more to send.
+                await is_answered.wait()
+                return {"type": "http.disconnect"}
+            is_asked = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            elif message["type"] == "http.response.body" and not message.get("more_body", False):
+                is_answered.set()
+
+        try:
+            await asyncio.wait_for(self._app(scope, receive, send), _PATIENCE)
+        except Exception as error:
+            logger.debug("%s fails with %r", path, error)
+        return status == 200
+
+
+_PACE = 1.0
+_PATIENCE = 3.0
