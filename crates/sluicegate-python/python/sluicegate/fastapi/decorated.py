@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from .._native import Pass
+from .held import release, release_when_sent
 
 
 def decorated(
@@ -41,11 +42,17 @@ def decorated(
         elif is_limited:
             kwargs[_CONNECTION], kwargs[_RESPONSE] = connection, made
         permit = await admit(connection)
-        if is_async:
-            answer = await endpoint(*args, **kwargs)
-        else:
-            answer = await run_in_threadpool(endpoint, *args, **kwargs)
+        try:
+            if is_async:
+                answer = await endpoint(*args, **kwargs)
+            else:
+                answer = await run_in_threadpool(endpoint, *args, **kwargs)
+        except BaseException:
+            release(connection.scope)
+            raise
         if permit is not None:
+            if permit.holds:
+                release_when_sent(connection.scope, answer)
             if isinstance(answer, Response):
                 answer = _with_lines(answer, permit)
             elif made is not None:
