@@ -16,7 +16,7 @@ from sluicegate.fastapi import RateLimit, RateLimitMiddleware
 class Exchange:
     """A request to an app within the event loop, whose response is received as it comes."""
 
-    def __init__(self, app, path="/", **scope):
+    def __init__(self, app, path="/", keeps=False, **scope):
         self.status = None
         self.headers = []
         self.chunks = asyncio.Queue()
@@ -37,6 +37,8 @@ class Exchange:
             "server": ("127.0.0.1", 80),
             **scope,
         }
+        # uvicorn keeps a scope until its connection's next request.
+        self.scope = scope if keeps else None
         self.task = asyncio.create_task(app(scope, self._receive, self._send))
 
     async def _receive(self):
@@ -171,7 +173,8 @@ def test_a_stream_holds_its_slot_until_it_has_ended(limiter, app):
         model = Model(limiter)
         model.finish = asyncio.Event()
         served = getattr(model, app)()
-        first = Exchange(served)
+        # Under older releases of FastAPI, what a dependency holds goes with the scope.
+        first = Exchange(served, keeps=app not in ("dependency", "router"))
         assert await first.chunk() == b"data: one\n\n"
         assert first.status == 200
 
@@ -194,13 +197,15 @@ def test_a_client_that_goes_away_gives_its_slot_back(limiter, app):
         model = Model(limiter)
         model.finish = asyncio.Event()
         served = getattr(model, app)()
-        first = Exchange(served)
+        # Under older releases of FastAPI, what a dependency holds goes with the scope.
+        first = Exchange(served, keeps=app not in ("dependency", "router"))
         assert await first.chunk() == b"data: one\n\n"
         if app == "bare":
             # Such an app finds out when it sends, or is cancelled.
             first.task.cancel()
         await first.leave()
-        del first
+        if app in ("dependency", "router"):
+            del first
 
         model.finish.set()
         again = await soon_free(served)
@@ -224,12 +229,15 @@ def test_an_endpoint_that_fails_gives_its_slot_back(app):
         endpoint, dependencies = (failing, [Depends(limit)]) if app == "dependency" else (limit(failing), [])
         served.get("/", dependencies=dependencies)(endpoint)
 
+    failed = []
+
     async def fail():
         for _ in range(5):
-            exchange = Exchange(served)
+            exchange = Exchange(served, keeps=app != "dependency")
             with pytest.raises(KeyError):
                 await exchange.end()
             assert exchange.status == 500
+            failed.append(exchange if app != "dependency" else None)
             del exchange
             gc.collect()
 
