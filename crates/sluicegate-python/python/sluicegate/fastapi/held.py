@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import weakref
 from collections.abc import MutableMapping
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from starlette.responses import Response
@@ -15,13 +18,26 @@ def keep_until_sent(scope: MutableMapping[str, Any], permit: Pass) -> None:
     """Gives a permit's slots back when the response has been sent, or nobody wants it any more.
 
     FastAPI ends what dependencies have begun on a stack that it closes then. Elsewhere the scope holds the permit until it goes,
-    which a server may put off until a connection's next request; a decorated endpoint's answer gives it back before.
+    which a server may put off until a connection's next request; a decorated endpoint's answer, and the end of the request's
+    task, give it back before.
     """
     stack = next((scope[name] for name in _STACKS if name in scope), None)
     if stack is not None:
         stack.callback(permit.release)
     else:
-        scope.setdefault(_HELD, []).append(permit)
+        scope.setdefault(_HELD, _Permits()).append(permit)
+
+
+def release_with_task(scope: MutableMapping[str, Any]) -> None:
+    """Gives back what only the scope holds, when the task ends in which a server runs the request."""
+    held = scope.get(_HELD)
+    if held is None:
+        return
+    # Other loops than asyncio's have no such task.
+    with contextlib.suppress(RuntimeError):
+        task = asyncio.current_task()
+        if task is not None:
+            task.add_done_callback(partial(_release_all, weakref.ref(held)))
 
 
 def release(scope: MutableMapping[str, Any]) -> None:
@@ -38,6 +54,15 @@ def release_when_sent(scope: MutableMapping[str, Any], answer: Any) -> None:
         answer.__class__ = _releasing(type(answer))
     else:
         release(scope)
+
+
+class _Permits(list[Pass]):
+    """What a scope holds. Nothing else does: where the scope goes first, it goes with it."""
+
+
+def _release_all(held: weakref.ref[_Permits], _task: Any) -> None:
+    for permit in held() or ():
+        permit.release()
 
 
 @cache

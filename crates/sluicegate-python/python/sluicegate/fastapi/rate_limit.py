@@ -15,7 +15,7 @@ from .body import read_body
 from .decorated import decorated
 from .exceeded import RateLimitExceeded, answer_by_default
 from .gates import Gates
-from .held import keep_until_sent
+from .held import keep_until_sent, release_with_task
 
 if TYPE_CHECKING:
     from .._native import Algorithm, Cost
@@ -144,6 +144,8 @@ class RateLimit:
 
     async def _admit(self, connection: HTTPConnection, response: Response | None) -> Pass | None:
         permit = await self.permit(connection)
+        if permit is not None and permit.holds:
+            release_with_task(connection.scope)
         if permit is not None and response is not None:
             # FastAPI adds them to the response that it makes of what the endpoint returns.
             response.raw_headers.extend(permit.lines)
