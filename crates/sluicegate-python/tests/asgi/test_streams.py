@@ -173,8 +173,7 @@ def test_a_stream_holds_its_slot_until_it_has_ended(limiter, app):
         model = Model(limiter)
         model.finish = asyncio.Event()
         served = getattr(model, app)()
-        # Under older releases of FastAPI, what a dependency holds goes with the scope.
-        first = Exchange(served, keeps=app not in ("dependency", "router"))
+        first = Exchange(served, keeps=True)
         assert await first.chunk() == b"data: one\n\n"
         assert first.status == 200
 
@@ -197,15 +196,12 @@ def test_a_client_that_goes_away_gives_its_slot_back(limiter, app):
         model = Model(limiter)
         model.finish = asyncio.Event()
         served = getattr(model, app)()
-        # Under older releases of FastAPI, what a dependency holds goes with the scope.
-        first = Exchange(served, keeps=app not in ("dependency", "router"))
+        first = Exchange(served, keeps=True)
         assert await first.chunk() == b"data: one\n\n"
         if app == "bare":
             # Such an app finds out when it sends, or is cancelled.
             first.task.cancel()
         await first.leave()
-        if app in ("dependency", "router"):
-            del first
 
         model.finish.set()
         again = await soon_free(served)
@@ -233,11 +229,11 @@ def test_an_endpoint_that_fails_gives_its_slot_back(app):
 
     async def fail():
         for _ in range(5):
-            exchange = Exchange(served, keeps=app != "dependency")
+            exchange = Exchange(served, keeps=True)
             with pytest.raises(KeyError):
                 await exchange.end()
             assert exchange.status == 500
-            failed.append(exchange if app != "dependency" else None)
+            failed.append(exchange)
             del exchange
             gc.collect()
 
