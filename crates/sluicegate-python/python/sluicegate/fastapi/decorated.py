@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable
 from copy import copy
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -26,7 +26,10 @@ def decorated(
     """
     if not callable(endpoint):
         raise TypeError(f"a RateLimit decorates a function, not {type(endpoint)}")
-    is_async = inspect.iscoroutinefunction(endpoint)
+    name = getattr(endpoint, "__qualname__", repr(endpoint))
+    if _gives_one_by_one(endpoint):
+        raise TypeError(f"{name} yields its answer: limit it by dependencies=[Depends(RateLimit(…))]")
+    call = endpoint if _is_async(endpoint) else partial(run_in_threadpool, endpoint)
     signature = inspect.signature(endpoint)
     # A limit below this one asks for both already, and needs them too.
     is_limited = _CONNECTION in signature.parameters
@@ -38,30 +41,38 @@ def decorated(
         if connection is None:
             connection = next((given for given in args if isinstance(given, HTTPConnection)), None)
             if connection is None:
-                raise TypeError(f"{endpoint.__qualname__} is limited, and was called without a request")
+                raise TypeError(f"{name} is limited, and was called without a request")
         elif is_limited:
             kwargs[_CONNECTION], kwargs[_RESPONSE] = connection, made
         permit = await admit(connection)
         try:
-            if is_async:
-                answer = await endpoint(*args, **kwargs)
-            else:
-                answer = await run_in_threadpool(endpoint, *args, **kwargs)
+            answer = await call(*args, **kwargs)
         except BaseException:
             release(connection.scope)
             raise
         if permit is not None:
-            if permit.holds:
-                release_when_sent(connection.scope, answer)
             if isinstance(answer, Response):
                 answer = _with_lines(answer, permit)
             elif made is not None:
                 made.raw_headers.extend(permit.lines)
+            if permit.holds:
+                release_when_sent(connection.scope, answer)
         return answer
 
     if not is_limited:
         limited.__signature__ = _with_connection(signature)  # type: ignore[attr-defined]
     return limited
+
+
+def _is_async(endpoint: Callable[..., Any]) -> bool:
+    # A function, or an object that is called as one.
+    call = None if inspect.isclass(endpoint) else getattr(endpoint, "__call__", None)  # noqa: B004
+    return inspect.iscoroutinefunction(endpoint) or inspect.iscoroutinefunction(call)
+
+
+def _gives_one_by_one(endpoint: Callable[..., Any]) -> bool:
+    function = inspect.unwrap(endpoint)
+    return inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function)
 
 
 def _with_lines(answer: Response, permit: Pass) -> Response:
