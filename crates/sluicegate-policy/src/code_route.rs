@@ -25,6 +25,9 @@ pub struct CodeRoute {
     /// The limit's name, which makes it one account with all that have the name. Of several quotas the second is
     /// called `name-2`, and so on. Without it the limits belong to the route and are named after it.
     pub name: Option<String>,
+    /// Whether the quotas differ from request to request. Limits without a name are then named after the route alone: what
+    /// a caller has spent under one quota stays spent under the next.
+    pub varies: bool,
     /// What may be spent.
     pub quotas: Vec<Quota>,
     /// Whose account is charged, unless a request [gives](crate::Given::key) its key.
@@ -73,6 +76,7 @@ impl CodeRoute {
             label: label.into(),
             methods: Vec::new(),
             name: None,
+            varies: false,
             quotas: quotas.into(),
             key: KeyTemplate::client_ip(),
             mode: Mode::Enforce,

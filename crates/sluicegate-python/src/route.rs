@@ -20,7 +20,6 @@ use crate::{
 pub(crate) struct Route {
     /// Without its label, which tells on which route it is.
     route: CodeRoute,
-    algorithm: Option<String>,
     tier_header: Option<HeaderName>,
     /// What every request costs, where it is no matter of requests.
     cost: Option<Cost>,
@@ -30,23 +29,24 @@ pub(crate) struct Route {
 impl Route {
     #[new]
     #[pyo3(signature = (
-        quotas, *, key, cost, tier, tiers, require_tier, name, algorithm, mode, outage
+        quotas, *, varies, key, cost, tier, tiers, require_tier, name, algorithm, mode, outage
     ))]
     #[expect(clippy::too_many_arguments, reason = "they are what a RateLimit takes")]
     fn new(
         quotas: Vec<Bound<'_, PyAny>>,
+        varies: bool,
         key: Option<Vec<String>>,
         cost: Option<&Bound<'_, PyAny>>,
         tier: Option<&str>,
         tiers: Vec<(String, Bound<'_, PyAny>)>,
         require_tier: Option<String>,
         name: Option<String>,
-        algorithm: Option<String>,
+        algorithm: Option<&str>,
         mode: &str,
         outage: Option<&str>,
     ) -> PyResult<Self> {
         let mut route = CodeRoute::new("", Vec::new());
-        route.quotas = quotas_of(&quotas, algorithm.as_deref())?;
+        route.quotas = quotas_of(&quotas, algorithm)?;
         if let Some(key) = key {
             let key = KeyTemplate::parse(key.iter().map(String::as_str));
             route.key =
@@ -54,6 +54,7 @@ impl Route {
         }
         route.tier = require_tier;
         route.name = name;
+        route.varies = varies;
         route.mode = match mode {
             "enforce" => Mode::Enforce,
             "shadow" => Mode::Shadow,
@@ -67,19 +68,13 @@ impl Route {
         for (tier, share) in &tiers {
             let share = match share.extract::<f64>() {
                 Ok(scale) => TierShare::Scale(scale),
-                Err(_) => TierShare::Quotas(quotas_of(std::slice::from_ref(share), algorithm.as_deref())?),
+                Err(_) => TierShare::Quotas(quotas_of(std::slice::from_ref(share), algorithm)?),
             };
             route.tiers.push((tier.clone(), share));
         }
-        let mut made = Self { route, algorithm, tier_header: tier.map(tier_header).transpose()?, cost: None };
+        let mut made = Self { route, tier_header: tier.map(tier_header).transpose()?, cost: None };
         made.measure(cost)?;
         Ok(made)
-    }
-
-    /// The same route with other quotas.
-    fn with_quotas(&self, quotas: Vec<Bound<'_, PyAny>>) -> PyResult<Self> {
-        let quotas = quotas_of(&quotas, self.algorithm.as_deref())?;
-        Ok(Self { route: CodeRoute { quotas, ..self.route.clone() }, ..self.clone() })
     }
 
     /// Raises what is wrong with it, under a limiter's policy.

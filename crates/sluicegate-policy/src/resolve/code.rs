@@ -154,6 +154,7 @@ fn drafts(code: &CodeRoute) -> Vec<Draft> {
     let name = |index, quota: &Quota| match &code.name {
         Some(name) if index == 0 => Name::Given(name.clone()),
         Some(name) => Name::Like(name.clone()),
+        None if code.varies => Name::Like(names::varying(&owner)),
         None => Name::Like(names::inline(&owner, quota)),
     };
     let draft = |(index, quota): (usize, &Quota)| Draft {

@@ -36,6 +36,11 @@ pub(super) fn inline(owner: &str, quota: &Quota) -> String {
     format!("{}-{}", slug(owner), slug(&quota.to_string().replace('/', " per ")))
 }
 
+/// `predict` for a route of `/predict` whose quotas are not always the same.
+pub(super) fn varying(owner: &str) -> String {
+    slug(owner)
+}
+
 /// The letters, digits and underscores of a text, with a dash for each run of others.
 fn slug(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

@@ -30,6 +30,18 @@ fn a_route_in_code_is_answered_as_the_same_route_in_the_file() {
 }
 
 #[test]
+fn quotas_that_vary_share_a_name_and_so_an_account() {
+    let base = Policy::parse(&Source::empty()).expect("a policy of nothing");
+    let name = |text, index: usize| {
+        let route = CodeRoute { varies: true, ..CodeRoute::new("/models/{model}", quotas(text)) };
+        base.with_route(route).expect("a route").limits[index].name().to_owned()
+    };
+    assert_eq!(name("2/minute; 9/hour", 0), "models-model");
+    assert_eq!(name("2/minute; 9/hour", 1), "models-model-2");
+    assert_eq!(name("5/day", 0), "models-model");
+}
+
+#[test]
 fn the_policys_tiers_scale_a_route_in_code_as_they_scale_the_file() {
     let code = Code::new(TIERS, CodeRoute::new("/", quotas("2/minute")));
     code.pass(2, &Ask::post("/"));

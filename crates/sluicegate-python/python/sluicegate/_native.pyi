@@ -367,6 +367,7 @@ class Route:
         cls,
         quotas: list[str | Quota],
         *,
+        varies: bool,
         key: list[str] | None,
         cost: Cost | str | None,
         tier: str | None,
@@ -377,7 +378,6 @@ class Route:
         mode: str,
         outage: str | None,
     ) -> Route: ...
-    def with_quotas(self, quotas: list[str | Quota]) -> Route: ...
     def check(self, limiter: Limiter) -> None:
         """Raises `PolicyError` for what is wrong with it under the limiter's policy."""
 

@@ -7,6 +7,7 @@ from fastapi import Depends, FastAPI, Request
 from starlette.responses import JSONResponse
 
 from sluicegate import Limiter, PolicyError, Quota
+from sluicegate._native import exposition
 from sluicegate.fastapi import Pass, RateLimit, RateLimitExceeded
 
 TIERS = {"tiers": {"free": {}, "premium": {"scale": 5}}, "identity": {"tier": "header:x-tier", "default_tier": "free"}}
@@ -121,6 +122,25 @@ def test_a_callable_gives_the_quotas(limited, ask, kind, given):
     client = ask(limited(quotas, key="header:x-amount"))
     codes = {amount: [client.get("/", headers={"x-amount": amount}).status_code for _ in range(4)] for amount in "13"}
     assert codes == {"1": [200, 429, 429, 429], "3": [200, 200, 200, 429]}
+
+
+def test_who_gets_another_quota_has_the_same_account(limited, ask, limiter):
+    client = ask(limited(lambda request: request.headers["x-quota"], algorithm="fixed-window"))
+    ask_for = lambda quota: client.get("/", headers={"x-quota": quota}).status_code
+    assert [ask_for("4/minute") for _ in range(4)] == [200] * 4
+    assert [ask_for(quota) for quota in ("4/minute", "5/minute", "3/minute")] == [429, 200, 429], "one of five was left"
+
+
+def test_quotas_without_number_are_counted_as_one_limit(limited, ask):
+    client = ask(limited(lambda request: f"{request.query_params['n']}/hour", name="without-number"))
+    assert {client.get("/", params={"n": n}).status_code for n in range(1_000, 1_300)} == {200}
+    _, text = exposition("text/plain")
+    decided = [line for line in text.splitlines() if 'limit="without-number' in line and "decisions_total" in line]
+    assert sorted(line.rsplit("}", 1)[1].strip() for line in decided) == ["0", "300"]
+
+
+def test_a_callable_may_give_quotas_that_count_tokens(limited, statuses):
+    assert statuses(limited(lambda request: "10 tokens/minute", cost=4), "/", "/", "/") == [200, 200, 429]
 
 
 def test_a_quota_that_a_callable_gives_and_nobody_can_read_is_an_error_and_never_unlimited(limited, ask):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from .._native import Gate, Limiter, Quota, Route
@@ -13,37 +13,53 @@ from .route_label import label_of
 class Gates:
     """One limit's gates: one for each route that it is on, made when the route's first request comes."""
 
-    def __init__(self, limiter: Limiter, route: Route) -> None:
-        # What is wrong with the route is wrong at once, and not with its first request.
-        route.check(limiter)
+    def __init__(
+        self, limiter: Limiter, route: Callable[[list[str | Quota]], Route], quotas: list[str | Quota]
+    ) -> None:
+        """`route` makes a route of quotas: these, or those that its requests bring."""
         self._limiter = limiter
-        self._route = route
+        self._make = route
+        self._route = route(quotas)
+        # What is wrong with the route is wrong at once, and not with its first request.
+        self._route.check(limiter)
         # By the id of what stands for a route, which is kept beside its gate so that nothing else gets that id.
         self._gates: dict[Any, tuple[Any, Gate]] = {}
+        self._varying: dict[Any, tuple[Any, Gate]] = {}
 
     def of(self, scope: MutableMapping[str, Any]) -> Gate:
         """The gate of a request's route."""
         route = route_of(scope)
-        known = self._gates.get((id(route), scope.get("root_path")))
-        return known[1] if known is not None else self._made(scope, route, self._route, None)
+        place = (id(route), scope.get("root_path"))
+        known = self._gates.get(place)
+        if known is None:
+            known = self._keep(self._gates, _MOST_ROUTES, place, route, self._gate(scope, route, self._route))
+        return known[1]
 
-    def with_quotas(self, scope: MutableMapping[str, Any], quotas: Sequence[str | Quota]) -> Gate:
-        """The gate of a request's route with other quotas."""
+    def of_quotas(self, scope: MutableMapping[str, Any], quotas: list[str | Quota]) -> Gate:
+        """The gate of a request's route with the quotas that the request brings."""
         route = route_of(scope)
-        words = tuple(quotas)
-        known = self._gates.get((id(route), scope.get("root_path"), words))
-        return known[1] if known is not None else self._made(scope, route, self._route.with_quotas(list(quotas)), words)
+        place = (id(route), scope.get("root_path"), *quotas)
+        known = self._varying.get(place)
+        if known is None:
+            gate = self._gate(scope, route, self._make(quotas))
+            known = self._keep(self._varying, _MOST_QUOTAS, place, route, gate)
+        return known[1]
 
-    def _made(self, scope: MutableMapping[str, Any], route: Any, spec: Route, words: Any) -> Gate:
-        if len(self._gates) >= _MOST:
-            # Quotas without number, or a mount with a parameter: accounts stay, only gates are made again.
-            self._gates.clear()
+    def _gate(self, scope: MutableMapping[str, Any], route: Any, spec: Route) -> Gate:
         # Starlette adds HEAD to GET, and so it is the same route.
         methods = sorted(set(getattr(route, "methods", None) or ()) - {"HEAD"})
-        gate = Gate(self._limiter, spec, label_of(scope, route), methods)
-        place = (id(route), scope.get("root_path"))
-        self._gates[place if words is None else (*place, words)] = (route, gate)
-        return gate
+        return Gate(self._limiter, spec, label_of(scope, route), methods)
+
+    @staticmethod
+    def _keep(gates: dict[Any, tuple[Any, Gate]], most: int, place: Any, route: Any, gate: Gate) -> tuple[Any, Gate]:
+        if len(gates) >= most:
+            # Accounts are the store's, and stay: gates are only made again.
+            gates.clear()
+        gates[place] = (route, gate)
+        return gates[place]
 
 
-_MOST = 10_000
+_MOST_ROUTES = 10_000
+"""More than an app has, but for one that is mounted under a parameter."""
+_MOST_QUOTAS = 100
+"""Of one limit: plans that are sold are few, and a quota made of what a client sends is without number."""

@@ -66,7 +66,7 @@ def _release_all(held: weakref.ref[_Permits], _task: Any) -> None:
 
 
 @cache
-def _releasing(kind: type[Response]) -> type[Response]:
+def _releasing(kind: Any) -> Any:
     """A kind of response that gives back what its scope holds. It says its own kind's name, and is one of it."""
     if hasattr(kind, "releases"):
         return kind

@@ -92,8 +92,9 @@ class RateLimit:
         known = [] if self._quotas else _flat(quotas)
         if not known and self._quotas is None:
             raise PolicyError('a RateLimit needs a quota: RateLimit("10/minute")')
-        self._route = Route(
-            known,
+        route = partial(
+            Route,
+            varies=self._quotas is not None,
             key=None if self._key else [key] if isinstance(key, str) else list(key),  # type: ignore[arg-type]
             cost=None if callable(cost) else cost,
             tier=None if callable(tier) else tier,
@@ -104,7 +105,7 @@ class RateLimit:
             mode=mode,
             outage=outage,
         )
-        self._gates = Gates(self._limiter, self._route)
+        self._gates = Gates(self._limiter, route, known)
         # FastAPI looks at this to learn that the call is to be awaited; the call itself is the class's.
         self.__call__ = self._admit  # type: ignore[assignment, method-assign]
 
@@ -155,7 +156,7 @@ class RateLimit:
         """The decision of a request of which callables tell something."""
         scope = connection.scope
         quotas = await _asked(self._quotas, connection) if self._quotas is not None else None
-        gate = self._gates.of(scope) if self._quotas is None else self._gates.with_quotas(scope, _flat([quotas]))
+        gate = self._gates.of(scope) if self._quotas is None else self._gates.of_quotas(scope, _flat([quotas]))
         key = None
         if self._key is not None:
             given = await _asked(self._key, connection)
