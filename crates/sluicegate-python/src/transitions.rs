@@ -29,7 +29,9 @@ pub(crate) fn note(transition: &Transition) {
 #[inline]
 pub(crate) fn tell(py: Python<'_>) {
     if NOTED.swap(false, Ordering::Acquire) {
-        for note in std::mem::take(&mut *notes()) {
+        // No longer locked while Python's log runs, which may be any code.
+        let noted = std::mem::take(&mut *notes());
+        for note in noted {
             // Where logging fails, as it does while the interpreter ends, limits go on.
             let _ = warn(py, &note);
         }

@@ -1,6 +1,7 @@
 """A Redis that is killed, paused or restarted under load: nobody sees an error, no loop waits, and limits hold."""
 
 import asyncio
+import logging
 import threading
 import time
 
@@ -226,3 +227,25 @@ def test_slots_of_an_outage_do_not_outlive_it(arrange):
     permit.release()
 
     assert limiter.take("alice", "1 concurrent")
+
+
+def test_a_log_that_asks_a_limiter_itself_is_not_waited_for():
+    dead = {"store": {"outage": "local", "timeout": "1s"}}
+    first, second = Limiter("redis://127.0.0.1:1", dead), Limiter("redis://127.0.0.1:2", dead)
+    told = []
+
+    class Limited(logging.Handler):
+        def emit(self, record):
+            told.append(record.getMessage())
+            # Its own store is found down meanwhile, which is noted to be told.
+            for _ in range(10):
+                second.take("log", "100/minute")
+
+    handler = Limited()
+    logging.getLogger("sluicegate").addHandler(handler)
+    try:
+        for _ in range(10):
+            first.take("alice", "100/minute")
+    finally:
+        logging.getLogger("sluicegate").removeHandler(handler)
+    assert any("127.0.0.1:2" in text for text in told)
