@@ -207,3 +207,19 @@ def test_a_settlement_that_makes_no_sense_is_an_error_and_changes_nothing(settle
         permit.settle(30)
 
     assert settled(settle) == 70
+
+
+def test_a_body_that_somebody_has_read_away_costs_nothing_and_passes_nothing(limiter, ask):
+    app = FastAPI()
+
+    async def read_away(request: Request):
+        async for _ in request.stream():
+            pass
+
+    limit = RateLimit("9 items/minute", cost="/inputs", limiter=limiter)
+
+    @app.post("/", dependencies=[Depends(read_away), Depends(limit)])
+    async def predict():
+        return "passed"
+
+    assert ask(app).post("/", json=BATCH).status_code == 400

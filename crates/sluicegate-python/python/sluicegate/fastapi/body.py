@@ -10,6 +10,9 @@ async def read_body(connection: HTTPConnection, limit: int) -> bytes | None:
     if not isinstance(connection, Request):
         return b""
     if not hasattr(connection, "_body"):
+        # Somebody has read it already and kept it, as FastAPI does with a form.
+        if getattr(connection, "_stream_consumed", False):
+            return b""
         chunks: list[bytes] = []
         length = 0
         async for chunk in connection.stream():
