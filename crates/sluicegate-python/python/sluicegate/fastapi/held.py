@@ -51,7 +51,8 @@ def release_when_sent(scope: MutableMapping[str, Any], answer: Any) -> None:
     if _HELD not in scope:
         return
     if isinstance(answer, Response):
-        answer.__class__ = _releasing(type(answer))
+        kind: Any = type(answer)
+        answer.__class__ = _releasing(kind)
     else:
         release(scope)
 
