@@ -2,7 +2,6 @@
 
 import asyncio
 
-import httpx
 import pytest
 from fastapi import APIRouter, BackgroundTasks, FastAPI, Request, WebSocket
 from fastapi.testclient import TestClient
