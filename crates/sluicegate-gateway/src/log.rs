@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    hash::{BuildHasher, RandomState},
+    hash::RandomState,
     io::{self, IsTerminal},
 };
 
@@ -34,10 +34,8 @@ pub fn init(format: LogFormat) {
 /// Logs that the store stopped answering, or answers again.
 pub(crate) fn transition(transition: &Transition) {
     match transition {
-        Transition::Down { error } => {
-            tracing::warn!("the store does not answer: {error}; limits go on by their outage policy");
-        }
-        Transition::Up { after } => tracing::info!("the store answers again after {after:.1?}"),
+        Transition::Down { .. } => tracing::warn!("{transition}"),
+        Transition::Up { .. } => tracing::info!("{transition}"),
     }
 }
 
@@ -59,10 +57,7 @@ impl DenialLog {
         if !tracing::enabled!(Level::INFO) {
             return;
         }
-        let key = match self.keys {
-            LogKeys::Hashed => format!("{:016x}", self.hasher.hash_one(key.as_bytes())),
-            LogKeys::Plain => key.as_str().to_owned(),
-        };
+        let key = self.keys.written(key, &self.hasher);
         let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
         // Absent where waiting does not help.
         let retry_after: Option<u64> = header(RETRY_AFTER).and_then(|seconds| seconds.parse().ok());

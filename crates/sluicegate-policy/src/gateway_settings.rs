@@ -1,6 +1,7 @@
 //! The gateway's own settings, resolved.
 
 use std::{
+    hash::{BuildHasher, RandomState},
     net::{Ipv4Addr, SocketAddr},
     num::NonZeroUsize,
     time::Duration,
@@ -9,6 +10,7 @@ use std::{
 use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use sluicegate::Key;
 
 use crate::{ForwardedHeader, Upstream};
 
@@ -89,4 +91,15 @@ pub enum LogKeys {
     Hashed,
     /// As it is.
     Plain,
+}
+
+impl LogKeys {
+    /// An account's key, as logs may write it. Hashes are the same for as long as the hasher is.
+    #[must_use]
+    pub fn written(self, key: &Key, hasher: &RandomState) -> String {
+        match self {
+            Self::Hashed => format!("{:016x}", hasher.hash_one(key.as_bytes())),
+            Self::Plain => key.as_str().to_owned(),
+        }
+    }
 }

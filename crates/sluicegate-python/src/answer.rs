@@ -1,16 +1,12 @@
 //! `Answer`.
 
-use std::{
-    hash::{BuildHasher, RandomState},
-    sync::OnceLock,
-};
+use std::{hash::RandomState, sync::LazyLock};
 
 use http::{HeaderValue, header};
 use pyo3::{
     prelude::*,
     types::{PyBytes, PyList},
 };
-use sluicegate::Key;
 use sluicegate_policy::{LogKeys, Policy, Reason};
 
 use crate::{balance::seconds, headers::lines};
@@ -85,10 +81,9 @@ impl Answer {
     /// The account's key, as logs may write it.
     #[getter]
     fn key(&self) -> Option<String> {
-        match (&self.answer.reason, self.log_keys) {
-            (Reason::Denied(denied), LogKeys::Plain) => Some(denied.key.as_str().to_owned()),
-            (Reason::Denied(denied), LogKeys::Hashed) => Some(hashed(&denied.key)),
-            (Reason::Refused(_), _) => None,
+        match &self.answer.reason {
+            Reason::Denied(denied) => Some(self.log_keys.written(&denied.key, &HASHER)),
+            Reason::Refused(_) => None,
         }
     }
 
@@ -111,8 +106,5 @@ impl Answer {
     }
 }
 
-/// Keys can be told apart in the log of one process, but not read.
-fn hashed(key: &Key) -> String {
-    static HASHER: OnceLock<RandomState> = OnceLock::new();
-    format!("{:016x}", HASHER.get_or_init(RandomState::new).hash_one(key.as_bytes()))
-}
+/// One for all answers: keys can be told apart in the log of one process.
+static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);

@@ -12,7 +12,7 @@ pub(crate) struct Balance {
 }
 
 impl Balance {
-    pub(crate) fn new(balance: &sluicegate::Balance, quota: &Quota) -> Self {
+    fn new(balance: &sluicegate::Balance, quota: &Quota) -> Self {
         Self { balance: *balance, unit: quota.unit() }
     }
 }
@@ -53,6 +53,14 @@ impl Balance {
         let sluicegate::Balance { remaining, reset_after, .. } = self.balance;
         format!("<Balance: {remaining} remaining, full after {reset_after:?}>")
     }
+}
+
+/// Balances, each with what its quota counts.
+pub(crate) fn rows<'a>(
+    balances: &'a [sluicegate::Balance],
+    quotas: impl IntoIterator<Item = &'a Quota>,
+) -> impl Iterator<Item = Balance> {
+    balances.iter().zip(quotas).map(|(balance, quota)| Balance::new(balance, quota))
 }
 
 /// Seconds to wait; none where waiting alone does not help.

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use crate::{
     awaiting::ToPython,
-    balance::{Balance, seconds},
+    balance::{rows, seconds},
     charge::Charges,
     errors::store_error,
     permit::Permit,
@@ -102,10 +102,8 @@ impl ToPython for Peeked {
 /// Balances, each with what its quota counts.
 pub(crate) fn balances<'py, 'q>(
     py: Python<'py>,
-    balances: &[sluicegate::Balance],
+    balances: &'q [sluicegate::Balance],
     quotas: impl IntoIterator<Item = &'q Quota>,
 ) -> PyResult<Bound<'py, PyTuple>> {
-    let rows: Vec<_> =
-        balances.iter().zip(quotas).map(|(balance, quota)| Balance::new(balance, quota)).collect();
-    PyTuple::new(py, rows)
+    PyTuple::new(py, rows(balances, quotas).collect::<Vec<_>>())
 }

@@ -4,9 +4,12 @@
 //! it had open is the parent's.
 
 use std::{
-    mem,
+    fmt, mem,
     ops::Deref,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use pyo3::{prelude::*, types::PyDict};
@@ -68,5 +71,34 @@ impl<T> Drop for Own<T> {
         if !self.is_ours() {
             mem::forget(self.value.take());
         }
+    }
+}
+
+/// What is there until somebody takes it: once, and in the process that made it.
+pub(crate) struct Held<T>(Mutex<Option<Own<T>>>);
+
+impl<T> Held<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(Mutex::new(Some(Own::new(value))))
+    }
+
+    pub(crate) fn take(&self) -> Option<T> {
+        self.lock().take()?.into_inner()
+    }
+
+    /// Looks at it, if it is there. It is locked meanwhile: `look` leaves Python alone.
+    pub(crate) fn look<R>(&self, look: impl FnOnce(&T) -> R) -> Option<R> {
+        self.lock().as_ref().map(|value| look(value))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Own<T>>> {
+        // Nothing panics while it is locked.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> fmt::Debug for Held<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.lock().is_some() { "not settled" } else { "settled or released" })
     }
 }

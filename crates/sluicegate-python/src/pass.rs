@@ -1,7 +1,5 @@
 //! `Pass`.
 
-use std::sync::{Mutex, PoisonError};
-
 use pyo3::{
     exceptions::PyTypeError,
     prelude::*,
@@ -13,11 +11,11 @@ use smallvec::SmallVec;
 
 use crate::{
     awaiting::{awaitable, begin, block},
-    balance::Balance,
+    balance::{Balance, rows},
     charge::cost,
     errors::{policy_error, store_error},
     event_loop::Started,
-    fork::Own,
+    fork::Held,
     headers::{apply, lines},
     permit::Done,
     store::Store,
@@ -34,7 +32,7 @@ pub(crate) struct Pass {
     /// Whether its store is elsewhere.
     waits: bool,
     /// None once it is settled or released.
-    pass: Mutex<Option<Own<Box<sluicegate_policy::Pass<Store>>>>>,
+    pass: Held<Box<sluicegate_policy::Pass<Store>>>,
 }
 
 /// What was used.
@@ -47,15 +45,11 @@ enum Actual {
 
 impl Pass {
     pub(crate) fn new(pass: Box<sluicegate_policy::Pass<Store>>, unit: Unit, waits: bool) -> Self {
-        let rows = pass.balances().iter().zip(pass.charges());
-        let balances = rows.map(|(balance, charge)| Balance::new(balance, &charge.quota)).collect();
+        let quotas = pass.charges().iter().map(|charge| &charge.quota);
+        let balances = rows(pass.balances(), quotas).collect();
         let holds = pass.charges().iter().any(|charge| charge.quota.algorithm() == Algorithm::Concurrent);
         let lines = pass.lines().clone();
-        Self { lines, balances, holds, unit, waits, pass: Mutex::new(Some(Own::new(pass))) }
-    }
-
-    fn take(&self) -> Option<Box<sluicegate_policy::Pass<Store>>> {
-        self.pass.lock().unwrap_or_else(PoisonError::into_inner).take()?.into_inner()
+        Self { lines, balances, holds, unit, waits, pass: Held::new(pass) }
     }
 
     fn actual(&self, one: Option<&Bound<'_, PyAny>>, units: Option<&Bound<'_, PyDict>>) -> PyResult<Actual> {
@@ -121,7 +115,7 @@ impl Pass {
         units: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<()> {
         let actual = self.actual(actual, units)?;
-        block(py, settle(self.take(), actual)).0.map_err(|error| store_error(&error))
+        block(py, settle(self.pass.take(), actual)).0.map_err(|error| store_error(&error))
     }
 
     #[pyo3(signature = (actual = None, /, **units))]
@@ -132,11 +126,11 @@ impl Pass {
         units: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Py<PyAny>> {
         let actual = self.actual(actual, units)?;
-        awaitable(py, begin(py, self.waits, settle(self.take(), actual))?)
+        awaitable(py, begin(py, self.waits, settle(self.pass.take(), actual))?)
     }
 
     fn release(&self) {
-        drop(self.take());
+        drop(self.pass.take());
     }
 
     fn __bool__(&self) -> bool {
@@ -164,7 +158,6 @@ impl Pass {
     }
 
     fn __repr__(&self) -> String {
-        let held = self.pass.lock().unwrap_or_else(PoisonError::into_inner).is_some();
-        format!("<Pass: {}>", if held { "not settled" } else { "settled or released" })
+        format!("<Pass: {:?}>", self.pass)
     }
 }

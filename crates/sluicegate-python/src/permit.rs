@@ -1,18 +1,16 @@
 //! `Permit`.
 
-use std::sync::{Mutex, PoisonError};
-
 use pyo3::{exceptions::PyValueError, prelude::*, types::PyTuple};
 use sluicegate::{Cost, StoreError, Unit};
 use smallvec::SmallVec;
 
 use crate::{
     awaiting::{ToPython, awaitable, begin, block},
-    balance::Balance,
+    balance::{Balance, rows},
     charge::cost,
     errors::store_error,
     event_loop::Started,
-    fork::Own,
+    fork::Held,
     store::Store,
 };
 
@@ -23,35 +21,30 @@ pub(crate) struct Permit {
     /// Whether its store is elsewhere.
     waits: bool,
     /// None once it is settled or released.
-    permit: Mutex<Option<Own<sluicegate::Permit<Store>>>>,
+    permit: Held<sluicegate::Permit<Store>>,
 }
 
 impl Permit {
     pub(crate) fn new(permit: sluicegate::Permit<Store>, waits: bool) -> Self {
-        let rows = permit.balances().iter().zip(permit.charges());
-        let balances = rows.map(|(balance, charge)| Balance::new(balance, &charge.quota)).collect();
-        Self { balances, waits, permit: Mutex::new(Some(Own::new(permit))) }
-    }
-
-    fn take(&self) -> Option<sluicegate::Permit<Store>> {
-        self.permit.lock().unwrap_or_else(PoisonError::into_inner).take()?.into_inner()
+        let quotas = permit.charges().iter().map(|charge| &charge.quota);
+        let balances = rows(permit.balances(), quotas).collect();
+        Self { balances, waits, permit: Held::new(permit) }
     }
 
     /// The permit with its actual costs; none if that has been settled.
     fn settled(&self, actual: &Bound<'_, PyTuple>) -> PyResult<Option<(sluicegate::Permit<Store>, Costs)>> {
         // Not locked while Python says what its numbers are: that may run any code, and let another thread go on.
-        let units = |permit: &Own<sluicegate::Permit<Store>>| -> SmallVec<[Unit; 4]> {
+        let units = |permit: &sluicegate::Permit<Store>| -> SmallVec<[Unit; 4]> {
             permit.charges().iter().map(|charge| charge.quota.unit()).collect()
         };
-        let held = self.permit.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(units);
-        let Some(units) = held else { return Ok(None) };
+        let Some(units) = self.permit.look(units) else { return Ok(None) };
         if actual.len() > units.len() {
             let (given, known) = (actual.len(), units.len());
             return Err(PyValueError::new_err(format!("{given} costs for a permit of {known} charges")));
         }
         let costs = actual.iter().zip(units).map(|(given, unit)| cost(&given, unit));
         let costs = costs.collect::<PyResult<_>>()?;
-        Ok(self.take().map(|permit| (permit, costs)))
+        Ok(self.permit.take().map(|permit| (permit, costs)))
     }
 }
 
@@ -86,7 +79,7 @@ impl Permit {
     }
 
     fn release(&self) {
-        drop(self.take());
+        drop(self.permit.take());
     }
 
     fn __bool__(&self) -> bool {
@@ -114,8 +107,7 @@ impl Permit {
     }
 
     fn __repr__(&self) -> String {
-        let held = self.permit.lock().unwrap_or_else(PoisonError::into_inner).is_some();
-        format!("<Permit: {}>", if held { "not settled" } else { "settled or released" })
+        format!("<Permit: {:?}>", self.permit)
     }
 }
 

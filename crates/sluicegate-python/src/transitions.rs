@@ -16,12 +16,7 @@ static NOTES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Remembers it, to be said soon.
 pub(crate) fn note(transition: &Transition) {
-    notes().push(match transition {
-        Transition::Down { error } => {
-            format!("the store does not answer: {error}; limits go on by their outage policy")
-        }
-        Transition::Up { after } => format!("the store answers again after {after:.1?}"),
-    });
+    notes().push(transition.to_string());
     NOTED.store(true, Ordering::Release);
 }
 

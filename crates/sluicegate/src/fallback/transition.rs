@@ -1,6 +1,6 @@
 //! Word of an outage.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 /// What happened to the store behind a [`Fallback`](crate::Fallback).
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -15,4 +15,16 @@ pub enum Transition {
         /// How long it did not.
         after: Duration,
     },
+}
+
+/// A line for logs.
+impl fmt::Display for Transition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Down { error } => {
+                write!(f, "the store does not answer: {error}; limits go on by their outage policy")
+            }
+            Self::Up { after } => write!(f, "the store answers again after {after:.1?}"),
+        }
+    }
 }
