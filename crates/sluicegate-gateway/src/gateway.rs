@@ -18,7 +18,8 @@ use crate::{
     housekeeper, key_watch, listener,
     log::{self, DenialLog},
     metrics::Metrics,
-    readiness::until_ready,
+    readiness::until_one_is_ready,
+    upstream::Health,
     worker::{Blueprint, Worker},
 };
 
@@ -48,7 +49,9 @@ impl Gateway {
     /// [`StartError`]; nothing keeps running then.
     pub async fn start(policy: Policy) -> Result<Gateway, StartError> {
         let settings = policy.gateway.clone();
-        let upstream = settings.upstream.clone().ok_or(StartError::NoUpstream)?;
+        if settings.upstreams.is_empty() {
+            return Err(StartError::NoUpstream);
+        }
         let load = |path| ApiKeys::load_for(path, &policy.tiers);
         let api_keys =
             policy.identity.api_keys.as_deref().map(load).transpose().map_err(StartError::ApiKeys)?;
@@ -64,11 +67,12 @@ impl Gateway {
         if let Some(api_keys) = api_keys {
             gate.replace_api_keys(api_keys);
         }
-        let metrics = Arc::new(Metrics::new(&gate));
+        let healths: Arc<[Health]> = settings.upstreams.iter().map(Health::new).collect();
+        let metrics = Arc::new(Metrics::new(&gate, &healths));
         let denials = DenialLog::new(settings.log_keys);
 
         let admin = Admin { metrics: metrics.all.clone(), draining: draining.clone() };
-        let chores = keep_informed(Arc::clone(&gate), upstream.clone());
+        let chores = keep_informed(Arc::clone(&gate), settings.upstreams.clone());
         let housekeeper = housekeeper::spawn(admin_listener, admin, draining.clone(), chores)
             .map_err(StartError::Thread)?;
         let mut gateway = Gateway {
@@ -78,7 +82,7 @@ impl Gateway {
             workers: Vec::new(),
             housekeeper: Some(housekeeper),
         };
-        let blueprint = Blueprint { settings, upstream, gate, metrics, denials, draining };
+        let blueprint = Blueprint { settings, healths, gate, metrics, denials, draining };
         for (index, listener) in listeners.into_iter().enumerate() {
             let worker = Worker::spawn(index, listener, blueprint.clone()).map_err(StartError::Thread)?;
             gateway.workers.push(worker);
@@ -136,10 +140,10 @@ async fn open(settings: &StoreSettings) -> Result<AnyStore, StartError> {
 }
 
 /// Tells the gate of what changes outside: the upstream becomes ready, the file of API keys is edited.
-async fn keep_informed(gate: Arc<Gate<AnyStore>>, upstream: Upstream) {
+async fn keep_informed(gate: Arc<Gate<AnyStore>>, upstreams: Vec<Upstream>) {
     let warm_up = async {
         if let Some(warmup) = &gate.policy().warmup {
-            until_ready(&upstream, warmup.path()).await;
+            until_one_is_ready(&upstreams, warmup.path()).await;
             tracing::info!("the upstream is ready");
             gate.upstream_is_ready();
         }

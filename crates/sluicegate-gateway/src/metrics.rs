@@ -1,14 +1,22 @@
 //! What the gateway counts, beside the decisions that every way in counts. Every series is found once, at start.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use prometheus_client::{
-    encoding::EncodeLabelSet,
-    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric},
+    metrics::{
+        MetricType,
+        counter::Counter,
+        family::Family,
+        gauge::{ConstGauge, Gauge},
+    },
 };
 use sluicegate_metrics::{Durations, GateMetrics};
 use sluicegate_policy::{Gate, Route, RouteId};
 use sluicegate_stores::AnyStore;
+
+use crate::upstream::Health;
 
 /// The gateway's counters, by the policy's routes, tiers and limits.
 #[derive(Debug)]
@@ -34,8 +42,8 @@ pub(crate) struct RouteMetrics {
 }
 
 impl Metrics {
-    /// Metrics for the policy's routes, tiers and limits, and its store. All series exist from the start, at zero.
-    pub(crate) fn new(gate: &Arc<Gate<AnyStore>>) -> Metrics {
+    /// Metrics for the policy's routes, tiers and limits, its store and upstreams. All series exist from the start, at zero.
+    pub(crate) fn new(gate: &Arc<Gate<AnyStore>>, healths: &Arc<[Health]>) -> Metrics {
         let in_flight = Family::<RouteLabels, Gauge>::default();
         let upstream_duration =
             Family::<RouteLabels, Durations>::new_with_constructor(|| Durations::new(&UPSTREAM_SECONDS));
@@ -52,6 +60,7 @@ impl Metrics {
                 "Allowed requests that the upstream did not answer",
                 upstream_failures.clone(),
             );
+            registry.register_collector(Box::new(Upstreams(Arc::clone(healths))));
         });
         let watched = Arc::clone(gate);
         all.watch_store(move || Some(watched.store().figures()));
@@ -72,6 +81,22 @@ impl Metrics {
     /// What is counted for a route of the policy.
     pub(crate) fn route(&self, id: RouteId) -> &RouteMetrics {
         &self.routes[id.index()]
+    }
+}
+
+/// What is known of the upstreams, asked when the metrics are written.
+#[derive(Debug)]
+struct Upstreams(Arc<[Health]>);
+
+impl Collector for Upstreams {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let help = "Requests at each upstream";
+        let mut family = encoder.encode_descriptor("upstream_in_flight", help, None, MetricType::Gauge)?;
+        for health in &*self.0 {
+            let gauge = ConstGauge::new(i64::try_from(health.in_flight()).unwrap_or(i64::MAX));
+            gauge.encode(family.encode_family(&[("upstream", health.name())])?)?;
+        }
+        Ok(())
     }
 }
 

@@ -18,14 +18,14 @@ use crate::{
     forward::{self, BadHead, Forward, Peer},
     log::DenialLog,
     metrics::Metrics,
-    upstream::{Answered, SendError, Upstream},
+    upstream::{Answered, SendError, Upstreams},
 };
 
 /// What one worker needs to serve requests.
 pub(crate) struct Proxy {
     pub(crate) gate: Arc<Gate<AnyStore>>,
     pub(crate) forward: Forward,
-    pub(crate) upstream: Rc<Upstream>,
+    pub(crate) upstreams: Upstreams,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) denials: DenialLog,
     pub(crate) idle_timeout: Duration,
@@ -117,7 +117,7 @@ impl Proxy {
         *request.method_mut() = head.method.clone();
         *request.uri_mut() = std::mem::replace(&mut head.uri, target);
         *request.headers_mut() = std::mem::take(&mut head.headers);
-        let failed = match self.upstream.send(request).await {
+        let failed = match self.upstreams.send(request).await {
             Ok(answered) if answered.response.status() != StatusCode::SWITCHING_PROTOCOLS => {
                 return Ok(answered);
             }

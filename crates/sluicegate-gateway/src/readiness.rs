@@ -1,6 +1,10 @@
 //! Asking a warming upstream whether it is ready.
 
-use std::time::Duration;
+use std::{
+    future::{Future, poll_fn},
+    task::Poll,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Request, StatusCode, header::HOST};
@@ -13,17 +17,26 @@ use tokio::{
     time::{MissedTickBehavior, interval, timeout},
 };
 
-/// Asks `path` on the upstream every second until it answers 200.
-pub(crate) async fn until_ready(upstream: &Upstream, path: &str) {
+/// Asks `path` on every upstream every second until one answers 200.
+pub(crate) async fn until_one_is_ready(upstreams: &[Upstream], path: &str) {
+    let mut asking: Vec<_> = upstreams.iter().map(|upstream| Box::pin(until_ready(upstream, path))).collect();
+    poll_fn(|cx| match asking.iter_mut().any(|one| one.as_mut().poll(cx).is_ready()) {
+        true => Poll::Ready(()),
+        false => Poll::Pending,
+    })
+    .await;
+}
+
+async fn until_ready(upstream: &Upstream, path: &str) {
     let mut pace = interval(PACE);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         pace.tick().await;
         match timeout(PATIENCE, ask(upstream, path)).await {
             Ok(Ok(StatusCode::OK)) => return,
-            Ok(Ok(status)) => tracing::debug!(%status, "the upstream warms up"),
-            Ok(Err(error)) => tracing::debug!(%error, "the upstream does not answer yet"),
-            Err(_) => tracing::debug!("the upstream takes too long to say whether it is ready"),
+            Ok(Ok(status)) => tracing::debug!(%upstream, %status, "the upstream warms up"),
+            Ok(Err(error)) => tracing::debug!(%upstream, %error, "the upstream does not answer yet"),
+            Err(_) => tracing::debug!(%upstream, "the upstream takes too long to say whether it is ready"),
         }
     }
 }

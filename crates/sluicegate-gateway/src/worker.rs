@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use sluicegate_policy::{Gate, GatewaySettings, Upstream as Address};
+use sluicegate_policy::{Gate, GatewaySettings};
 use sluicegate_stores::AnyStore;
 use tokio::{
     runtime::{Builder, LocalOptions},
@@ -22,7 +22,7 @@ use crate::{
     metrics::Metrics,
     proxy::Proxy,
     server::Server,
-    upstream::{Patience, Upstream},
+    upstream::{Health, Patience, Trying, Upstreams},
 };
 
 /// A running worker thread.
@@ -37,7 +37,8 @@ pub(crate) struct Worker {
 #[derive(Clone)]
 pub(crate) struct Blueprint {
     pub(crate) settings: GatewaySettings,
-    pub(crate) upstream: Address,
+    /// One for each of the settings' upstreams.
+    pub(crate) healths: Arc<[Health]>,
     pub(crate) gate: Arc<Gate<AnyStore>>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) denials: DenialLog,
@@ -87,13 +88,17 @@ impl Blueprint {
             idle: settings.idle_timeout,
             keep_alive: settings.keep_alive,
         };
-        let forward = Forward::new(&self.upstream, settings.trusted_proxies, settings.forwarded_header);
+        let trying = Trying { connect_timeout: settings.connect_timeout, retries: settings.retries };
+        let upstreams = Upstreams::new(&settings.upstreams, &self.healths, trying, patience);
+        // All have the same base path.
+        let forward =
+            Forward::new(&settings.upstreams[0], settings.trusted_proxies, settings.forwarded_header);
         let proxy = Proxy {
             gate: self.gate,
             forward,
             metrics: self.metrics,
             denials: self.denials,
-            upstream: Rc::new(Upstream::new(self.upstream, settings.connect_timeout, patience)),
+            upstreams,
             idle_timeout: settings.idle_timeout,
         };
         Server {

@@ -19,8 +19,9 @@ use crate::{ForwardedHeader, Upstream};
 pub struct GatewaySettings {
     /// Where clients connect.
     pub listen: SocketAddr,
-    /// The server that is protected. The gateway cannot start without one; the tower layer needs none.
-    pub upstream: Option<Upstream>,
+    /// The servers that are protected, which all do the same, below the same base path. The gateway cannot start without
+    /// one; the tower layer needs none.
+    pub upstreams: Vec<Upstream>,
     /// Health, metrics and summary.
     pub admin: SocketAddr,
     /// Whose forwarding header is believed.
@@ -33,6 +34,8 @@ pub struct GatewaySettings {
     pub threads: Option<NonZeroUsize>,
     /// For connecting to the upstream.
     pub connect_timeout: Duration,
+    /// How many other upstreams a request is offered to when one cannot be connected to.
+    pub retries: usize,
     /// From the whole request to the head of the upstream's response.
     pub response_timeout: Duration,
     /// Without a byte moving while a body streams.
@@ -53,13 +56,14 @@ impl Default for GatewaySettings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)),
-            upstream: None,
+            upstreams: Vec::new(),
             admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 9090)),
             trusted_proxies: Vec::new(),
             forwarded_header: ForwardedHeader::default(),
             max_body: 1 << 20,
             threads: None,
             connect_timeout: Duration::from_secs(5),
+            retries: 2,
             response_timeout: Duration::from_secs(300),
             idle_timeout: Duration::from_secs(300),
             header_timeout: Duration::from_secs(30),

@@ -1,4 +1,4 @@
-//! The server that is protected.
+//! A server that is protected.
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
@@ -6,7 +6,7 @@ use http::{Uri, uri::Scheme};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de::Error};
 
-/// The server that is protected, by its URL.
+/// A server that is protected, by its URL.
 ///
 /// ```
 /// use sluicegate_policy::Upstream;
@@ -21,6 +21,7 @@ pub struct Upstream {
     host: String,
     port: u16,
     base: String,
+    weight: u32,
 }
 
 impl Upstream {
@@ -40,6 +41,18 @@ impl Upstream {
     #[must_use]
     pub fn base(&self) -> &str {
         &self.base
+    }
+
+    /// How many requests it gets where one of weight 1 gets one; 1 if nothing else was said.
+    #[must_use]
+    pub fn weight(&self) -> u32 {
+        self.weight
+    }
+
+    /// The same server with this share of the requests, at least 1.
+    #[must_use]
+    pub fn with_weight(self, weight: u32) -> Self {
+        Self { weight: weight.max(1), ..self }
     }
 
     /// What the upstream's `Host` header says: `host:port`, without the port 80.
@@ -96,7 +109,8 @@ impl FromStr for Upstream {
         if host.is_empty() || port == 0 {
             return wrong("an upstream has a host, and a port other than 0", EXAMPLE);
         }
-        Ok(Self { host: host.to_owned(), port, base: uri.path().trim_end_matches('/').to_owned() })
+        let base = uri.path().trim_end_matches('/').to_owned();
+        Ok(Self { host: host.to_owned(), port, base, weight: 1 })
     }
 }
 

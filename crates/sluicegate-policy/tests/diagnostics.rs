@@ -199,6 +199,23 @@ fn values_that_make_no_sense_are_told_what_would() {
              help: put a TLS-terminating hop before it or use http://",
         ),
         (
+            "[gateway]\nupstream = ['http://a', 'b']",
+            "p.toml:2:25: an upstream is a URL with a scheme\n  help: write it as \"http://127.0.0.1:8000\"",
+        ),
+        (
+            "[gateway]\nupstream = []\nretries = 11",
+            "p.toml:2:12: `upstream` cannot be a list of 0\n  help: name 1 to 64 servers\n\
+             p.toml:3:11: `retries` cannot be 11\n  help: give a number from 0 to 10",
+        ),
+        (
+            "[gateway]\nupstream = ['http://a', { url = 'http://a', weight = 0 }, 'http://b/v1']",
+            "p.toml:2:25: `http://a` is there twice\n  \
+             help: name it once, with a `weight` for a larger share\n\
+             p.toml:2:54: `weight` cannot be 0\n  help: give a number from 1 to 1000\n\
+             p.toml:2:59: the upstreams of a list have different base paths\n  \
+             help: give all of them the same: any may get any request",
+        ),
+        (
             "[gateway]\nlisten = '127.0.0.1:80'\nadmin = '127.0.0.1:80'",
             "p.toml:3:9: `admin` is the address of `listen`, where everybody can reach it\n  \
              help: give it a port of its own, such as \"127.0.0.1:9090\"",

@@ -29,7 +29,7 @@ fn a_variable_wins_over_the_file_and_over_nothing() {
     )
     .unwrap();
     assert_eq!(policy.gateway.listen.port(), 2);
-    assert_eq!(policy.gateway.upstream.unwrap().to_string(), "http://model:8000");
+    assert_eq!(policy.gateway.upstreams[0].to_string(), "http://model:8000");
     assert_eq!(policy.gateway.idle_timeout, Duration::from_secs(60));
     assert_eq!(policy.gateway.max_body, 2_048);
     assert_eq!(policy.store.max_keys, 6);
@@ -45,6 +45,9 @@ fn a_value_that_looks_like_a_number_is_a_text_where_the_field_wants_one() {
 
 #[test]
 fn a_list_is_written_with_commas_or_as_toml() {
+    let policy = resolve("", &[("SLUICEGATE_GATEWAY__UPSTREAM", "http://a,http://b:8000")]).unwrap();
+    let upstreams: Vec<_> = policy.gateway.upstreams.iter().map(ToString::to_string).collect();
+    assert_eq!(upstreams, ["http://a", "http://b:8000"]);
     for value in ["10.0.0.0/8, 192.0.2.1", "['10.0.0.0/8', '192.0.2.1']"] {
         let policy = resolve("", &[("SLUICEGATE_GATEWAY__TRUSTED_PROXIES", value)]).unwrap();
         let proxies: Vec<_> = policy.gateway.trusted_proxies.iter().map(ToString::to_string).collect();

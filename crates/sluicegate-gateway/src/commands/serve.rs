@@ -94,7 +94,8 @@ impl Serve {
 async fn serve(policy: Policy) -> Outcome {
     // Before the gateway serves, so that no signal is met by the default of dying at once.
     let mut stop = Stop::new()?;
-    let upstream = policy.gateway.upstream.as_ref().map(ToString::to_string);
+    let upstreams: Vec<_> = policy.gateway.upstreams.iter().map(ToString::to_string).collect();
+    let upstream = upstreams.join(", ");
     let store = policy.store.url.to_string();
     if policy.limits.is_empty() {
         tracing::warn!("the policy has no limits: every request passes");

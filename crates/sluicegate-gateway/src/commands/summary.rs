@@ -23,9 +23,12 @@ impl Summary<'_> {
     fn settings(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Policy { gateway, store, identity, tiers, warmup, .. } = self.policy;
         writeln!(f, "listen     {}", gateway.listen)?;
-        match &gateway.upstream {
-            Some(upstream) => writeln!(f, "upstream   {upstream}")?,
-            None => writeln!(f, "upstream   none: serving needs gateway.upstream or --upstream")?,
+        match &gateway.upstreams[..] {
+            [] => writeln!(f, "upstream   none: serving needs gateway.upstream or --upstream")?,
+            [upstream] => writeln!(f, "upstream   {upstream}")?,
+            upstreams => upstreams
+                .iter()
+                .try_for_each(|upstream| writeln!(f, "upstream   {upstream} × {}", upstream.weight()))?,
         }
         writeln!(f, "admin      {}", gateway.admin)?;
         match store.url.kind() {

@@ -22,7 +22,7 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-use super::{Patience, SendError, Upstream, stream::UpstreamStream};
+use super::{Patience, SendError, stream::UpstreamStream};
 use crate::body::RequestBody;
 
 /// A connection that is idle or carries one exchange. Dropping it closes the socket at once, whatever runs on it.
@@ -74,6 +74,11 @@ impl Connection {
         }
     }
 
+    /// The exchange is over: nothing is awaited but the next request.
+    pub(super) fn rest(&self) {
+        self.state.wait_for(Waiting::Request);
+    }
+
     fn explain(&self, error: hyper::Error) -> SendError {
         match self.state.gave_up.get() {
             Some(Waiting::Client) => SendError::ClientStalled,
@@ -98,27 +103,6 @@ pub(super) enum Failure {
     Unsent(Box<Request<RequestBody>>, SendError),
     /// The upstream may have seen the request: it must not be sent again.
     Sent(SendError),
-}
-
-/// A connection whose answer is still arriving. It goes back to the pool by [`finish`](Exchange::finish), and is
-/// closed if it is dropped before.
-pub(crate) struct Exchange {
-    connection: Option<Connection>,
-    upstream: Rc<Upstream>,
-}
-
-impl Exchange {
-    pub(super) fn new(connection: Connection, upstream: Rc<Upstream>) -> Exchange {
-        Exchange { connection: Some(connection), upstream }
-    }
-
-    /// The answer has arrived to its last byte.
-    pub(crate) fn finish(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            connection.state.wait_for(Waiting::Request);
-            self.upstream.keep(connection);
-        }
-    }
 }
 
 /// What an exchange waits for, told by those who wait to the driver that gives up.

@@ -1,30 +1,35 @@
-//! One worker's connections to the upstream server.
+//! One worker's connections to the upstream servers.
 
+mod choice;
 mod connection;
+mod error;
+mod exchange;
+mod health;
 mod pool;
 mod stream;
+mod upstreams;
 
-use std::{fmt, io, rc::Rc, time::Duration};
+use std::time::Duration;
 
-use http::{Request, Response};
+use http::Response;
 use hyper::body::Incoming;
 use sluicegate_policy::Upstream as Address;
-use tokio::time::timeout;
 
-use self::{
-    connection::{Connection, Failure},
-    pool::Pool,
+use self::{health::InFlight, pool::Pool};
+
+pub(crate) use self::{
+    connection::State,
+    error::SendError,
+    exchange::Exchange,
+    health::Health,
+    upstreams::{Trying, Upstreams},
 };
-use crate::body::RequestBody;
 
-pub(crate) use self::connection::{Exchange, State};
-
-/// The upstream server as one worker sees it: its address, and a pool of connections that no other thread touches.
+/// An upstream server as one worker sees it: its address, and a pool of connections that no other thread touches.
 pub(crate) struct Upstream {
     address: Address,
-    connect_timeout: Duration,
-    patience: Patience,
     pool: Pool,
+    in_flight: InFlight,
 }
 
 /// How long a connection may wait, and for what.
@@ -38,7 +43,7 @@ pub(crate) struct Patience {
     pub(crate) keep_alive: Duration,
 }
 
-/// An answer and the connection that it is still arriving on.
+/// An answer and the exchange that it is still arriving in.
 pub(crate) struct Answered {
     pub(crate) response: Response<Incoming>,
     pub(crate) exchange: Exchange,
@@ -46,105 +51,16 @@ pub(crate) struct Answered {
 
 impl Upstream {
     /// An upstream with an empty pool. Connects to nobody yet.
-    pub(crate) fn new(address: Address, connect_timeout: Duration, patience: Patience) -> Upstream {
-        Upstream { address, connect_timeout, patience, pool: Pool::default() }
-    }
-
-    /// Sends a request and waits for the head of the answer.
-    ///
-    /// Takes an idle connection if there is one. If that turns out to be closed before anything was sent, the request
-    /// goes over a fresh one: it is never sent twice. Dropping the future closes the connection.
-    ///
-    /// # Errors
-    ///
-    /// See [`SendError`]; each becomes one refusal.
-    pub(crate) async fn send(self: &Rc<Self>, request: Request<RequestBody>) -> Result<Answered, SendError> {
-        let request = match self.pool.take() {
-            None => request,
-            Some(connection) => match connection.send(request).await {
-                Ok((response, connection)) => return Ok(self.answered(response, connection)),
-                Err(Failure::Unsent(request, _)) => *request,
-                Err(Failure::Sent(error)) => return Err(error),
-            },
-        };
-        // Boxed, because it is rare and large: every request would carry room for it.
-        let connection = Box::pin(self.connect()).await?;
-        match connection.send(request).await {
-            Ok((response, connection)) => Ok(self.answered(response, connection)),
-            Err(Failure::Unsent(_, error) | Failure::Sent(error)) => Err(error),
-        }
-    }
-
-    async fn connect(&self) -> Result<Connection, SendError> {
-        match timeout(self.connect_timeout, Connection::open(&self.address, self.patience)).await {
-            Ok(connected) => connected.map_err(SendError::Connect),
-            Err(_) => Err(SendError::ConnectTimeout),
-        }
-    }
-
-    fn answered(self: &Rc<Self>, response: Response<Incoming>, connection: Connection) -> Answered {
-        Answered { response, exchange: Exchange::new(connection, Rc::clone(self)) }
-    }
-
-    fn keep(&self, connection: Connection) {
-        self.pool.put(connection);
-    }
-}
-
-/// Why no answer came.
-#[derive(Debug)]
-pub(crate) enum SendError {
-    /// Nobody listens there, or the name does not resolve.
-    Connect(io::Error),
-    /// No connection within `connect_timeout`.
-    ConnectTimeout,
-    /// No head of an answer within `response_timeout`.
-    ResponseTimeout,
-    /// The client stopped sending its body for `idle_timeout`.
-    ClientStalled,
-    /// The client's body ended early or was malformed.
-    ClientBody(hyper::Error),
-    /// The upstream closed the connection or did not speak HTTP.
-    Broken(hyper::Error),
-    /// The upstream switched to another protocol, which nobody asked it to.
-    Switched,
-}
-
-impl SendError {
-    /// Whether it is the upstream that failed, and not the client.
-    pub(crate) fn is_upstreams(&self) -> bool {
-        !matches!(self, SendError::ClientStalled | SendError::ClientBody(_))
-    }
-}
-
-impl fmt::Display for SendError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SendError::Connect(error) => write!(f, "cannot connect to the upstream: {error}"),
-            SendError::ConnectTimeout => write!(f, "the upstream did not accept a connection in time"),
-            SendError::ResponseTimeout => write!(f, "the upstream did not answer in time"),
-            SendError::ClientStalled => write!(f, "the client stopped sending its body"),
-            SendError::ClientBody(error) => write!(f, "the client's body is incomplete: {error}"),
-            SendError::Broken(error) => write!(f, "the upstream closed the connection: {error}"),
-            SendError::Switched => write!(f, "the upstream switched protocols unasked"),
-        }
-    }
-}
-
-impl std::error::Error for SendError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            SendError::Connect(error) => Some(error),
-            SendError::ClientBody(error) | SendError::Broken(error) => Some(error),
-            _ => None,
-        }
+    fn new(address: Address, health: &Health) -> Upstream {
+        Upstream { address, pool: Pool::default(), in_flight: health.in_flight_of_a_worker() }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
+    use std::{net::Ipv4Addr, sync::Arc};
 
+    use http::Request;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::{TcpListener, TcpStream},
@@ -153,6 +69,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::body::RequestBody;
 
     const PATIENCE: Patience = Patience {
         response: Duration::from_secs(3),
@@ -193,14 +110,16 @@ mod tests {
             .await;
     }
 
-    async fn upstream() -> (Rc<Upstream>, TcpListener) {
+    async fn upstream() -> (Upstreams, TcpListener) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-        (Rc::new(Upstream::new(address, Duration::from_secs(1), PATIENCE)), listener)
+        let address: Address = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let healths: Arc<[Health]> = [Health::new(&address)].into();
+        let trying = Trying { connect_timeout: Duration::from_secs(1), retries: 0 };
+        (Upstreams::new(&[address], &healths, trying, PATIENCE), listener)
     }
 
     /// One exchange on a new connection, which is kept.
-    async fn exchange(upstream: &Rc<Upstream>, listener: &TcpListener) -> TcpStream {
+    async fn exchange(upstream: &Upstreams, listener: &TcpListener) -> TcpStream {
         let serve = async {
             let (mut connection, _) = listener.accept().await.unwrap();
             serve(&mut connection).await;
@@ -213,7 +132,7 @@ mod tests {
     }
 
     /// One more exchange on the connection that was kept.
-    async fn answer(upstream: &Rc<Upstream>, connection: &mut TcpStream) {
+    async fn answer(upstream: &Upstreams, connection: &mut TcpStream) {
         let (answered, ()) =
             tokio::join!(upstream.send(Request::new(RequestBody::Read(None))), serve(connection));
         answered.unwrap_or_else(|error| panic!("{error}")).exchange.finish();

@@ -29,7 +29,7 @@ async fn the_base_path_of_the_upstream_comes_before_the_clients() {
     let upstream = Upstream::start().await;
     let gateway = gateway_with(upstream.address, |settings| {
         let url = format!("http://{}/api/v2/", upstream.address);
-        settings.upstream = Some(url.parse().expect("a URL"));
+        settings.upstreams = vec![url.parse().expect("a URL")];
     });
     let mut client = Client::connect(gateway.address()).await;
     let head = seen(&mut client, &upstream, "host: a").await;

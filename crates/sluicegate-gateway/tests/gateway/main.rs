@@ -8,3 +8,4 @@ mod drain;
 mod heads;
 mod store;
 mod support;
+mod upstreams;

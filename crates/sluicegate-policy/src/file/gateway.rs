@@ -5,8 +5,8 @@ use std::{borrow::Cow, net::SocketAddr};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de::Error};
 
-use super::{OneOrMany, Period, Placed, Size};
-use crate::{ForwardedHeader, LogFormat, LogKeys, Upstream};
+use super::{OneOrMany, Period, Placed, Size, UpstreamEntry};
+use crate::{ForwardedHeader, LogFormat, LogKeys};
 
 /// `[gateway]`: the gateway's own settings. The tower layer and the Python package read only the client's
 /// address from it.
@@ -17,8 +17,9 @@ pub struct GatewayTable {
     /// Where clients connect. Port 0 takes any free port.
     #[schemars(extend("default" = "0.0.0.0:8080"))]
     pub listen: Option<Placed<Address>>,
-    /// The server that is protected: `http://host:port`, with a base path if it has one.
-    pub upstream: Option<Upstream>,
+    /// The server that is protected: `http://host:port`, with a base path if it has one. Or a list of up to 64 that do
+    /// the same, over which requests are spread by `weight`.
+    pub upstream: Option<Placed<OneOrMany<UpstreamEntry>>>,
     /// Health, metrics and summary: never on the public port.
     #[schemars(extend("default" = "127.0.0.1:9090"))]
     pub admin: Option<Placed<Address>>,
@@ -36,6 +37,10 @@ pub struct GatewayTable {
     /// How long connecting to the upstream may take; then: 504.
     #[schemars(extend("default" = "5s"))]
     pub connect_timeout: Option<Placed<Period>>,
+    /// How many other upstreams a request is offered to when one cannot be connected to, 0 to 10, all within
+    /// `connect_timeout`. What an upstream may have seen is never sent again.
+    #[schemars(range(min = 0, max = 10), extend("default" = 2))]
+    pub retries: Option<Placed<i64>>,
     /// How long the upstream may take from the whole request to the head of its response; then: 504.
     #[schemars(extend("default" = "300s"))]
     pub response_timeout: Option<Placed<Period>>,

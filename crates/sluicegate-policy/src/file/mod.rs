@@ -14,6 +14,7 @@ mod size;
 mod store;
 mod tiers;
 mod unknown;
+mod upstream;
 mod warmup;
 
 use std::collections::BTreeMap;
@@ -38,6 +39,7 @@ pub use schema::schema;
 pub use size::Size;
 pub use store::StoreTable;
 pub use tiers::TierTable;
+pub use upstream::{UpstreamEntry, UpstreamTable};
 pub use warmup::WarmupTable;
 
 use crate::{Diagnostics, Source, overrides, report::Report};

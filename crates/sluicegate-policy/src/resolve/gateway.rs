@@ -5,8 +5,8 @@ use std::{net::IpAddr, num::NonZeroUsize, time::Duration};
 use ipnet::IpNet;
 
 use crate::{
-    GatewaySettings,
-    file::{GatewayTable, Period, Placed},
+    GatewaySettings, Upstream,
+    file::{GatewayTable, Period, Placed, UpstreamEntry},
     report::Report,
 };
 
@@ -14,13 +14,14 @@ pub(super) fn resolve(report: &mut Report<'_>, table: &GatewayTable) -> GatewayS
     let default = GatewaySettings::default();
     GatewaySettings {
         listen: table.listen.as_ref().map_or(default.listen, |listen| listen.value.0),
-        upstream: table.upstream.clone(),
+        upstreams: upstreams(report, table),
         admin: admin(report, table, default.admin),
         trusted_proxies: trusted_proxies(report, table),
         forwarded_header: table.forwarded_header.unwrap_or_default(),
         max_body: max_body(report, table, default.max_body),
         threads: threads(report, table),
         connect_timeout: timeout(report, table.connect_timeout.as_ref(), default.connect_timeout),
+        retries: retries(report, table, default.retries),
         response_timeout: timeout(report, table.response_timeout.as_ref(), default.response_timeout),
         idle_timeout: timeout(report, table.idle_timeout.as_ref(), default.idle_timeout),
         header_timeout: timeout(report, table.header_timeout.as_ref(), default.header_timeout),
@@ -28,6 +29,47 @@ pub(super) fn resolve(report: &mut Report<'_>, table: &GatewayTable) -> GatewayS
         drain_timeout: table.drain_timeout.as_ref().map_or(default.drain_timeout, |given| given.value.0),
         log: table.log.unwrap_or_default(),
         log_keys: table.log_keys.unwrap_or_default(),
+    }
+}
+
+fn upstreams(report: &mut Report<'_>, table: &GatewayTable) -> Vec<Upstream> {
+    let Some(given) = &table.upstream else { return Vec::new() };
+    let entries = given.entries();
+    if entries.is_empty() || entries.len() > MOST_UPSTREAMS {
+        let message = format!("`upstream` cannot be a list of {}", entries.len());
+        let help = format!("name 1 to {MOST_UPSTREAMS} servers");
+        report.error_help(given.start(), message, help);
+    }
+    let mut upstreams: Vec<Upstream> = Vec::with_capacity(entries.len());
+    for entry in &entries {
+        let upstream = match &entry.value {
+            UpstreamEntry::Url(url) => url.clone(),
+            UpstreamEntry::Table(table) => {
+                let weight = table.weight.as_ref().map_or(1, |given| share(report, given));
+                table.url.clone().with_weight(weight)
+            }
+        };
+        if upstreams.iter().any(|known| known.authority() == upstream.authority()) {
+            let message = format!("`{upstream}` is there twice");
+            report.error_help(entry.start(), message, "name it once, with a `weight` for a larger share");
+        }
+        if upstreams.first().is_some_and(|first| first.base() != upstream.base()) {
+            let message = "the upstreams of a list have different base paths";
+            report.error_help(entry.start(), message, "give all of them the same: any may get any request");
+        }
+        upstreams.push(upstream);
+    }
+    upstreams
+}
+
+fn share(report: &mut Report<'_>, given: &Placed<i64>) -> u32 {
+    match u32::try_from(given.value) {
+        Ok(weight @ 1..=1000) => weight,
+        _ => {
+            let message = format!("`weight` cannot be {}", given.value);
+            report.error_help(given.start(), message, "give a number from 1 to 1000");
+            1
+        }
     }
 }
 
@@ -93,6 +135,18 @@ fn threads(report: &mut Report<'_>, table: &GatewayTable) -> Option<NonZeroUsize
     threads
 }
 
+fn retries(report: &mut Report<'_>, table: &GatewayTable, default: usize) -> usize {
+    let Some(given) = &table.retries else { return default };
+    match usize::try_from(given.value) {
+        Ok(retries @ 0..=10) => retries,
+        _ => {
+            let message = format!("`retries` cannot be {}", given.value);
+            report.error_help(given.start(), message, "give a number from 0 to 10");
+            default
+        }
+    }
+}
+
 fn timeout(report: &mut Report<'_>, given: Option<&Placed<Period>>, default: Duration) -> Duration {
     let Some(given) = given else { return default };
     if given.value.0.is_zero() {
@@ -104,3 +158,6 @@ fn timeout(report: &mut Report<'_>, given: Option<&Placed<Period>>, default: Dur
     }
     given.value.0
 }
+
+/// In one list.
+const MOST_UPSTREAMS: usize = 64;

@@ -12,7 +12,7 @@ use std::{
 
 use sluicegate_gateway::Gateway;
 use sluicegate_policy::{GatewaySettings, Policy, Source};
-use tokio::net::TcpSocket;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 pub(crate) use self::client::Client;
 pub(crate) use self::upstream::Upstream;
@@ -36,7 +36,7 @@ pub(crate) fn gateway_of(
 ) -> Gateway {
     let source = Source::new("test.toml", [LOOPBACK, text].concat().as_bytes()).expect("it is small");
     let mut policy = Policy::parse(&source).expect("it is valid");
-    policy.gateway.upstream = Some(format!("http://{upstream}").parse().expect("a URL"));
+    policy.gateway.upstreams = vec![format!("http://{upstream}").parse().expect("a URL")];
     change(&mut policy.gateway);
     at_once(Gateway::start(policy)).expect("loopback has free ports")
 }
@@ -75,6 +75,37 @@ impl Nobody {
         let address = socket.local_addr().expect("it is bound");
         Nobody { address, _socket: socket }
     }
+}
+
+/// An address where somebody listens and accepts nobody: connecting takes for ever.
+pub(crate) struct Silent {
+    pub(crate) address: SocketAddr,
+    _listener: TcpListener,
+    _queued: Vec<TcpStream>,
+}
+
+impl Silent {
+    pub(crate) async fn start() -> Silent {
+        let socket = TcpSocket::new_v4().expect("there are sockets");
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("loopback has free ports");
+        let listener = socket.listen(0).expect("it is bound");
+        let address = listener.local_addr().expect("it is bound");
+        let mut queued = Vec::new();
+        // The kernel accepts a few by itself, until its queue is full.
+        while let Ok(stream) =
+            tokio::time::timeout(Duration::from_millis(50), TcpStream::connect(address)).await
+        {
+            queued.push(stream.expect("somebody listens"));
+        }
+        Silent { address, _listener: listener, _queued: queued }
+    }
+}
+
+/// What the metrics say now.
+pub(crate) async fn metrics(gateway: &Gateway) -> String {
+    let mut client = Client::connect(gateway.admin_address()).await;
+    client.write("GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    client.answer().await.text().to_owned()
 }
 
 /// What a future gives that waits for nothing, as a start with a store in memory does.

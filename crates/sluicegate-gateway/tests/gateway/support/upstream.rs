@@ -18,14 +18,20 @@ use http_body_util::{
 };
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpListener, sync::mpsc};
+use tokio::{
+    net::TcpListener,
+    sync::mpsc,
+    task::{JoinHandle, JoinSet},
+};
 
 /// `/echo` gives the body back, `/seen` the head that arrived, `/stream` what the test sends, `/hang` nothing, and
 /// `/early` answers 413 without reading the body, `/nothing` answers 204. The same below `/read` and `/slot`.
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
     streams: mpsc::UnboundedReceiver<Stream>,
+    opened: mpsc::UnboundedSender<Stream>,
     counts: Arc<Counts>,
+    serving: JoinHandle<()>,
 }
 
 /// The sending end of a `/stream` answer.
@@ -49,21 +55,19 @@ impl Upstream {
         let address = listener.local_addr().expect("it is bound");
         let counts = Arc::new(Counts::default());
         let (opened, streams) = mpsc::unbounded_channel();
-        let serving = Arc::clone(&counts);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let counts = Arc::clone(&serving);
-                let opened = opened.clone();
-                stream.set_nodelay(true).expect("it is open");
-                tokio::spawn(async move {
-                    let _open = Counted::new(&counts, |counts| &counts.open);
-                    counts.connections.fetch_add(1, SeqCst);
-                    let service = service_fn(|request| answer(request, Arc::clone(&counts), opened.clone()));
-                    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-                });
-            }
-        });
-        Upstream { address, streams, counts }
+        let serving = tokio::spawn(serve(listener, Arc::clone(&counts), opened.clone()));
+        Upstream { address, streams, opened, counts, serving }
+    }
+
+    /// Closes the listener and every connection.
+    pub(crate) fn stop(&mut self) {
+        self.serving.abort();
+    }
+
+    /// Listens again at the same address.
+    pub(crate) async fn start_again(&mut self) {
+        let listener = TcpListener::bind(self.address).await.expect("nobody else took it");
+        self.serving = tokio::spawn(serve(listener, Arc::clone(&self.counts), self.opened.clone()));
     }
 
     /// Connections accepted so far.
@@ -99,6 +103,20 @@ impl Upstream {
     /// The answer that the next request to `/stream` gets, to be sent by the test.
     pub(crate) async fn stream(&mut self) -> Stream {
         super::soon(self.streams.recv()).await.expect("the upstream runs")
+    }
+}
+
+async fn serve(listener: TcpListener, counts: Arc<Counts>, opened: mpsc::UnboundedSender<Stream>) {
+    let mut connections = JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        let (counts, opened) = (Arc::clone(&counts), opened.clone());
+        stream.set_nodelay(true).expect("it is open");
+        connections.spawn(async move {
+            let _open = Counted::new(&counts, |counts| &counts.open);
+            counts.connections.fetch_add(1, SeqCst);
+            let service = service_fn(|request| answer(request, Arc::clone(&counts), opened.clone()));
+            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+        });
     }
 }
 

@@ -1,0 +1,53 @@
+//! Why no answer came.
+
+use std::{fmt, io};
+
+/// Why no answer came.
+#[derive(Debug)]
+pub(crate) enum SendError {
+    /// Nobody listens there, or the name does not resolve.
+    Connect(io::Error),
+    /// No connection within `connect_timeout`.
+    ConnectTimeout,
+    /// No head of an answer within `response_timeout`.
+    ResponseTimeout,
+    /// The client stopped sending its body for `idle_timeout`.
+    ClientStalled,
+    /// The client's body ended early or was malformed.
+    ClientBody(hyper::Error),
+    /// The upstream closed the connection or did not speak HTTP.
+    Broken(hyper::Error),
+    /// The upstream switched to another protocol, which nobody asked it to.
+    Switched,
+}
+
+impl SendError {
+    /// Whether it is the upstream that failed, and not the client.
+    pub(crate) fn is_upstreams(&self) -> bool {
+        !matches!(self, SendError::ClientStalled | SendError::ClientBody(_))
+    }
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SendError::Connect(error) => write!(f, "cannot connect to the upstream: {error}"),
+            SendError::ConnectTimeout => write!(f, "the upstream did not accept a connection in time"),
+            SendError::ResponseTimeout => write!(f, "the upstream did not answer in time"),
+            SendError::ClientStalled => write!(f, "the client stopped sending its body"),
+            SendError::ClientBody(error) => write!(f, "the client's body is incomplete: {error}"),
+            SendError::Broken(error) => write!(f, "the upstream closed the connection: {error}"),
+            SendError::Switched => write!(f, "the upstream switched protocols unasked"),
+        }
+    }
+}
+
+impl std::error::Error for SendError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            SendError::Connect(error) => Some(error),
+            SendError::ClientBody(error) | SendError::Broken(error) => Some(error),
+            _ => None,
+        }
+    }
+}

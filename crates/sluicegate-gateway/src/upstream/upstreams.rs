@@ -1,0 +1,133 @@
+//! The upstreams of one worker, and sending a request to one of them.
+
+use std::{rc::Rc, sync::Arc, time::Duration};
+
+use http::Request;
+use sluicegate_policy::Upstream as Address;
+use tokio::time::{Instant, timeout};
+
+use super::{
+    Answered, Exchange, Health, Patience, SendError, Upstream,
+    choice::Choice,
+    connection::{Connection, Failure},
+};
+use crate::body::RequestBody;
+
+/// The upstreams as one worker sees them: any may get any request.
+pub(crate) struct Upstreams {
+    all: Box<[Rc<Upstream>]>,
+    choice: Choice,
+    trying: Trying,
+    patience: Patience,
+}
+
+/// How long and how often a request is offered before it is given up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Trying {
+    /// For all connecting of one request.
+    pub(crate) connect_timeout: Duration,
+    /// How many other upstreams are asked when one does not take it.
+    pub(crate) retries: usize,
+}
+
+/// Where a request has been offered in vain.
+#[derive(Default)]
+struct Tries {
+    /// Since the first connection was opened for it.
+    began: Option<Instant>,
+    /// Their places in the list.
+    refused: Vec<usize>,
+}
+
+impl Upstreams {
+    /// The upstreams at these addresses, each with what the process knows of it. Connects to nobody yet.
+    pub(crate) fn new(
+        addresses: &[Address],
+        healths: &Arc<[Health]>,
+        trying: Trying,
+        patience: Patience,
+    ) -> Upstreams {
+        let upstream =
+            |(address, health): (&Address, &Health)| Rc::new(Upstream::new(address.clone(), health));
+        let all = addresses.iter().zip(healths.iter()).map(upstream).collect();
+        Upstreams { all, choice: Choice::new(), trying, patience }
+    }
+
+    /// Sends a request to one of the upstreams and waits for the head of the answer.
+    ///
+    /// Takes an idle connection if there is one. If that turns out to be closed before anything was sent, the request
+    /// goes over a fresh one, and to another upstream if there is none to be had: it is never sent twice. Dropping the
+    /// future closes the connection.
+    ///
+    /// # Errors
+    ///
+    /// See [`SendError`]; each becomes one refusal.
+    pub(crate) async fn send(&self, mut request: Request<RequestBody>) -> Result<Answered, SendError> {
+        let mut tries = Tries::default();
+        let mut place = self.choose(&[]).unwrap_or_default();
+        let mut exchange = Exchange::begin(Rc::clone(&self.all[place]));
+        let mut kept = exchange.upstream().pool.take();
+        loop {
+            let was_kept = kept.is_some();
+            let connected = match kept.take() {
+                Some(connection) => Ok(connection),
+                // Boxed, because it is rare and large: every request would carry room for it.
+                None => Box::pin(self.connect(exchange.upstream(), &mut tries)).await,
+            };
+            let error = match connected {
+                Err(error) => error,
+                Ok(connection) => match connection.send(request).await {
+                    Ok((response, connection)) => return Ok(exchange.answered(response, connection)),
+                    Err(Failure::Sent(error)) => return Err(error),
+                    Err(Failure::Unsent(unsent, error)) => {
+                        request = *unsent;
+                        if was_kept {
+                            continue;
+                        }
+                        error
+                    }
+                },
+            };
+            tracing::debug!(upstream = %exchange.upstream().address, %error, "offered in vain");
+            tries.refused.push(place);
+            place = match self.choose(&tries.refused) {
+                Some(next) if !self.left(&tries).is_zero() => next,
+                _ => return Err(error),
+            };
+            exchange = Exchange::begin(Rc::clone(&self.all[place]));
+            kept = exchange.upstream().pool.take();
+        }
+    }
+
+    /// The place of the upstream for a request that these have not taken.
+    fn choose(&self, refused: &[usize]) -> Option<usize> {
+        if refused.len() > self.trying.retries {
+            return None;
+        }
+        if let [_] = &*self.all {
+            return refused.is_empty().then_some(0);
+        }
+        let weight = |(place, upstream): (usize, &Rc<Upstream>)| match refused.contains(&place) {
+            true => 0,
+            false => u64::from(upstream.address.weight()),
+        };
+        let in_flight = |place: usize| self.all[place].in_flight.count();
+        self.choice.among(self.all.iter().enumerate().map(weight), in_flight)
+    }
+
+    async fn connect(&self, upstream: &Upstream, tries: &mut Tries) -> Result<Connection, SendError> {
+        tries.began.get_or_insert_with(Instant::now);
+        match timeout(self.left(tries), Connection::open(&upstream.address, self.patience)).await {
+            Ok(connected) => connected.map_err(SendError::Connect),
+            Err(_) => Err(SendError::ConnectTimeout),
+        }
+    }
+
+    /// How long the next connection may take: an even share of the time that is left, so that an upstream which does
+    /// not answer leaves some for the others.
+    fn left(&self, tries: &Tries) -> Duration {
+        let passed = tries.began.map_or(Duration::ZERO, |began| began.elapsed());
+        let shares = (self.trying.retries + 1).min(self.all.len()).saturating_sub(tries.refused.len());
+        self.trying.connect_timeout.saturating_sub(passed) / u32::try_from(shares.max(1)).unwrap_or(u32::MAX)
+    }
+}

@@ -1,0 +1,58 @@
+//! An entry of `gateway.upstream`: one of the servers that are protected.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, MapAccess, Visitor, value::MapAccessDeserializer, value::StrDeserializer},
+};
+
+use super::Placed;
+use crate::Upstream;
+
+/// One of the servers that are protected.
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(untagged, rename = "UpstreamEntry")]
+pub enum UpstreamEntry {
+    /// Its URL: `http://host:port`, with a base path if it has one.
+    Url(Upstream),
+    /// Its URL, and its share of the requests.
+    Table(UpstreamTable),
+}
+
+/// One of several servers, and its share of the requests.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "WeightedUpstream")]
+pub struct UpstreamTable {
+    /// Where it is: `http://host:port`, with a base path if it has one.
+    pub url: Upstream,
+    /// How many requests it gets where one of weight 1 gets one, 1 to 1000.
+    #[schemars(range(min = 1, max = 1000), extend("default" = 1))]
+    pub weight: Option<Placed<i64>>,
+}
+
+impl<'de> Deserialize<'de> for UpstreamEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(EntryVisitor)
+    }
+}
+
+struct EntryVisitor;
+
+impl<'de> Visitor<'de> for EntryVisitor {
+    type Value = UpstreamEntry;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a URL or { url = \"http://host:port\", weight = 2 }")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<UpstreamEntry, E> {
+        Upstream::deserialize(StrDeserializer::new(text)).map(UpstreamEntry::Url)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<UpstreamEntry, A::Error> {
+        UpstreamTable::deserialize(MapAccessDeserializer::new(table)).map(UpstreamEntry::Table)
+    }
+}
