@@ -5,7 +5,7 @@ use std::{fmt::Write as _, net::IpAddr};
 use http::{
     Method, Version,
     header::{
-        CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue,
+        CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue,
         PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
     },
     request::Parts,
@@ -34,7 +34,7 @@ pub(crate) struct Peer {
 /// What makes a request impossible to forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BadHead {
-    /// HTTP/1.1 requires exactly one Host.
+    /// Exactly one host is required.
     Host,
     /// A tunnel, or a target that is not of HTTP.
     Target,
@@ -59,9 +59,16 @@ impl Forward {
             return Err(BadHead::Target);
         }
         let mut hosts = head.headers.get_all(HOST).iter();
-        match (hosts.next(), hosts.next()) {
-            (Some(_), None) => {}
-            (None, None) if head.version == Version::HTTP_10 => {
+        match (hosts.next(), hosts.next(), head.uri.authority()) {
+            // HTTP/2 names the host in `:authority`; a `Host` beside it must say the same (RFC 9113, section 8.3.1).
+            (None, None, Some(_)) if head.version == Version::HTTP_2 => {}
+            (Some(host), None, Some(authority)) if head.version == Version::HTTP_2 => {
+                if !host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()) {
+                    return Err(BadHead::Host);
+                }
+            }
+            (Some(_), None, _) => {}
+            (None, None, _) if head.version == Version::HTTP_10 => {
                 head.headers.insert(HOST, self.authority.clone());
             }
             _ => return Err(BadHead::Host),
@@ -85,6 +92,10 @@ impl Forward {
     /// that a client cannot have them removed.
     pub(crate) fn request(&self, head: &mut Parts, peer: &Peer) {
         let headers = &mut head.headers;
+        if head.version == Version::HTTP_2 {
+            join_cookies(headers);
+        }
+        let trailers = wants_trailers(headers);
         let trusted = self.client_ip.trusts(peer.ip);
         let line = self.line(headers, peer, trusted);
         let host = headers.get(HOST).cloned();
@@ -118,6 +129,11 @@ impl Forward {
             headers.insert(X_FORWARDED_HOST, host);
         }
         headers.append(VIA, via(head.version));
+        if trailers {
+            // Trailers pass through us, so we want them as well.
+            headers.insert(TE, HeaderValue::from_static("trailers"));
+            headers.insert(CONNECTION, HeaderValue::from_static("te"));
+        }
         head.version = Version::HTTP_11;
         if !self.base.is_empty() {
             head.uri = self.below_base(&head.uri);
@@ -194,6 +210,29 @@ fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
+/// Whether the client takes trailers, as those of gRPC do.
+fn wants_trailers(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(TE).iter();
+    lines
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+}
+
+/// Joins the cookies that HTTP/2 may split over several fields (RFC 9113, section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut lines = headers.get_all(COOKIE).iter();
+    let (Some(first), Some(second)) = (lines.next(), lines.next()) else { return };
+    let mut joined = first.as_bytes().to_vec();
+    for line in std::iter::once(second).chain(lines) {
+        joined.extend_from_slice(b"; ");
+        joined.extend_from_slice(line.as_bytes());
+    }
+    // What valid values make is valid.
+    if let Ok(joined) = HeaderValue::from_bytes(&joined) {
+        headers.insert(COOKIE, joined);
+    }
+}
+
 /// Removes every forwarding field, whose sender nobody vouches for.
 fn strip_forwarding(headers: &mut HeaderMap) {
     let claimed: Vec<HeaderName> = headers
@@ -225,6 +264,7 @@ fn forwarded_element(ip: IpAddr, host: Option<&HeaderValue>) -> HeaderValue {
 fn via(version: Version) -> HeaderValue {
     match version {
         Version::HTTP_10 => HeaderValue::from_static("1.0 sluicegate"),
+        Version::HTTP_2 => HeaderValue::from_static("2.0 sluicegate"),
         _ => HeaderValue::from_static("1.1 sluicegate"),
     }
 }

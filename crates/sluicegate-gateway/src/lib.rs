@@ -1,6 +1,6 @@
 //! The Sluicegate gateway: exact rate limits before any machine-learning server.
 //!
-//! A request's way through it: `server` reads the head from a client's connection, `proxy` asks the policy's gate for
+//! A request's way through it: `server` accepts a connection, `client` reads its requests, `proxy` asks the policy's gate for
 //! the decision (reading the body first where a meter or key needs it), `forward` rewrites the head, `upstream` sends
 //! it over a pooled connection, and `body` streams the answer back, holding the request's permit until the last byte.
 //!

@@ -3,7 +3,7 @@
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 use http::{
-    Request, Response, StatusCode,
+    Request, Response, StatusCode, Version,
     header::{CONNECTION, EXPECT, HeaderValue},
     request::Parts,
 };
@@ -13,7 +13,7 @@ use sluicegate_stores::AnyStore;
 use tokio::time::Instant;
 
 use crate::{
-    body::{AnswerBody, ClientBody, ReadError, RequestBody, discard, read},
+    body::{AnswerBody, ClientBody, ReadError, RequestBody, Rest, discard, read},
     client::Unread,
     forward::{self, BadHead, Forward, Peer},
     log::DenialLog,
@@ -55,7 +55,11 @@ impl Proxy {
     ) -> Response<AnswerBody> {
         let (mut head, incoming) = request.into_parts();
         let mut body = Some(ClientBody::new(incoming, unread));
-        let awaits_go_ahead = head.headers.contains_key(EXPECT);
+        let rest = match head.version {
+            Version::HTTP_2 => Rest::Apart,
+            _ if head.headers.contains_key(EXPECT) => Rest::Unasked,
+            _ => Rest::Coming,
+        };
         let answer = match self.decide(&mut head, &mut body, peer).await {
             Ok((running, body)) => match self.send(&mut head, body, peer, &running).await {
                 Ok(answered) => return relay(answered, running),
@@ -66,7 +70,7 @@ impl Proxy {
                 answer
             }
         };
-        own(*answer, body, awaits_go_ahead)
+        own(*answer, body, rest)
     }
 
     /// Decides, reading the body first where the decision needs it. A body that nobody reads is left in `body`.
@@ -210,9 +214,9 @@ fn relay(answered: Answered, running: Box<Running>) -> Response<AnswerBody> {
 }
 
 /// An answer of ours, beside which the rest of the request is forgotten.
-fn own(answer: Answer, body: Option<ClientBody>, awaits_go_ahead: bool) -> Response<AnswerBody> {
+fn own(answer: Answer, body: Option<ClientBody>, rest: Rest) -> Response<AnswerBody> {
     let mut response = answer.response.map(|bytes| AnswerBody::Own(Some(bytes)));
-    if body.is_some_and(|body| discard(body, awaits_go_ahead)) {
+    if body.is_some_and(|body| discard(body, rest)) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response

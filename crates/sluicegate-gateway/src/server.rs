@@ -1,9 +1,7 @@
-//! Accepting clients on one worker, and serving their connections.
+//! Accepting clients on one worker, until the drain.
 
-use std::{convert::Infallible, io, net::SocketAddr, pin::pin, rc::Rc, time::Duration};
+use std::{io, net::SocketAddr, rc::Rc, time::Duration};
 
-use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioTimer;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
@@ -11,18 +9,14 @@ use tokio::{
 };
 
 use crate::{
-    client::{ClientStream, Unread},
+    client::Clients,
     drain::{Draining, Stopped},
-    forward::Peer,
-    proxy::Proxy,
 };
 
 /// One worker's server.
 pub(crate) struct Server {
-    pub(crate) proxy: Rc<Proxy>,
+    pub(crate) clients: Rc<Clients>,
     pub(crate) draining: Draining,
-    pub(crate) header_timeout: Duration,
-    pub(crate) idle_timeout: Duration,
     pub(crate) drain_timeout: Duration,
 }
 
@@ -58,36 +52,8 @@ impl Server {
     }
 
     fn spawn(&self, connections: &mut JoinSet<()>, stream: TcpStream, peer: SocketAddr) {
-        let unread = Unread::default();
-        // A client that has gone again needs no answer.
-        let Ok(stream) = ClientStream::new(stream, self.idle_timeout, unread.clone()) else { return };
-        let proxy = Rc::clone(&self.proxy);
-        let peer = Rc::new(Peer::new(peer.ip()));
-        let service = service_fn(move |request| {
-            let (proxy, peer, unread) = (Rc::clone(&proxy), Rc::clone(&peer), unread.clone());
-            async move { Ok::<_, Infallible>(proxy.serve(request, &peer, unread).await) }
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.header_timeout)
-            .max_buf_size(MAX_BUFFER)
-            .max_header_size(MAX_HEAD)
-            .serve_connection(stream, service);
-        let mut draining = self.draining.clone();
-        connections.spawn_local(async move {
-            let mut connection = pin!(connection);
-            let served = tokio::select! {
-                biased;
-                served = connection.as_mut() => served,
-                Ok(()) = draining.begun() => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            };
-            if let Err(error) = served {
-                tracing::debug!(%error, "a client's connection ended early");
-            }
-        });
+        let clients = Rc::clone(&self.clients);
+        connections.spawn_local(clients.serve(stream, peer.ip(), self.draining.clone()));
     }
 }
 
@@ -98,12 +64,6 @@ async fn back_off(error: io::Error) {
         sleep(ACCEPT_PAUSE).await;
     }
 }
-
-/// The most that hyper buffers for a client.
-const MAX_BUFFER: usize = 64 * 1024;
-
-/// The largest head of a request; above, 431.
-const MAX_HEAD: usize = 32 * 1024;
 
 /// How long to wait when the process is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -16,6 +16,7 @@ use tokio::{
 };
 
 use crate::{
+    client::Clients,
     drain::Draining,
     forward::Forward,
     log::DenialLog,
@@ -101,12 +102,11 @@ impl Blueprint {
             upstreams,
             idle_timeout: settings.idle_timeout,
         };
-        Server {
+        let clients = Clients {
             proxy: Rc::new(proxy),
-            draining: self.draining,
             header_timeout: settings.header_timeout,
             idle_timeout: settings.idle_timeout,
-            drain_timeout: settings.drain_timeout,
-        }
+        };
+        Server { clients: Rc::new(clients), draining: self.draining, drain_timeout: settings.drain_timeout }
     }
 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::is_last;
 use crate::{proxy::Running, upstream::Exchange};
 
 /// What a client is answered.
@@ -41,7 +42,7 @@ impl Body for AnswerBody {
         match self.get_mut() {
             AnswerBody::Upstream { incoming, exchange, .. } => {
                 let frame = ready!(Pin::new(&mut *incoming).poll_frame(cx));
-                if frame.is_none() || incoming.is_end_stream() {
+                if is_last(frame.as_ref()) || incoming.is_end_stream() {
                     exchange.finish();
                 }
                 Poll::Ready(frame)

@@ -12,15 +12,25 @@ use tokio::{task::spawn_local, time::timeout};
 
 use super::ClientBody;
 
+/// What is to be known of a body's rest before it is forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// It comes before the next request on the connection.
+    Coming,
+    /// The client waits for "100 Continue", and may send it or not.
+    Unasked,
+    /// It comes on a stream of its own, in HTTP/2, which ends with the answer.
+    Apart,
+}
+
 /// Reads a small rest to its end beside the answer, so that the connection can carry the next request.
 ///
-/// A client that waits for "100 Continue" may send its body or not, so nothing can be read for it. Returns whether
-/// the connection has to close after the answer.
-pub(crate) fn discard(mut body: ClientBody, awaits_go_ahead: bool) -> bool {
-    if body.is_end_stream() {
+/// Returns whether the connection has to close after the answer.
+pub(crate) fn discard(mut body: ClientBody, rest: Rest) -> bool {
+    if body.is_end_stream() || rest == Rest::Apart {
         return false;
     }
-    if awaits_go_ahead || body.size_hint().lower() > WORTH_READING {
+    if rest == Rest::Unasked || body.size_hint().lower() > WORTH_READING {
         return true;
     }
     let mut left = WORTH_READING;

@@ -6,6 +6,18 @@ mod read;
 mod request;
 
 pub(crate) use self::answer::AnswerBody;
-pub(crate) use self::discard::discard;
+pub(crate) use self::discard::{Rest, discard};
 pub(crate) use self::read::{ReadError, read};
 pub(crate) use self::request::{ClientBody, RequestBody};
+
+use bytes::Bytes;
+use http_body::Frame;
+
+/// Whether nothing comes after what a body gave: trailers are the last.
+fn is_last<E>(frame: Option<&Result<Frame<Bytes>, E>>) -> bool {
+    match frame {
+        None => true,
+        Some(Ok(frame)) => frame.is_trailers(),
+        Some(Err(_)) => false,
+    }
+}

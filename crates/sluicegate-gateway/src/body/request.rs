@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::is_last;
 use crate::{client::Unread, upstream::State};
 
 /// The body that a client is sending. Dropped before its end, it notes that on the client's connection.
@@ -55,7 +56,7 @@ impl Body for ClientBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
-        self.ended = frame.is_none() || self.incoming.is_end_stream();
+        self.ended = is_last(frame.as_ref()) || self.incoming.is_end_stream();
         Poll::Ready(frame)
     }
 

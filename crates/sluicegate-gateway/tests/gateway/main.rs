@@ -6,6 +6,7 @@ mod connections;
 mod decisions;
 mod drain;
 mod heads;
+mod http2;
 mod store;
 mod support;
 mod upstreams;

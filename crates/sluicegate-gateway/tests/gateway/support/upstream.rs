@@ -24,7 +24,7 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-/// `/echo` gives the body back, `/seen` the head that arrived, `/stream` what the test sends, `/hang` nothing, and
+/// `/echo` gives the body back (`/echo/trailers` its trailers, too), `/seen` the head that arrived, `/stream` what the test sends, `/hang` nothing, and
 /// `/early` answers 413 without reading the body, `/nothing` answers 204. The same below `/read` and `/slot`.
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
@@ -135,6 +135,17 @@ async fn answer(
             Response::new(full(bytes))
         }
         "/echo/chunked" => Response::new(request.into_body().boxed()),
+        "/echo/trailers" => {
+            let body = request.into_body().collect().await?;
+            let trailers = body.trailers().cloned().unwrap_or_default();
+            let (mut sender, echo) = Channel::new(1);
+            tokio::spawn(async move {
+                let _ = sender.send_data(body.to_bytes()).await;
+                let _ = sender.send_trailers(trailers).await;
+            });
+            let body = echo.map_err(|never: Infallible| match never {}).boxed();
+            Response::builder().header("trailer", "x-sum").body(body).expect("valid")
+        }
         "/stream" => {
             let (sender, body) = Channel::new(1);
             let _ = opened.send(sender);

@@ -1,4 +1,4 @@
-//! A client's side of its connection.
+//! A client's stream of bytes.
 
 use std::{
     cell::Cell,
@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::{Buf, BytesMut};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use socket2::SockRef;
@@ -23,10 +24,24 @@ use tokio::{
 ///
 /// Closing a socket with unread data makes the kernel send a reset, and a reset may overtake the answer that explains
 /// why the rest was not read. So the sending side is closed first, and what still comes is discarded for a while.
-pub(crate) struct ClientStream {
+pub(super) struct ClientStream {
     io: TokioIo<TcpStream>,
+    /// What was read of it to find out what it speaks.
+    ahead: BytesMut,
     unread: Unread,
     linger: Option<Pin<Box<Sleep>>>,
+}
+
+/// Sets the options of an accepted stream. `stall` is how long the client may leave sent bytes unacknowledged.
+///
+/// # Errors
+///
+/// When they cannot be set: the client is gone already.
+pub(super) fn prepare(stream: &TcpStream, stall: Duration) -> io::Result<()> {
+    // Server-sent events must leave at once, however small.
+    stream.set_nodelay(true)?;
+    // A client that stops reading holds a permit: the kernel gives up on it, which wakes us.
+    SockRef::from(stream).set_tcp_user_timeout(Some(stall))
 }
 
 /// Whether a request's body was let go before its end; shared by a connection's stream and its requests.
@@ -34,17 +49,9 @@ pub(crate) struct ClientStream {
 pub(crate) struct Unread(Rc<Cell<bool>>);
 
 impl ClientStream {
-    /// Wraps an accepted stream. `stall` is how long the client may leave sent bytes unacknowledged.
-    ///
-    /// # Errors
-    ///
-    /// When the socket's options cannot be set: the client is gone already.
-    pub(crate) fn new(stream: TcpStream, stall: Duration, unread: Unread) -> io::Result<ClientStream> {
-        // Server-sent events must leave at once, however small.
-        stream.set_nodelay(true)?;
-        // A client that stops reading holds a permit: the kernel gives up on it, which wakes us.
-        SockRef::from(&stream).set_tcp_user_timeout(Some(stall))?;
-        Ok(ClientStream { io: TokioIo::new(stream), unread, linger: None })
+    /// Wraps a stream of which `ahead` has been read.
+    pub(super) fn new(stream: TcpStream, ahead: BytesMut, unread: Unread) -> ClientStream {
+        ClientStream { io: TokioIo::new(stream), ahead, unread, linger: None }
     }
 
     /// Reads and forgets what has arrived. Ready at the end of the stream.
@@ -76,8 +83,17 @@ impl Read for ClientStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
+        mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.ahead.is_empty() {
+            let length = self.ahead.len().min(buffer.remaining());
+            buffer.put_slice(&self.ahead[..length]);
+            self.ahead.advance(length);
+            if self.ahead.is_empty() {
+                self.ahead = BytesMut::new();
+            }
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.io).poll_read(cx, buffer)
     }
 }
