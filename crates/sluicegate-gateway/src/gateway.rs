@@ -9,12 +9,13 @@ use std::{
 };
 
 use sluicegate::{StoreError, SystemClock};
-use sluicegate_policy::{ApiKeys, ApiKeysError, Gate, Policy, StoreSettings, Upstream};
+use sluicegate_policy::{ApiKeys, ApiKeysError, Gate, Policy, StoreSettings};
 use sluicegate_stores::AnyStore;
 
 use crate::{
     admin::Admin,
     drain::Drain,
+    health_check::check_all,
     housekeeper, key_watch, listener,
     log::{self, DenialLog},
     metrics::Metrics,
@@ -67,12 +68,12 @@ impl Gateway {
         if let Some(api_keys) = api_keys {
             gate.replace_api_keys(api_keys);
         }
-        let healths: Arc<[Health]> = settings.upstreams.iter().map(Health::new).collect();
+        let healths = Health::of_all(&settings);
         let metrics = Arc::new(Metrics::new(&gate, &healths));
         let denials = DenialLog::new(settings.log_keys);
 
         let admin = Admin { metrics: metrics.all.clone(), draining: draining.clone() };
-        let chores = keep_informed(Arc::clone(&gate), settings.upstreams.clone());
+        let chores = keep_informed(Arc::clone(&gate), Arc::clone(&healths));
         let housekeeper = housekeeper::spawn(admin_listener, admin, draining.clone(), chores)
             .map_err(StartError::Thread)?;
         let mut gateway = Gateway {
@@ -139,11 +140,12 @@ async fn open(settings: &StoreSettings) -> Result<AnyStore, StartError> {
     Ok(store)
 }
 
-/// Tells the gate of what changes outside: the upstream becomes ready, the file of API keys is edited.
-async fn keep_informed(gate: Arc<Gate<AnyStore>>, upstreams: Vec<Upstream>) {
+/// Tells of what changes outside: an upstream becomes ready or fails its health checks, the file of API keys is edited.
+async fn keep_informed(gate: Arc<Gate<AnyStore>>, healths: Arc<[Arc<Health>]>) {
+    let settings = &gate.policy().gateway;
     let warm_up = async {
         if let Some(warmup) = &gate.policy().warmup {
-            until_one_is_ready(&upstreams, warmup.path()).await;
+            until_one_is_ready(&settings.upstreams, warmup.path()).await;
             tracing::info!("the upstream is ready");
             gate.upstream_is_ready();
         }
@@ -153,7 +155,12 @@ async fn keep_informed(gate: Arc<Gate<AnyStore>>, upstreams: Vec<Upstream>) {
             key_watch::watch(path, &gate).await;
         }
     };
-    tokio::join!(warm_up, watch_keys);
+    let check_health = async {
+        if let Some(health) = &settings.health {
+            check_all(&settings.upstreams, &healths, health).await;
+        }
+    };
+    tokio::join!(warm_up, watch_keys, check_health);
 }
 
 /// Why the gateway did not start.

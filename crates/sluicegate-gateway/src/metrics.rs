@@ -7,7 +7,7 @@ use prometheus_client::{
     encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric},
     metrics::{
         MetricType,
-        counter::Counter,
+        counter::{ConstCounter, Counter},
         family::Family,
         gauge::{ConstGauge, Gauge},
     },
@@ -43,7 +43,7 @@ pub(crate) struct RouteMetrics {
 
 impl Metrics {
     /// Metrics for the policy's routes, tiers and limits, its store and upstreams. All series exist from the start, at zero.
-    pub(crate) fn new(gate: &Arc<Gate<AnyStore>>, healths: &Arc<[Health]>) -> Metrics {
+    pub(crate) fn new(gate: &Arc<Gate<AnyStore>>, healths: &Arc<[Arc<Health>]>) -> Metrics {
         let in_flight = Family::<RouteLabels, Gauge>::default();
         let upstream_duration =
             Family::<RouteLabels, Durations>::new_with_constructor(|| Durations::new(&UPSTREAM_SECONDS));
@@ -86,15 +86,23 @@ impl Metrics {
 
 /// What is known of the upstreams, asked when the metrics are written.
 #[derive(Debug)]
-struct Upstreams(Arc<[Health]>);
+struct Upstreams(Arc<[Arc<Health>]>);
 
 impl Collector for Upstreams {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let help = "Requests at each upstream";
-        let mut family = encoder.encode_descriptor("upstream_in_flight", help, None, MetricType::Gauge)?;
+        for (name, help, value) in UPSTREAM_GAUGES {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            for health in &*self.0 {
+                let gauge = ConstGauge::new(i64::try_from(value(health)).unwrap_or(i64::MAX));
+                gauge.encode(family.encode_family(&[("upstream", health.name())])?)?;
+            }
+        }
+        let help = "Requests that each upstream did not take or did not answer, whoever answered them then";
+        let name = "upstream_failed_attempts";
+        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
         for health in &*self.0 {
-            let gauge = ConstGauge::new(i64::try_from(health.in_flight()).unwrap_or(i64::MAX));
-            gauge.encode(family.encode_family(&[("upstream", health.name())])?)?;
+            let counter = ConstCounter::new(health.failures());
+            counter.encode(family.encode_family(&[("upstream", health.name())])?)?;
         }
         Ok(())
     }
@@ -108,3 +116,14 @@ struct RouteLabels {
 /// From a cached answer to a long completion.
 static UPSTREAM_SECONDS: [f64; 14] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 300.0];
+
+/// A number that is known of an upstream.
+type Figure = fn(&Health) -> u64;
+
+/// Each with its name and help.
+const UPSTREAM_GAUGES: [(&str, &str, Figure); 2] = [
+    ("upstream_healthy", "Whether each upstream gets requests: 1, or 0 while it is out or down", |health| {
+        u64::from(health.is_well())
+    }),
+    ("upstream_in_flight", "Requests at each upstream", Health::in_flight),
+];

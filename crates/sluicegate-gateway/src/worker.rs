@@ -23,7 +23,7 @@ use crate::{
     metrics::Metrics,
     proxy::Proxy,
     server::Server,
-    upstream::{Health, Patience, Trying, Upstreams},
+    upstream::{Health, Patience, Upstreams},
 };
 
 /// A running worker thread.
@@ -39,7 +39,7 @@ pub(crate) struct Worker {
 pub(crate) struct Blueprint {
     pub(crate) settings: GatewaySettings,
     /// One for each of the settings' upstreams.
-    pub(crate) healths: Arc<[Health]>,
+    pub(crate) healths: Arc<[Arc<Health>]>,
     pub(crate) gate: Arc<Gate<AnyStore>>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) denials: DenialLog,
@@ -89,8 +89,7 @@ impl Blueprint {
             idle: settings.idle_timeout,
             keep_alive: settings.keep_alive,
         };
-        let trying = Trying { connect_timeout: settings.connect_timeout, retries: settings.retries };
-        let upstreams = Upstreams::new(&settings.upstreams, &self.healths, trying, patience);
+        let upstreams = Upstreams::new(&settings, &self.healths, patience);
         // All have the same base path.
         let forward =
             Forward::new(&settings.upstreams[0], settings.trusted_proxies, settings.forwarded_header);

@@ -3,7 +3,7 @@
 use std::{
     hash::{BuildHasher, RandomState},
     net::{Ipv4Addr, SocketAddr},
-    num::NonZeroUsize,
+    num::{NonZeroU32, NonZeroUsize},
     time::Duration,
 };
 
@@ -36,6 +36,12 @@ pub struct GatewaySettings {
     pub connect_timeout: Duration,
     /// How many other upstreams a request is offered to when one cannot be connected to.
     pub retries: usize,
+    /// How upstreams are asked whether they are well, if they are.
+    pub health: Option<HealthSettings>,
+    /// When failing requests put an upstream out.
+    pub ejection: EjectionSettings,
+    /// Over how long an upstream that was down gets back its share; may be zero.
+    pub slow_start: Duration,
     /// From the whole request to the head of the upstream's response.
     pub response_timeout: Duration,
     /// Without a byte moving while a body streams.
@@ -64,6 +70,9 @@ impl Default for GatewaySettings {
             threads: None,
             connect_timeout: Duration::from_secs(5),
             retries: 2,
+            health: None,
+            ejection: EjectionSettings::default(),
+            slow_start: Duration::from_secs(30),
             response_timeout: Duration::from_secs(300),
             idle_timeout: Duration::from_secs(300),
             header_timeout: Duration::from_secs(30),
@@ -71,6 +80,59 @@ impl Default for GatewaySettings {
             drain_timeout: Duration::from_secs(30),
             log: LogFormat::default(),
             log_keys: LogKeys::default(),
+        }
+    }
+}
+
+/// How upstreams are asked whether they are well.
+#[derive(Clone, Debug)]
+pub struct HealthSettings {
+    /// The path that is asked.
+    pub path: String,
+    /// From one question to the next.
+    pub interval: Duration,
+    /// How long an answer may take.
+    pub timeout: Duration,
+    /// Good answers in a row that bring an upstream back.
+    pub healthy: NonZeroU32,
+    /// Bad answers in a row that put an upstream down.
+    pub unhealthy: NonZeroU32,
+}
+
+impl HealthSettings {
+    /// Asks `path`, and the rest by default.
+    #[must_use]
+    pub const fn new(path: String) -> Self {
+        Self {
+            path,
+            interval: Duration::from_secs(5),
+            timeout: Duration::from_secs(2),
+            healthy: NonZeroU32::MIN.saturating_add(1),
+            unhealthy: NonZeroU32::MIN.saturating_add(2),
+        }
+    }
+}
+
+/// When failing requests put an upstream out, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct EjectionSettings {
+    /// Failures in a row; none for never.
+    pub failures: Option<NonZeroU32>,
+    /// How long at first; each trial that fails doubles it.
+    pub time: Duration,
+    /// How long at most.
+    pub max_time: Duration,
+    /// Whether the answers 502, 503 and 504 are failures, too.
+    pub answers: bool,
+}
+
+impl Default for EjectionSettings {
+    fn default() -> Self {
+        Self {
+            failures: NonZeroU32::new(5),
+            time: Duration::from_secs(5),
+            max_time: Duration::from_secs(60),
+            answers: false,
         }
     }
 }

@@ -43,7 +43,7 @@ pub use code_route::{CodeMeter, CodeRoute, CodeRouteError, TierShare};
 pub use diagnostic::{Diagnostic, Diagnostics, Place};
 pub use file::schema;
 pub use gate::{Answer, Denied, Gate, Given, Pass, Reason, Visit};
-pub use gateway_settings::{GatewaySettings, LogFormat, LogKeys};
+pub use gateway_settings::{EjectionSettings, GatewaySettings, HealthSettings, LogFormat, LogKeys};
 pub use header_family::HeaderFamily;
 pub use headers::Lines;
 pub use hidden::Hidden;

@@ -216,6 +216,20 @@ fn values_that_make_no_sense_are_told_what_would() {
              help: give all of them the same: any may get any request",
         ),
         (
+            "[gateway.health]\npath = 'health'\ninterval = '0'\nhealthy = 0",
+            "p.toml:2:8: `health` is no path\n  help: write a path of the upstreams, such as \"/health\"\n\
+             p.toml:3:12: a timeout of no time lets nothing through\n  help: give at least \"1ms\"\n\
+             p.toml:4:11: `healthy` cannot be 0\n  help: give a number from 1 to 1000",
+        ),
+        (
+            "[gateway.health]\npath = '/health'\nunhealthier = 2",
+            "p.toml:3:1: unknown field `unhealthier`\n  help: did you mean `unhealthy`?",
+        ),
+        (
+            "[gateway.ejection]\nfailures = 1001",
+            "p.toml:2:12: `failures` cannot be 1001\n  help: give a number from 0 to 1000",
+        ),
+        (
             "[gateway]\nlisten = '127.0.0.1:80'\nadmin = '127.0.0.1:80'",
             "p.toml:3:9: `admin` is the address of `listen`, where everybody can reach it\n  \
              help: give it a port of its own, such as \"127.0.0.1:9090\"",

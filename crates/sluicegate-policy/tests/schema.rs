@@ -50,6 +50,8 @@ fn the_defaults_in_it_are_those_that_are_used() {
     // Each table with what it needs, and no more.
     for (definition, table, needs) in [
         ("Gateway", "[gateway]", ""),
+        ("Health", "[gateway.health]", "path = '/health'\n"),
+        ("Ejection", "[gateway.ejection]", ""),
         ("Store", "[store]", ""),
         ("Identity", "[identity]", "api_keys = 'keys.toml'\n"),
         ("Tier", "[tiers.free]", ""),

@@ -111,6 +111,8 @@ pub(crate) struct State {
     waiting: Cell<Waiting>,
     /// A request was handed over, and the driver has not been woken by it yet.
     handed_over: Cell<bool>,
+    /// Bytes went out that the driver has not noted yet.
+    wrote: Cell<bool>,
     gave_up: Cell<Option<Waiting>>,
     deaf: Cell<bool>,
 }
@@ -128,6 +130,11 @@ impl State {
             (Waiting::Client, false) => self.wait_for(Waiting::Answer),
             _ => {}
         }
+    }
+
+    /// Notes that the upstream takes what is sent.
+    pub(super) fn note_written(&self) {
+        self.wrote.set(true);
     }
 
     /// Notes that the upstream reads no more.
@@ -205,12 +212,17 @@ impl Future for Driver {
                 return Poll::Ready(());
             }
         }
-        if !woken_by_alarm {
+        // While a head is awaited, only what goes out counts: one that trickles in is as late as none.
+        let handed_over = this.state.handed_over.take();
+        if handed_over || (!woken_by_alarm && this.state.waiting.get() != Waiting::Answer) {
             this.moved = Instant::now();
-            this.state.handed_over.set(false);
         }
         // An error reaches whoever waits for the answer or its body; an idle connection has nobody to tell.
-        Pin::new(&mut this.connection).poll(cx).map(|_| ())
+        let polled = Pin::new(&mut this.connection).poll(cx).map(|_| ());
+        if this.state.wrote.take() {
+            this.moved = Instant::now();
+        }
+        polled
     }
 }
 

@@ -5,20 +5,22 @@ use std::rc::Rc;
 use http::Response;
 use hyper::body::Incoming;
 
-use super::{Answered, Upstream, connection::Connection};
+use super::{Answered, Upstream, connection::Connection, ejection::Visit};
 
 /// One request at an upstream, in flight there until this is dropped. Its connection goes back to the pool by
 /// [`finish`](Exchange::finish), and is closed if the exchange is dropped before.
 pub(crate) struct Exchange {
     upstream: Rc<Upstream>,
     connection: Option<Connection>,
+    visit: Visit,
 }
 
 impl Exchange {
     /// A request that is about to be sent.
     pub(super) fn begin(upstream: Rc<Upstream>) -> Exchange {
         upstream.in_flight.add();
-        Exchange { upstream, connection: None }
+        let visit = upstream.health.visit();
+        Exchange { upstream, connection: None, visit }
     }
 
     /// Where the request goes.
@@ -28,8 +30,14 @@ impl Exchange {
 
     /// The head of the answer has come, and its body arrives on this connection.
     pub(super) fn answered(mut self, response: Response<Incoming>, connection: Connection) -> Answered {
+        self.upstream.health.answered(self.visit, response.status());
         self.connection = Some(connection);
         Answered { response, exchange: self }
+    }
+
+    /// The upstream has not taken the request, or not answered it.
+    pub(super) fn failed(&self) {
+        self.upstream.health.failed(self.visit);
     }
 
     /// The answer has arrived to its last byte.

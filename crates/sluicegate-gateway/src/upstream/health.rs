@@ -1,17 +1,34 @@
 //! What the whole process knows of one upstream.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
-use sluicegate_policy::Upstream as Address;
+use http::StatusCode;
+use sluicegate_policy::{EjectionSettings, GatewaySettings, Upstream as Address};
+use tokio::time::Instant;
+
+use super::ejection::{Ejection, Visit};
 
 /// What the whole process knows of one upstream: all workers write it, and all read it.
 #[derive(Debug)]
 pub(crate) struct Health {
     name: String,
+    /// Times are counted from here.
+    began: Instant,
     in_flight: Mutex<Vec<InFlight>>,
+    failures: AtomicU64,
+    ejection: Ejection,
+    answers_count: bool,
+    /// The health checks say so.
+    is_down: AtomicBool,
+    /// When the health checks saw it come back; zero when that is long ago.
+    back_since: AtomicU64,
+    slow_start: Duration,
 }
 
 /// How many requests one worker has at one upstream. Only that worker writes it, so that it costs no more than a number
@@ -20,9 +37,29 @@ pub(crate) struct Health {
 pub(super) struct InFlight(Arc<AtomicU64>);
 
 impl Health {
-    /// Of an upstream that nobody has asked for anything yet.
-    pub(crate) fn new(address: &Address) -> Health {
-        Health { name: address.to_string(), in_flight: Mutex::default() }
+    /// One for each upstream of the settings. All are well until something else is known.
+    pub(crate) fn of_all(settings: &GatewaySettings) -> Arc<[Arc<Health>]> {
+        let mut ejection = settings.ejection;
+        if let [_] = settings.upstreams[..] {
+            // Requests have nowhere else to go.
+            ejection.failures = None;
+        }
+        let health = |address| Arc::new(Health::new(address, ejection, settings.slow_start));
+        settings.upstreams.iter().map(health).collect()
+    }
+
+    fn new(address: &Address, ejection: EjectionSettings, slow_start: Duration) -> Health {
+        Health {
+            name: address.to_string(),
+            began: Instant::now(),
+            in_flight: Mutex::default(),
+            failures: AtomicU64::new(0),
+            ejection: Ejection::new(ejection),
+            answers_count: ejection.answers,
+            is_down: AtomicBool::new(false),
+            back_since: AtomicU64::new(0),
+            slow_start,
+        }
     }
 
     /// The upstream's URL.
@@ -35,11 +72,88 @@ impl Health {
         self.in_flight.lock().unwrap_or_else(PoisonError::into_inner).iter().map(InFlight::count).sum()
     }
 
+    /// Requests that it did not take or did not answer so far.
+    pub(crate) fn failures(&self) -> u64 {
+        self.failures.load(Relaxed)
+    }
+
+    /// Whether requests go there as a rule.
+    pub(crate) fn is_well(&self) -> bool {
+        self.is_up() && !self.ejection.is_out()
+    }
+
+    /// Whether the health checks find it up.
+    pub(crate) fn is_up(&self) -> bool {
+        !self.is_down.load(Relaxed)
+    }
+
+    /// The health checks have found it up or down.
+    pub(crate) fn note(&self, is_up: bool) {
+        if is_up {
+            tracing::info!(upstream = self.name, "the upstream is up again");
+            self.back_since.store(self.now(), Relaxed);
+            self.ejection.forgive();
+        } else {
+            tracing::warn!(upstream = self.name, "the upstream is down: its health checks fail");
+        }
+        self.is_down.store(!is_up, Relaxed);
+    }
+
     /// The part of one more worker.
     pub(super) fn in_flight_of_a_worker(&self) -> InFlight {
         let part = InFlight::default();
         self.in_flight.lock().unwrap_or_else(PoisonError::into_inner).push(part.clone());
         part
+    }
+
+    /// How much of its weight the upstream gets now, in thousandths: nothing while it is out or down.
+    pub(super) fn share(&self) -> u64 {
+        if !self.is_up() || self.ejection.keeps_out(|| self.now()) {
+            return 0;
+        }
+        match self.back_since.load(Relaxed) {
+            0 => WHOLE,
+            back_since => self.ramp(back_since),
+        }
+    }
+
+    fn ramp(&self, back_since: u64) -> u64 {
+        let passed = Duration::from_millis(self.now().saturating_sub(back_since));
+        if passed >= self.slow_start {
+            // If it came back anew in this moment, it is ramped no more: it was up nearly all the time.
+            self.back_since.store(0, Relaxed);
+            return WHOLE;
+        }
+        let whole = u128::from(WHOLE);
+        let grown = whole * passed.as_nanos() / self.slow_start.as_nanos().max(1);
+        u64::try_from(grown).unwrap_or(WHOLE).max(FIRST_STEP)
+    }
+
+    /// A request goes there.
+    pub(super) fn visit(&self) -> Visit {
+        self.ejection.visit(|| self.now())
+    }
+
+    /// The head of its answer has come.
+    pub(super) fn answered(&self, visit: Visit, status: StatusCode) {
+        if self.answers_count && IS_NO_ANSWER.contains(&status) {
+            self.failed(visit);
+        } else if self.ejection.answered(visit) {
+            tracing::info!(upstream = self.name, "the upstream answers again");
+        }
+    }
+
+    /// It did not take a request, or did not answer it.
+    pub(super) fn failed(&self, visit: Visit) {
+        self.failures.fetch_add(1, Relaxed);
+        if let Some(time) = self.ejection.failed(visit, self.now()) {
+            tracing::warn!(upstream = self.name, "the upstream fails: it gets no requests for {time:?}");
+        }
+    }
+
+    /// In milliseconds, from 1 on.
+    fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).map_or(u64::MAX / 2, |passed| passed + 1)
     }
 }
 
@@ -54,5 +168,35 @@ impl InFlight {
 
     pub(super) fn remove(&self) {
         self.0.store(self.count() - 1, Relaxed);
+    }
+}
+
+/// The share of an upstream that is well.
+pub(super) const WHOLE: u64 = 1_000;
+
+/// The share of an upstream that is just back.
+const FIRST_STEP: u64 = 50;
+
+/// What a proxy between answers for a server that does not.
+const IS_NO_ANSWER: [StatusCode; 3] =
+    [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upstream_that_comes_back_gets_its_share_step_by_step() {
+        let slow_start = Duration::from_secs(100);
+        let health = Health::new(&"http://a".parse().unwrap(), EjectionSettings::default(), slow_start);
+        assert_eq!(health.share(), WHOLE, "whoever has just been started need not wait");
+        health.note(false);
+        assert_eq!(health.share(), 0);
+        health.note(true);
+        assert_eq!(health.share(), FIRST_STEP);
+        for (seconds, share) in [(25, 250), (25, 500), (49, 990), (1, WHOLE), (1_000, WHOLE)] {
+            tokio::time::advance(Duration::from_secs(seconds)).await;
+            assert_eq!(health.share(), share);
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod choice;
 mod connection;
+mod ejection;
 mod error;
 mod exchange;
 mod health;
@@ -9,7 +10,7 @@ mod pool;
 mod stream;
 mod upstreams;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::Response;
 use hyper::body::Incoming;
@@ -18,11 +19,7 @@ use sluicegate_policy::Upstream as Address;
 use self::{health::InFlight, pool::Pool};
 
 pub(crate) use self::{
-    connection::State,
-    error::SendError,
-    exchange::Exchange,
-    health::Health,
-    upstreams::{Trying, Upstreams},
+    connection::State, error::SendError, exchange::Exchange, health::Health, upstreams::Upstreams,
 };
 
 /// An upstream server as one worker sees it: its address, and a pool of connections that no other thread touches.
@@ -30,6 +27,7 @@ pub(crate) struct Upstream {
     address: Address,
     pool: Pool,
     in_flight: InFlight,
+    health: Arc<Health>,
 }
 
 /// How long a connection may wait, and for what.
@@ -51,16 +49,17 @@ pub(crate) struct Answered {
 
 impl Upstream {
     /// An upstream with an empty pool. Connects to nobody yet.
-    fn new(address: Address, health: &Health) -> Upstream {
-        Upstream { address, pool: Pool::default(), in_flight: health.in_flight_of_a_worker() }
+    fn new(address: Address, health: Arc<Health>) -> Upstream {
+        Upstream { address, pool: Pool::default(), in_flight: health.in_flight_of_a_worker(), health }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{net::Ipv4Addr, sync::Arc};
+    use std::net::Ipv4Addr;
 
     use http::Request;
+    use sluicegate_policy::GatewaySettings;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::{TcpListener, TcpStream},
@@ -110,12 +109,35 @@ mod tests {
             .await;
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_trickles_in_is_awaited_no_longer_than_one_that_does_not_come() {
+        LocalSet::new()
+            .run_until(async {
+                let (upstream, listener) = upstream().await;
+                let mut connection = exchange(&upstream, &listener).await;
+                let sent = Instant::now();
+                let trickle = async {
+                    for byte in b"HTTP/1.1 200 OK\r\n" {
+                        let _ = connection.write_all(&[*byte]).await;
+                        sleep(Duration::from_secs(1)).await;
+                    }
+                };
+                let send = upstream.send(Request::new(RequestBody::Read(None)));
+                tokio::select! {
+                    failed = send => assert!(matches!(failed, Err(SendError::ResponseTimeout))),
+                    () = trickle => panic!("it is still awaited after {:?}", sent.elapsed()),
+                }
+                let waited = sent.elapsed();
+                assert!(waited >= PATIENCE.response && waited < PATIENCE.response + TICK, "{waited:?}");
+            })
+            .await;
+    }
+
     async fn upstream() -> (Upstreams, TcpListener) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let address: Address = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-        let healths: Arc<[Health]> = [Health::new(&address)].into();
-        let trying = Trying { connect_timeout: Duration::from_secs(1), retries: 0 };
-        (Upstreams::new(&[address], &healths, trying, PATIENCE), listener)
+        let address = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let settings = GatewaySettings { upstreams: vec![address], ..GatewaySettings::default() };
+        (Upstreams::new(&settings, &Health::of_all(&settings), PATIENCE), listener)
     }
 
     /// One exchange on a new connection, which is kept.

@@ -42,7 +42,10 @@ impl Write for UpstreamStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if !self.state.is_deaf() {
             match ready!(Pin::new(&mut self.io).poll_write(cx, bytes)) {
-                Ok(written) => return Poll::Ready(Ok(written)),
+                Ok(written) => {
+                    self.state.note_written();
+                    return Poll::Ready(Ok(written));
+                }
                 Err(_) => self.state.note_deaf(),
             }
         }
@@ -68,7 +71,10 @@ impl Write for UpstreamStream {
     ) -> Poll<io::Result<usize>> {
         if !self.state.is_deaf() {
             match ready!(Pin::new(&mut self.io).poll_write_vectored(cx, slices)) {
-                Ok(written) => return Poll::Ready(Ok(written)),
+                Ok(written) => {
+                    self.state.note_written();
+                    return Poll::Ready(Ok(written));
+                }
                 Err(_) => self.state.note_deaf(),
             }
         }

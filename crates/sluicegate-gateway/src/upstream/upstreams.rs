@@ -3,13 +3,14 @@
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 use http::Request;
-use sluicegate_policy::Upstream as Address;
+use sluicegate_policy::{GatewaySettings, Upstream as Address};
 use tokio::time::{Instant, timeout};
 
 use super::{
     Answered, Exchange, Health, Patience, SendError, Upstream,
     choice::Choice,
     connection::{Connection, Failure},
+    health::WHOLE,
 };
 use crate::body::RequestBody;
 
@@ -17,17 +18,11 @@ use crate::body::RequestBody;
 pub(crate) struct Upstreams {
     all: Box<[Rc<Upstream>]>,
     choice: Choice,
-    trying: Trying,
-    patience: Patience,
-}
-
-/// How long and how often a request is offered before it is given up.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Trying {
     /// For all connecting of one request.
-    pub(crate) connect_timeout: Duration,
+    connect_timeout: Duration,
     /// How many other upstreams are asked when one does not take it.
-    pub(crate) retries: usize,
+    retries: usize,
+    patience: Patience,
 }
 
 /// Where a request has been offered in vain.
@@ -40,17 +35,18 @@ struct Tries {
 }
 
 impl Upstreams {
-    /// The upstreams at these addresses, each with what the process knows of it. Connects to nobody yet.
-    pub(crate) fn new(
-        addresses: &[Address],
-        healths: &Arc<[Health]>,
-        trying: Trying,
-        patience: Patience,
-    ) -> Upstreams {
-        let upstream =
-            |(address, health): (&Address, &Health)| Rc::new(Upstream::new(address.clone(), health));
-        let all = addresses.iter().zip(healths.iter()).map(upstream).collect();
-        Upstreams { all, choice: Choice::new(), trying, patience }
+    /// The upstreams of the settings, each with what the process knows of it. Connects to nobody yet.
+    pub(crate) fn new(settings: &GatewaySettings, healths: &[Arc<Health>], patience: Patience) -> Upstreams {
+        let upstream = |(address, health): (&Address, &Arc<Health>)| {
+            Rc::new(Upstream::new(address.clone(), Arc::clone(health)))
+        };
+        Upstreams {
+            all: settings.upstreams.iter().zip(healths).map(upstream).collect(),
+            choice: Choice::new(),
+            connect_timeout: settings.connect_timeout,
+            retries: settings.retries,
+            patience,
+        }
     }
 
     /// Sends a request to one of the upstreams and waits for the head of the answer.
@@ -78,7 +74,12 @@ impl Upstreams {
                 Err(error) => error,
                 Ok(connection) => match connection.send(request).await {
                     Ok((response, connection)) => return Ok(exchange.answered(response, connection)),
-                    Err(Failure::Sent(error)) => return Err(error),
+                    Err(Failure::Sent(error)) => {
+                        if error.is_upstreams() {
+                            exchange.failed();
+                        }
+                        return Err(error);
+                    }
                     Err(Failure::Unsent(unsent, error)) => {
                         request = *unsent;
                         if was_kept {
@@ -88,6 +89,7 @@ impl Upstreams {
                     }
                 },
             };
+            exchange.failed();
             tracing::debug!(upstream = %exchange.upstream().address, %error, "offered in vain");
             tries.refused.push(place);
             place = match self.choose(&tries.refused) {
@@ -101,18 +103,22 @@ impl Upstreams {
 
     /// The place of the upstream for a request that these have not taken.
     fn choose(&self, refused: &[usize]) -> Option<usize> {
-        if refused.len() > self.trying.retries {
+        if refused.len() > self.retries {
             return None;
         }
         if let [_] = &*self.all {
             return refused.is_empty().then_some(0);
         }
-        let weight = |(place, upstream): (usize, &Rc<Upstream>)| match refused.contains(&place) {
-            true => 0,
-            false => u64::from(upstream.address.weight()),
+        let share_of = |share: fn(&Health) -> u64| {
+            let weight = move |(place, upstream): (usize, &Rc<Upstream>)| match refused.contains(&place) {
+                true => 0,
+                false => u64::from(upstream.address.weight()) * share(&upstream.health),
+            };
+            self.choice
+                .among(self.all.iter().enumerate().map(weight), |place| self.all[place].in_flight.count())
         };
-        let in_flight = |place: usize| self.all[place].in_flight.count();
-        self.choice.among(self.all.iter().enumerate().map(weight), in_flight)
+        // When nobody is well, anybody may be.
+        share_of(Health::share).or_else(|| share_of(|_| WHOLE))
     }
 
     async fn connect(&self, upstream: &Upstream, tries: &mut Tries) -> Result<Connection, SendError> {
@@ -127,7 +133,7 @@ impl Upstreams {
     /// not answer leaves some for the others.
     fn left(&self, tries: &Tries) -> Duration {
         let passed = tries.began.map_or(Duration::ZERO, |began| began.elapsed());
-        let shares = (self.trying.retries + 1).min(self.all.len()).saturating_sub(tries.refused.len());
-        self.trying.connect_timeout.saturating_sub(passed) / u32::try_from(shares.max(1)).unwrap_or(u32::MAX)
+        let shares = (self.retries + 1).min(self.all.len()).saturating_sub(tries.refused.len());
+        self.connect_timeout.saturating_sub(passed) / u32::try_from(shares.max(1)).unwrap_or(u32::MAX)
     }
 }

@@ -1,14 +1,9 @@
 //! Connections on both sides: reused, dead, slow and abandoned ones.
 
-use std::{net::Ipv4Addr, num::NonZeroUsize, time::Duration};
+use std::{num::NonZeroUsize, time::Duration};
 
+use crate::support::{Client, Nobody, Scripted, Upstream, gateway, gateway_with, noise, until};
 use bytes::Bytes;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-};
-
-use crate::support::{Client, Nobody, Upstream, gateway, gateway_with, noise, soon, until};
 
 #[tokio::test]
 async fn requests_one_after_another_share_one_upstream_connection() {
@@ -238,43 +233,4 @@ async fn a_denied_client_keeps_its_connection() {
     client.write("3\r\nabc\r\n0\r\n\r\n").await;
     assert_eq!(client.get("/seen").await.status, 200);
     assert_eq!(upstream.requests(), 2);
-}
-
-/// An upstream whose every byte the test writes.
-struct Scripted {
-    listener: TcpListener,
-    address: std::net::SocketAddr,
-}
-
-struct Connection(TcpStream);
-
-impl Scripted {
-    async fn start() -> Scripted {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("loopback has free ports");
-        let address = listener.local_addr().expect("it is bound");
-        Scripted { listener, address }
-    }
-
-    async fn accept(&self) -> Connection {
-        Connection(soon(self.listener.accept()).await.expect("it listens").0)
-    }
-}
-
-impl Connection {
-    /// Reads until the request ends with `end`.
-    async fn request(&mut self, end: &[u8]) {
-        let mut read = Vec::new();
-        while !read.ends_with(end) {
-            assert!(soon(self.0.read_buf(&mut read)).await.expect("not reset") > 0, "closed after {read:?}");
-        }
-    }
-
-    /// Reads until the gateway closes the connection, one way or the other.
-    async fn closed(&mut self) {
-        let _ = soon(self.0.read_to_end(&mut Vec::new())).await;
-    }
-
-    async fn write(&mut self, text: &str) {
-        soon(self.0.write_all(text.as_bytes())).await.expect("not reset");
-    }
 }

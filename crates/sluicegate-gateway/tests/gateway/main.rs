@@ -5,6 +5,7 @@ mod bodies;
 mod connections;
 mod decisions;
 mod drain;
+mod failures;
 mod heads;
 mod http2;
 mod store;

@@ -1,32 +1,10 @@
 //! Several upstreams: who gets which request, and who gets it instead.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
-use sluicegate_gateway::Gateway;
-use sluicegate_policy::GatewaySettings;
-
-use crate::support::{Client, Nobody, Silent, Upstream, gateway_with, metrics, soon, until};
-
-/// A gateway before several upstreams, each with a weight.
-fn gateway_before(upstreams: &[(SocketAddr, u32)], change: impl FnOnce(&mut GatewaySettings)) -> Gateway {
-    let address = |(address, weight): &(SocketAddr, u32)| {
-        let upstream: sluicegate_policy::Upstream = format!("http://{address}").parse().expect("a URL");
-        upstream.with_weight(*weight)
-    };
-    gateway_with(upstreams[0].0, |settings| {
-        settings.upstreams = upstreams.iter().map(address).collect();
-        change(settings);
-    })
-}
-
-/// Waits until the metrics count nothing that runs.
-async fn in_flight_is_zero(gateway: &Gateway) {
-    let runs =
-        |line: &str| line.starts_with("sluicegate_") && line.contains("in_flight") && !line.ends_with(" 0");
-    let quiet = async { while metrics(gateway).await.lines().any(runs) {} };
-    soon(quiet).await;
-    assert!(metrics(gateway).await.contains("sluicegate_upstream_in_flight{"));
-}
+use crate::support::{
+    Client, Nobody, Silent, Upstream, gateway_before, gateway_with, in_flight_is_zero, soon, until,
+};
 
 #[tokio::test]
 async fn shares_follow_the_weights_over_one_connection_each() {
@@ -88,7 +66,10 @@ async fn a_request_is_offered_to_as_many_as_the_settings_say() {
     let (nobody, nowhere, upstream) = (Nobody::new(), Nobody::new(), Upstream::start().await);
     // Who is drawn first is hardly ever the third.
     let all = [(nobody.address, 1000), (nowhere.address, 1000), (upstream.address, 1)];
-    let gateway = gateway_before(&all, |settings| settings.retries = 1);
+    let gateway = gateway_before(&all, |settings| {
+        settings.retries = 1;
+        settings.ejection.failures = None;
+    });
     let mut client = Client::connect(gateway.address()).await;
     let mut refused = 0;
     for _ in 0..20 {
@@ -105,7 +86,9 @@ async fn a_request_is_offered_to_as_many_as_the_settings_say() {
 #[tokio::test]
 async fn an_upstream_that_has_stopped_loses_no_request_that_it_had_not_got() {
     let (stays, mut stops) = (Upstream::start().await, Upstream::start().await);
-    let gateway = gateway_before(&[(stays.address, 1), (stops.address, 1)], |_| {});
+    let gateway = gateway_before(&[(stays.address, 1), (stops.address, 1)], |settings| {
+        settings.ejection.time = Duration::from_millis(20);
+    });
     let mut client = Client::connect(gateway.address()).await;
     while stops.requests() == 0 || stays.requests() == 0 {
         assert_eq!(client.get("/seen").await.status, 200);

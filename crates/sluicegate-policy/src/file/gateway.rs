@@ -5,7 +5,7 @@ use std::{borrow::Cow, net::SocketAddr};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de::Error};
 
-use super::{OneOrMany, Period, Placed, Size, UpstreamEntry};
+use super::{EjectionTable, HealthTable, OneOrMany, Period, Placed, Size, UpstreamEntry};
 use crate::{ForwardedHeader, LogFormat, LogKeys};
 
 /// `[gateway]`: the gateway's own settings. The tower layer and the Python package read only the client's
@@ -41,6 +41,13 @@ pub struct GatewayTable {
     /// `connect_timeout`. What an upstream may have seen is never sent again.
     #[schemars(range(min = 0, max = 10), extend("default" = 2))]
     pub retries: Option<Placed<i64>>,
+    /// Asks every upstream again and again whether it is well.
+    pub health: Option<HealthTable>,
+    /// Puts an upstream of a list out for a while when requests to it fail.
+    pub ejection: EjectionTable,
+    /// Over how long an upstream gets back its share of the requests after its health checks saw it down. 0: at once.
+    #[schemars(extend("default" = "30s"))]
+    pub slow_start: Option<Period>,
     /// How long the upstream may take from the whole request to the head of its response; then: 504.
     #[schemars(extend("default" = "300s"))]
     pub response_timeout: Option<Placed<Period>>,

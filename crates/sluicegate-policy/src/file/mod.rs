@@ -1,6 +1,7 @@
 //! The policy as written: what the file says, with the place of everything that can be wrong.
 
 mod gateway;
+mod health;
 mod identity;
 mod limits;
 mod number;
@@ -27,6 +28,7 @@ use toml::{
 };
 
 pub use gateway::{Address, GatewayTable};
+pub use health::{EjectionTable, HealthTable};
 pub use identity::IdentityTable;
 pub use limits::{DefaultsTable, InlineLimit, LimitEntry, LimitTable};
 pub use number::Number;

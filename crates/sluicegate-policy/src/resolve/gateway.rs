@@ -4,6 +4,7 @@ use std::{net::IpAddr, num::NonZeroUsize, time::Duration};
 
 use ipnet::IpNet;
 
+use super::health;
 use crate::{
     GatewaySettings, Upstream,
     file::{GatewayTable, Period, Placed, UpstreamEntry},
@@ -22,6 +23,9 @@ pub(super) fn resolve(report: &mut Report<'_>, table: &GatewayTable) -> GatewayS
         threads: threads(report, table),
         connect_timeout: timeout(report, table.connect_timeout.as_ref(), default.connect_timeout),
         retries: retries(report, table, default.retries),
+        health: table.health.as_ref().map(|table| health::health(report, table)),
+        ejection: health::ejection(report, &table.ejection),
+        slow_start: table.slow_start.map_or(default.slow_start, |given| given.0),
         response_timeout: timeout(report, table.response_timeout.as_ref(), default.response_timeout),
         idle_timeout: timeout(report, table.idle_timeout.as_ref(), default.idle_timeout),
         header_timeout: timeout(report, table.header_timeout.as_ref(), default.header_timeout),
@@ -147,7 +151,11 @@ fn retries(report: &mut Report<'_>, table: &GatewayTable, default: usize) -> usi
     }
 }
 
-fn timeout(report: &mut Report<'_>, given: Option<&Placed<Period>>, default: Duration) -> Duration {
+pub(super) fn timeout(
+    report: &mut Report<'_>,
+    given: Option<&Placed<Period>>,
+    default: Duration,
+) -> Duration {
     let Some(given) = given else { return default };
     if given.value.0.is_zero() {
         report.error_help(

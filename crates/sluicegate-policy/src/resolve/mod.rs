@@ -3,6 +3,7 @@
 mod accounts;
 mod code;
 mod gateway;
+mod health;
 mod identity;
 mod limits;
 mod names;

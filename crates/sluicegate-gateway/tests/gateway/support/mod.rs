@@ -2,6 +2,7 @@
 
 pub(crate) mod client;
 pub(crate) mod http2;
+pub(crate) mod scripted;
 pub(crate) mod upstream;
 
 use std::{
@@ -16,6 +17,7 @@ use sluicegate_policy::{GatewaySettings, Policy, Source};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 pub(crate) use self::client::Client;
+pub(crate) use self::scripted::Scripted;
 pub(crate) use self::upstream::Upstream;
 
 /// A gateway with one worker before `upstream`. The policy reads bodies below `/read`, lets one
@@ -27,6 +29,21 @@ pub(crate) fn gateway(upstream: SocketAddr) -> Gateway {
 /// The same, with settings changed.
 pub(crate) fn gateway_with(upstream: SocketAddr, change: impl FnOnce(&mut GatewaySettings)) -> Gateway {
     gateway_of(POLICY, upstream, change)
+}
+
+/// A gateway before several upstreams, each with a weight.
+pub(crate) fn gateway_before(
+    upstreams: &[(SocketAddr, u32)],
+    change: impl FnOnce(&mut GatewaySettings),
+) -> Gateway {
+    let address = |(address, weight): &(SocketAddr, u32)| {
+        let upstream: sluicegate_policy::Upstream = format!("http://{address}").parse().expect("a URL");
+        upstream.with_weight(*weight)
+    };
+    gateway_with(upstreams[0].0, |settings| {
+        settings.upstreams = upstreams.iter().map(address).collect();
+        change(settings);
+    })
 }
 
 /// A gateway with the policy in `text`.
@@ -107,6 +124,15 @@ pub(crate) async fn metrics(gateway: &Gateway) -> String {
     let mut client = Client::connect(gateway.admin_address()).await;
     client.write("GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n").await;
     client.answer().await.text().to_owned()
+}
+
+/// Waits until the metrics count nothing that runs.
+pub(crate) async fn in_flight_is_zero(gateway: &Gateway) {
+    let runs =
+        |line: &str| line.starts_with("sluicegate_") && line.contains("in_flight") && !line.ends_with(" 0");
+    let quiet = async { while metrics(gateway).await.lines().any(runs) {} };
+    soon(quiet).await;
+    assert!(metrics(gateway).await.contains("sluicegate_upstream_in_flight{"));
 }
 
 /// What a future gives that waits for nothing, as a start with a store in memory does.

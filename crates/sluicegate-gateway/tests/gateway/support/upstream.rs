@@ -24,8 +24,9 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-/// `/echo` gives the body back (`/echo/trailers` its trailers, too), `/seen` the head that arrived, `/stream` what the test sends, `/hang` nothing, and
-/// `/early` answers 413 without reading the body, `/nothing` answers 204. The same below `/read` and `/slot`.
+/// `/echo` gives the body back (`/echo/trailers` its trailers, too), `/seen` the head that arrived, `/stream` what the
+/// test sends, `/hang` nothing, `/nothing` 204 and `/port` whose answer it is; `/break` closes, and `/early` answers 413
+/// without reading the body. The same below `/read` and `/slot`.
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
     streams: mpsc::UnboundedReceiver<Stream>,
@@ -39,6 +40,7 @@ pub(crate) type Stream = Sender<Bytes, Infallible>;
 
 #[derive(Default)]
 struct Counts {
+    port: u16,
     connections: AtomicUsize,
     open: AtomicUsize,
     requests: AtomicUsize,
@@ -53,7 +55,7 @@ impl Upstream {
     pub(crate) async fn start() -> Upstream {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("loopback has free ports");
         let address = listener.local_addr().expect("it is bound");
-        let counts = Arc::new(Counts::default());
+        let counts = Arc::new(Counts { port: address.port(), ..Counts::default() });
         let (opened, streams) = mpsc::unbounded_channel();
         let serving = tokio::spawn(serve(listener, Arc::clone(&counts), opened.clone()));
         Upstream { address, streams, opened, counts, serving }
@@ -100,6 +102,21 @@ impl Upstream {
         self.counts.ready.store(true, SeqCst);
     }
 
+    /// From now on `/health` answers 503.
+    pub(crate) fn become_unwell(&self) {
+        self.counts.ready.store(false, SeqCst);
+    }
+
+    /// What it answers to `/port`.
+    pub(crate) fn port(&self) -> String {
+        self.counts.port.to_string()
+    }
+
+    /// The URL by which metrics call it.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// The answer that the next request to `/stream` gets, to be sent by the test.
     pub(crate) async fn stream(&mut self) -> Stream {
         super::soon(self.streams.recv()).await.expect("the upstream runs")
@@ -124,7 +141,7 @@ async fn answer(
     request: Request<Incoming>,
     counts: Arc<Counts>,
     opened: mpsc::UnboundedSender<Stream>,
-) -> Result<Response<Body>, hyper::Error> {
+) -> Result<Response<Body>, Box<dyn std::error::Error + Send + Sync>> {
     let _running = Counted::new(&counts, |counts| &counts.running);
     counts.requests.fetch_add(1, SeqCst);
     *counts.seen.lock().expect("no test panics holding it") = head(&request);
@@ -154,12 +171,14 @@ async fn answer(
                 .body(body.map_err(|never| match never {}).boxed())
                 .expect("valid")
         }
+        "/break" => return Err("the connection is closed without an answer".into()),
         "/hang" => std::future::pending().await,
         "/early" => Response::builder().status(413).body(full("too much")).expect("valid"),
         "/health" => {
             let status = if counts.ready.load(SeqCst) { 200 } else { 503 };
             Response::builder().status(status).body(full("")).expect("valid")
         }
+        "/port" => Response::new(full(counts.port.to_string())),
         "/nothing" => Response::builder().status(204).body(full("")).expect("valid"),
         "/hops" => Response::builder()
             .header("connection", "x-mine, keep-alive")

@@ -1,0 +1,204 @@
+//! Putting an upstream out that fails, as the requests find out.
+
+use std::{
+    sync::atomic::{
+        AtomicU32, AtomicU64,
+        Ordering::{AcqRel, Acquire, Relaxed},
+    },
+    time::Duration,
+};
+
+use sluicegate_policy::EjectionSettings;
+
+/// Whether an upstream is out because requests to it failed one after another.
+///
+/// It stays out for a while; then one request tries it. If that is answered it is in again, and else out for twice as
+/// long. Times are milliseconds of whoever asks, from 1 on.
+#[derive(Debug)]
+pub(super) struct Ejection {
+    settings: EjectionSettings,
+    /// Since the last answer.
+    failures: AtomicU32,
+    /// Trials that failed since it was in.
+    trials: AtomicU32,
+    /// When the next request may try it; zero while it is in.
+    until: AtomicU64,
+}
+
+/// What a request goes to an upstream as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Visit {
+    /// One of many.
+    Usual,
+    /// The one that tries whether it is back, with the time until which nobody else does.
+    Trial(u64),
+    /// Although it is out, because there is no other.
+    Anyway,
+}
+
+impl Ejection {
+    pub(super) fn new(settings: EjectionSettings) -> Ejection {
+        Ejection {
+            settings,
+            failures: AtomicU32::new(0),
+            trials: AtomicU32::new(0),
+            until: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether it is out, trials or not.
+    pub(super) fn is_out(&self) -> bool {
+        self.until.load(Relaxed) != 0
+    }
+
+    /// Whether requests should go elsewhere: it is out, and it is not time for a trial. Looks at the clock only then.
+    pub(super) fn keeps_out(&self, now: impl FnOnce() -> u64) -> bool {
+        match self.until.load(Relaxed) {
+            0 => false,
+            until => now() < until,
+        }
+    }
+
+    /// A request goes there now.
+    pub(super) fn visit(&self, now: impl FnOnce() -> u64) -> Visit {
+        let until = self.until.load(Acquire);
+        if until == 0 {
+            return Visit::Usual;
+        }
+        let now = now();
+        let next = now + millis(self.settings.time);
+        match now >= until && self.until.compare_exchange(until, next, AcqRel, Relaxed).is_ok() {
+            true => Visit::Trial(next),
+            false => Visit::Anyway,
+        }
+    }
+
+    /// It answered. True if that brings it back.
+    pub(super) fn answered(&self, visit: Visit) -> bool {
+        match visit {
+            // What was sent before it was put out says nothing of now.
+            Visit::Usual => {
+                if self.failures.load(Relaxed) != 0 {
+                    self.failures.store(0, Relaxed);
+                }
+                false
+            }
+            Visit::Trial(_) | Visit::Anyway => self.forgive(),
+        }
+    }
+
+    /// It failed. Gives the time for which that puts it out.
+    pub(super) fn failed(&self, visit: Visit, now: u64) -> Option<Duration> {
+        let (from, time) = match visit {
+            Visit::Usual => {
+                let failures = self.failures.fetch_add(1, Relaxed).saturating_add(1);
+                let out = self.settings.failures.is_some_and(|most| failures >= most.get());
+                (0, out.then_some(self.settings.time)?)
+            }
+            Visit::Trial(until) => {
+                let doublings = self.trials.load(Relaxed) + 1;
+                let time = self.settings.time.saturating_mul(2_u32.saturating_pow(doublings));
+                (until, time.min(self.settings.max_time))
+            }
+            Visit::Anyway => return None,
+        };
+        // Of those that find out at the same time, one puts it out.
+        self.until.compare_exchange(from, now + millis(time), AcqRel, Relaxed).ok()?;
+        if from != 0 {
+            self.trials.fetch_add(1, Relaxed);
+        }
+        Some(time)
+    }
+
+    /// Whatever was is forgotten. True if it was out.
+    pub(super) fn forgive(&self) -> bool {
+        self.failures.store(0, Relaxed);
+        self.trials.store(0, Relaxed);
+        self.until.swap(0, AcqRel) != 0
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn ejection() -> Ejection {
+        let failures = NonZeroU32::new(3);
+        Ejection::new(EjectionSettings { failures, time: SECOND, max_time: 5 * SECOND, answers: false })
+    }
+
+    #[test]
+    fn failures_in_a_row_put_it_out_and_an_answer_between_does_not() {
+        let ejection = ejection();
+        for _ in 0..10 {
+            assert_eq!(ejection.failed(Visit::Usual, 1), None);
+            assert_eq!(ejection.failed(Visit::Usual, 1), None);
+            ejection.answered(Visit::Usual);
+        }
+        assert!(!ejection.keeps_out(|| 1));
+        assert_eq!(ejection.failed(Visit::Usual, 1), None);
+        assert_eq!(ejection.failed(Visit::Usual, 1), None);
+        assert_eq!(ejection.failed(Visit::Usual, 1), Some(SECOND));
+        assert_eq!(ejection.failed(Visit::Usual, 1), None, "it is out already");
+        assert!(ejection.keeps_out(|| 1_000) && !ejection.keeps_out(|| 1_001));
+    }
+
+    #[test]
+    fn one_request_tries_it_and_an_answer_brings_it_back() {
+        let ejection = out();
+        assert_eq!(ejection.visit(|| 1_000), Visit::Anyway);
+        let trial = ejection.visit(|| 1_001);
+        assert_eq!(trial, Visit::Trial(2_001));
+        assert!(ejection.keeps_out(|| 1_002), "the others wait for the trial");
+        assert!(!ejection.answered(Visit::Usual) && ejection.is_out(), "an old answer says nothing");
+        assert!(ejection.answered(trial));
+        assert_eq!(ejection.visit(|| 1_003), Visit::Usual);
+    }
+
+    #[test]
+    fn each_trial_that_fails_doubles_the_time_up_to_the_longest() {
+        let ejection = out();
+        let mut now = 1_001;
+        for seconds in [2, 4, 5, 5] {
+            let trial = ejection.visit(|| now);
+            assert_eq!(ejection.failed(trial, now), Some(seconds * SECOND));
+            assert_eq!(ejection.failed(trial, now), None, "it counts once");
+            now += u64::from(seconds) * 1_000;
+            assert!(ejection.keeps_out(|| now - 1) && !ejection.keeps_out(|| now));
+        }
+    }
+
+    #[test]
+    fn a_trial_that_nobody_waits_for_is_followed_by_another() {
+        let ejection = out();
+        assert_eq!(ejection.visit(|| 1_001), Visit::Trial(2_001));
+        assert_eq!(ejection.visit(|| 2_001), Visit::Trial(3_001));
+        assert_eq!(ejection.failed(Visit::Trial(2_001), 2_002), None);
+    }
+
+    #[test]
+    fn what_is_sent_there_for_want_of_another_brings_it_back_and_takes_nothing() {
+        let ejection = out();
+        assert_eq!(ejection.failed(Visit::Anyway, 2), None);
+        assert!(!ejection.keeps_out(|| 1_001), "its time has not grown");
+        assert!(ejection.answered(Visit::Anyway));
+        assert!(!ejection.is_out());
+    }
+
+    fn out() -> Ejection {
+        let ejection = ejection();
+        for _ in 0..3 {
+            ejection.failed(Visit::Usual, 1);
+        }
+        assert!(ejection.is_out());
+        ejection
+    }
+}

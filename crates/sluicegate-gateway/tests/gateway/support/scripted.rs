@@ -1,0 +1,59 @@
+//! An upstream that tests write byte by byte.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+use super::soon;
+
+/// An upstream whose every byte the test writes.
+pub(crate) struct Scripted {
+    listener: TcpListener,
+    pub(crate) address: SocketAddr,
+}
+
+pub(crate) struct Connection(TcpStream);
+
+impl Scripted {
+    pub(crate) async fn start() -> Scripted {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("loopback has free ports");
+        let address = listener.local_addr().expect("it is bound");
+        Scripted { listener, address }
+    }
+
+    pub(crate) async fn accept(&self) -> Connection {
+        Connection(soon(self.listener.accept()).await.expect("it listens").0)
+    }
+}
+
+impl Connection {
+    /// Reads until the request ends with `end`.
+    pub(crate) async fn request(&mut self, end: &[u8]) {
+        let mut read = Vec::new();
+        while !read.ends_with(end) {
+            assert!(soon(self.0.read_buf(&mut read)).await.expect("not reset") > 0, "closed after {read:?}");
+        }
+    }
+
+    /// Reads until the gateway closes the connection, one way or the other.
+    pub(crate) async fn closed(&mut self) {
+        let _ = soon(self.0.read_to_end(&mut Vec::new())).await;
+    }
+
+    pub(crate) async fn write(&mut self, text: &str) {
+        soon(self.0.write_all(text.as_bytes())).await.expect("not reset");
+    }
+
+    /// Resets the connection instead of closing it.
+    pub(crate) fn reset(self) {
+        self.0.set_zero_linger().expect("it is open");
+    }
+
+    /// Says that nothing more will be sent, and keeps reading.
+    pub(crate) async fn half_close(&mut self) {
+        self.0.shutdown().await.expect("it is open");
+    }
+}
