@@ -171,6 +171,24 @@ pub fn account_ip(ip: IpAddr, v6_prefix: u8) -> IpAddr {
     }
 }
 
+/// The text of an address, as the standard library writes it. That of IPv4 is written here, for every request needs it and
+/// the general way takes ten times as long.
+pub(crate) fn text_of(ip: IpAddr) -> String {
+    let IpAddr::V4(address) = ip else { return ip.to_string() };
+    let mut text = String::with_capacity("255.255.255.255".len());
+    for octet in address.octets() {
+        if !text.is_empty() {
+            text.push('.');
+        }
+        for (power, more) in [(100, octet > 99), (10, octet > 9), (1, true)] {
+            if more {
+                text.push(char::from(b'0' + octet / power % 10));
+            }
+        }
+    }
+    text
+}
+
 /// A network of IPv4-mapped addresses as the IPv4 network that it is: clients are compared in that form.
 fn canonical_net(net: IpNet) -> IpNet {
     match net {

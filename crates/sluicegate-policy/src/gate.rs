@@ -35,6 +35,7 @@ pub use visit::Visit;
 use crate::{
     ApiKeys, Body, BodyError, Caller, ClientIp, Facts, LimitId, Meter, Policy, Refusal, Route, RouteId,
     RouteMatch, account_ip,
+    client_ip::text_of,
     headers::{Lines, Standing},
 };
 
@@ -236,7 +237,7 @@ impl<S: Store> Gate<S> {
         given: Given<'h>,
     ) -> Visit<'h> {
         let ip = self.client_ip.of(&head.headers, peer);
-        let client = account_ip(ip, self.policy.identity.ipv6_prefix).to_string();
+        let client = text_of(account_ip(ip, self.policy.identity.ipv6_prefix));
         let caller = Caller::anonymous(client, self.policy.tiers.default_tier());
         Visit { head, route, caller, given, body_limit: None }
     }
@@ -316,7 +317,7 @@ impl<S: Store> Gate<S> {
         limits: &[LimitId],
         charges: &'a [Charge],
         balances: &'a [Balance],
-    ) -> SmallVec<[Standing<'a>; 4]> {
+    ) -> SmallVec<[Standing<'a>; 2]> {
         let rows = limits.iter().zip(charges).zip(balances);
         rows.map(|((id, charge), balance)| Standing {
             name: self.plan.name(*id),

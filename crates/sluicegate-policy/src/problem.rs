@@ -27,7 +27,7 @@ pub(crate) fn denied(
     denial: &Denial,
 ) -> Response<Bytes> {
     // Some clients look at the first limit only: it is the one that they have to wait for longest.
-    let mut standings: SmallVec<[Standing<'_>; 4]> = standings.into();
+    let mut standings: SmallVec<[Standing<'_>; 2]> = standings.into();
     standings.sort_by_key(|standing| Reverse(standing.balance.wait));
     let violated: SmallVec<[&str; 4]> =
         standings.iter().filter(|standing| standing.is_denied()).map(|standing| standing.name).collect();

@@ -1,34 +1,34 @@
 //! `Answer`.
 
-use std::{hash::RandomState, sync::LazyLock};
+use std::{
+    hash::RandomState,
+    sync::{Arc, LazyLock},
+};
 
 use http::{HeaderValue, header};
 use pyo3::{
     prelude::*,
     types::{PyBytes, PyList},
 };
-use sluicegate_policy::{LogKeys, Policy, Reason};
+use sluicegate_policy::{Gate, Policy, Reason};
 
-use crate::{balance::seconds, headers::lines};
+use crate::{balance::seconds, headers::lines, store::Store};
 
 /// What is sent to a request that may not pass.
 #[pyclass(frozen, module = "sluicegate")]
 pub(crate) struct Answer {
     answer: Box<sluicegate_policy::Answer>,
-    route: String,
-    /// The name of the limit that denied.
-    limit: Option<String>,
-    log_keys: LogKeys,
+    /// Whose answer it is.
+    gate: Arc<Gate<Store>>,
 }
 
 impl Answer {
-    pub(crate) fn new(answer: Box<sluicegate_policy::Answer>, policy: &Policy) -> Self {
-        let limit = match &answer.reason {
-            Reason::Denied(denied) => Some(policy.limit(denied.limit).name().to_owned()),
-            Reason::Refused(_) => None,
-        };
-        let route = policy.routes.get(answer.route).label().to_owned();
-        Self { answer, route, limit, log_keys: policy.gateway.log_keys }
+    pub(crate) fn new(answer: Box<sluicegate_policy::Answer>, gate: Arc<Gate<Store>>) -> Self {
+        Self { answer, gate }
+    }
+
+    fn policy(&self) -> &Policy {
+        self.gate.policy()
     }
 }
 
@@ -70,19 +70,23 @@ impl Answer {
 
     #[getter]
     fn route(&self) -> &str {
-        &self.route
+        self.policy().routes.get(self.answer.route).label()
     }
 
+    /// The name of the limit that denied.
     #[getter]
     fn limit(&self) -> Option<&str> {
-        self.limit.as_deref()
+        match &self.answer.reason {
+            Reason::Denied(denied) => Some(self.policy().limit(denied.limit).name()),
+            Reason::Refused(_) => None,
+        }
     }
 
     /// The account's key, as logs may write it.
     #[getter]
     fn key(&self) -> Option<String> {
         match &self.answer.reason {
-            Reason::Denied(denied) => Some(self.log_keys.written(&denied.key, &HASHER)),
+            Reason::Denied(denied) => Some(self.policy().gateway.log_keys.written(&denied.key, &HASHER)),
             Reason::Refused(_) => None,
         }
     }
@@ -102,7 +106,7 @@ impl Answer {
     }
 
     fn __repr__(&self) -> String {
-        format!("<Answer {} {} on {}>", self.status(), self.code(), self.route)
+        format!("<Answer {} {} on {}>", self.status(), self.code(), self.route())
     }
 }
 

@@ -176,7 +176,7 @@ impl ToPython for Decided {
         let unit = self.inner.one.as_ref().map(|one| one.unit).unwrap_or_default();
         match self.decision {
             Ok(pass) => Pass::new(pass, unit, self.inner.waits).into_py_any(py),
-            Err(answer) => Answer::new(answer, self.inner.gate.policy()).into_py_any(py),
+            Err(answer) => Answer::new(answer, Arc::clone(&self.inner.gate)).into_py_any(py),
         }
     }
 }

@@ -9,7 +9,9 @@ use std::{
 
 use bytes::Bytes;
 use http::{Method, Request, Uri, request::Parts, uri::PathAndQuery};
-use percent_encoding::{AsciiSet, CONTROLS, percent_decode, percent_encode, utf8_percent_encode};
+use percent_encoding::{
+    AsciiSet, CONTROLS, PercentEncode, percent_decode, percent_encode, utf8_percent_encode,
+};
 use pyo3::{
     intern,
     prelude::*,
@@ -86,7 +88,7 @@ fn path(scope: &Bound<'_, PyDict>) -> PyResult<String> {
     let raw = scope.get_item(intern!(py, "raw_path"))?.filter(|raw| !raw.is_none());
     let raw = raw.as_ref().map(|raw| raw.cast::<PyBytes>().map(PyBytesMethods::as_bytes)).transpose()?;
     let Some(path) = scope.get_item(intern!(py, "path"))? else {
-        return Ok(raw.map_or_else(|| "/".to_owned(), |raw| percent_encode(raw, NOT_IN_RAW_PATH).to_string()));
+        return Ok(raw.map_or_else(|| "/".to_owned(), |raw| encoded(percent_encode(raw, NOT_IN_RAW_PATH))));
     };
     let path = path.cast::<PyString>()?.to_string_lossy();
     // Where the app itself is mounted belongs to its paths, as a gateway sees them.
@@ -100,13 +102,20 @@ fn path(scope: &Bound<'_, PyDict>) -> PyResult<String> {
         if let Some(below) =
             path.strip_prefix(root).filter(|below| !root.is_empty() && below.starts_with('/'))
         {
-            return Ok(utf8_percent_encode(below, NOT_IN_PATH).to_string());
+            return Ok(encoded(utf8_percent_encode(below, NOT_IN_PATH)));
         }
     }
     Ok(match raw {
-        Some(raw) if percent_decode(raw).eq(path.bytes()) => percent_encode(raw, NOT_IN_RAW_PATH).to_string(),
-        _ => utf8_percent_encode(&path, NOT_IN_PATH).to_string(),
+        Some(raw) if Cow::from(percent_decode(raw)) == path.as_bytes() => {
+            encoded(percent_encode(raw, NOT_IN_RAW_PATH))
+        }
+        _ => encoded(utf8_percent_encode(&path, NOT_IN_PATH)),
     })
+}
+
+/// Most paths have nothing to encode.
+fn encoded(path: PercentEncode<'_>) -> String {
+    Cow::from(path).into_owned()
 }
 
 /// The other end of the connection. One that has no address, as on a Unix socket, counts as `0.0.0.0`.

@@ -20,5 +20,5 @@ pub struct Balance {
     pub wait: Wait,
 }
 
-/// One balance for each charge, in the charges' order; up to four without allocating.
-pub type Balances = SmallVec<[Balance; 4]>;
+/// One balance for each charge, in the charges' order; up to two without allocating.
+pub type Balances = SmallVec<[Balance; 2]>;

@@ -7,10 +7,6 @@ use crate::{Balances, Wait};
 /// The answer to a request. A spent quota is an answer, never an error.
 #[must_use = "a request may only pass when its decision is Allow"]
 #[derive(Clone, Debug, Eq, PartialEq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "what is allowed holds balances too; a box would cost each denial an allocation"
-)]
 pub enum Decision<T> {
     /// Every charge was taken.
     Allow(T),

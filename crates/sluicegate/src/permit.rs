@@ -13,7 +13,7 @@ use crate::{Algorithm, Balance, Charge, Clock, Cost, MemoryStore, Store, StoreEr
 #[must_use = "dropping a permit gives back its slots at once"]
 pub struct Permit<S: Store> {
     store: Arc<S>,
-    charges: SmallVec<[Charge; 4]>,
+    charges: SmallVec<[Charge; 2]>,
     taken: Taken,
     /// Whether anything is to be given back.
     holds_slots: bool,

@@ -8,9 +8,9 @@ use crate::{LimitId, Mode, Scale};
 /// What one request is charged: on the limits that deny, index by index, and on each shadow limit.
 #[derive(Default)]
 pub(super) struct Bill {
-    pub(super) limits: SmallVec<[LimitId; 4]>,
-    pub(super) charges: SmallVec<[Charge; 4]>,
-    pub(super) shadow: SmallVec<[(LimitId, Charge); 1]>,
+    pub(super) limits: SmallVec<[LimitId; 2]>,
+    pub(super) charges: SmallVec<[Charge; 2]>,
+    pub(super) shadow: Vec<(LimitId, Charge)>,
     /// Of every quota, while the upstream warms up.
     pub(super) scale: Option<Scale>,
 }

@@ -1,5 +1,7 @@
 //! A request that may pass.
 
+use std::mem;
+
 use http::{HeaderMap, request::Parts};
 use sluicegate::{Balance, Charge, Cost, Permit, Store, StoreError, Unit};
 use smallvec::SmallVec;
@@ -17,11 +19,11 @@ pub struct Pass<S: Store> {
     given: Option<Cost>,
     /// Whether the upstream was warming up.
     warming: bool,
-    limits: SmallVec<[LimitId; 4]>,
-    shadow_denied: SmallVec<[LimitId; 1]>,
+    limits: SmallVec<[LimitId; 2]>,
+    shadow_denied: Vec<LimitId>,
     lines: Lines,
     permit: Option<Permit<S>>,
-    shadow: SmallVec<[Permit<S>; 1]>,
+    shadow: Vec<Permit<S>>,
 }
 
 impl<S: Store> Pass<S> {
@@ -34,14 +36,14 @@ impl<S: Store> Pass<S> {
             given: visit.given.cost,
             warming: warmup.is_some(),
             limits: SmallVec::new(),
-            shadow_denied: SmallVec::new(),
+            shadow_denied: Vec::new(),
             lines: Lines::default(),
             permit: None,
-            shadow: SmallVec::new(),
+            shadow: Vec::new(),
         }
     }
 
-    pub(super) fn charged(&mut self, permit: Permit<S>, limits: SmallVec<[LimitId; 4]>, lines: Lines) {
+    pub(super) fn charged(&mut self, permit: Permit<S>, limits: SmallVec<[LimitId; 2]>, lines: Lines) {
         self.permit = Some(permit);
         self.limits = limits;
         self.lines = lines;
@@ -101,6 +103,12 @@ impl<S: Store> Pass<S> {
     #[must_use]
     pub fn lines(&self) -> &Lines {
         &self.lines
+    }
+
+    /// [`lines`](Self::lines), for who keeps them longer than the pass, which has none from now on.
+    #[must_use]
+    pub fn take_lines(&mut self) -> Lines {
+        mem::take(&mut self.lines)
     }
 
     /// Tells the client its balances, in the headers of the upstream's answer. What the upstream says of its own

@@ -4,6 +4,7 @@
 
 mod api_keys;
 mod bodies;
+mod callers;
 mod code;
 mod endpoints;
 mod given;

@@ -41,10 +41,9 @@ async def answered(
 
 def log_denial(answer: Answer) -> None:
     """One line for each denial, with a key that tells callers apart but not who they are."""
-    if answer.limit is None:
-        if answer.store_error is not None:
-            logger.error("the store did not answer: %s", answer.store_error)
-    elif logger.isEnabledFor(logging.INFO):
+    if answer.store_error is not None:
+        logger.error("the store did not answer: %s", answer.store_error)
+    elif logger.isEnabledFor(logging.INFO) and answer.limit is not None:
         logger.info(
             "denied route=%s limit=%s key=%s retry_after=%s",
             answer.route,

@@ -8,7 +8,7 @@ from typing import Any
 
 from ._chores import Chores
 from ._decisions import PERMIT, answered, decided, log_denial
-from ._native import Gate, Limiter, Pass, Policy
+from ._native import Answer, Gate, Limiter, Pass, Policy
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -59,26 +59,25 @@ class RateLimitMiddleware:
             self._chores.begin(scope.get("state"))
         decision = self._gate.enter(scope)
         if type(decision) is not Pass:
-            body = _Body(receive)
-            try:
-                decision = await decided(decision, body.read if kind == "http" else _no_body)
-            except _Gone:
-                return
-            receive = body.receive
-            if type(decision) is not Pass:
+            if type(decision) is not Answer:
+                body = _Body(receive)
+                try:
+                    decision = await decided(decision, body.read if kind == "http" else _no_body)
+                except _Gone:
+                    return
+                receive = body.receive
+            if type(decision) is Answer:
                 log_denial(decision)
                 await answered(decision, scope, send)
                 return
         scope[PERMIT] = decision
-        if not decision.lines:
-            passed_on = send
-        else:
 
-            async def passed_on(message: Message) -> None:
-                if message["type"] in _STARTS:
-                    # An app may send the same message again and again.
-                    message = {**message, "headers": decision.applied(message.get("headers", ()))}
-                await send(message)
+        # What `send` gives is awaited by the app: a coroutine around it would only cost.
+        def passed_on(message: Message) -> Awaitable[None]:
+            if message["type"] in _STARTS:
+                # An app may send the same message again and again.
+                message = {**message, "headers": decision.applied(message.get("headers", ()))}
+            return send(message)
 
         try:
             await self.app(scope, receive, passed_on)
