@@ -8,6 +8,7 @@ use std::{
     cell::RefCell,
     future::Future,
     io::{ErrorKind, Read, Write},
+    mem,
     os::{fd::AsRawFd, unix::net::UnixStream},
     pin::Pin,
     sync::{Arc, Mutex, OnceLock, PoisonError},
@@ -20,6 +21,7 @@ use pyo3::{
     sync::PyOnceLock,
     types::{PyWeakrefMethods, PyWeakrefReference},
 };
+use sluicegate::{Wakes, cork};
 
 use crate::{fork, transitions};
 
@@ -32,7 +34,10 @@ type Answering = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 pub(crate) fn start(py: Python<'_>, future: Answering) -> PyResult<Started> {
     let (event_loop, basket) = running(py)?;
     let task = Arc::new(Task { future: Mutex::new(Some(future)), promise: OnceLock::new(), basket });
-    let polled = task.poll();
+    let (polled, wakes) = cork(|| task.poll());
+    if !wakes.is_empty() {
+        task.basket.keep_back(event_loop.bind(py), wakes)?;
+    }
     transitions::tell(py);
     match polled {
         Poll::Ready(outcome) => Ok(Started::Done(outcome(py)?)),
@@ -100,9 +105,25 @@ impl Wake for Task {
 struct Basket {
     tasks: Mutex<Vec<Arc<Task>>>,
     bell: UnixStream,
+    /// What is woken when all that the loop has to do now is done.
+    kept_back: Mutex<Wakes>,
 }
 
 impl Basket {
+    /// Wakes the store when the loop has done what is ready now: it gets all requests of this turn in one go, and takes the
+    /// processor from the loop once.
+    fn keep_back(self: &Arc<Self>, event_loop: &Bound<'_, PyAny>, wakes: Wakes) -> PyResult<()> {
+        let mut kept_back = self.kept_back.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_first = kept_back.is_empty();
+        kept_back.extend(wakes);
+        drop(kept_back);
+        if is_first {
+            let cork = Cork { basket: Arc::clone(self) };
+            event_loop.call_method1(intern!(event_loop.py(), "call_soon"), (cork,))?;
+        }
+        Ok(())
+    }
+
     fn put(&self, task: Arc<Task>) {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         tasks.push(task);
@@ -113,7 +134,20 @@ impl Basket {
     }
 
     fn take(&self) -> Vec<Arc<Task>> {
-        std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner))
+        mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Lets go of what was kept back: the callback of a loop's next turn.
+#[pyclass(frozen)]
+struct Cork {
+    basket: Arc<Basket>,
+}
+
+#[pymethods]
+impl Cork {
+    fn __call__(&self) {
+        drop(mem::take(&mut *self.basket.kept_back.lock().unwrap_or_else(PoisonError::into_inner)));
     }
 }
 
@@ -134,11 +168,14 @@ impl Bell {
             Ok(length) => length == rings.len(),
             Err(error) => error.kind() == ErrorKind::Interrupted,
         } {}
-        for task in self.basket.take() {
-            if let Err(error) = task.go_on(py) {
-                error.write_unraisable(py, None);
+        let ((), wakes) = cork(|| {
+            for task in self.basket.take() {
+                if let Err(error) = task.go_on(py) {
+                    error.write_unraisable(py, None);
+                }
             }
-        }
+        });
+        drop(wakes);
         transitions::tell(py);
         Ok(())
     }
@@ -198,7 +235,7 @@ fn basket_of(event_loop: &Bound<'_, PyAny>, generation: u64) -> PyResult<Arc<Bas
     let (bell, heard) = UnixStream::pair()?;
     bell.set_nonblocking(true)?;
     heard.set_nonblocking(true)?;
-    let basket = Arc::new(Basket { tasks: Mutex::default(), bell });
+    let basket = Arc::new(Basket { tasks: Mutex::default(), bell, kept_back: Mutex::default() });
     let fd = heard.as_raw_fd();
     let bell = Bound::new(py, Bell { basket: Arc::clone(&basket), heard, generation })?;
     event_loop.call_method1("add_reader", (fd, &bell))?;

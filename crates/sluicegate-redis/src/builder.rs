@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
-use sluicegate::{ManualClock, StoreError};
+use sluicegate::{Corked, ManualClock, StoreError};
 use tokio::{
     runtime::Handle,
     sync::{mpsc, watch},
@@ -120,10 +120,10 @@ impl RedisStoreBuilder {
         let (running, ended) = watch::channel(());
         let (courier_leases, courier_counters) = (Arc::clone(&leases), Arc::clone(&counters));
         let outgoing = sender.downgrade();
-        runtime.spawn(async move {
+        runtime.spawn(Corked::new(async move {
             Courier::new(settings, (outgoing, receiver), courier_leases, courier_counters).run().await;
             drop(running);
-        });
+        }));
         RedisStore::new(names, sweep, sender, leases, counters, ended)
     }
 }
