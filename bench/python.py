@@ -3,13 +3,16 @@
 
     pip install maturin && maturin build --release -m crates/sluicegate-python/Cargo.toml
     apt-get install wrk redis-server
-    python3 bench/python.py [--rounds 5] [--seconds 4] [--connections 32] [--only REGEX]
+    python3 bench/python.py [--rounds 15] [--seconds 1] [--connections 32] [--only REGEX] [--freeze]
 
 Each contender is the same endpoint in an app of its own: uvicorn with one worker, uvloop and httptools, pinned to CPU 0. The
-load (wrk, GET, keep-alive) and the Redis that all share are pinned to CPU 1. Rounds are interleaved: every contender is
-measured once in each round, and the bare endpoint before and after every two of them; whoever is not being measured is
-stopped. What a contender adds is its time per request less that of the bare endpoint just before and after it, and ratios are
-taken within the round. A shared machine is noisy: look at the medians, and at how far the rounds lie apart.
+load (wrk, GET, keep-alive) and the Redis that all share are pinned to CPU 1. Rounds are short, many and interleaved: every
+contender is measured once in each round, and the bare endpoint before and after it; whoever is not being measured is stopped.
+What a contender adds is its time per request less that of the bare endpoint just before and after it, and ratios are taken
+within the round. A shared machine is noisy: look at the medians, and at how far the rounds lie apart.
+
+`--freeze` has every app call `gc.freeze()` once it is loaded, as services do that mind their latency: else Python's collector
+looks at all of FastAPI again and again while requests wait for Redis.
 
 Peers are installed into virtual environments under target/, from a package index.
 """
@@ -78,6 +81,7 @@ CONTENDERS = [
     Contender("dependency-memory", "sluicegate, dependency", "sluicegate", "memory"),
     Contender("decorator-memory", "sluicegate, decorator", "sluicegate", "memory"),
     Contender("middleware-memory", "sluicegate, middleware", "sluicegate", "memory"),
+    Contender("empty-dependency", "a dependency that does nothing", "sluicegate", "memory"),
     Contender("slowapi-drop-in-memory", "sluicegate.slowapi", "sluicegate", "memory"),
     Contender("slowapi-redis", "slowapi 0.1.10", "slowapi", "Redis"),
     Contender("fastapi-limiter-0.1.6-redis", "fastapi-limiter 0.1.6", "fastapi-limiter-0.1.6", "Redis"),
@@ -115,12 +119,11 @@ def measure(servers, options):
         # In another order each time, for who comes after whom matters a little.
         random.Random(round_).shuffle(order)
         before = servers[BARE].measure()
-        for start in range(0, len(order), BETWEEN):
-            rows = {contender: servers[contender].measure() for contender in order[start : start + BETWEEN]}
+        for contender in order:
+            measured = servers[contender].measure()
             after = servers[BARE].measure()
             around = Measured(*(statistics.mean(pair) for pair in zip(astuple(before), astuple(after))))
-            for contender, measured in rows.items():
-                results[contender].append((measured, around))
+            results[contender].append((measured, around))
             results[BARE].append((after, after))
             before = after
         print(f"round {round_ + 1} of {options.rounds}: bare {before.spent:.1f} µs", file=sys.stderr)
@@ -158,12 +161,14 @@ class Server:
 
     def __init__(self, contender, python, store, folder, options):
         self.contender, self.options, self.port = contender, options, free_port()
+        self.is_warm = False
         self.log = pathlib.Path(folder) / f"{contender.name}.log"
         self.command = ["taskset", "-c", APP_CPU, python, "-m", "uvicorn", "python_apps:app", "--app-dir", ROOT / "bench"]
         self.command += ["--port", self.port, "--loop", "uvloop", "--http", "httptools", "--workers", 1]
         self.command += ["--no-access-log", "--log-level", "warning"]
         # Whoever waits longer than that would not be decided by Redis, and look faster for it.
         settings = {"CONTENDER": contender.name, "BENCH_REDIS": store, "SLUICEGATE_STORE__TIMEOUT": "1s"}
+        settings["BENCH_FREEZE"] = "1" if options.freeze else ""
         self.environment = {**os.environ, **settings, **options.path}
 
     def __enter__(self):
@@ -189,10 +194,12 @@ class Server:
             self.process.wait()
 
     def measure(self):
-        """How the server does when it is warm."""
+        """How the server does when it is warm, as it stays once it has been."""
         self.process.send_signal(signal.SIGCONT)
         try:
-            self.wrk(1)
+            if not self.is_warm:
+                self.wrk(2)
+                self.is_warm = True
             return self.wrk(self.options.seconds)
         finally:
             self.process.send_signal(signal.SIGSTOP)
@@ -344,9 +351,10 @@ def free_port() -> int:
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--seconds", type=int, default=1)
     parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--freeze", action="store_true", help="have every app call gc.freeze() when it is loaded")
     parser.add_argument("--only", default="", metavar="REGEX", help="the contenders to measure, by their names; `take` too")
     parser.add_argument(
         "--sluicegate", type=pathlib.Path, metavar="PATH", help="a wheel (default: the newest under target/wheels), or a folder with the package"
@@ -359,9 +367,6 @@ def arguments():
     options.path = {} if options.wheel else {"PYTHONPATH": str(path.resolve())}
     return options
 
-
-# The bare endpoint is measured again after so many contenders.
-BETWEEN = 2
 
 if __name__ == "__main__":
     sys.exit(main())
