@@ -33,6 +33,14 @@ fn a_body_that_cannot_be_metered_is_400_and_charges_nothing() {
 }
 
 #[test]
+fn whatever_a_client_calls_its_request_the_answer_is_json() {
+    let site = Site::with_limits("[\"1/day\"]");
+    let ask = Ask::post("/").header("x-request-id", "a\"b\\c");
+    site.pass(1, &ask);
+    assert_eq!(site.send(&ask).body()["request_id"], "a\"b\\c");
+}
+
+#[test]
 fn a_body_is_asked_for_only_where_a_meter_reads_it() {
     let limit = |site: &Site, path: &str| {
         let (head, ()) = http::Request::post(path).body(()).unwrap().into_parts();
