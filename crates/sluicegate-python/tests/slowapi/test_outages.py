@@ -149,6 +149,21 @@ def test_a_redis_that_was_never_there_is_an_outage_and_no_error(build, statuses)
     assert "X-RateLimit-Limit" in TestClient(app).get("/").headers
 
 
+def test_where_nothing_shall_pass_without_a_store_the_answer_is_503(build, monkeypatch):
+    monkeypatch.setenv("SLUICEGATE_STORE__OUTAGE", "deny")
+    app, limiter = build(storage_uri="redis://127.0.0.1:1", default_limits=["1/hour"])
+    app.add_api_route("/default", lambda: {})
+
+    @app.get("/decorated")
+    @limiter.limit("1/hour")
+    def decorated(request: Request):
+        return {}
+
+    for path in ("/default", "/decorated"):
+        answer = TestClient(app).get(path)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+
+
 def test_a_key_function_may_wait_while_redis_does(statuses, build, arrange):
     async def key(request):
         await asyncio.sleep(0)

@@ -9,14 +9,13 @@ from inspect import Parameter, Signature
 from math import ceil
 from typing import Any
 
-from fastapi import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
-from starlette.status import HTTP_503_SERVICE_UNAVAILABLE
 from starlette.websockets import WebSocket
 
 from .. import Denial, Permit, Quota, StoreError
 from .._route import route_of
+from .._unavailable import unavailable
 from . import FastAPILimiter, client_address, default_identifier, http_default_callback, ws_default_callback
 from .route import dependencies_of, name_of
 
@@ -82,9 +81,7 @@ class RateLimiter:
         try:
             decision: Permit | Denial = await FastAPILimiter.limiter().take_async(key, quota)
         except StoreError as error:
-            # The outage policy says that nothing passes while the store does not answer.
-            unavailable = "Rate limits are unavailable"
-            raise HTTPException(HTTP_503_SERVICE_UNAVAILABLE, unavailable, headers={"Retry-After": "1"}) from error
+            raise unavailable() from error
         if isinstance(decision, Permit):
             return 0, decision
         return ceil((decision.retry_after or 0) * 1000) or 1, None

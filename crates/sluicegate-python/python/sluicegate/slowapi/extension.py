@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from .._native import StoreError
+from .._unavailable import unavailable
 from .bill import Biller, Line, Outage, shown, take
 from .call import Done, at_once
 from .endpoint import Endpoint, limited_by
@@ -265,8 +266,10 @@ class Limiter:
                 await self._check_on(self._storage, connection, groups, place, self._outage, awaits)
         except RateLimitExceeded:
             raise
-        except Exception:
+        except Exception as error:
             if not self._swallow_errors:
+                if isinstance(error, StoreError):
+                    raise unavailable() from error
                 raise
             self.logger.exception("Failed to rate limit. Swallowing error")
             _state(connection)["view_rate_limit"] = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocket
@@ -30,6 +31,8 @@ async def answer(app: Any, request: HTTPConnection, raised: Exception) -> Respon
         return response
     if isinstance(raised, RateLimitExceeded):
         return _rate_limit_exceeded_handler(request, raised)
+    if isinstance(raised, HTTPException):
+        return JSONResponse({"detail": raised.detail}, raised.status_code, raised.headers)
     raise raised
 
 

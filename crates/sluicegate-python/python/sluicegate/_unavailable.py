@@ -1,0 +1,10 @@
+"""What is answered where the outage policy says that nothing passes while the store does not answer."""
+
+from __future__ import annotations
+
+from starlette.exceptions import HTTPException
+
+
+def unavailable() -> HTTPException:
+    """503, to be tried again in a second."""
+    return HTTPException(503, "Rate limits are unavailable", headers={"Retry-After": "1"})
