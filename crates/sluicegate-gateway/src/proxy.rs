@@ -1,6 +1,6 @@
 //! The life of one request.
 
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{rc::Rc, sync::Arc};
 
 use http::{
     Request, Response, StatusCode, Version,
@@ -18,7 +18,7 @@ use crate::{
     forward::{self, BadHead, Forward, Peer},
     log::DenialLog,
     metrics::Metrics,
-    upstream::{Answered, SendError, Upstreams},
+    upstream::{Answered, Patience, SendError, Upstreams},
 };
 
 /// What one worker needs to serve requests.
@@ -28,7 +28,8 @@ pub(crate) struct Proxy {
     pub(crate) upstreams: Upstreams,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) denials: DenialLog,
-    pub(crate) idle_timeout: Duration,
+    /// One for each of the policy's routes.
+    pub(crate) patiences: Box<[Patience]>,
 }
 
 /// A request that may pass, on its way through the upstream. Dropped when its answer has been sent or nobody wants it
@@ -88,7 +89,7 @@ impl Proxy {
         let entering = began.elapsed();
         let flight = Flight::begin(Rc::clone(self), visit.route());
         let read = match (visit.body_limit(), body.as_mut()) {
-            (Some(limit), Some(body)) => match read(body, limit, self.idle_timeout).await {
+            (Some(limit), Some(body)) => match read(body, limit, self.patience(visit.route()).idle).await {
                 Ok(bytes) => Some(bytes),
                 Err(error) => return Err(visit.refused(error.into())),
             },
@@ -121,7 +122,7 @@ impl Proxy {
         *request.method_mut() = head.method.clone();
         *request.uri_mut() = std::mem::replace(&mut head.uri, target);
         *request.headers_mut() = std::mem::take(&mut head.headers);
-        let failed = match self.upstreams.send(request).await {
+        let failed = match self.upstreams.send(request, self.patience(running.pass.route())).await {
             Ok(answered) if answered.response.status() != StatusCode::SWITCHING_PROTOCOLS => {
                 return Ok(answered);
             }
@@ -135,6 +136,10 @@ impl Proxy {
         }
         head.headers.extend(id.map(|id| (RequestId::HEADER, id)));
         Err(running.pass.refused(failed.into(), head))
+    }
+
+    fn patience(&self, route: RouteId) -> Patience {
+        self.patiences[route.index()]
     }
 
     /// Counts an answer of ours, and logs it if it is a denial.

@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use sluicegate_policy::{Gate, GatewaySettings};
+use sluicegate_policy::{Gate, GatewaySettings, Route};
 use sluicegate_stores::AnyStore;
 use tokio::{
     runtime::{Builder, LocalOptions},
@@ -84,12 +84,14 @@ impl Worker {
 impl Blueprint {
     fn server(self) -> Server {
         let settings = self.settings;
-        let patience = Patience {
-            response: settings.response_timeout,
-            idle: settings.idle_timeout,
+        let patience = |route: &Route| Patience {
+            response: route.timeouts().response.unwrap_or(settings.response_timeout),
+            idle: route.timeouts().idle.unwrap_or(settings.idle_timeout),
             keep_alive: settings.keep_alive,
+            total: route.timeouts().total,
         };
-        let upstreams = Upstreams::new(&settings, &self.healths, patience);
+        let patiences = self.gate.policy().routes.as_slice().iter().map(patience).collect();
+        let upstreams = Upstreams::new(&settings, &self.healths);
         // All have the same base path.
         let forward =
             Forward::new(&settings.upstreams[0], settings.trusted_proxies, settings.forwarded_header);
@@ -99,7 +101,7 @@ impl Blueprint {
             metrics: self.metrics,
             denials: self.denials,
             upstreams,
-            idle_timeout: settings.idle_timeout,
+            patiences,
         };
         let clients = Clients {
             proxy: Rc::new(proxy),

@@ -55,7 +55,7 @@ pub use overrides::Overrides;
 pub use policy::{Identity, Policy, Responses};
 pub use refusal::Refusal;
 pub use request_id::RequestId;
-pub use route::{AmbiguousPath, Route, RouteId, RouteMatch, Routes};
+pub use route::{AmbiguousPath, Route, RouteId, RouteMatch, Routes, Timeouts};
 pub use scale::Scale;
 pub use source::Source;
 pub use store_settings::{StoreKeys, StoreSettings};

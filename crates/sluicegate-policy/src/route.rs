@@ -1,6 +1,6 @@
 //! Which requests a list of limits is for.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
 use http::Method;
 use matchit::Router;
@@ -21,6 +21,18 @@ pub struct Route {
     pub(crate) limits: Vec<LimitId>,
     /// Whether a key of a limit is made of the path's parameters.
     pub(crate) needs_parameters: bool,
+    pub(crate) timeouts: Timeouts,
+}
+
+/// How long the upstream may take for a route, where the route says so. The gateway alone heeds it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Timeouts {
+    /// From the whole request to the head of the response.
+    pub response: Option<Duration>,
+    /// Without a byte of a body moving.
+    pub idle: Option<Duration>,
+    /// From sending the request to the last byte of the response.
+    pub total: Option<Duration>,
 }
 
 /// What the cost is that a route's meter, or its caller, gives.
@@ -96,6 +108,12 @@ impl Route {
     #[must_use]
     pub fn weight(&self) -> u64 {
         self.weight
+    }
+
+    /// How long the upstream may take.
+    #[must_use]
+    pub fn timeouts(&self) -> Timeouts {
+        self.timeouts
     }
 
     /// The limits, in the order of the file.

@@ -226,6 +226,15 @@ fn values_that_make_no_sense_are_told_what_would() {
             "p.toml:3:1: unknown field `unhealthier`\n  help: did you mean `unhealthy`?",
         ),
         (
+            "[[route]]\npath = '/a'\nlimits = []\ntimeout = '0'\nresponse_timeout = '1x'",
+            "p.toml:5:20: not a duration\n  \
+             help: write whole numbers with ms, s, m, h or d, as in \"30s\" or \"1h30m\"",
+        ),
+        (
+            "[[route]]\npath = '/a'\nlimits = []\ntimeout = '0'",
+            "p.toml:4:11: a timeout of no time lets nothing through\n  help: give at least \"1ms\"",
+        ),
+        (
             "[gateway.ejection]\nfailures = 1001",
             "p.toml:2:12: `failures` cannot be 1001\n  help: give a number from 0 to 1000",
         ),

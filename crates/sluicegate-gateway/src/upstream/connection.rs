@@ -33,17 +33,17 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Connects, and starts the task that drives the socket.
+    /// Connects, and starts the task that drives the socket. The first request is to have this patience.
     pub(super) async fn open(address: &Address, patience: Patience) -> io::Result<Connection> {
         let stream = TcpStream::connect((address.host(), address.port())).await?;
         stream.set_nodelay(true)?;
-        let state = Rc::new(State::default());
+        let state = Rc::new(State::new(patience));
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(MAX_BUFFER)
             .handshake(UpstreamStream::new(stream, Rc::clone(&state)))
             .await
             .map_err(io::Error::other)?;
-        let driver = spawn_local(Driver::new(connection, Rc::clone(&state), patience)).abort_handle();
+        let driver = spawn_local(Driver::new(connection, Rc::clone(&state))).abort_handle();
         Ok(Connection { sender, state, driver })
     }
 
@@ -52,12 +52,16 @@ impl Connection {
         self.sender.is_ready() && !self.sender.is_closed() && !self.state.is_deaf()
     }
 
-    /// Sends a request and waits for the head of the answer.
+    /// Sends a request and waits for the head of the answer; for all of it until then, if that is limited.
     pub(super) async fn send(
         mut self,
         mut request: Request<RequestBody>,
+        patience: Patience,
+        until: Option<Instant>,
     ) -> Result<(Response<Incoming>, Connection), Failure> {
         self.state.wait_for(Waiting::Answer);
+        self.state.patience.set(patience);
+        self.state.until.set(until);
         self.state.handed_over.set(true);
         request.body_mut().report_to(&self.state);
         match self.sender.try_send_request(request).await {
@@ -77,6 +81,7 @@ impl Connection {
     /// The exchange is over: nothing is awaited but the next request.
     pub(super) fn rest(&self) {
         self.state.wait_for(Waiting::Request);
+        self.state.until.set(None);
     }
 
     fn explain(&self, error: hyper::Error) -> SendError {
@@ -106,9 +111,12 @@ pub(super) enum Failure {
 }
 
 /// What an exchange waits for, told by those who wait to the driver that gives up.
-#[derive(Default)]
 pub(crate) struct State {
     waiting: Cell<Waiting>,
+    /// Of the request that was sent last.
+    patience: Cell<Patience>,
+    /// When the whole exchange is over, whatever moves.
+    until: Cell<Option<Instant>>,
     /// A request was handed over, and the driver has not been woken by it yet.
     handed_over: Cell<bool>,
     /// Bytes went out that the driver has not noted yet.
@@ -118,6 +126,18 @@ pub(crate) struct State {
 }
 
 impl State {
+    fn new(patience: Patience) -> State {
+        State {
+            waiting: Cell::default(),
+            patience: Cell::new(patience),
+            until: Cell::default(),
+            handed_over: Cell::default(),
+            wrote: Cell::default(),
+            gave_up: Cell::default(),
+            deaf: Cell::default(),
+        }
+    }
+
     /// Notes what is waited for from now on.
     pub(crate) fn wait_for(&self, waiting: Waiting) {
         self.waiting.set(waiting);
@@ -168,34 +188,40 @@ pub(crate) enum Waiting {
 struct Driver {
     connection: http1::Connection<UpstreamStream, RequestBody>,
     state: Rc<State>,
-    patience: Patience,
     moved: Instant,
     alarm: Pin<Box<Sleep>>,
 }
 
 impl Driver {
-    fn new(
-        connection: http1::Connection<UpstreamStream, RequestBody>,
-        state: Rc<State>,
-        patience: Patience,
-    ) -> Driver {
-        let alarm = Box::pin(sleep(patience.shortest()));
-        Driver { connection, state, patience, moved: Instant::now(), alarm }
+    fn new(connection: http1::Connection<UpstreamStream, RequestBody>, state: Rc<State>) -> Driver {
+        let alarm = Box::pin(sleep(state.patience.get().shortest()));
+        Driver { connection, state, moved: Instant::now(), alarm }
+    }
+
+    /// A request has been handed over, which may have less patience than the one before.
+    fn begin(&mut self) {
+        self.moved = Instant::now();
+        let earliest = self.until_at_most(self.moved + self.state.patience.get().shortest());
+        if earliest < self.alarm.deadline() {
+            self.alarm.as_mut().reset(earliest);
+        }
     }
 
     /// Whether the wait has been too long; if not, sets the alarm for the moment when it may be.
     fn is_overdue(&mut self) -> bool {
         let now = Instant::now();
-        if self.state.handed_over.take() {
-            self.moved = now;
-        }
-        let due = self.moved + self.patience.with(self.state.waiting.get());
+        let patience = self.state.patience.get();
+        let due = self.until_at_most(self.moved + patience.with(self.state.waiting.get()));
         if now >= due {
             return true;
         }
         // What is waited for may change without the alarm being told: it never sleeps past the earliest due time.
-        self.alarm.as_mut().reset(due.min(now + self.patience.shortest()));
+        self.alarm.as_mut().reset(due.min(now + patience.shortest()));
         false
+    }
+
+    fn until_at_most(&self, due: Instant) -> Instant {
+        self.state.until.get().map_or(due, |until| due.min(until))
     }
 }
 
@@ -204,6 +230,9 @@ impl Future for Driver {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
+        if this.state.handed_over.take() {
+            this.begin();
+        }
         let mut woken_by_alarm = false;
         while this.alarm.as_mut().poll(cx).is_ready() {
             woken_by_alarm = true;
@@ -213,8 +242,7 @@ impl Future for Driver {
             }
         }
         // While a head is awaited, only what goes out counts: one that trickles in is as late as none.
-        let handed_over = this.state.handed_over.take();
-        if handed_over || (!woken_by_alarm && this.state.waiting.get() != Waiting::Answer) {
+        if !woken_by_alarm && this.state.waiting.get() != Waiting::Answer {
             this.moved = Instant::now();
         }
         // An error reaches whoever waits for the answer or its body; an idle connection has nobody to tell.

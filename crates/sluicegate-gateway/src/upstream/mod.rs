@@ -30,8 +30,8 @@ pub(crate) struct Upstream {
     health: Arc<Health>,
 }
 
-/// How long a connection may wait, and for what.
-#[derive(Clone, Copy, Debug)]
+/// How long an exchange may wait, and for what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Patience {
     /// For the head of the answer, once the request is sent.
     pub(crate) response: Duration,
@@ -39,6 +39,8 @@ pub(crate) struct Patience {
     pub(crate) idle: Duration,
     /// For the next request, in the pool.
     pub(crate) keep_alive: Duration,
+    /// From sending the request to the last byte of the answer, if that is limited.
+    pub(crate) total: Option<Duration>,
 }
 
 /// An answer and the exchange that it is still arriving in.
@@ -74,6 +76,7 @@ mod tests {
         response: Duration::from_secs(3),
         idle: Duration::from_secs(3),
         keep_alive: Duration::from_secs(4),
+        total: None,
     };
 
     #[tokio::test(start_paused = true)]
@@ -101,7 +104,7 @@ mod tests {
                 let _connection = exchange(&upstream, &listener).await;
                 sleep(Duration::from_secs(2)).await;
                 let sent = Instant::now();
-                let failed = upstream.send(Request::new(RequestBody::Read(None))).await;
+                let failed = upstream.send(Request::new(RequestBody::Read(None)), PATIENCE).await;
                 assert!(matches!(failed, Err(SendError::ResponseTimeout)));
                 let waited = sent.elapsed();
                 assert!(waited >= PATIENCE.response && waited < PATIENCE.response + TICK, "{waited:?}");
@@ -122,7 +125,7 @@ mod tests {
                         sleep(Duration::from_secs(1)).await;
                     }
                 };
-                let send = upstream.send(Request::new(RequestBody::Read(None)));
+                let send = upstream.send(Request::new(RequestBody::Read(None)), PATIENCE);
                 tokio::select! {
                     failed = send => assert!(matches!(failed, Err(SendError::ResponseTimeout))),
                     () = trickle => panic!("it is still awaited after {:?}", sent.elapsed()),
@@ -133,11 +136,49 @@ mod tests {
             .await;
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn each_request_has_its_own_patience_on_a_connection_that_others_had() {
+        LocalSet::new()
+            .run_until(async {
+                let (upstream, listener) = upstream().await;
+                let second = Duration::from_secs(1);
+                for (patience, expected) in [
+                    (Patience { response: second, ..PATIENCE }, second),
+                    (Patience { response: 60 * second, ..PATIENCE }, 60 * second),
+                    (Patience { response: 60 * second, total: Some(2 * second), ..PATIENCE }, 2 * second),
+                ] {
+                    let _connection = exchange(&upstream, &listener).await;
+                    let sent = Instant::now();
+                    let failed = upstream.send(Request::new(RequestBody::Read(None)), patience).await;
+                    assert!(matches!(failed, Err(SendError::ResponseTimeout)));
+                    let waited = sent.elapsed();
+                    assert!(waited >= expected && waited < expected + TICK, "{waited:?} of {expected:?}");
+                }
+            })
+            .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_one_request_had_left_of_its_time_is_nothing_to_the_next() {
+        LocalSet::new()
+            .run_until(async {
+                let (upstream, listener) = upstream().await;
+                let mut connection = exchange(&upstream, &listener).await;
+                let short = Patience { total: Some(Duration::from_secs(2)), ..PATIENCE };
+                let request = Request::new(RequestBody::Read(None));
+                let (answered, ()) = tokio::join!(upstream.send(request, short), serve(&mut connection));
+                answered.unwrap_or_else(|error| panic!("{error}")).exchange.finish();
+                sleep(Duration::from_secs(3)).await;
+                answer(&upstream, &mut connection).await;
+            })
+            .await;
+    }
+
     async fn upstream() -> (Upstreams, TcpListener) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
         let settings = GatewaySettings { upstreams: vec![address], ..GatewaySettings::default() };
-        (Upstreams::new(&settings, &Health::of_all(&settings), PATIENCE), listener)
+        (Upstreams::new(&settings, &Health::of_all(&settings)), listener)
     }
 
     /// One exchange on a new connection, which is kept.
@@ -148,7 +189,7 @@ mod tests {
             connection
         };
         let (answered, connection) =
-            tokio::join!(upstream.send(Request::new(RequestBody::Read(None))), serve);
+            tokio::join!(upstream.send(Request::new(RequestBody::Read(None)), PATIENCE), serve);
         answered.unwrap_or_else(|error| panic!("{error}")).exchange.finish();
         connection
     }
@@ -156,7 +197,7 @@ mod tests {
     /// One more exchange on the connection that was kept.
     async fn answer(upstream: &Upstreams, connection: &mut TcpStream) {
         let (answered, ()) =
-            tokio::join!(upstream.send(Request::new(RequestBody::Read(None))), serve(connection));
+            tokio::join!(upstream.send(Request::new(RequestBody::Read(None)), PATIENCE), serve(connection));
         answered.unwrap_or_else(|error| panic!("{error}")).exchange.finish();
     }
 

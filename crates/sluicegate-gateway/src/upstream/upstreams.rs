@@ -22,7 +22,6 @@ pub(crate) struct Upstreams {
     connect_timeout: Duration,
     /// How many other upstreams are asked when one does not take it.
     retries: usize,
-    patience: Patience,
 }
 
 /// Where a request has been offered in vain.
@@ -36,7 +35,7 @@ struct Tries {
 
 impl Upstreams {
     /// The upstreams of the settings, each with what the process knows of it. Connects to nobody yet.
-    pub(crate) fn new(settings: &GatewaySettings, healths: &[Arc<Health>], patience: Patience) -> Upstreams {
+    pub(crate) fn new(settings: &GatewaySettings, healths: &[Arc<Health>]) -> Upstreams {
         let upstream = |(address, health): (&Address, &Arc<Health>)| {
             Rc::new(Upstream::new(address.clone(), Arc::clone(health)))
         };
@@ -45,7 +44,6 @@ impl Upstreams {
             choice: Choice::new(),
             connect_timeout: settings.connect_timeout,
             retries: settings.retries,
-            patience,
         }
     }
 
@@ -58,7 +56,12 @@ impl Upstreams {
     /// # Errors
     ///
     /// See [`SendError`]; each becomes one refusal.
-    pub(crate) async fn send(&self, mut request: Request<RequestBody>) -> Result<Answered, SendError> {
+    pub(crate) async fn send(
+        &self,
+        mut request: Request<RequestBody>,
+        patience: Patience,
+    ) -> Result<Answered, SendError> {
+        let until = patience.total.map(|total| Instant::now() + total);
         let mut tries = Tries::default();
         let mut place = self.choose(&[]).unwrap_or_default();
         let mut exchange = Exchange::begin(Rc::clone(&self.all[place]));
@@ -68,11 +71,11 @@ impl Upstreams {
             let connected = match kept.take() {
                 Some(connection) => Ok(connection),
                 // Boxed, because it is rare and large: every request would carry room for it.
-                None => Box::pin(self.connect(exchange.upstream(), &mut tries)).await,
+                None => Box::pin(self.connect(exchange.upstream(), &mut tries, patience, until)).await,
             };
             let error = match connected {
                 Err(error) => error,
-                Ok(connection) => match connection.send(request).await {
+                Ok(connection) => match connection.send(request, patience, until).await {
                     Ok((response, connection)) => return Ok(exchange.answered(response, connection)),
                     Err(Failure::Sent(error)) => {
                         if error.is_upstreams() {
@@ -121,9 +124,17 @@ impl Upstreams {
         share_of(Health::share).or_else(|| share_of(|_| WHOLE))
     }
 
-    async fn connect(&self, upstream: &Upstream, tries: &mut Tries) -> Result<Connection, SendError> {
+    async fn connect(
+        &self,
+        upstream: &Upstream,
+        tries: &mut Tries,
+        patience: Patience,
+        until: Option<Instant>,
+    ) -> Result<Connection, SendError> {
         tries.began.get_or_insert_with(Instant::now);
-        match timeout(self.left(tries), Connection::open(&upstream.address, self.patience)).await {
+        let left = self.left(tries);
+        let left = until.map_or(left, |until| left.min(until.saturating_duration_since(Instant::now())));
+        match timeout(left, Connection::open(&upstream.address, patience)).await {
             Ok(connected) => connected.map_err(SendError::Connect),
             Err(_) => Err(SendError::ConnectTimeout),
         }

@@ -10,4 +10,5 @@ mod heads;
 mod http2;
 mod store;
 mod support;
+mod timeouts;
 mod upstreams;

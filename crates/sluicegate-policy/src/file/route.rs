@@ -8,7 +8,7 @@ use serde::{
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{LimitEntry, OneOrMany, Placed};
+use super::{LimitEntry, OneOrMany, Period, Placed};
 
 /// `[[route]]`: which requests a list of limits is for. The most specific route of a request wins.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -29,6 +29,14 @@ pub struct RouteTable {
     pub weight: Option<Placed<i64>>,
     /// The limits; those of `[defaults]` if there is no list, and none if the list is empty.
     pub limits: Option<Placed<OneOrMany<LimitEntry>>>,
+    /// How long the upstream may take from the whole request to the head of its response; that of `[gateway]` if it is
+    /// left out.
+    pub response_timeout: Option<Placed<Period>>,
+    /// How long a body may stream without a byte moving; that of `[gateway]` if it is left out.
+    pub idle_timeout: Option<Placed<Period>>,
+    /// How long the upstream may take in all, from sending the request to the last byte of the response; unlimited if it
+    /// is left out.
+    pub timeout: Option<Placed<Period>>,
 }
 
 /// A meter: how usage is found in a request's body.

@@ -6,7 +6,8 @@ use sluicegate::{Quota, Unit};
 
 use crate::{
     CodeMeter, CodeRoute, CodeRouteError, Identity, Limit, LimitId, Meter, Part, Policy, Route, Routes,
-    Scale, Source, Tier, TierId, TierShare, Tiers, diagnostic::did_you_mean, report::Report, route::Costs,
+    Scale, Source, Tier, TierId, TierShare, Tiers, Timeouts, diagnostic::did_you_mean, report::Report,
+    route::Costs,
 };
 
 use super::{
@@ -56,6 +57,7 @@ fn build(report: &mut Report<'_>, policy: &Policy, code: CodeRoute) -> Option<Po
         },
         limits: (0..limits.len()).map(LimitId).collect(),
         needs_parameters: false,
+        timeouts: Timeouts::default(),
         label: code.label,
         methods: code.methods,
     };

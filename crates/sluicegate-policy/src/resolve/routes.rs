@@ -6,15 +6,15 @@ use http::Method;
 use sluicegate::Unit;
 
 use crate::{
-    Limit, LimitId, Meter, Part, Route, Routes, TierId, Tiers,
+    Limit, LimitId, Meter, Part, Route, Routes, TierId, Tiers, Timeouts,
     diagnostic::did_you_mean,
-    file::{File, MeterEntry, Placed, RouteTable},
+    file::{File, MeterEntry, Period, Placed, RouteTable},
     report::Report,
     route::Costs,
     template::Template,
 };
 
-use super::limits::Drafts;
+use super::{gateway::timeout, limits::Drafts};
 
 /// The most limits of one route: each is a charge of every request.
 pub(super) const MOST_LIMITS: usize = 64;
@@ -40,6 +40,7 @@ pub(super) fn route_drafts(
         costs: Costs::ByUnit,
         limits: Vec::new(),
         needs_parameters: false,
+        timeouts: Timeouts::default(),
     };
     give_limits(report, &mut unmatched, &defaults, drafts);
 
@@ -131,6 +132,7 @@ fn route(
         costs: Costs::ByUnit,
         limits: Vec::new(),
         needs_parameters: false,
+        timeouts: timeouts(report, table),
     };
     match &table.limits {
         Some(list) => {
@@ -144,6 +146,17 @@ fn route(
         }
     }
     route
+}
+
+fn timeouts(report: &mut Report<'_>, table: &RouteTable) -> Timeouts {
+    let mut given = |period: &Option<Placed<Period>>| {
+        period.as_ref().map(|given| timeout(report, Some(given), given.value.0))
+    };
+    Timeouts {
+        response: given(&table.response_timeout),
+        idle: given(&table.idle_timeout),
+        total: given(&table.timeout),
+    }
 }
 
 /// Gives a route its limits, and looks whether it has what they need.
