@@ -1,30 +1,38 @@
-//! The admin port: health, metrics and the summary. Never on the public port, never limited.
+//! The admin port: health, metrics, the summary, and reloads. Never on the public port, never limited.
+
+use std::sync::Arc;
 
 use axum::{
-    Router,
+    Json, Router,
     extract::State,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
+use serde_json::json;
 use sluicegate_metrics::{Format, Metrics};
 
-use crate::drain::Draining;
+use crate::{
+    drain::Draining,
+    reload::{ReloadError, Reloads},
+};
 
-/// What the admin port reports on.
+/// What the admin port reports on, and what it changes.
 #[derive(Clone)]
 pub(crate) struct Admin {
     pub(crate) metrics: Metrics,
     pub(crate) draining: Draining,
+    pub(crate) reloads: Arc<Reloads>,
 }
 
 impl Admin {
-    /// The endpoints `/livez`, `/readyz` and `/metrics`.
+    /// The endpoints `/livez`, `/readyz`, `/metrics` and `/config/reload`.
     pub(crate) fn router(self) -> Router {
         Router::new()
             .route("/livez", get(livez))
             .route("/readyz", get(readyz))
             .route("/metrics", get(metrics))
+            .route("/config/reload", post(reload))
             .with_state(self)
     }
 }
@@ -50,4 +58,32 @@ async fn metrics(State(admin): State<Admin>, headers: HeaderMap) -> Response {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     ([(header::CONTENT_TYPE, format.content_type())], text).into_response()
+}
+
+/// 200 with what changed once every new request is served by the new policy; 422 with all that is wrong with it.
+async fn reload(State(admin): State<Admin>) -> Response {
+    match admin.reloads.reload().await {
+        Ok(reloaded) => Json(json!({
+            "reloaded": true,
+            "needs_restart": reloaded.needs_restart,
+            "added_limits": reloaded.added_limits,
+            "removed_limits": reloaded.removed_limits,
+        }))
+        .into_response(),
+        Err(error) => {
+            let status = match error {
+                ReloadError::NoOrigin => StatusCode::CONFLICT,
+                _ => StatusCode::UNPROCESSABLE_ENTITY,
+            };
+            problem(status, &error.to_string())
+        }
+    }
+}
+
+/// A problem document (RFC 9457).
+fn problem(status: StatusCode, detail: &str) -> Response {
+    let title = status.canonical_reason().unwrap_or_default();
+    let problem =
+        json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail });
+    (status, [(header::CONTENT_TYPE, "application/problem+json")], problem.to_string()).into_response()
 }

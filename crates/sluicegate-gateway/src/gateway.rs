@@ -1,7 +1,10 @@
 //! The running gateway.
 
 use std::{
-    fmt, io,
+    convert::Infallible,
+    fmt,
+    future::pending,
+    io,
     net::SocketAddr,
     num::NonZeroUsize,
     sync::Arc,
@@ -11,17 +14,19 @@ use std::{
 use sluicegate::{StoreError, SystemClock};
 use sluicegate_policy::{ApiKeys, ApiKeysError, Gate, Policy, StoreSettings};
 use sluicegate_stores::AnyStore;
+use tokio::sync::mpsc;
 
 use crate::{
     admin::Admin,
+    blueprint::Blueprint,
     drain::Drain,
     health_check::check_all,
-    housekeeper, key_watch, listener,
-    log::{self, DenialLog},
-    metrics::Metrics,
+    housekeeper, key_watch, listener, log,
+    origin::Origin,
+    policy_watch,
     readiness::until_one_is_ready,
-    upstream::Health,
-    worker::{Blueprint, Worker},
+    reload::{ReloadError, Reloaded, Reloads},
+    worker::Worker,
 };
 
 /// A running gateway. Dropping it stops it at once; [`drain`](Gateway::drain) lets what runs finish.
@@ -32,6 +37,7 @@ pub struct Gateway {
     drain: Option<Drain>,
     workers: Vec<Worker>,
     housekeeper: Option<JoinHandle<()>>,
+    reloads: Arc<Reloads>,
 }
 
 /// How a drain ended.
@@ -49,6 +55,20 @@ impl Gateway {
     ///
     /// [`StartError`]; nothing keeps running then.
     pub async fn start(policy: Policy) -> Result<Gateway, StartError> {
+        Gateway::start_with(policy, None).await
+    }
+
+    /// The same with the policy that was read from `origin`, which is read again when its file changes or somebody
+    /// [asks](Self::reload) for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub async fn start_from(origin: Origin, policy: Policy) -> Result<Gateway, StartError> {
+        Gateway::start_with(policy, Some(origin)).await
+    }
+
+    async fn start_with(policy: Policy, origin: Option<Origin>) -> Result<Gateway, StartError> {
         let settings = policy.gateway.clone();
         if settings.upstreams.is_empty() {
             return Err(StartError::NoUpstream);
@@ -64,28 +84,31 @@ impl Gateway {
         let admin_listener = listener::bind_alone(settings.admin).map_err(admin_failed)?;
         let admin_address = admin_listener.local_addr().map_err(admin_failed)?;
         let (drain, draining) = Drain::new();
-        let gate = Arc::new(Gate::new(policy, store, SystemClock::new()));
-        if let Some(api_keys) = api_keys {
-            gate.replace_api_keys(api_keys);
-        }
-        let healths = Health::of_all(&settings);
-        let metrics = Arc::new(Metrics::new(&gate, &healths));
-        let denials = DenialLog::new(settings.log_keys);
+        let gate = Gate::new(policy, store, SystemClock::new()).with_api_keys(api_keys.unwrap_or_default());
+        let blueprint = Arc::new(Blueprint::new(Arc::new(gate)));
+        let (senders, adoptions): (Vec<_>, Vec<_>) =
+            listeners.iter().map(|_| mpsc::unbounded_channel()).unzip();
+        let reloads = Arc::new(Reloads::new(origin, Arc::clone(&blueprint), senders));
 
-        let admin = Admin { metrics: metrics.all.clone(), draining: draining.clone() };
-        let chores = keep_informed(Arc::clone(&gate), Arc::clone(&healths));
-        let housekeeper = housekeeper::spawn(admin_listener, admin, draining.clone(), chores)
-            .map_err(StartError::Thread)?;
+        let admin = Admin {
+            metrics: blueprint.metrics.all.clone(),
+            draining: draining.clone(),
+            reloads: Arc::clone(&reloads),
+        };
+        let housekeeper =
+            housekeeper::spawn(admin_listener, admin, draining.clone(), keep_informed(Arc::clone(&reloads)))
+                .map_err(StartError::Thread)?;
         let mut gateway = Gateway {
             address,
             admin_address,
             drain: Some(drain),
             workers: Vec::new(),
             housekeeper: Some(housekeeper),
+            reloads,
         };
-        let blueprint = Blueprint { settings, healths, gate, metrics, denials, draining };
-        for (index, listener) in listeners.into_iter().enumerate() {
-            let worker = Worker::spawn(index, listener, blueprint.clone()).map_err(StartError::Thread)?;
+        for (index, (listener, adoptions)) in listeners.into_iter().zip(adoptions).enumerate() {
+            let worker = Worker::spawn(index, listener, Arc::clone(&blueprint), adoptions, draining.clone())
+                .map_err(StartError::Thread)?;
             gateway.workers.push(worker);
         }
         Ok(gateway)
@@ -99,6 +122,17 @@ impl Gateway {
     /// Where health and metrics are served; has the real port where the policy says 0.
     pub fn admin_address(&self) -> SocketAddr {
         self.admin_address
+    }
+
+    /// Reads the policy again, and works by it from now on: when this returns, every request that arrives is served by the
+    /// new one. Requests that arrived before keep the old one to their end; balances stay.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the new policy; the old one stays then. Always where the gateway was
+    /// [started](Self::start) without an origin.
+    pub async fn reload(&self) -> Result<Reloaded, ReloadError> {
+        self.reloads.reload().await
     }
 
     /// Stops accepting, closes idle connections, and waits until the running requests have finished, streams too, or
@@ -140,11 +174,26 @@ async fn open(settings: &StoreSettings) -> Result<AnyStore, StartError> {
     Ok(store)
 }
 
+/// Follows what changes outside: the policy file, and what the policy at work depends on.
+async fn keep_informed(reloads: Arc<Reloads>) {
+    let mut blueprints = reloads.current();
+    let inform = async {
+        loop {
+            let blueprint = Arc::clone(&blueprints.borrow_and_update());
+            tokio::select! {
+                never = inform(&blueprint) => match never {},
+                changed = blueprints.changed() => if changed.is_err() { break },
+            }
+        }
+    };
+    tokio::join!(inform, policy_watch::watch(&reloads));
+}
+
 /// Tells of what changes outside: an upstream becomes ready or fails its health checks, the file of API keys is edited.
-async fn keep_informed(gate: Arc<Gate<AnyStore>>, healths: Arc<[Arc<Health>]>) {
+async fn inform(Blueprint { gate, healths, .. }: &Blueprint) -> Infallible {
     let settings = &gate.policy().gateway;
     let warm_up = async {
-        if let Some(warmup) = &gate.policy().warmup {
+        if let Some(warmup) = gate.policy().warmup.as_ref().filter(|warmup| !warmup.is_ready()) {
             until_one_is_ready(&settings.upstreams, warmup.path()).await;
             tracing::info!("the upstream is ready");
             gate.upstream_is_ready();
@@ -152,15 +201,16 @@ async fn keep_informed(gate: Arc<Gate<AnyStore>>, healths: Arc<[Arc<Health>]>) {
     };
     let watch_keys = async {
         if let Some(path) = &gate.policy().identity.api_keys {
-            key_watch::watch(path, &gate).await;
+            key_watch::watch(path, gate).await;
         }
     };
     let check_health = async {
         if let Some(health) = &settings.health {
-            check_all(&settings.upstreams, &healths, health).await;
+            check_all(&settings.upstreams, healths, health).await;
         }
     };
     tokio::join!(warm_up, watch_keys, check_health);
+    pending().await
 }
 
 /// Why the gateway did not start.

@@ -5,7 +5,8 @@
 //! it over a pooled connection, and `body` streams the answer back, holding the request's permit until the last byte.
 //!
 //! Every core runs its own single-threaded runtime with its own listener (`SO_REUSEPORT`) and its own upstream
-//! connections, so that no request crosses threads.
+//! connections, so that no request crosses threads. A reload gives each worker a new proxy; a request keeps the one that
+//! it found when it arrived.
 //!
 //! ```no_run
 //! use sluicegate_gateway::Gateway;
@@ -29,8 +30,10 @@
 //! ```
 
 mod admin;
+mod blueprint;
 mod body;
 mod client;
+mod current;
 mod drain;
 mod forward;
 mod gateway;
@@ -40,11 +43,17 @@ mod key_watch;
 mod listener;
 pub mod log;
 mod metrics;
+mod origin;
+mod policy_watch;
 mod probe;
 mod proxy;
 mod readiness;
+mod reload;
+mod restart;
 mod server;
 mod upstream;
 mod worker;
 
 pub use gateway::{Drained, Gateway, StartError};
+pub use origin::Origin;
+pub use reload::{ReloadError, Reloaded};

@@ -52,6 +52,11 @@ impl DenialLog {
         DenialLog { keys, hasher: RandomState::new() }
     }
 
+    /// The same log, with its hashes, that writes keys in this way.
+    pub(crate) fn with_keys(&self, keys: LogKeys) -> DenialLog {
+        DenialLog { keys, hasher: self.hasher.clone() }
+    }
+
     /// Logs one denial, once.
     pub(crate) fn write(&self, route: &str, limit: &str, key: &Key, response: &Response<Bytes>) {
         if !tracing::enabled!(Level::INFO) {

@@ -1,6 +1,10 @@
-//! What the gateway counts, beside the decisions that every way in counts. Every series is found once, at start.
+//! What the gateway counts, beside the decisions that every way in counts. Every series is found once, at the
+//! start or a reload.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use prometheus_client::{
     collector::Collector,
@@ -11,9 +15,10 @@ use prometheus_client::{
         family::Family,
         gauge::{ConstGauge, Gauge},
     },
+    registry::Registry,
 };
 use sluicegate_metrics::{Durations, GateMetrics};
-use sluicegate_policy::{Gate, Route, RouteId};
+use sluicegate_policy::{Gate, Policy, Route, RouteId};
 use sluicegate_stores::AnyStore;
 
 use crate::upstream::Health;
@@ -25,7 +30,27 @@ pub(crate) struct Metrics {
     pub(crate) all: sluicegate_metrics::Metrics,
     /// The decisions of the one gate.
     pub(crate) gate: GateMetrics,
+    pub(crate) reloads: ReloadMetrics,
+    families: Families,
     routes: Box<[RouteMetrics]>,
+}
+
+/// The gateway's own metrics of all routes that any policy has had so far. Clones share them.
+#[derive(Clone, Debug)]
+struct Families {
+    in_flight: Family<RouteLabels, Gauge>,
+    upstream_duration: Family<RouteLabels, Durations>,
+    upstream_failures: Family<RouteLabels, Counter>,
+    upstreams: Upstreams,
+}
+
+/// What is counted of reloads.
+#[derive(Clone, Debug)]
+pub(crate) struct ReloadMetrics {
+    done: Counter,
+    failed: Counter,
+    /// 1 unless the last one failed.
+    last_successful: Gauge,
 }
 
 /// What becomes of one route's requests around their decision.
@@ -43,39 +68,41 @@ pub(crate) struct RouteMetrics {
 
 impl Metrics {
     /// Metrics for the policy's routes, tiers and limits, its store and upstreams. All series exist from the start, at zero.
-    pub(crate) fn new(gate: &Arc<Gate<AnyStore>>, healths: &Arc<[Arc<Health>]>) -> Metrics {
-        let in_flight = Family::<RouteLabels, Gauge>::default();
-        let upstream_duration =
-            Family::<RouteLabels, Durations>::new_with_constructor(|| Durations::new(&UPSTREAM_SECONDS));
-        let upstream_failures = Family::<RouteLabels, Counter>::default();
+    pub(crate) fn new(gate: &Gate<AnyStore>, healths: &Arc<[Arc<Health>]>) -> Metrics {
+        let families = Families::new(healths);
+        let results = Family::<ResultLabels, Counter>::default();
+        let result = |result| results.get_or_create_owned(&ResultLabels { result });
+        let reloads =
+            ReloadMetrics { done: result("ok"), failed: result("error"), last_successful: Gauge::default() };
+        reloads.last_successful.set(1);
         let all = sluicegate_metrics::Metrics::with(|registry| {
-            registry.register("in_flight_requests", "Requests that are being served", in_flight.clone());
+            families.register(registry);
+            registry.register("config_reloads", "Reloads of the policy by their result", results.clone());
             registry.register(
-                "upstream_duration_seconds",
-                "Time from sending a request to the upstream to the last byte of its answer",
-                upstream_duration.clone(),
+                "config_last_reload_successful",
+                "Whether the policy that was read last is the one at work: 1 or 0",
+                reloads.last_successful.clone(),
             );
-            registry.register(
-                "upstream_failures",
-                "Allowed requests that the upstream did not answer",
-                upstream_failures.clone(),
-            );
-            registry.register_collector(Box::new(Upstreams(Arc::clone(healths))));
         });
-        let watched = Arc::clone(gate);
-        all.watch_store(move || Some(watched.store().figures()));
-        let route = |route: &Route| {
-            let name = route.label().to_owned();
-            let labels = RouteLabels { route: name.clone() };
-            RouteMetrics {
-                name,
-                upstream_duration: upstream_duration.get_or_create_owned(&labels),
-                upstream_failures: upstream_failures.get_or_create_owned(&labels),
-                in_flight: in_flight.get_or_create_owned(&labels),
-            }
-        };
-        let routes = gate.policy().routes.as_slice().iter().map(route).collect();
-        Metrics { gate: all.gate(gate.policy()), all, routes }
+        let store = Arc::clone(gate.store());
+        all.watch_store(move || Some(store.figures()));
+        Metrics::of(gate.policy(), all, families, reloads)
+    }
+
+    /// The same counters for another policy; those of routes, tiers and limits that it shares with this one go on.
+    pub(crate) fn with_policy(&self, policy: &Policy, healths: &Arc<[Arc<Health>]>) -> Metrics {
+        self.families.upstreams.replace(healths);
+        Metrics::of(policy, self.all.clone(), self.families.clone(), self.reloads.clone())
+    }
+
+    fn of(
+        policy: &Policy,
+        all: sluicegate_metrics::Metrics,
+        families: Families,
+        reloads: ReloadMetrics,
+    ) -> Metrics {
+        let routes = policy.routes.as_slice().iter().map(|route| families.route(route)).collect();
+        Metrics { gate: all.gate(policy), all, reloads, families, routes }
     }
 
     /// What is counted for a route of the policy.
@@ -84,15 +111,71 @@ impl Metrics {
     }
 }
 
-/// What is known of the upstreams, asked when the metrics are written.
-#[derive(Debug)]
-struct Upstreams(Arc<[Arc<Health>]>);
+impl Families {
+    fn new(healths: &Arc<[Arc<Health>]>) -> Families {
+        Families {
+            upstreams: Upstreams(Arc::new(RwLock::new(Arc::clone(healths)))),
+            in_flight: Family::default(),
+            upstream_duration: Family::new_with_constructor(|| Durations::new(&UPSTREAM_SECONDS)),
+            upstream_failures: Family::default(),
+        }
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        registry.register("in_flight_requests", "Requests that are being served", self.in_flight.clone());
+        registry.register(
+            "upstream_duration_seconds",
+            "Time from sending a request to the upstream to the last byte of its answer",
+            self.upstream_duration.clone(),
+        );
+        registry.register(
+            "upstream_failures",
+            "Allowed requests that the upstream did not answer",
+            self.upstream_failures.clone(),
+        );
+        registry.register_collector(Box::new(self.upstreams.clone()));
+    }
+
+    fn route(&self, route: &Route) -> RouteMetrics {
+        let name = route.label().to_owned();
+        let labels = RouteLabels { route: name.clone() };
+        RouteMetrics {
+            name,
+            upstream_duration: self.upstream_duration.get_or_create_owned(&labels),
+            upstream_failures: self.upstream_failures.get_or_create_owned(&labels),
+            in_flight: self.in_flight.get_or_create_owned(&labels),
+        }
+    }
+}
+
+impl ReloadMetrics {
+    /// Counts a reload.
+    pub(crate) fn note(&self, is_done: bool) {
+        if is_done {
+            self.done.inc()
+        } else {
+            self.failed.inc()
+        };
+        self.last_successful.set(i64::from(is_done));
+    }
+}
+
+/// What is known of the upstreams, asked when the metrics are written. A reload may replace them.
+#[derive(Clone, Debug)]
+struct Upstreams(Arc<RwLock<Arc<[Arc<Health>]>>>);
+
+impl Upstreams {
+    fn replace(&self, healths: &Arc<[Arc<Health>]>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(healths);
+    }
+}
 
 impl Collector for Upstreams {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let healths = Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner));
         for (name, help, value) in UPSTREAM_GAUGES {
             let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-            for health in &*self.0 {
+            for health in &*healths {
                 let gauge = ConstGauge::new(i64::try_from(value(health)).unwrap_or(i64::MAX));
                 gauge.encode(family.encode_family(&[("upstream", health.name())])?)?;
             }
@@ -100,7 +183,7 @@ impl Collector for Upstreams {
         let help = "Requests that each upstream did not take or did not answer, whoever answered them then";
         let name = "upstream_failed_attempts";
         let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-        for health in &*self.0 {
+        for health in &*healths {
             let counter = ConstCounter::new(health.failures());
             counter.encode(family.encode_family(&[("upstream", health.name())])?)?;
         }
@@ -111,6 +194,11 @@ impl Collector for Upstreams {
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct RouteLabels {
     route: String,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct ResultLabels {
+    result: &'static str,
 }
 
 /// From a cached answer to a long completion.

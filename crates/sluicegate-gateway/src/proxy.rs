@@ -8,7 +8,7 @@ use http::{
     request::Parts,
 };
 use hyper::body::Incoming;
-use sluicegate_policy::{Answer, Gate, Reason, Refusal, RequestId, RouteId};
+use sluicegate_policy::{Answer, Gate, GatewaySettings, Reason, Refusal, RequestId, RouteId};
 use sluicegate_stores::AnyStore;
 use tokio::time::Instant;
 
@@ -47,6 +47,11 @@ struct Flight {
 }
 
 impl Proxy {
+    /// The gateway's own settings.
+    pub(crate) fn settings(&self) -> &GatewaySettings {
+        &self.gate.policy().gateway
+    }
+
     /// Answers one request: with the upstream's answer, or with our own if it may not or cannot have one.
     pub(crate) async fn serve(
         self: &Rc<Self>,

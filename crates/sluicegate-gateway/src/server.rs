@@ -17,7 +17,6 @@ use crate::{
 pub(crate) struct Server {
     pub(crate) clients: Rc<Clients>,
     pub(crate) draining: Draining,
-    pub(crate) drain_timeout: Duration,
 }
 
 impl Server {
@@ -47,7 +46,7 @@ impl Server {
         drop(listener);
         let finished = async { while connections.join_next().await.is_some() {} };
         // The limit may be reached: what is left is cut by dropping it.
-        let _ = timeout(self.drain_timeout, finished).await;
+        let _ = timeout(self.clients.current.proxy().settings().drain_timeout, finished).await;
         connections.len()
     }
 

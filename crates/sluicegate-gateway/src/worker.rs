@@ -8,22 +8,15 @@ use std::{
     thread,
 };
 
-use sluicegate_policy::{Gate, GatewaySettings, Route};
-use sluicegate_stores::AnyStore;
 use tokio::{
     runtime::{Builder, LocalOptions},
-    sync::oneshot,
+    sync::{mpsc::UnboundedReceiver, oneshot},
+    task::spawn_local,
 };
 
 use crate::{
-    client::Clients,
-    drain::Draining,
-    forward::Forward,
-    log::DenialLog,
-    metrics::Metrics,
-    proxy::Proxy,
+    blueprint::Blueprint, client::Clients, current::Current, drain::Draining, reload::Adoption,
     server::Server,
-    upstream::{Health, Patience, Upstreams},
 };
 
 /// A running worker thread.
@@ -34,25 +27,19 @@ pub(crate) struct Worker {
     pub(crate) finished: oneshot::Receiver<usize>,
 }
 
-/// What every worker is built from.
-#[derive(Clone)]
-pub(crate) struct Blueprint {
-    pub(crate) settings: GatewaySettings,
-    /// One for each of the settings' upstreams.
-    pub(crate) healths: Arc<[Arc<Health>]>,
-    pub(crate) gate: Arc<Gate<AnyStore>>,
-    pub(crate) metrics: Arc<Metrics>,
-    pub(crate) denials: DenialLog,
-    pub(crate) draining: Draining,
-}
-
 impl Worker {
-    /// Starts a thread that serves `listener`.
+    /// Starts a thread that serves `listener` by `blueprint`, and by those that arrive later.
     ///
     /// # Errors
     ///
     /// When the operating system gives no thread or no event queue.
-    pub(crate) fn spawn(index: usize, listener: TcpListener, blueprint: Blueprint) -> io::Result<Worker> {
+    pub(crate) fn spawn(
+        index: usize,
+        listener: TcpListener,
+        blueprint: Arc<Blueprint>,
+        adoptions: UnboundedReceiver<Adoption>,
+        draining: Draining,
+    ) -> io::Result<Worker> {
         let (done, finished) = oneshot::channel();
         let (started, start) = mpsc::sync_channel(1);
         let work = move || {
@@ -70,7 +57,12 @@ impl Worker {
             };
             // Both receivers may be gone: nobody waits when the gateway is dropped.
             let _ = started.send(Ok(()));
-            let _ = done.send(runtime.block_on(blueprint.server().run(listener)));
+            let _ = done.send(runtime.block_on(async {
+                let current = Rc::new(Current::new(&blueprint));
+                let following = Rc::clone(&current);
+                spawn_local(async move { following.follow(adoptions).await });
+                Server { clients: Rc::new(Clients { current }), draining }.run(listener).await
+            }));
         };
         let thread = thread::Builder::new().name(format!("sluicegate-{index}")).spawn(work)?;
         match start.recv() {
@@ -78,36 +70,5 @@ impl Worker {
             Ok(Err(error)) => Err(error),
             Err(_) => Err(io::Error::other("the worker ended before it began")),
         }
-    }
-}
-
-impl Blueprint {
-    fn server(self) -> Server {
-        let settings = self.settings;
-        let patience = |route: &Route| Patience {
-            response: route.timeouts().response.unwrap_or(settings.response_timeout),
-            idle: route.timeouts().idle.unwrap_or(settings.idle_timeout),
-            keep_alive: settings.keep_alive,
-            total: route.timeouts().total,
-        };
-        let patiences = self.gate.policy().routes.as_slice().iter().map(patience).collect();
-        let upstreams = Upstreams::new(&settings, &self.healths);
-        // All have the same base path.
-        let forward =
-            Forward::new(&settings.upstreams[0], settings.trusted_proxies, settings.forwarded_header);
-        let proxy = Proxy {
-            gate: self.gate,
-            forward,
-            metrics: self.metrics,
-            denials: self.denials,
-            upstreams,
-            patiences,
-        };
-        let clients = Clients {
-            proxy: Rc::new(proxy),
-            header_timeout: settings.header_timeout,
-            idle_timeout: settings.idle_timeout,
-        };
-        Server { clients: Rc::new(clients), draining: self.draining, drain_timeout: settings.drain_timeout }
     }
 }

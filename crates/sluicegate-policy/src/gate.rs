@@ -113,6 +113,12 @@ impl<S: Store> Gate<S> {
         }
     }
 
+    /// The same gate with API keys of its own, apart from those of the gate that it was made from.
+    #[must_use]
+    pub fn with_api_keys(self, api_keys: ApiKeys) -> Self {
+        Self { api_keys: Arc::new(RwLock::new(Arc::new(api_keys))), ..self }
+    }
+
     /// The policy that is at work.
     #[must_use]
     pub fn policy(&self) -> &Policy {

@@ -85,7 +85,7 @@ impl Default for GatewaySettings {
 }
 
 /// How upstreams are asked whether they are well.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct HealthSettings {
     /// The path that is asked.
     pub path: String,
@@ -114,7 +114,7 @@ impl HealthSettings {
 }
 
 /// When failing requests put an upstream out, and for how long.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct EjectionSettings {
     /// Failures in a row; none for never.
     pub failures: Option<NonZeroU32>,

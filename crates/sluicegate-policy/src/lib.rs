@@ -7,6 +7,7 @@ mod client_ip;
 mod code_route;
 mod diagnostic;
 pub mod file;
+mod file_version;
 mod gate;
 mod gateway_settings;
 mod header_family;
@@ -42,6 +43,7 @@ pub use client_ip::{ClientIp, ForwardedHeader, UnknownForwardedHeader, account_i
 pub use code_route::{CodeMeter, CodeRoute, CodeRouteError, TierShare};
 pub use diagnostic::{Diagnostic, Diagnostics, Place};
 pub use file::schema;
+pub use file_version::FileVersion;
 pub use gate::{Answer, Denied, Gate, Given, Pass, Reason, Visit};
 pub use gateway_settings::{EjectionSettings, GatewaySettings, HealthSettings, LogFormat, LogKeys};
 pub use header_family::HeaderFamily;

@@ -1,7 +1,10 @@
 //! Smaller limits while the upstream warms up.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -32,14 +35,21 @@ pub struct Warmup {
     path: String,
     ramp: Duration,
     /// Ticks of the first success.
-    ready: AtomicU64,
+    ready: Arc<AtomicU64>,
 }
 
 impl Warmup {
     /// Starts cold.
     #[must_use]
     pub fn new(scale: Scale, path: String, ramp: Duration) -> Self {
-        Self { scale, path, ramp, ready: AtomicU64::new(COLD) }
+        Self { scale, path, ramp, ready: Arc::new(AtomicU64::new(COLD)) }
+    }
+
+    /// The same upstream's warm-up under a changed policy: the scale and ramp are this one's, and what is known of the
+    /// upstream is `before`'s, now and from now on.
+    #[must_use]
+    pub fn after(&self, before: &Self) -> Self {
+        Self { scale: self.scale, path: self.path.clone(), ramp: self.ramp, ready: Arc::clone(&before.ready) }
     }
 
     /// The path that answers 200 once the upstream is ready.
@@ -101,6 +111,18 @@ mod tests {
         assert_eq!(warmup.scale(at(1_005)), Scale::of(0.6));
         assert_eq!(warmup.scale(at(999)), Scale::of(0.2), "a clock may be read before the ramp began");
         assert_eq!(warmup.scale(at(1_010)), None);
+    }
+
+    #[test]
+    fn a_changed_warm_up_of_the_same_upstream_goes_on_where_it_was() {
+        let before = Warmup::new(Scale::of(0.2).unwrap(), "/health".into(), Duration::from_secs(10));
+        let changed = Warmup::new(Scale::of(0.5).unwrap(), "/ready".into(), Duration::from_secs(20));
+        let after = changed.after(&before);
+        let at = |seconds| Timestamp::EPOCH + Duration::from_secs(seconds);
+        assert_eq!((after.scale(at(0)), after.path()), (Scale::of(0.5), "/ready"));
+        before.ready(at(100));
+        assert!(after.is_ready(), "whoever asks the upstream tells both");
+        assert_eq!(after.scale(at(110)), Scale::of(0.75));
     }
 
     #[test]

@@ -23,17 +23,22 @@ use self::{
     preface::{Protocol, read_ahead},
     stream::ClientStream,
 };
-use crate::{drain::Draining, forward::Peer, proxy::Proxy};
+use crate::{current::Current, drain::Draining, forward::Peer};
 
 pub(crate) use self::stream::Unread;
 
-/// What every client of one worker is served by, and how long it is waited for.
+/// What every client of one worker is served by.
 pub(crate) struct Clients {
-    pub(crate) proxy: Rc<Proxy>,
+    pub(crate) current: Rc<Current>,
+}
+
+/// How long a client is waited for, from the beginning of its connection to the end: a reload changes it for others.
+#[derive(Clone, Copy)]
+struct Patience {
     /// For the head of a request.
-    pub(crate) header_timeout: Duration,
+    header: Duration,
     /// For the next byte of a body.
-    pub(crate) idle_timeout: Duration,
+    idle: Duration,
 }
 
 impl Clients {
@@ -50,19 +55,26 @@ impl Clients {
         peer: Peer,
         mut draining: Draining,
     ) -> Result<(), Box<dyn Error>> {
-        stream::prepare(&stream, self.idle_timeout)?;
+        let patience = self.patience();
+        stream::prepare(&stream, patience.idle)?;
         let (protocol, ahead) = tokio::select! {
             biased;
-            read = timeout(self.header_timeout, read_ahead(&mut stream)) => read??,
+            read = timeout(patience.header, read_ahead(&mut stream)) => read??,
             // It has not asked for anything: it is closed as any idle connection.
             _ = draining.begun() => (Protocol::Http1, BytesMut::new()),
         };
         match protocol {
-            Protocol::Http1 => self.http1(stream, ahead, &peer, draining).await?,
+            Protocol::Http1 => self.http1(stream, ahead, &peer, patience, draining).await?,
             // Boxed, because it is large and most connections are HTTP/1.1.
-            Protocol::Http2 => Box::pin(self.http2(stream, ahead, peer, draining)).await?,
+            Protocol::Http2 => Box::pin(self.http2(stream, ahead, peer, patience, draining)).await?,
         }
         Ok(())
+    }
+
+    fn patience(&self) -> Patience {
+        let proxy = self.current.proxy();
+        let settings = proxy.settings();
+        Patience { header: settings.header_timeout, idle: settings.idle_timeout }
     }
 
     async fn http1(
@@ -70,17 +82,18 @@ impl Clients {
         stream: TcpStream,
         ahead: BytesMut,
         peer: &Peer,
+        patience: Patience,
         draining: Draining,
     ) -> hyper::Result<()> {
         let unread = Unread::default();
         let stream = ClientStream::new(stream, ahead, unread.clone());
         let service = service_fn(|request| {
-            let unread = unread.clone();
-            async { Ok::<_, Infallible>(self.proxy.serve(request, peer, unread).await) }
+            let (proxy, unread) = (self.current.proxy(), unread.clone());
+            async move { Ok::<_, Infallible>(proxy.serve(request, peer, unread).await) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(self.header_timeout)
+            .header_read_timeout(patience.header)
             .max_buf_size(MAX_BUFFER)
             .max_header_size(MAX_HEAD as usize)
             .serve_connection(stream, service);
@@ -92,14 +105,15 @@ impl Clients {
         stream: TcpStream,
         ahead: BytesMut,
         peer: Peer,
+        patience: Patience,
         draining: Draining,
     ) -> hyper::Result<()> {
         // A body that is let go ends its own stream and nothing else: the connection need not know.
         let (stream, unread) = (ClientStream::new(stream, ahead, Unread::default()), Unread::default());
         let (answering, peer) = (Answering::default(), Rc::new(peer));
-        let streams = Streams::new(self.idle_timeout, answering.clone());
+        let streams = Streams::new(patience.idle, answering.clone());
         let service = service_fn(move |request| {
-            let (proxy, peer) = (Rc::clone(&self.proxy), Rc::clone(&peer));
+            let (proxy, peer) = (self.current.proxy(), Rc::clone(&peer));
             let (unread, answering) = (unread.clone(), answering.clone());
             async move {
                 let answer = proxy.serve(request, &peer, unread).await;

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use sluicegate_gateway::{Gateway, log};
-use sluicegate_policy::{Overrides, Policy, Source};
+use sluicegate_gateway::{Gateway, Origin, log};
+use sluicegate_policy::{Overrides, Policy};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Outcome, POLICY_FILE};
@@ -13,6 +13,9 @@ use super::{Outcome, POLICY_FILE};
 ///
 /// Stops on SIGTERM or Ctrl-C: it accepts no more connections, lets running requests finish for as long as
 /// gateway.drain_timeout says (30 seconds), and exits with 0. A second signal stops it at once.
+///
+/// Reads the policy again when its file changes, and on SIGHUP: a good one is at work from then on, a bad one is logged
+/// and changes nothing.
 #[derive(Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Serve {
@@ -55,19 +58,20 @@ enum LogFormat {
 
 impl Serve {
     pub(super) fn run(&self) -> Outcome {
-        let policy = self.policy()?;
+        let mut origin = self.origin()?;
+        let policy = origin.read()?;
         log::init(policy.gateway.log);
-        tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve(policy))
+        tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve(origin, policy))
     }
 
-    fn policy(&self) -> Result<Policy, Box<dyn std::error::Error>> {
-        let source = match &self.config {
-            Some(file) => Source::read(file)?,
-            None if Path::new(POLICY_FILE).exists() => Source::read(Path::new(POLICY_FILE))?,
-            None if self.upstream.is_some() => Source::empty(),
+    fn origin(&self) -> Result<Origin, Box<dyn std::error::Error>> {
+        let file = match &self.config {
+            Some(file) => Some(file.clone()),
+            None if Path::new(POLICY_FILE).exists() => Some(PathBuf::from(POLICY_FILE)),
+            None if self.upstream.is_some() => None,
             None => return Err(NO_POLICY.into()),
         };
-        Ok(Policy::parse(&source.with(self.overrides()))?)
+        Ok(Origin::new(file, self.overrides()))
     }
 
     fn overrides(&self) -> Overrides {
@@ -91,18 +95,25 @@ impl Serve {
     }
 }
 
-async fn serve(policy: Policy) -> Outcome {
+async fn serve(origin: Origin, policy: Policy) -> Outcome {
     // Before the gateway serves, so that no signal is met by the default of dying at once.
     let mut stop = Stop::new()?;
+    let mut hangup = signal(SignalKind::hangup())?;
     let upstreams: Vec<_> = policy.gateway.upstreams.iter().map(ToString::to_string).collect();
     let upstream = upstreams.join(", ");
     let store = policy.store.url.to_string();
     if policy.limits.is_empty() {
         tracing::warn!("the policy has no limits: every request passes");
     }
-    let gateway = Gateway::start(policy).await?;
+    let gateway = Gateway::start_from(origin, policy).await?;
     tracing::info!(listen = %gateway.address(), admin = %gateway.admin_address(), upstream, store, "serving");
-    stop.signal().await;
+    loop {
+        tokio::select! {
+            () = stop.signal() => break,
+            // It logs what became of it.
+            _ = hangup.recv() => drop(gateway.reload().await),
+        }
+    }
     tracing::info!("draining; a second signal stops at once");
     tokio::select! {
         drained = gateway.drain() => tracing::info!(cut = drained.cut, "drained"),

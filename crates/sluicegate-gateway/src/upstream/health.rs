@@ -37,14 +37,24 @@ pub(crate) struct Health {
 pub(super) struct InFlight(Arc<AtomicU64>);
 
 impl Health {
-    /// One for each upstream of the settings. All are well until something else is known.
-    pub(crate) fn of_all(settings: &GatewaySettings) -> Arc<[Arc<Health>]> {
-        let mut ejection = settings.ejection;
-        if let [_] = settings.upstreams[..] {
-            // Requests have nowhere else to go.
-            ejection.failures = None;
-        }
-        let health = |address| Arc::new(Health::new(address, ejection, settings.slow_start));
+    /// One for each upstream of the settings. All are well until something else is known; of those that were there
+    /// `before` and are judged alike, what is known stays known.
+    pub(crate) fn of_all(
+        settings: &GatewaySettings,
+        before: Option<(&GatewaySettings, &[Arc<Health>])>,
+    ) -> Arc<[Arc<Health>]> {
+        let ejection = ejection(settings);
+        let judged_alike = |before: &GatewaySettings| {
+            self::ejection(before) == ejection
+                && before.health == settings.health
+                && before.slow_start == settings.slow_start
+        };
+        let known = before.filter(|(before, _)| judged_alike(before)).map_or(&[][..], |(_, known)| known);
+        let health = |address: &Address| {
+            let name = address.to_string();
+            let known = known.iter().find(|health| health.name == name);
+            known.map_or_else(|| Arc::new(Health::new(address, ejection, settings.slow_start)), Arc::clone)
+        };
         settings.upstreams.iter().map(health).collect()
     }
 
@@ -102,7 +112,10 @@ impl Health {
     /// The part of one more worker.
     pub(super) fn in_flight_of_a_worker(&self) -> InFlight {
         let part = InFlight::default();
-        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner).push(part.clone());
+        let mut parts = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        // What a worker has let go of, after a reload, has nothing in flight any more.
+        parts.retain(|part| Arc::strong_count(&part.0) > 1);
+        parts.push(part.clone());
         part
     }
 
@@ -155,6 +168,16 @@ impl Health {
     fn now(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_millis()).map_or(u64::MAX / 2, |passed| passed + 1)
     }
+}
+
+/// When the upstreams of these settings are put out.
+fn ejection(settings: &GatewaySettings) -> EjectionSettings {
+    let mut ejection = settings.ejection;
+    if let [_] = settings.upstreams[..] {
+        // Requests have nowhere else to go.
+        ejection.failures = None;
+    }
+    ejection
 }
 
 impl InFlight {

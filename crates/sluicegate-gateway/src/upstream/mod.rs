@@ -54,6 +54,11 @@ impl Upstream {
     fn new(address: Address, health: Arc<Health>) -> Upstream {
         Upstream { address, pool: Pool::default(), in_flight: health.in_flight_of_a_worker(), health }
     }
+
+    /// Whether it is at this address, and this is known of it.
+    fn is_of(&self, address: &Address, health: &Arc<Health>) -> bool {
+        self.address == *address && Arc::ptr_eq(&self.health, health)
+    }
 }
 
 #[cfg(test)]
@@ -178,7 +183,7 @@ mod tests {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
         let settings = GatewaySettings { upstreams: vec![address], ..GatewaySettings::default() };
-        (Upstreams::new(&settings, &Health::of_all(&settings)), listener)
+        (Upstreams::new(&settings, &Health::of_all(&settings, None), None), listener)
     }
 
     /// One exchange on a new connection, which is kept.

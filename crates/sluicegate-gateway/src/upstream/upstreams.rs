@@ -34,10 +34,17 @@ struct Tries {
 }
 
 impl Upstreams {
-    /// The upstreams of the settings, each with what the process knows of it. Connects to nobody yet.
-    pub(crate) fn new(settings: &GatewaySettings, healths: &[Arc<Health>]) -> Upstreams {
+    /// The upstreams of the settings, each with what the process knows of it. Connects to nobody yet, and keeps the
+    /// connections to those that were there `before`.
+    pub(crate) fn new(
+        settings: &GatewaySettings,
+        healths: &[Arc<Health>],
+        before: Option<&Upstreams>,
+    ) -> Upstreams {
+        let before = before.map_or(&[][..], |before| &before.all);
         let upstream = |(address, health): (&Address, &Arc<Health>)| {
-            Rc::new(Upstream::new(address.clone(), Arc::clone(health)))
+            let kept = before.iter().find(|before| before.is_of(address, health));
+            kept.map_or_else(|| Rc::new(Upstream::new(address.clone(), Arc::clone(health))), Rc::clone)
         };
         Upstreams {
             all: settings.upstreams.iter().zip(healths).map(upstream).collect(),

@@ -8,6 +8,7 @@ mod drain;
 mod failures;
 mod heads;
 mod http2;
+mod reload;
 mod store;
 mod support;
 mod timeouts;

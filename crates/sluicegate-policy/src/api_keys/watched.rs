@@ -1,14 +1,9 @@
 //! `WatchedKeys`.
 
-use std::{
-    fs,
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
-    time::SystemTime,
-};
+use std::path::{Path, PathBuf};
 
 use super::{ApiKeys, ApiKeysError};
-use crate::Tiers;
+use crate::{FileVersion, Tiers};
 
 /// A file of API keys, which is read again when it has changed.
 ///
@@ -31,7 +26,7 @@ use crate::Tiers;
 pub struct WatchedKeys {
     path: PathBuf,
     /// The version that was read last, or found to be missing; none before the first look.
-    seen: Option<Option<Version>>,
+    seen: Option<Option<FileVersion>>,
 }
 
 impl WatchedKeys {
@@ -45,28 +40,11 @@ impl WatchedKeys {
     /// first it always is. A file that cannot be read or understood is told once, and then not before it has changed.
     pub fn changed(&mut self, tiers: &Tiers) -> Option<Result<ApiKeys, ApiKeysError>> {
         // The version before the keys: what is written in between is another version at the next look.
-        let version = Version::of(&self.path);
+        let version = FileVersion::of(&self.path);
         if self.seen == Some(version) {
             return None;
         }
         self.seen = Some(version);
         Some(ApiKeys::load_for(&self.path, tiers))
-    }
-}
-
-/// What tells one version of a file from the next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Version {
-    inode: u64,
-    length: u64,
-    modified: Option<SystemTime>,
-}
-
-impl Version {
-    /// The version now; `None` if there is no file.
-    fn of(path: &Path) -> Option<Version> {
-        let metadata = fs::metadata(path).ok()?;
-        let (inode, length) = (metadata.ino(), metadata.len());
-        Some(Version { inode, length, modified: metadata.modified().ok() })
     }
 }

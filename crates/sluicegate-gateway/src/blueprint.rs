@@ -1,0 +1,70 @@
+//! What all workers serve by.
+
+use std::sync::Arc;
+
+use sluicegate_policy::{ApiKeys, Gate, Policy, Route};
+use sluicegate_stores::AnyStore;
+
+use crate::{
+    forward::Forward,
+    log::DenialLog,
+    metrics::Metrics,
+    proxy::Proxy,
+    upstream::{Health, Patience, Upstreams},
+};
+
+/// What all workers serve by, from one reload to the next.
+#[derive(Debug)]
+pub(crate) struct Blueprint {
+    pub(crate) gate: Arc<Gate<AnyStore>>,
+    /// One for each of the policy's upstreams.
+    pub(crate) healths: Arc<[Arc<Health>]>,
+    pub(crate) metrics: Arc<Metrics>,
+    denials: DenialLog,
+}
+
+impl Blueprint {
+    /// The first of a gateway.
+    pub(crate) fn new(gate: Arc<Gate<AnyStore>>) -> Blueprint {
+        let settings = &gate.policy().gateway;
+        let healths = Health::of_all(settings, None);
+        let metrics = Arc::new(Metrics::new(&gate, &healths));
+        let denials = DenialLog::new(settings.log_keys);
+        Blueprint { gate, healths, metrics, denials }
+    }
+
+    /// One of another policy, on the same accounts and counters.
+    pub(crate) fn next(&self, policy: Policy, api_keys: ApiKeys) -> Blueprint {
+        let before = (&self.gate.policy().gateway, &*self.healths);
+        let healths = Health::of_all(&policy.gateway, Some(before));
+        let metrics = Arc::new(self.metrics.with_policy(&policy, &healths));
+        let denials = self.denials.with_keys(policy.gateway.log_keys);
+        let gate = Arc::new(self.gate.with_policy(policy).with_api_keys(api_keys));
+        Blueprint { gate, healths, metrics, denials }
+    }
+
+    /// What one worker needs to serve by it. Connections of the proxy `before` go on where the upstream is the same.
+    pub(crate) fn proxy(&self, before: Option<&Proxy>) -> Proxy {
+        let settings = &self.gate.policy().gateway;
+        let patience = |route: &Route| Patience {
+            response: route.timeouts().response.unwrap_or(settings.response_timeout),
+            idle: route.timeouts().idle.unwrap_or(settings.idle_timeout),
+            keep_alive: settings.keep_alive,
+            total: route.timeouts().total,
+        };
+        let before = before.map(|before| &before.upstreams);
+        Proxy {
+            gate: Arc::clone(&self.gate),
+            // All have the same base path.
+            forward: Forward::new(
+                &settings.upstreams[0],
+                settings.trusted_proxies.clone(),
+                settings.forwarded_header,
+            ),
+            upstreams: Upstreams::new(settings, &self.healths, before),
+            metrics: Arc::clone(&self.metrics),
+            denials: self.denials.clone(),
+            patiences: self.gate.policy().routes.as_slice().iter().map(patience).collect(),
+        }
+    }
+}

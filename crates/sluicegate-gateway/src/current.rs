@@ -1,0 +1,33 @@
+//! The proxy that one worker serves with now.
+
+use std::{cell::RefCell, rc::Rc};
+
+use tokio::sync::mpsc;
+
+use crate::{blueprint::Blueprint, proxy::Proxy, reload::Adoption};
+
+/// The proxy that one worker serves with, until a reload replaces it. A request keeps the one that it found when it
+/// arrived, to the last byte of its answer.
+pub(crate) struct Current(RefCell<Rc<Proxy>>);
+
+impl Current {
+    /// Serves by this blueprint at first.
+    pub(crate) fn new(blueprint: &Blueprint) -> Current {
+        Current(RefCell::new(Rc::new(blueprint.proxy(None))))
+    }
+
+    /// The proxy for a request that arrives now.
+    pub(crate) fn proxy(&self) -> Rc<Proxy> {
+        Rc::clone(&self.0.borrow())
+    }
+
+    /// Serves by every blueprint that arrives, from then on.
+    pub(crate) async fn follow(&self, mut adoptions: mpsc::UnboundedReceiver<Adoption>) {
+        while let Some(Adoption { blueprint, adopted }) = adoptions.recv().await {
+            let next = Rc::new(blueprint.proxy(Some(&self.proxy())));
+            self.0.replace(next);
+            // Whoever reloaded may not wait any more.
+            let _ = adopted.send(());
+        }
+    }
+}

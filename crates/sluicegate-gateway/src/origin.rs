@@ -1,0 +1,42 @@
+//! Where the policy comes from.
+
+use std::path::PathBuf;
+
+use sluicegate_policy::{Diagnostics, FileVersion, Overrides, Policy, Source};
+
+/// Where the policy comes from, so that it can be read again: a file or none, and what wins over it.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    file: Option<PathBuf>,
+    overrides: Overrides,
+    /// The version that was read last, or found to be missing; none before the first look.
+    read: Option<Option<FileVersion>>,
+}
+
+impl Origin {
+    /// A policy in this file, with these settings over it; without a file it is made of them alone.
+    #[must_use]
+    pub fn new(file: Option<PathBuf>, overrides: Overrides) -> Origin {
+        Origin { file, overrides, read: None }
+    }
+
+    /// Reads the policy as it is now.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it, as [`Policy::load`] has it.
+    pub fn read(&mut self) -> Result<Policy, Diagnostics> {
+        let Some(file) = &self.file else {
+            return Policy::parse(&Source::empty().with(self.overrides.clone()));
+        };
+        // The version before the text: what is written in between is another version at the next look.
+        self.read = Some(FileVersion::of(file));
+        Policy::load(file, self.overrides.clone())
+    }
+
+    /// The version that the file has now, if it is not the one that was read last.
+    pub(crate) fn unread(&self) -> Option<Option<FileVersion>> {
+        let version = FileVersion::of(self.file.as_deref()?);
+        (self.read != Some(version)).then_some(version)
+    }
+}

@@ -1,0 +1,186 @@
+//! Replacing the policy of a running gateway.
+
+use std::{collections::BTreeSet, fmt, sync::Arc};
+
+use sluicegate_policy::{ApiKeys, ApiKeysError, Diagnostics, FileVersion, Policy, StoreKind};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
+
+use crate::{blueprint::Blueprint, metrics::ReloadMetrics, origin::Origin, restart};
+
+/// Reads the policy again, and gives a good one to everybody who works by it. Reloads come one after the other.
+#[derive(Debug)]
+pub(crate) struct Reloads {
+    origin: Mutex<Option<Origin>>,
+    current: watch::Sender<Arc<Blueprint>>,
+    workers: Vec<mpsc::UnboundedSender<Adoption>>,
+    metrics: ReloadMetrics,
+}
+
+/// A new policy on its way to one worker.
+#[derive(Debug)]
+pub(crate) struct Adoption {
+    pub(crate) blueprint: Arc<Blueprint>,
+    /// Told when every request that arrives at the worker from now on is served by it.
+    pub(crate) adopted: oneshot::Sender<()>,
+}
+
+/// What a reload changed.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Reloaded {
+    /// Settings that the new policy changes and that stay as they were, because they take a restart.
+    pub needs_restart: Vec<&'static str>,
+    /// Names of limits that the old policy had not: their balances begin anew.
+    pub added_limits: Vec<String>,
+    /// Names of limits that the new policy has no more.
+    pub removed_limits: Vec<String>,
+}
+
+impl Reloads {
+    /// Reloads from `origin`, for these workers, which have the first blueprint already.
+    pub(crate) fn new(
+        origin: Option<Origin>,
+        first: Arc<Blueprint>,
+        workers: Vec<mpsc::UnboundedSender<Adoption>>,
+    ) -> Reloads {
+        let metrics = first.metrics.reloads.clone();
+        Reloads { origin: Mutex::new(origin), current: watch::Sender::new(first), workers, metrics }
+    }
+
+    /// What is worked by now, and from each reload on.
+    pub(crate) fn current(&self) -> watch::Receiver<Arc<Blueprint>> {
+        self.current.subscribe()
+    }
+
+    /// The version that the policy file has now, if it is not the one that was read last.
+    pub(crate) async fn unread(&self) -> Option<Option<FileVersion>> {
+        self.origin.lock().await.as_ref()?.unread()
+    }
+
+    /// Reads the policy and works by it from now on; when it returns, every request that arrives is served by it.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the new policy, which has been logged: then the old one stays.
+    pub(crate) async fn reload(&self) -> Result<Reloaded, ReloadError> {
+        let mut origin = self.origin.lock().await;
+        let replaced = self.replace(origin.as_mut());
+        self.metrics.note(replaced.is_ok());
+        match replaced {
+            Ok((reloaded, adoptions)) => {
+                reloaded.log();
+                for adopted in adoptions {
+                    // A worker that is gone serves nobody.
+                    let _ = adopted.await;
+                }
+                Ok(reloaded)
+            }
+            Err(error) => {
+                tracing::error!(%error, "the policy was not reloaded; the old one stays");
+                Err(error)
+            }
+        }
+    }
+
+    /// Waits for nothing, so that whoever stops waiting for a reload leaves none half done.
+    fn replace(
+        &self,
+        origin: Option<&mut Origin>,
+    ) -> Result<(Reloaded, Vec<oneshot::Receiver<()>>), ReloadError> {
+        let mut policy = origin.ok_or(ReloadError::NoOrigin)?.read().map_err(ReloadError::Policy)?;
+        let running = Arc::clone(&self.current.borrow());
+        if policy.gateway.upstreams.is_empty() {
+            return Err(ReloadError::NoUpstream);
+        }
+        let (was, is) = (running.gate.policy().store.url.kind(), policy.store.url.kind());
+        if was != is {
+            return Err(ReloadError::StoreKind { was, is });
+        }
+        let reloaded = Reloaded {
+            needs_restart: restart::keep(running.gate.policy(), &mut policy),
+            ..Reloaded::between(running.gate.policy(), &policy)
+        };
+        let load = |path| ApiKeys::load_for(path, &policy.tiers);
+        let api_keys =
+            policy.identity.api_keys.as_deref().map(load).transpose().map_err(ReloadError::ApiKeys)?;
+        let next = Arc::new(running.next(policy, api_keys.unwrap_or_default()));
+        self.current.send_replace(Arc::clone(&next));
+        let adopt = |worker: &mpsc::UnboundedSender<Adoption>| {
+            let (adopted, done) = oneshot::channel();
+            // A worker that is gone serves nobody.
+            let _ = worker.send(Adoption { blueprint: Arc::clone(&next), adopted });
+            done
+        };
+        Ok((reloaded, self.workers.iter().map(adopt).collect()))
+    }
+}
+
+impl Reloaded {
+    fn between(before: &Policy, after: &Policy) -> Reloaded {
+        let names = |policy: &Policy| -> BTreeSet<String> {
+            policy.limits.iter().map(|limit| limit.name().to_owned()).collect()
+        };
+        let (before, after) = (names(before), names(after));
+        Reloaded {
+            needs_restart: Vec::new(),
+            added_limits: after.difference(&before).cloned().collect(),
+            removed_limits: before.difference(&after).cloned().collect(),
+        }
+    }
+
+    fn log(&self) {
+        let list = |names: &[String]| (!names.is_empty()).then(|| names.join(", "));
+        let (added_limits, removed_limits) = (list(&self.added_limits), list(&self.removed_limits));
+        tracing::info!(added_limits, removed_limits, "reloaded the policy");
+        if !self.needs_restart.is_empty() {
+            let settings = self.needs_restart.join(", ");
+            tracing::warn!(settings, "changed settings that take a restart stay as they were");
+        }
+    }
+}
+
+/// Why a reload changed nothing.
+#[derive(Debug)]
+pub enum ReloadError {
+    /// The policy was given by a program, so there is nothing to read again.
+    NoOrigin,
+    /// The new policy is wrong.
+    Policy(Diagnostics),
+    /// The new policy names no upstream.
+    NoUpstream,
+    /// The new policy's file of API keys cannot be used.
+    ApiKeys(ApiKeysError),
+    /// The new policy was checked for another kind of store than the one that is open.
+    StoreKind {
+        /// The store that is open.
+        was: StoreKind,
+        /// The store that the new policy names.
+        is: StoreKind,
+    },
+}
+
+impl fmt::Display for ReloadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReloadError::NoOrigin => {
+                f.write_str("the policy was given by a program, so there is no file to read again")
+            }
+            ReloadError::Policy(diagnostics) => diagnostics.fmt(f),
+            ReloadError::NoUpstream => f.write_str(
+                "no upstream: set `upstream` under [gateway], or start with --upstream http://HOST:PORT",
+            ),
+            ReloadError::ApiKeys(error) => error.fmt(f),
+            ReloadError::StoreKind { was, is } => {
+                write!(f, "`store.url` changes the store from {was} to {is}: restart the gateway for that")
+            }
+        }
+    }
+}
+
+impl std::error::Error for ReloadError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            ReloadError::ApiKeys(error) => error.source(),
+            _ => None,
+        }
+    }
+}
