@@ -3,7 +3,9 @@
 import re
 import subprocess
 
-from server import PATIENCE
+import pytest
+
+from server import PATIENCE, until
 
 HEALTH = '[[route]]\npath = "/health"\nlimits = ["{quota}"]\n'
 
@@ -52,3 +54,51 @@ def test_of_many_requests_at_once_exactly_the_quota_passes(start):
     printed = ask("h2load", "-n", "3000", "-c", "10", "-m", "50", f"{gateway.url}/health")
 
     assert "status codes: 100 2xx, 0 3xx, 2900 4xx, 0 5xx" in printed, printed
+
+
+@pytest.fixture
+def sign(tmp_path):
+    """Makes a certificate for 127.0.0.1 and its key, as `openssl` does, and says where they are."""
+
+    def sign(name):
+        certificate, key = tmp_path / f"{name}.pem", tmp_path / f"{name}.key"
+        new = ("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1")
+        ask(*new, "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate)
+        return certificate, key
+
+    return sign
+
+
+def by_tls(certificate, key):
+    """A policy that serves by TLS, with a limit."""
+    tls = f'[gateway.tls]\ncertificate = "{certificate}"\nkey = "{key}"\n'
+    return tls + HEALTH.format(quota="3/hour")
+
+
+def test_curl_negotiates_the_version_by_tls(start, sign, model):
+    certificate, key = sign("gateway")
+    gateway = start(by_tls(certificate, key))
+    url = f"{gateway.url.replace('http://', 'https://')}/health"
+
+    assert curl(url, "--http2", "--insecure") == "2 200"
+    assert model.headers("/health")["x-forwarded-proto"] == "https"
+    assert curl(url, "--http1.1", "--cacert", certificate) == "1.1 200"
+    assert curl(url, "--tlsv1.2", "--tls-max", "1.2", "--cacert", certificate) == "2 200"
+    assert curl(url, "--http2", "--cacert", certificate) == "2 429"
+
+
+def test_a_renewed_certificate_needs_no_restart_and_a_bad_one_changes_nothing(start, sign):
+    certificate, key = sign("gateway")
+    old, renewed, its_key = certificate.read_text(), *sign("renewed")
+    gateway = start(by_tls(certificate, key))
+    url = f"{gateway.url.replace('http://', 'https://')}/health"
+
+    certificate.write_text(renewed.read_text())
+    until(lambda: "the old certificate stays" in gateway.logged(), "the gateway has looked at the half of a pair")
+    trusted = certificate.with_name("trusted.pem")
+    trusted.write_text(old)
+    assert curl(url, "--cacert", trusted) == "2 200"
+
+    key.write_text(its_key.read_text())
+    until(lambda: "read the certificate" in gateway.logged(), "the gateway has looked at the pair")
+    assert curl(url, "--cacert", renewed) == "2 200"

@@ -29,6 +29,7 @@ pub(crate) struct Peer {
     /// Its address; one that is mapped into IPv6 is written as IPv4.
     pub(crate) ip: IpAddr,
     text: HeaderValue,
+    scheme: &'static str,
 }
 
 /// What makes a request impossible to forward.
@@ -124,7 +125,7 @@ impl Forward {
                 headers.insert(X_FORWARDED_FOR, peer.or(client));
             }
         }
-        headers.insert(X_FORWARDED_PROTO, told_proto.unwrap_or(HeaderValue::from_static("http")));
+        headers.insert(X_FORWARDED_PROTO, told_proto.unwrap_or(HeaderValue::from_static(peer.scheme)));
         if let Some(host) = told_host.or(host) {
             headers.insert(X_FORWARDED_HOST, host);
         }
@@ -144,7 +145,7 @@ impl Forward {
     fn line(&self, headers: &HeaderMap, peer: &Peer, trusted: bool) -> HeaderValue {
         let (name, own) = match self.header {
             ForwardedHeader::XForwardedFor => (X_FORWARDED_FOR, peer.text.clone()),
-            ForwardedHeader::Forwarded => (FORWARDED, forwarded_element(peer.ip, headers.get(HOST))),
+            ForwardedHeader::Forwarded => (FORWARDED, forwarded_element(peer, headers.get(HOST))),
         };
         if !trusted || !headers.contains_key(&name) {
             return own;
@@ -170,17 +171,20 @@ impl Forward {
 }
 
 impl Peer {
-    /// The peer at `ip`.
-    pub(crate) fn new(ip: IpAddr) -> Peer {
+    /// The peer at `ip`, which speaks `http` or `https`.
+    pub(crate) fn new(ip: IpAddr, scheme: &'static str) -> Peer {
         let ip = ip.to_canonical();
-        let text = HeaderValue::try_from(ip.to_string()).unwrap_or(HeaderValue::from_static("unknown"));
-        Peer { ip, text }
+        Peer { ip, text: address(ip), scheme }
     }
 
     /// The text of `client`, which mostly is the peer.
     fn or(&self, client: IpAddr) -> HeaderValue {
-        if client == self.ip { self.text.clone() } else { Peer::new(client).text }
+        if client == self.ip { self.text.clone() } else { address(client) }
     }
+}
+
+fn address(ip: IpAddr) -> HeaderValue {
+    HeaderValue::try_from(ip.to_string()).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
 /// Turns the head of the upstream's answer into the one that the client gets.
@@ -246,8 +250,8 @@ fn strip_forwarding(headers: &mut HeaderMap) {
 }
 
 /// An element of `Forwarded` (RFC 7239).
-fn forwarded_element(ip: IpAddr, host: Option<&HeaderValue>) -> HeaderValue {
-    let mut element = match ip {
+fn forwarded_element(peer: &Peer, host: Option<&HeaderValue>) -> HeaderValue {
+    let mut element = match peer.ip {
         IpAddr::V4(ip) => format!("for={ip}"),
         IpAddr::V6(ip) => format!("for=\"[{ip}]\""),
     };
@@ -257,7 +261,8 @@ fn forwarded_element(ip: IpAddr, host: Option<&HeaderValue>) -> HeaderValue {
         // Writing to a String cannot fail.
         let _ = write!(element, ";host=\"{host}\"");
     }
-    element.push_str(";proto=http");
+    element.push_str(";proto=");
+    element.push_str(peer.scheme);
     HeaderValue::try_from(element).unwrap_or(HeaderValue::from_static("for=unknown"))
 }
 

@@ -26,6 +26,7 @@ use crate::{
     policy_watch,
     readiness::until_one_is_ready,
     reload::{ReloadError, Reloaded, Reloads},
+    tls::{Tls, TlsError},
     worker::Worker,
 };
 
@@ -76,6 +77,8 @@ impl Gateway {
         let load = |path| ApiKeys::load_for(path, &policy.tiers);
         let api_keys =
             policy.identity.api_keys.as_deref().map(load).transpose().map_err(StartError::ApiKeys)?;
+        let tls = settings.tls.clone().map(Tls::load).transpose().map_err(StartError::Tls)?;
+        let certificates = tls.as_ref().map(Tls::certificates);
         let store = open(&policy.store).await?;
         let threads = settings.threads.or(thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
         let (address, listeners) = listener::bind_shared(settings.listen, threads)
@@ -95,9 +98,13 @@ impl Gateway {
             draining: draining.clone(),
             reloads: Arc::clone(&reloads),
         };
-        let housekeeper =
-            housekeeper::spawn(admin_listener, admin, draining.clone(), keep_informed(Arc::clone(&reloads)))
-                .map_err(StartError::Thread)?;
+        let housekeeper = housekeeper::spawn(
+            admin_listener,
+            admin,
+            draining.clone(),
+            keep_informed(Arc::clone(&reloads), tls),
+        )
+        .map_err(StartError::Thread)?;
         let mut gateway = Gateway {
             address,
             admin_address,
@@ -107,8 +114,15 @@ impl Gateway {
             reloads,
         };
         for (index, (listener, adoptions)) in listeners.into_iter().zip(adoptions).enumerate() {
-            let worker = Worker::spawn(index, listener, Arc::clone(&blueprint), adoptions, draining.clone())
-                .map_err(StartError::Thread)?;
+            let worker = Worker::spawn(
+                index,
+                listener,
+                Arc::clone(&blueprint),
+                adoptions,
+                certificates.clone(),
+                draining.clone(),
+            )
+            .map_err(StartError::Thread)?;
             gateway.workers.push(worker);
         }
         Ok(gateway)
@@ -174,8 +188,8 @@ async fn open(settings: &StoreSettings) -> Result<AnyStore, StartError> {
     Ok(store)
 }
 
-/// Follows what changes outside: the policy file, and what the policy at work depends on.
-async fn keep_informed(reloads: Arc<Reloads>) {
+/// Follows what changes outside: the policy file, what the policy at work depends on, the certificate.
+async fn keep_informed(reloads: Arc<Reloads>, tls: Option<Tls>) {
     let mut blueprints = reloads.current();
     let inform = async {
         loop {
@@ -186,7 +200,12 @@ async fn keep_informed(reloads: Arc<Reloads>) {
             }
         }
     };
-    tokio::join!(inform, policy_watch::watch(&reloads));
+    let watch_certificate = async {
+        if let Some(tls) = tls {
+            tls.watch().await;
+        }
+    };
+    tokio::join!(inform, watch_certificate, policy_watch::watch(&reloads));
 }
 
 /// Tells of what changes outside: an upstream becomes ready or fails its health checks, the file of API keys is edited.
@@ -224,6 +243,8 @@ pub enum StartError {
     Admin(SocketAddr, io::Error),
     /// The file of API keys cannot be read.
     ApiKeys(ApiKeysError),
+    /// A file of `[gateway.tls]` cannot be used.
+    Tls(TlsError),
     /// The store cannot be used as the policy says, and a person must mend it.
     Store(StoreError),
     /// No thread or event queue to serve with.
@@ -239,6 +260,7 @@ impl fmt::Display for StartError {
             StartError::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
             StartError::Admin(address, error) => write!(f, "cannot listen on {address} for admin: {error}"),
             StartError::ApiKeys(error) => error.fmt(f),
+            StartError::Tls(error) => error.fmt(f),
             StartError::Store(error) => write!(f, "the store cannot be used: {error}"),
             StartError::Thread(error) => write!(f, "cannot start a worker: {error}"),
         }
@@ -248,7 +270,7 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            StartError::NoUpstream => None,
+            StartError::NoUpstream | StartError::Tls(_) => None,
             StartError::ApiKeys(error) => error.source(),
             StartError::Store(error) => error.source(),
             StartError::Listen(_, error) | StartError::Admin(_, error) | StartError::Thread(error) => {

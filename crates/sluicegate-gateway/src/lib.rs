@@ -51,9 +51,11 @@ mod readiness;
 mod reload;
 mod restart;
 mod server;
+mod tls;
 mod upstream;
 mod worker;
 
 pub use gateway::{Drained, Gateway, StartError};
 pub use origin::Origin;
 pub use reload::{ReloadError, Reloaded};
+pub use tls::TlsError;

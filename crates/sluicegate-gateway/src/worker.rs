@@ -16,7 +16,7 @@ use tokio::{
 
 use crate::{
     blueprint::Blueprint, client::Clients, current::Current, drain::Draining, reload::Adoption,
-    server::Server,
+    server::Server, tls::Certificates,
 };
 
 /// A running worker thread.
@@ -38,6 +38,7 @@ impl Worker {
         listener: TcpListener,
         blueprint: Arc<Blueprint>,
         adoptions: UnboundedReceiver<Adoption>,
+        certificates: Option<Certificates>,
         draining: Draining,
     ) -> io::Result<Worker> {
         let (done, finished) = oneshot::channel();
@@ -61,7 +62,7 @@ impl Worker {
                 let current = Rc::new(Current::new(&blueprint));
                 let following = Rc::clone(&current);
                 spawn_local(async move { following.follow(adoptions).await });
-                Server { clients: Rc::new(Clients { current }), draining }.run(listener).await
+                Server { clients: Rc::new(Clients { current, certificates }), draining }.run(listener).await
             }));
         };
         let thread = thread::Builder::new().name(format!("sluicegate-{index}")).spawn(work)?;

@@ -4,6 +4,7 @@ use std::{
     hash::{BuildHasher, RandomState},
     net::{Ipv4Addr, SocketAddr},
     num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -19,6 +20,8 @@ use crate::{ForwardedHeader, Upstream};
 pub struct GatewaySettings {
     /// Where clients connect.
     pub listen: SocketAddr,
+    /// Clients connect by TLS, if given.
+    pub tls: Option<TlsSettings>,
     /// The servers that are protected, which all do the same, below the same base path. The gateway cannot start without
     /// one; the tower layer needs none.
     pub upstreams: Vec<Upstream>,
@@ -62,6 +65,7 @@ impl Default for GatewaySettings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)),
+            tls: None,
             upstreams: Vec::new(),
             admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 9090)),
             trusted_proxies: Vec::new(),
@@ -135,6 +139,17 @@ impl Default for EjectionSettings {
             answers: false,
         }
     }
+}
+
+/// The files of TLS with clients, in PEM.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TlsSettings {
+    /// The gateway's certificate, and after it those between it and the root.
+    pub certificate: PathBuf,
+    /// The certificate's private key.
+    pub key: PathBuf,
+    /// The roots of clients' certificates. With it, clients must show one.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// How logs are written.

@@ -45,7 +45,9 @@ pub use diagnostic::{Diagnostic, Diagnostics, Place};
 pub use file::schema;
 pub use file_version::FileVersion;
 pub use gate::{Answer, Denied, Gate, Given, Pass, Reason, Visit};
-pub use gateway_settings::{EjectionSettings, GatewaySettings, HealthSettings, LogFormat, LogKeys};
+pub use gateway_settings::{
+    EjectionSettings, GatewaySettings, HealthSettings, LogFormat, LogKeys, TlsSettings,
+};
 pub use header_family::HeaderFamily;
 pub use headers::Lines;
 pub use hidden::Hidden;

@@ -178,6 +178,11 @@ fn values_that_make_no_sense_are_told_what_would() {
     }
     said(&[
         ("[warmup]\nscale = 0.5", "p.toml:1:1: missing field `ready`"),
+        ("[gateway.tls]\ncertificate = 'a.pem'", "p.toml:1:1: missing field `key`"),
+        (
+            "[gateway.tls]\ncertificate = 'a.pem'\nkey = ''",
+            "p.toml:3:7: no file\n  help: write it as \"gateway.key\", or leave [gateway.tls] out",
+        ),
         (
             "[warmup]\nready = '/health'\nramp = '30'",
             "p.toml:3:8: not a duration\n  \

@@ -66,6 +66,18 @@ fn names_in_variables_are_the_files_whatever_their_case() {
 }
 
 #[test]
+fn tls_is_given_in_full_by_variables() {
+    let variables = [
+        ("SLUICEGATE_GATEWAY__TLS__CERTIFICATE", "/run/gateway.pem"),
+        ("SLUICEGATE_GATEWAY__TLS__KEY", "gateway.key"),
+    ];
+    let tls = resolve("", &variables).unwrap().gateway.tls.unwrap();
+    assert_eq!(tls.certificate.to_str(), Some("/run/gateway.pem"));
+    assert_eq!(tls.key.to_str(), Some("gateway.key"), "as the shell means it");
+    assert_eq!(tls.client_ca, None);
+}
+
+#[test]
 fn what_is_wrong_with_a_variable_names_the_variable() {
     for (variable, value, said) in [
         (

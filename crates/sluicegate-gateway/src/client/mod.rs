@@ -10,26 +10,39 @@ use std::{
     net::IpAddr,
     pin::{Pin, pin},
     rc::Rc,
+    sync::Arc,
     time::Duration,
 };
 
 use bytes::BytesMut;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioTimer;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
 
 use self::{
     http2::{Answering, Streams},
     preface::{Protocol, read_ahead},
     stream::ClientStream,
 };
-use crate::{current::Current, drain::Draining, forward::Peer};
+use crate::{
+    current::Current,
+    drain::Draining,
+    forward::Peer,
+    tls::{self, Certificates},
+};
 
 pub(crate) use self::stream::Unread;
 
 /// What every client of one worker is served by.
 pub(crate) struct Clients {
     pub(crate) current: Rc<Current>,
+    /// By TLS, if given.
+    pub(crate) certificates: Option<Certificates>,
 }
 
 /// How long a client is waited for, from the beginning of its connection to the end: a reload changes it for others.
@@ -44,15 +57,19 @@ struct Patience {
 impl Clients {
     /// Serves one connection until it ends, or the drain has begun and its requests are answered.
     pub(crate) async fn serve(self: Rc<Self>, stream: TcpStream, ip: IpAddr, draining: Draining) {
-        if let Err(error) = self.converse(stream, Peer::new(ip), draining).await {
+        let served = match &self.certificates {
+            None => self.in_clear(stream, ip, draining).await,
+            Some(certificates) => Box::pin(self.by_tls(stream, ip, certificates, draining)).await,
+        };
+        if let Err(error) = served {
             tracing::debug!(error, "a client's connection ended early");
         }
     }
 
-    async fn converse(
+    async fn in_clear(
         &self,
         mut stream: TcpStream,
-        peer: Peer,
+        ip: IpAddr,
         mut draining: Draining,
     ) -> Result<(), Box<dyn Error>> {
         let patience = self.patience();
@@ -63,11 +80,30 @@ impl Clients {
             // It has not asked for anything: it is closed as any idle connection.
             _ = draining.begun() => (Protocol::Http1, BytesMut::new()),
         };
-        match protocol {
-            Protocol::Http1 => self.http1(stream, ahead, &peer, patience, draining).await?,
-            // Boxed, because it is large and most connections are HTTP/1.1.
-            Protocol::Http2 => Box::pin(self.http2(stream, ahead, peer, patience, draining)).await?,
-        }
+        self.converse(protocol, stream, ahead, Peer::new(ip, "http"), patience, draining).await?;
+        Ok(())
+    }
+
+    async fn by_tls(
+        &self,
+        stream: TcpStream,
+        ip: IpAddr,
+        certificates: &Certificates,
+        mut draining: Draining,
+    ) -> Result<(), Box<dyn Error>> {
+        let patience = self.patience();
+        stream::prepare(&stream, patience.idle)?;
+        let acceptor = TlsAcceptor::from(Arc::clone(&certificates.borrow()));
+        let stream = tokio::select! {
+            biased;
+            accepted = timeout(patience.header, acceptor.accept(stream)) => accepted??,
+            _ = draining.begun() => return Ok(()),
+        };
+        let protocol = match stream.get_ref().1.alpn_protocol() {
+            Some(tls::HTTP_2) => Protocol::Http2,
+            _ => Protocol::Http1,
+        };
+        self.converse(protocol, stream, BytesMut::new(), Peer::new(ip, "https"), patience, draining).await?;
         Ok(())
     }
 
@@ -77,9 +113,25 @@ impl Clients {
         Patience { header: settings.header_timeout, idle: settings.idle_timeout }
     }
 
-    async fn http1(
+    async fn converse<S: AsyncRead + AsyncWrite + Unpin + 'static>(
         &self,
-        stream: TcpStream,
+        protocol: Protocol,
+        stream: S,
+        ahead: BytesMut,
+        peer: Peer,
+        patience: Patience,
+        draining: Draining,
+    ) -> hyper::Result<()> {
+        match protocol {
+            Protocol::Http1 => self.http1(stream, ahead, &peer, patience, draining).await,
+            // Boxed, because it is large and most connections are HTTP/1.1.
+            Protocol::Http2 => Box::pin(self.http2(stream, ahead, peer, patience, draining)).await,
+        }
+    }
+
+    async fn http1<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+        &self,
+        stream: S,
         ahead: BytesMut,
         peer: &Peer,
         patience: Patience,
@@ -100,9 +152,9 @@ impl Clients {
         drive(connection, http1::Connection::graceful_shutdown, draining).await
     }
 
-    async fn http2(
+    async fn http2<S: AsyncRead + AsyncWrite + Unpin + 'static>(
         &self,
-        stream: TcpStream,
+        stream: S,
         ahead: BytesMut,
         peer: Peer,
         patience: Patience,

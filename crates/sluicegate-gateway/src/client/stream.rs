@@ -15,17 +15,17 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use socket2::SockRef;
 use tokio::{
-    io::{AsyncRead, ReadBuf},
+    io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
     time::{Sleep, sleep},
 };
 
-/// A client's TCP stream that lingers when it is shut down before the client has sent everything.
+/// A client's stream, in clear or by TLS, that lingers when it is shut down before the client has sent everything.
 ///
 /// Closing a socket with unread data makes the kernel send a reset, and a reset may overtake the answer that explains
 /// why the rest was not read. So the sending side is closed first, and what still comes is discarded for a while.
-pub(super) struct ClientStream {
-    io: TokioIo<TcpStream>,
+pub(super) struct ClientStream<S> {
+    io: TokioIo<S>,
     /// What was read of it to find out what it speaks.
     ahead: BytesMut,
     unread: Unread,
@@ -48,9 +48,9 @@ pub(super) fn prepare(stream: &TcpStream, stall: Duration) -> io::Result<()> {
 #[derive(Clone, Default)]
 pub(crate) struct Unread(Rc<Cell<bool>>);
 
-impl ClientStream {
+impl<S: AsyncRead + Unpin> ClientStream<S> {
     /// Wraps a stream of which `ahead` has been read.
-    pub(super) fn new(stream: TcpStream, ahead: BytesMut, unread: Unread) -> ClientStream {
+    pub(super) fn new(stream: S, ahead: BytesMut, unread: Unread) -> ClientStream<S> {
         ClientStream { io: TokioIo::new(stream), ahead, unread, linger: None }
     }
 
@@ -79,7 +79,7 @@ impl Unread {
     }
 }
 
-impl Read for ClientStream {
+impl<S: AsyncRead + Unpin> Read for ClientStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -98,7 +98,7 @@ impl Read for ClientStream {
     }
 }
 
-impl Write for ClientStream {
+impl<S: AsyncRead + AsyncWrite + Unpin> Write for ClientStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write(cx, bytes)
     }

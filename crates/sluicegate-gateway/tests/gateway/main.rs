@@ -12,4 +12,5 @@ mod reload;
 mod store;
 mod support;
 mod timeouts;
+mod tls;
 mod upstreams;

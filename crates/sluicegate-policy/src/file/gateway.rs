@@ -5,7 +5,7 @@ use std::{borrow::Cow, net::SocketAddr};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de::Error};
 
-use super::{EjectionTable, HealthTable, OneOrMany, Period, Placed, Size, UpstreamEntry};
+use super::{EjectionTable, HealthTable, OneOrMany, Period, Placed, Size, TlsTable, UpstreamEntry};
 use crate::{ForwardedHeader, LogFormat, LogKeys};
 
 /// `[gateway]`: the gateway's own settings. The tower layer and the Python package read only the client's
@@ -17,6 +17,8 @@ pub struct GatewayTable {
     /// Where clients connect. Port 0 takes any free port.
     #[schemars(extend("default" = "0.0.0.0:8080"))]
     pub listen: Option<Placed<Address>>,
+    /// Clients connect by TLS. Without this they connect in clear.
+    pub tls: Option<TlsTable>,
     /// The server that is protected: `http://host:port`, with a base path if it has one. Or a list of up to 64 that do
     /// the same, over which requests are spread by `weight`.
     pub upstream: Option<Placed<OneOrMany<UpstreamEntry>>>,

@@ -14,6 +14,7 @@ mod schema;
 mod size;
 mod store;
 mod tiers;
+mod tls;
 mod unknown;
 mod upstream;
 mod warmup;
@@ -41,6 +42,7 @@ pub use schema::schema;
 pub use size::Size;
 pub use store::StoreTable;
 pub use tiers::TierTable;
+pub use tls::TlsTable;
 pub use upstream::{UpstreamEntry, UpstreamTable};
 pub use warmup::WarmupTable;
 

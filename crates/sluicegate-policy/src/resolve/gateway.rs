@@ -6,8 +6,8 @@ use ipnet::IpNet;
 
 use super::health;
 use crate::{
-    GatewaySettings, Upstream,
-    file::{GatewayTable, Period, Placed, UpstreamEntry},
+    GatewaySettings, TlsSettings, Upstream,
+    file::{GatewayTable, Period, Placed, TlsTable, UpstreamEntry},
     report::Report,
 };
 
@@ -15,6 +15,7 @@ pub(super) fn resolve(report: &mut Report<'_>, table: &GatewayTable) -> GatewayS
     let default = GatewaySettings::default();
     GatewaySettings {
         listen: table.listen.as_ref().map_or(default.listen, |listen| listen.value.0),
+        tls: table.tls.as_ref().map(|given| tls(report, given)),
         upstreams: upstreams(report, table),
         admin: admin(report, table, default.admin),
         trusted_proxies: trusted_proxies(report, table),
@@ -74,6 +75,22 @@ fn share(report: &mut Report<'_>, given: &Placed<i64>) -> u32 {
             report.error_help(given.start(), message, "give a number from 1 to 1000");
             1
         }
+    }
+}
+
+/// Relative paths are meant from where they are written, as that of API keys is.
+fn tls(report: &mut Report<'_>, table: &TlsTable) -> TlsSettings {
+    let mut file = |given: &Placed<String>, example| {
+        if given.value.is_empty() {
+            let help = format!("write it as \"{example}\", or leave [gateway.tls] out");
+            report.error_help(given.start(), "no file", help);
+        }
+        report.source().beside(given.start()).join(&given.value)
+    };
+    TlsSettings {
+        certificate: file(&table.certificate, "gateway.pem"),
+        key: file(&table.key, "gateway.key"),
+        client_ca: table.client_ca.as_ref().map(|given| file(given, "clients.pem")),
     }
 }
 

@@ -3,14 +3,14 @@
 use std::net::SocketAddr;
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
 };
 
 use super::soon;
 
 pub(crate) struct Client {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     unparsed: Vec<u8>,
 }
 
@@ -20,16 +20,36 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
 }
 
+/// What a client can speak over.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
 impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> Client {
         let stream = TcpStream::connect(address).await.expect("the gateway listens");
         stream.set_nodelay(true).expect("it is open");
-        Client { stream, unparsed: Vec::new() }
+        Client::over(stream)
+    }
+
+    /// Speaks HTTP/1.1 over a stream.
+    pub(crate) fn over(stream: impl Stream + 'static) -> Client {
+        Client { stream: Box::new(stream), unparsed: Vec::new() }
+    }
+
+    /// Sends a request, and reads the status of the answer if there is one.
+    pub(crate) async fn try_get(&mut self, path: &str) -> Option<u16> {
+        self.write(format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n")).await;
+        String::from_utf8(self.rest().await).ok()?.get(9..12)?.parse().ok()
     }
 
     /// Writes bytes; that the other side has closed is for the reader to see.
     pub(crate) async fn write(&mut self, bytes: impl AsRef<[u8]>) {
-        let _ = soon(self.stream.write_all(bytes.as_ref())).await;
+        let _ = soon(async {
+            self.stream.write_all(bytes.as_ref()).await?;
+            self.stream.flush().await
+        })
+        .await;
     }
 
     /// Sends a request without a body and reads the answer.

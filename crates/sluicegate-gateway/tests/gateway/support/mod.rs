@@ -3,6 +3,7 @@
 pub(crate) mod client;
 pub(crate) mod http2;
 pub(crate) mod scripted;
+pub(crate) mod tls;
 pub(crate) mod upstream;
 
 use std::{
