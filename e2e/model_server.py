@@ -10,7 +10,7 @@ import sys
 from collections import Counter
 
 import uvicorn
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response, WebSocket
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel
 from sklearn.datasets import load_iris
@@ -124,6 +124,14 @@ async def stream():
             control.streams -= 1
 
     return StreamingResponse(events(), media_type="text/event-stream")
+
+
+@app.websocket("/socket")
+async def socket(websocket: WebSocket):
+    """Says the species of each flower that it is told, until the client has no more."""
+    await websocket.accept()
+    async for flower in websocket.iter_json():
+        await websocket.send_json(species(LIGHTWEIGHT, [flower])[0])
 
 
 @app.post("/v1/chat/completions")

@@ -52,6 +52,7 @@ mod reload;
 mod restart;
 mod server;
 mod tls;
+mod upgrade;
 mod upstream;
 mod worker;
 

@@ -4,9 +4,10 @@ use std::{rc::Rc, sync::Arc};
 
 use http::{
     Request, Response, StatusCode, Version,
-    header::{CONNECTION, EXPECT, HeaderValue},
+    header::{CONNECTION, EXPECT, HeaderValue, UPGRADE},
     request::Parts,
 };
+use http_body::Body as _;
 use hyper::body::Incoming;
 use sluicegate_policy::{Answer, Gate, GatewaySettings, Reason, Refusal, RequestId, RouteId};
 use sluicegate_stores::AnyStore;
@@ -18,6 +19,7 @@ use crate::{
     forward::{self, BadHead, Forward, Peer},
     log::DenialLog,
     metrics::Metrics,
+    upgrade::{self, Switch, Tunnel},
     upstream::{Answered, Patience, SendError, Upstreams},
 };
 
@@ -58,8 +60,10 @@ impl Proxy {
         request: Request<Incoming>,
         peer: &Peer,
         unread: Unread,
+        switch: &Switch,
     ) -> Response<AnswerBody> {
         let (mut head, incoming) = request.into_parts();
+        let protocol = upgrade::asked_for(&head).filter(|_| incoming.is_end_stream());
         let mut body = Some(ClientBody::new(incoming, unread));
         let rest = match head.version {
             Version::HTTP_2 => Rest::Apart,
@@ -67,8 +71,8 @@ impl Proxy {
             _ => Rest::Coming,
         };
         let answer = match self.decide(&mut head, &mut body, peer).await {
-            Ok((running, body)) => match self.send(&mut head, body, peer, &running).await {
-                Ok(answered) => return relay(answered, running),
+            Ok((running, body)) => match self.send(&mut head, body, peer, protocol, &running).await {
+                Ok(answered) => return relay(answered, running, switch),
                 Err(answer) => answer,
             },
             Err(answer) => {
@@ -118,19 +122,22 @@ impl Proxy {
         head: &mut Parts,
         body: RequestBody,
         peer: &Peer,
+        protocol: Option<HeaderValue>,
         running: &Running,
     ) -> Result<Answered, Box<Answer>> {
         // What our own answer would be about, should there be none from the upstream.
         let (target, id) = (head.uri.clone(), head.headers.get(RequestId::HEADER).cloned());
         self.forward.request(head, peer);
+        let switches = protocol.is_some();
+        if let Some(protocol) = protocol {
+            upgrade::name(&mut head.headers, protocol);
+        }
         let mut request = Request::new(body);
         *request.method_mut() = head.method.clone();
         *request.uri_mut() = std::mem::replace(&mut head.uri, target);
         *request.headers_mut() = std::mem::take(&mut head.headers);
         let failed = match self.upstreams.send(request, self.patience(running.pass.route())).await {
-            Ok(answered) if answered.response.status() != StatusCode::SWITCHING_PROTOCOLS => {
-                return Ok(answered);
-            }
+            Ok(answered) if switches || !is_switched(&answered) => return Ok(answered),
             Ok(_) => SendError::Switched,
             Err(error) => error,
         };
@@ -215,12 +222,23 @@ impl From<SendError> for Refusal {
 }
 
 /// The upstream's answer, with what the policy adds to it.
-fn relay(answered: Answered, running: Box<Running>) -> Response<AnswerBody> {
+fn relay(answered: Answered, running: Box<Running>, switch: &Switch) -> Response<AnswerBody> {
+    let is_switched = is_switched(&answered);
     let Answered { response, exchange } = answered;
     let (mut head, incoming) = response.into_parts();
+    let protocol = head.headers.remove(UPGRADE);
     forward::response(&mut head);
     running.pass.apply(&mut head.headers);
+    if is_switched {
+        protocol.into_iter().for_each(|protocol| upgrade::name(&mut head.headers, protocol));
+        switch.put(Tunnel { exchange, _running: running });
+        return Response::from_parts(head, AnswerBody::Own(None));
+    }
     Response::from_parts(head, AnswerBody::upstream(incoming, exchange, running))
+}
+
+fn is_switched(answered: &Answered) -> bool {
+    answered.response.status() == StatusCode::SWITCHING_PROTOCOLS
 }
 
 /// An answer of ours, beside which the rest of the request is forgotten.

@@ -16,7 +16,7 @@ use std::{
 
 use bytes::BytesMut;
 use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioTimer;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -34,6 +34,7 @@ use crate::{
     drain::Draining,
     forward::Peer,
     tls::{self, Certificates},
+    upgrade::Switch,
 };
 
 pub(crate) use self::stream::Unread;
@@ -121,11 +122,11 @@ impl Clients {
         peer: Peer,
         patience: Patience,
         draining: Draining,
-    ) -> hyper::Result<()> {
+    ) -> Result<(), Box<dyn Error>> {
         match protocol {
             Protocol::Http1 => self.http1(stream, ahead, &peer, patience, draining).await,
             // Boxed, because it is large and most connections are HTTP/1.1.
-            Protocol::Http2 => Box::pin(self.http2(stream, ahead, peer, patience, draining)).await,
+            Protocol::Http2 => Ok(Box::pin(self.http2(stream, ahead, peer, patience, draining)).await?),
         }
     }
 
@@ -136,20 +137,26 @@ impl Clients {
         peer: &Peer,
         patience: Patience,
         draining: Draining,
-    ) -> hyper::Result<()> {
-        let unread = Unread::default();
+    ) -> Result<(), Box<dyn Error>> {
+        let (unread, switch) = (Unread::default(), Switch::default());
         let stream = ClientStream::new(stream, ahead, unread.clone());
         let service = service_fn(|request| {
-            let (proxy, unread) = (self.current.proxy(), unread.clone());
-            async move { Ok::<_, Infallible>(proxy.serve(request, peer, unread).await) }
+            let (proxy, unread, switch) = (self.current.proxy(), unread.clone(), switch.clone());
+            async move { Ok::<_, Infallible>(proxy.serve(request, peer, unread, &switch).await) }
         });
-        let connection = http1::Builder::new()
+        let mut connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(patience.header)
             .max_buf_size(MAX_BUFFER)
             .max_header_size(MAX_HEAD as usize)
             .serve_connection(stream, service);
-        drive(connection, http1::Connection::graceful_shutdown, draining).await
+        drive(Pin::new(&mut connection), http1::Connection::graceful_shutdown, draining).await?;
+        if let Some(tunnel) = switch.take() {
+            let parts = connection.into_parts();
+            // Boxed, because it is rare and large.
+            Box::pin(tunnel.run(TokioIo::new(parts.io), parts.read_buf)).await?;
+        }
+        Ok(())
     }
 
     async fn http2<S: AsyncRead + AsyncWrite + Unpin + 'static>(
@@ -162,29 +169,28 @@ impl Clients {
     ) -> hyper::Result<()> {
         // A body that is let go ends its own stream and nothing else: the connection need not know.
         let (stream, unread) = (ClientStream::new(stream, ahead, Unread::default()), Unread::default());
-        let (answering, peer) = (Answering::default(), Rc::new(peer));
+        let (answering, peer, switch) = (Answering::default(), Rc::new(peer), Switch::default());
         let streams = Streams::new(patience.idle, answering.clone());
         let service = service_fn(move |request| {
             let (proxy, peer) = (self.current.proxy(), Rc::clone(&peer));
-            let (unread, answering) = (unread.clone(), answering.clone());
+            let (unread, answering, switch) = (unread.clone(), answering.clone(), switch.clone());
             async move {
-                let answer = proxy.serve(request, &peer, unread).await;
+                let answer = proxy.serve(request, &peer, unread, &switch).await;
                 answering.begin();
                 Ok::<_, Infallible>(answer)
             }
         });
         let connection = http2::builder(streams).serve_connection(stream, service);
-        drive(connection, hyper::server::conn::http2::Connection::graceful_shutdown, draining).await
+        drive(pin!(connection), hyper::server::conn::http2::Connection::graceful_shutdown, draining).await
     }
 }
 
 /// Drives a connection to its end, and tells it to `finish` when the drain begins.
 async fn drive<C: Future<Output = hyper::Result<()>>>(
-    connection: C,
+    mut connection: Pin<&mut C>,
     finish: impl FnOnce(Pin<&mut C>),
     mut draining: Draining,
 ) -> hyper::Result<()> {
-    let mut connection = pin!(connection);
     tokio::select! {
         biased;
         served = connection.as_mut() => served,

@@ -6,11 +6,12 @@ use std::{
     io,
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
-use http::{Request, Response};
+use bytes::Bytes;
+use http::{Request, Response, header::UPGRADE};
 use hyper::{
     body::Incoming,
     client::conn::http1::{self, SendRequest},
@@ -18,6 +19,7 @@ use hyper::{
 use sluicegate_policy::Upstream as Address;
 use tokio::{
     net::TcpStream,
+    sync::oneshot,
     task::{AbortHandle, spawn_local},
     time::{Instant, Sleep, sleep},
 };
@@ -30,6 +32,19 @@ pub(crate) struct Connection {
     sender: SendRequest<RequestBody>,
     state: Rc<State>,
     driver: AbortHandle,
+    /// Where its stream comes if the upstream switches to another protocol.
+    switched: Option<oneshot::Receiver<Switched>>,
+}
+
+/// A stream that speaks another protocol from now on.
+pub(crate) struct Switched {
+    pub(crate) stream: UpstreamStream,
+    /// What has been read of the other protocol.
+    pub(crate) ahead: Bytes,
+    /// How long it may stand still.
+    pub(crate) idle: Duration,
+    /// When it is over, whatever moves.
+    pub(crate) until: Option<Instant>,
 }
 
 impl Connection {
@@ -44,7 +59,7 @@ impl Connection {
             .await
             .map_err(io::Error::other)?;
         let driver = spawn_local(Driver::new(connection, Rc::clone(&state))).abort_handle();
-        Ok(Connection { sender, state, driver })
+        Ok(Connection { sender, state, driver, switched: None })
     }
 
     /// Whether a request can be sent on it now: open, and done with the one before.
@@ -63,6 +78,11 @@ impl Connection {
         self.state.patience.set(patience);
         self.state.until.set(until);
         self.state.handed_over.set(true);
+        if request.headers().contains_key(UPGRADE) {
+            let (switch, switched) = oneshot::channel();
+            self.state.switch.set(Some(switch));
+            self.switched = Some(switched);
+        }
         request.body_mut().report_to(&self.state);
         match self.sender.try_send_request(request).await {
             Ok(response) => {
@@ -76,6 +96,11 @@ impl Connection {
                 None => Err(Failure::Sent(self.explain(failed.into_error()))),
             },
         }
+    }
+
+    /// The stream, once the upstream has agreed to the other protocol that a request asked for.
+    pub(super) async fn switched(&mut self) -> Option<Switched> {
+        self.switched.take()?.await.ok()
     }
 
     /// The exchange is over: nothing is awaited but the next request.
@@ -123,6 +148,8 @@ pub(crate) struct State {
     wrote: Cell<bool>,
     gave_up: Cell<Option<Waiting>>,
     deaf: Cell<bool>,
+    /// Who wants the stream when HTTP is over on it.
+    switch: Cell<Option<oneshot::Sender<Switched>>>,
 }
 
 impl State {
@@ -135,6 +162,7 @@ impl State {
             wrote: Cell::default(),
             gave_up: Cell::default(),
             deaf: Cell::default(),
+            switch: Cell::default(),
         }
     }
 
@@ -186,7 +214,8 @@ pub(crate) enum Waiting {
 ///
 /// One timer per connection, which is left to fire and then set anew, so that a request costs no timer.
 struct Driver {
-    connection: http1::Connection<UpstreamStream, RequestBody>,
+    /// None once it has ended.
+    connection: Option<http1::Connection<UpstreamStream, RequestBody>>,
     state: Rc<State>,
     moved: Instant,
     alarm: Pin<Box<Sleep>>,
@@ -195,7 +224,7 @@ struct Driver {
 impl Driver {
     fn new(connection: http1::Connection<UpstreamStream, RequestBody>, state: Rc<State>) -> Driver {
         let alarm = Box::pin(sleep(state.patience.get().shortest()));
-        Driver { connection, state, moved: Instant::now(), alarm }
+        Driver { connection: Some(connection), state, moved: Instant::now(), alarm }
     }
 
     /// A request has been handed over, which may have less patience than the one before.
@@ -246,11 +275,25 @@ impl Future for Driver {
             this.moved = Instant::now();
         }
         // An error reaches whoever waits for the answer or its body; an idle connection has nobody to tell.
-        let polled = Pin::new(&mut this.connection).poll(cx).map(|_| ());
+        let Some(connection) = &mut this.connection else { return Poll::Ready(()) };
+        let polled = Pin::new(connection).poll(cx);
         if this.state.wrote.take() {
             this.moved = Instant::now();
         }
-        polled
+        let ended = ready!(polled);
+        if let (Ok(()), Some(switch), Some(connection)) =
+            (ended, this.state.switch.take(), this.connection.take())
+        {
+            let parts = connection.into_parts();
+            // Nobody may want it any more.
+            drop(switch.send(Switched {
+                stream: parts.io,
+                ahead: parts.read_buf,
+                idle: this.state.patience.get().idle,
+                until: this.state.until.get(),
+            }));
+        }
+        Poll::Ready(())
     }
 }
 

@@ -5,7 +5,11 @@ use std::rc::Rc;
 use http::Response;
 use hyper::body::Incoming;
 
-use super::{Answered, Upstream, connection::Connection, ejection::Visit};
+use super::{
+    Answered, Upstream,
+    connection::{Connection, Switched},
+    ejection::Visit,
+};
 
 /// One request at an upstream, in flight there until this is dropped. Its connection goes back to the pool by
 /// [`finish`](Exchange::finish), and is closed if the exchange is dropped before.
@@ -38,6 +42,11 @@ impl Exchange {
     /// The upstream has not taken the request, or not answered it.
     pub(super) fn failed(&self) {
         self.upstream.health.failed(self.visit);
+    }
+
+    /// The stream of the other protocol that the upstream has agreed to.
+    pub(crate) async fn switched(&mut self) -> Option<Switched> {
+        self.connection.as_mut()?.switched().await
     }
 
     /// The answer has arrived to its last byte.

@@ -17,7 +17,7 @@ use super::State;
 ///
 /// An upstream that refuses a large body answers, and closes without reading it all: writing fails before the answer
 /// has been read. What cannot be written any more is discarded, and reading tells whether there was an answer.
-pub(super) struct UpstreamStream {
+pub(crate) struct UpstreamStream {
     io: TokioIo<TcpStream>,
     state: Rc<State>,
 }

@@ -13,4 +13,5 @@ mod store;
 mod support;
 mod timeouts;
 mod tls;
+mod upgrades;
 mod upstreams;

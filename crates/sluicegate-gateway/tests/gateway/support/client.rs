@@ -116,6 +116,16 @@ impl Client {
         rest
     }
 
+    /// So many bytes, whatever they are.
+    pub(crate) async fn bytes(&mut self, length: usize) -> Vec<u8> {
+        self.exactly(length).await
+    }
+
+    /// Says that nothing more will be sent.
+    pub(crate) async fn half_close(&mut self) {
+        soon(self.stream.shutdown()).await.expect("it is open");
+    }
+
     async fn exactly(&mut self, length: usize) -> Vec<u8> {
         while self.unparsed.len() < length {
             self.more().await;

@@ -30,12 +30,13 @@ impl Scripted {
 }
 
 impl Connection {
-    /// Reads until the request ends with `end`.
-    pub(crate) async fn request(&mut self, end: &[u8]) {
+    /// Reads until the request ends with `end`, and gives it in small letters.
+    pub(crate) async fn request(&mut self, end: &[u8]) -> String {
         let mut read = Vec::new();
         while !read.ends_with(end) {
             assert!(soon(self.0.read_buf(&mut read)).await.expect("not reset") > 0, "closed after {read:?}");
         }
+        String::from_utf8_lossy(&read).to_ascii_lowercase()
     }
 
     /// Reads until the gateway closes the connection, one way or the other.
