@@ -53,7 +53,7 @@ async fn fields_of_one_connection_go_no_further() {
     let gateway = gateway(upstream.address);
     let mut client = Client::connect(gateway.address()).await;
     let lines = "host: a\r\nConnection: Keep-Alive, X-Private , upgrade\r\nconnection: x-other\r\n\
-                 x-private: 1\r\nx-other: 1\r\nKeep-Alive: timeout=5\r\nTE: trailers\r\nUpgrade: websocket\r\n\
+                 x-private: 1\r\nx-other: 1\r\nKeep-Alive: timeout=5\r\nTE: trailers\r\nUpgrade: h2c\r\n\
                  Proxy-Connection: keep-alive\r\nProxy-Authorization: Basic x\r\nx-public: 1";
     let head = seen(&mut client, &upstream, lines).await;
     for gone in ["x-private", "x-other", "keep-alive", "upgrade", "proxy-"] {
