@@ -9,6 +9,7 @@ mod failures;
 mod heads;
 mod http2;
 mod reload;
+mod smuggling;
 mod store;
 mod support;
 mod timeouts;
