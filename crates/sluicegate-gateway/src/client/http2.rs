@@ -1,12 +1,21 @@
 //! HTTP/2 with a client: its limits, and the tasks of its streams.
 
-use std::{cell::Cell, future::poll_fn, pin::pin, rc::Rc, task::Poll, time::Duration};
+use std::{
+    cell::Cell,
+    future::poll_fn,
+    pin::{Pin, pin},
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
+use http::Response;
+use http_body::{Body, Frame, SizeHint};
 use hyper::{rt::Executor, server::conn::http2::Builder};
 use hyper_util::rt::TokioTimer;
 use tokio::{
     task::spawn_local,
-    time::{Instant, sleep_until},
+    time::{Sleep, sleep},
 };
 
 use super::MAX_HEAD;
@@ -29,69 +38,93 @@ pub(super) fn builder(streams: Streams) -> Builder<Streams> {
 
 /// Runs the streams of one connection, on the connection's thread.
 ///
-/// A client may stop reading one stream while its connection lives: nothing but time tells. So a stream whose answer
-/// has begun is cut when it has not moved for the stall time.
+/// A client may stop reading one stream while its connection lives: nothing but time tells. So a stream that waits for
+/// its client longer than the stall time is cut.
 #[derive(Clone)]
 pub(super) struct Streams {
     stall: Duration,
-    answering: Answering,
+    turn: Turn,
 }
 
-/// By which a stream's service tells, while the stream is polled, that its answer begins.
+/// Whose turn it is on the stream that is being polled: the client's to read, or somebody's to give an answer, for whom
+/// there are other limits.
 #[derive(Clone, Default)]
-pub(super) struct Answering(Rc<Cell<bool>>);
+pub(super) struct Turn(Rc<Cell<bool>>);
+
+/// The body of an answer, which says whose turn it is.
+pub(super) struct Paced<B> {
+    body: B,
+    turn: Turn,
+}
 
 impl Streams {
-    /// For a connection whose service says by `answering` that an answer begins.
-    pub(super) fn new(stall: Duration, answering: Answering) -> Streams {
-        Streams { stall, answering }
+    /// For a connection whose answers tell whose `turn` it is.
+    pub(super) fn new(stall: Duration, turn: Turn) -> Streams {
+        Streams { stall, turn }
     }
 }
 
-impl Answering {
-    /// An answer begins.
-    pub(super) fn begin(&self) {
-        self.0.set(true);
+impl Turn {
+    /// An answer whose body tells.
+    pub(super) fn pace<B>(&self, answer: Response<B>) -> Response<Paced<B>> {
+        answer.map(|body| Paced { body, turn: self.clone() })
     }
 
-    /// Whether the stream that has just been polled began its answer.
-    fn has_begun(&self) -> bool {
-        self.0.take()
+    fn is_clients(&self) -> bool {
+        self.0.get()
+    }
+
+    fn set_clients(&self, is_clients: bool) {
+        self.0.set(is_clients);
     }
 }
 
 impl<F: Future<Output = ()> + 'static> Executor<F> for Streams {
     fn execute(&self, stream: F) {
-        let Streams { stall, answering } = self.clone();
+        let Streams { stall, turn } = self.clone();
         spawn_local(async move {
             let mut stream = pin!(stream);
-            // Until its answer begins, a stream waits for the upstream, for which there are other limits.
-            let ended = poll_fn(|cx| {
-                let polled = stream.as_mut().poll(cx);
-                let begun = answering.has_begun();
-                if polled.is_ready() || begun { Poll::Ready(polled.is_ready()) } else { Poll::Pending }
-            });
-            if ended.await {
-                return;
-            }
-            let mut moved = Instant::now();
-            let mut alarm = pin!(sleep_until(moved + stall));
+            // Set while it is the client's turn.
+            let mut alarm: Option<Pin<Box<Sleep>>> = None;
             poll_fn(|cx| {
-                let mut woken_by_alarm = false;
-                while alarm.as_mut().poll(cx).is_ready() {
-                    woken_by_alarm = true;
-                    if moved.elapsed() >= stall {
-                        return Poll::Ready(());
-                    }
-                    alarm.as_mut().reset(moved + stall);
+                if alarm.as_mut().is_some_and(|alarm| alarm.as_mut().poll(cx).is_ready()) {
+                    return Poll::Ready(());
                 }
-                if !woken_by_alarm {
-                    moved = Instant::now();
+                turn.set_clients(alarm.is_some());
+                if stream.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(());
                 }
-                stream.as_mut().poll(cx)
+                alarm = turn.is_clients().then(|| Box::pin(sleep(stall)));
+                match &mut alarm {
+                    Some(alarm) => alarm.as_mut().poll(cx),
+                    None => Poll::Pending,
+                }
             })
             .await;
         });
+    }
+}
+
+impl<B: Body + Unpin> Body for Paced<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        // What was given has to be taken by the client before more is asked for.
+        self.turn.set_clients(polled.is_ready());
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -25,7 +25,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use self::{
-    http2::{Answering, Streams},
+    http2::{Streams, Turn},
     preface::{Protocol, read_ahead},
     stream::ClientStream,
 };
@@ -169,15 +169,14 @@ impl Clients {
     ) -> hyper::Result<()> {
         // A body that is let go ends its own stream and nothing else: the connection need not know.
         let (stream, unread) = (ClientStream::new(stream, ahead, Unread::default()), Unread::default());
-        let (answering, peer, switch) = (Answering::default(), Rc::new(peer), Switch::default());
-        let streams = Streams::new(patience.idle, answering.clone());
+        let (turn, peer, switch) = (Turn::default(), Rc::new(peer), Switch::default());
+        let streams = Streams::new(patience.idle, turn.clone());
         let service = service_fn(move |request| {
             let (proxy, peer) = (self.current.proxy(), Rc::clone(&peer));
-            let (unread, answering, switch) = (unread.clone(), answering.clone(), switch.clone());
+            let (unread, turn, switch) = (unread.clone(), turn.clone(), switch.clone());
             async move {
                 let answer = proxy.serve(request, &peer, unread, &switch).await;
-                answering.begin();
-                Ok::<_, Infallible>(answer)
+                Ok::<_, Infallible>(turn.pace(answer))
             }
         });
         let connection = http2::builder(streams).serve_connection(stream, service);

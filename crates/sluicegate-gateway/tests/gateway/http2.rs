@@ -12,7 +12,7 @@ use sluicegate_gateway::Drained;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::support::{
-    Client, Upstream, gateway, gateway_with,
+    Client, Upstream, gateway, gateway_of, gateway_with,
     http2::{
         Client2, END_HEADERS, END_STREAM, Frames, GET, HEADERS, PREFACE, RST_STREAM, empty, frame, full, get,
         pieces, post,
@@ -241,6 +241,25 @@ async fn a_request_that_waits_for_its_answer_is_not_cut() {
     for answered_before in [200, 429, 429] {
         assert_eq!(client.get("/once").await.status, answered_before);
         assert_eq!(client.get("/hang").await.status, 504);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_may_be_silent_for_as_long_as_its_route_says() {
+    let mut upstream = Upstream::start().await;
+    let policy = "[[route]]\npath = '/stream'\nidle_timeout = '1m'";
+    let gateway = gateway_of(policy, upstream.address, |settings| {
+        settings.idle_timeout = Duration::from_millis(50);
+    });
+    let client = Client2::connect(gateway.address()).await;
+    let mut body = client.send(get("/stream")).await.expect("it is answered").into_body();
+    let mut stream = upstream.stream().await;
+    for _ in 0..2 {
+        stream.send_data(Bytes::from_static(b"event")).await.expect("the gateway reads");
+        let frame = soon(body.frame()).await.expect("it goes on").expect("it is not cut");
+        assert_eq!(frame.into_data().expect("data"), "event");
+        // Longer than a client may keep the gateway waiting.
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
 
