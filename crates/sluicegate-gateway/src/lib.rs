@@ -33,6 +33,7 @@ mod admin;
 mod blueprint;
 mod body;
 mod client;
+mod connections;
 mod current;
 mod drain;
 mod forward;

@@ -21,7 +21,7 @@ use sluicegate_metrics::{Durations, GateMetrics};
 use sluicegate_policy::{Gate, Policy, Route, RouteId};
 use sluicegate_stores::AnyStore;
 
-use crate::upstream::Health;
+use crate::{connections::Connections, upstream::Health};
 
 /// The gateway's counters, by the policy's routes, tiers and limits.
 #[derive(Debug)]
@@ -31,6 +31,7 @@ pub(crate) struct Metrics {
     /// The decisions of the one gate.
     pub(crate) gate: GateMetrics,
     pub(crate) reloads: ReloadMetrics,
+    pub(crate) connections: Connections,
     families: Families,
     routes: Box<[RouteMetrics]>,
 }
@@ -75,8 +76,10 @@ impl Metrics {
         let reloads =
             ReloadMetrics { done: result("ok"), failed: result("error"), last_successful: Gauge::default() };
         reloads.last_successful.set(1);
+        let connections = Connections::new();
         let all = sluicegate_metrics::Metrics::with(|registry| {
             families.register(registry);
+            connections.register(registry);
             registry.register("config_reloads", "Reloads of the policy by their result", results.clone());
             registry.register(
                 "config_last_reload_successful",
@@ -86,13 +89,19 @@ impl Metrics {
         });
         let store = Arc::clone(gate.store());
         all.watch_store(move || Some(store.figures()));
-        Metrics::of(gate.policy(), all, families, reloads)
+        Metrics::of(gate.policy(), all, families, reloads, connections)
     }
 
     /// The same counters for another policy; those of routes, tiers and limits that it shares with this one go on.
     pub(crate) fn with_policy(&self, policy: &Policy, healths: &Arc<[Arc<Health>]>) -> Metrics {
         self.families.upstreams.replace(healths);
-        Metrics::of(policy, self.all.clone(), self.families.clone(), self.reloads.clone())
+        Metrics::of(
+            policy,
+            self.all.clone(),
+            self.families.clone(),
+            self.reloads.clone(),
+            self.connections.clone(),
+        )
     }
 
     fn of(
@@ -100,9 +109,10 @@ impl Metrics {
         all: sluicegate_metrics::Metrics,
         families: Families,
         reloads: ReloadMetrics,
+        connections: Connections,
     ) -> Metrics {
         let routes = policy.routes.as_slice().iter().map(|route| families.route(route)).collect();
-        Metrics { gate: all.gate(policy), all, reloads, families, routes }
+        Metrics { gate: all.gate(policy), all, reloads, connections, families, routes }
     }
 
     /// What is counted for a route of the policy.

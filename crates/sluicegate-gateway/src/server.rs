@@ -51,8 +51,13 @@ impl Server {
     }
 
     fn spawn(&self, connections: &mut JoinSet<()>, stream: TcpStream, peer: SocketAddr) {
-        let clients = Rc::clone(&self.clients);
-        connections.spawn_local(clients.serve(stream, peer.ip(), self.draining.clone()));
+        let proxy = self.clients.current.proxy();
+        let Some(connected) = proxy.metrics.connections.admit(peer.ip(), proxy.gate.policy()) else { return };
+        let (clients, draining) = (Rc::clone(&self.clients), self.draining.clone());
+        connections.spawn_local(async move {
+            clients.serve(stream, peer.ip(), draining).await;
+            drop(connected);
+        });
     }
 }
 

@@ -33,6 +33,10 @@ pub struct GatewaySettings {
     pub forwarded_header: ForwardedHeader,
     /// The largest body that is read to find a cost or a key, in bytes.
     pub max_body: u64,
+    /// How many clients may be connected; as many as open files allow if not given.
+    pub max_connections: Option<NonZeroUsize>,
+    /// How many of them from one address that is no trusted proxy's; any number if not given.
+    pub max_connections_per_ip: Option<NonZeroUsize>,
     /// How many threads serve; one per core if not given.
     pub threads: Option<NonZeroUsize>,
     /// For connecting to the upstream.
@@ -71,6 +75,8 @@ impl Default for GatewaySettings {
             trusted_proxies: Vec::new(),
             forwarded_header: ForwardedHeader::default(),
             max_body: 1 << 20,
+            max_connections: None,
+            max_connections_per_ip: None,
             threads: None,
             connect_timeout: Duration::from_secs(5),
             retries: 2,

@@ -178,6 +178,10 @@ fn values_that_make_no_sense_are_told_what_would() {
     }
     said(&[
         ("[warmup]\nscale = 0.5", "p.toml:1:1: missing field `ready`"),
+        (
+            "[gateway]\nmax_connections_per_ip = 0",
+            "p.toml:2:26: `max_connections_per_ip` cannot be 0\n  help: give a number of at least 1, or leave it out",
+        ),
         ("[gateway.tls]\ncertificate = 'a.pem'", "p.toml:1:1: missing field `key`"),
         (
             "[gateway.tls]\ncertificate = 'a.pem'\nkey = ''",

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sluicegate_gateway::{Gateway, Origin, log};
 use sluicegate_policy::{Overrides, Policy};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -61,6 +62,7 @@ impl Serve {
         let mut origin = self.origin()?;
         let policy = origin.read()?;
         log::init(policy.gateway.log);
+        raise_open_files();
         tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(serve(origin, policy))
     }
 
@@ -93,6 +95,13 @@ impl Serve {
             overrides.flag(name, setting, value)
         })
     }
+}
+
+/// Lets the process have as many open files as it may: the usual soft limit is for programs of another kind.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    // It may be forbidden: then there are fewer connections.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 async fn serve(origin: Origin, policy: Policy) -> Outcome {

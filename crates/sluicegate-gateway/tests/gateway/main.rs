@@ -2,6 +2,7 @@
 
 mod admin;
 mod bodies;
+mod client_limits;
 mod connections;
 mod decisions;
 mod drain;

@@ -33,6 +33,12 @@ pub struct GatewayTable {
     /// The largest body that is read to find a cost or a key, 1 byte to 1 GiB; above it: 413.
     #[schemars(extend("default" = "1MiB"))]
     pub max_body: Option<Placed<Size>>,
+    /// How many clients may be connected; more are closed at once. The default is as many as the limit of open files allows.
+    #[schemars(range(min = 1))]
+    pub max_connections: Option<Placed<i64>>,
+    /// How many of them from one address; more are closed at once. Trusted proxies may have any number. The default is any number.
+    #[schemars(range(min = 1))]
+    pub max_connections_per_ip: Option<Placed<i64>>,
     /// How many threads serve requests, 1 to 1024. The default is one per core.
     #[schemars(range(min = 1, max = 1024))]
     pub threads: Option<Placed<i64>>,

@@ -21,6 +21,12 @@ pub(super) fn resolve(report: &mut Report<'_>, table: &GatewayTable) -> GatewayS
         trusted_proxies: trusted_proxies(report, table),
         forwarded_header: table.forwarded_header.unwrap_or_default(),
         max_body: max_body(report, table, default.max_body),
+        max_connections: connections(report, "max_connections", table.max_connections.as_ref()),
+        max_connections_per_ip: connections(
+            report,
+            "max_connections_per_ip",
+            table.max_connections_per_ip.as_ref(),
+        ),
         threads: threads(report, table),
         connect_timeout: timeout(report, table.connect_timeout.as_ref(), default.connect_timeout),
         retries: retries(report, table, default.retries),
@@ -140,6 +146,16 @@ fn max_body(report: &mut Report<'_>, table: &GatewayTable, default: u64) -> u64 
             bytes
         }
     }
+}
+
+fn connections(report: &mut Report<'_>, name: &str, given: Option<&Placed<i64>>) -> Option<NonZeroUsize> {
+    let given = given?;
+    let connections = usize::try_from(given.value).ok().and_then(NonZeroUsize::new);
+    if connections.is_none() {
+        let message = format!("`{name}` cannot be {}", given.value);
+        report.error_help(given.start(), message, "give a number of at least 1, or leave it out");
+    }
+    connections
 }
 
 fn threads(report: &mut Report<'_>, table: &GatewayTable) -> Option<NonZeroUsize> {

@@ -1,10 +1,10 @@
 //! A client that writes and reads HTTP/1.1 by hand, so that tests see exactly what is on the wire.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
 };
 
 use super::soon;
@@ -30,6 +30,13 @@ impl Client {
         let stream = TcpStream::connect(address).await.expect("the gateway listens");
         stream.set_nodelay(true).expect("it is open");
         Client::over(stream)
+    }
+
+    /// Connects from an address of its own: all of 127.0.0.0/8 is this machine.
+    pub(crate) async fn connect_from(local: Ipv4Addr, address: SocketAddr) -> Client {
+        let socket = TcpSocket::new_v4().expect("there are sockets");
+        socket.bind((local, 0).into()).expect("loopback has free ports");
+        Client::over(socket.connect(address).await.expect("the gateway listens"))
     }
 
     /// Speaks HTTP/1.1 over a stream.

@@ -127,6 +127,13 @@ pub(crate) async fn metrics(gateway: &Gateway) -> String {
     client.answer().await.text().to_owned()
 }
 
+/// The value of one metric, a whole number.
+pub(crate) async fn metric(gateway: &Gateway, name: &str) -> u64 {
+    let metrics = metrics(gateway).await;
+    let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.unwrap_or_else(|| panic!("no {name} in {metrics}")).parse().expect("a whole number")
+}
+
 /// Waits until the metrics count nothing that runs.
 pub(crate) async fn in_flight_is_zero(gateway: &Gateway) {
     let runs =
