@@ -24,11 +24,13 @@ pub(crate) struct Upstreams {
     retries: usize,
 }
 
-/// Where a request has been offered in vain.
+/// Where a request has been offered in vain, and how long it may be.
 #[derive(Default)]
 struct Tries {
     /// Since the first connection was opened for it.
     began: Option<Instant>,
+    /// When the request is given up, wherever it is.
+    until: Option<Instant>,
     /// Their places in the list.
     refused: Vec<usize>,
 }
@@ -69,7 +71,7 @@ impl Upstreams {
         patience: Patience,
     ) -> Result<Answered, SendError> {
         let until = patience.total.map(|total| Instant::now() + total);
-        let mut tries = Tries::default();
+        let mut tries = Tries { until, ..Tries::default() };
         let mut place = self.choose(&[]).unwrap_or_default();
         let mut exchange = Exchange::begin(Rc::clone(&self.all[place]));
         let mut kept = exchange.upstream().pool.take();
@@ -78,7 +80,7 @@ impl Upstreams {
             let connected = match kept.take() {
                 Some(connection) => Ok(connection),
                 // Boxed, because it is rare and large: every request would carry room for it.
-                None => Box::pin(self.connect(exchange.upstream(), &mut tries, patience, until)).await,
+                None => Box::pin(self.connect(exchange.upstream(), &mut tries, patience)).await,
             };
             let error = match connected {
                 Err(error) => error,
@@ -136,12 +138,9 @@ impl Upstreams {
         upstream: &Upstream,
         tries: &mut Tries,
         patience: Patience,
-        until: Option<Instant>,
     ) -> Result<Connection, SendError> {
         tries.began.get_or_insert_with(Instant::now);
-        let left = self.left(tries);
-        let left = until.map_or(left, |until| left.min(until.saturating_duration_since(Instant::now())));
-        match timeout(left, Connection::open(&upstream.address, patience)).await {
+        match timeout(self.left(tries), Connection::open(&upstream.address, patience)).await {
             Ok(connected) => connected.map_err(SendError::Connect),
             Err(_) => Err(SendError::ConnectTimeout),
         }
@@ -152,6 +151,8 @@ impl Upstreams {
     fn left(&self, tries: &Tries) -> Duration {
         let passed = tries.began.map_or(Duration::ZERO, |began| began.elapsed());
         let shares = (self.retries + 1).min(self.all.len()).saturating_sub(tries.refused.len());
-        self.connect_timeout.saturating_sub(passed) / u32::try_from(shares.max(1)).unwrap_or(u32::MAX)
+        let share =
+            self.connect_timeout.saturating_sub(passed) / u32::try_from(shares.max(1)).unwrap_or(u32::MAX);
+        tries.until.map_or(share, |until| share.min(until.saturating_duration_since(Instant::now())))
     }
 }

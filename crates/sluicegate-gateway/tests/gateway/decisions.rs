@@ -4,7 +4,7 @@ use bytes::Bytes;
 use sluicegate_gateway::{Gateway, StartError};
 use sluicegate_policy::{KeyFile, Policy, Source, UtcTime};
 
-use crate::support::{Client, Nobody, Upstream, gateway, gateway_of, soon};
+use crate::support::{Client, Nobody, Upstream, gateway, gateway_of, soon, until};
 
 #[tokio::test]
 async fn a_stream_holds_its_slot_until_its_last_byte() {
@@ -29,9 +29,12 @@ async fn a_client_that_leaves_gives_its_slot_back_at_once() {
     for path in ["/slot/hang", "/slot/stream"] {
         let (mut leaving, mut other) = two_clients(&gateway).await;
         leaving.write(format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n")).await;
-        if path == "/slot/stream" {
-            upstream.stream().await;
-        }
+        // The other client must not take the slot first.
+        until(|| upstream.requests() > 0).await;
+        let _stream = match path {
+            "/slot/stream" => Some(upstream.stream().await),
+            _ => None,
+        };
         soon(async { while other.get("/slot/seen").await.status != 429 {} }).await;
         drop(leaving);
         soon(async { while other.get("/slot/seen").await.status != 200 {} }).await;

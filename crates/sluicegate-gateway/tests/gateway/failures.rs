@@ -1,12 +1,18 @@
 //! Upstreams that fail: who finds out, what becomes of their requests, and how they come back.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
+};
 
 use sluicegate_gateway::Gateway;
 use sluicegate_policy::{EjectionSettings, GatewaySettings, HealthSettings};
 
+use tokio::task::JoinSet;
+
 use crate::support::{
-    Client, Scripted, Silent, Upstream, gateway_before, gateway_with, in_flight_is_zero, metrics, soon, until,
+    Client, Scripted, Silent, Upstream, gateway_before, gateway_with, in_flight_is_zero, metrics, sockets_to,
+    soon, until,
 };
 
 /// Three failures put an upstream out, for a moment or for ever.
@@ -44,7 +50,7 @@ async fn healthy(gateway: &Gateway, url: &str, expected: u64) {
 #[tokio::test]
 async fn an_upstream_that_refuses_is_asked_no_more_than_it_takes_to_find_out() {
     let (stays, mut stops) = (Upstream::start().await, Upstream::start().await);
-    stops.stop();
+    stops.stop().await;
     let gateway = gateway_before(&[(stays.address, 1), (stops.address, 1)], ejecting(AGES));
     let mut client = Client::connect(gateway.address()).await;
     for _ in 0..100 {
@@ -57,9 +63,25 @@ async fn an_upstream_that_refuses_is_asked_no_more_than_it_takes_to_find_out() {
 }
 
 #[tokio::test]
+async fn what_one_worker_finds_out_all_of_them_know() {
+    let (stays, mut stops) = (Upstream::start().await, Upstream::start().await);
+    stops.stop().await;
+    let gateway = gateway_before(&[(stays.address, 1), (stops.address, 1)], |settings| {
+        ejecting(AGES)(settings);
+        settings.threads = NonZeroUsize::new(4);
+    });
+    for _ in 0..60 {
+        let mut client = Client::connect(gateway.address()).await;
+        assert_eq!(client.get("/seen").await.status, 200);
+    }
+    assert_eq!(stays.connections(), 4, "every worker had some");
+    assert_eq!(figure(&gateway, "upstream_failed_attempts_total", &stops.url()).await, 3);
+}
+
+#[tokio::test]
 async fn an_upstream_that_was_out_comes_back_after_one_request_has_tried_it() {
     let (stays, mut stops) = (Upstream::start().await, Upstream::start().await);
-    stops.stop();
+    stops.stop().await;
     let gateway = gateway_before(&[(stays.address, 1), (stops.address, 1)], ejecting(MOMENT));
     let mut client = Client::connect(gateway.address()).await;
     while figure(&gateway, "upstream_healthy", &stops.url()).await == 1 {
@@ -78,8 +100,8 @@ async fn an_upstream_that_was_out_comes_back_after_one_request_has_tried_it() {
 #[tokio::test]
 async fn when_all_are_out_all_are_tried() {
     let (mut one, mut two) = (Upstream::start().await, Upstream::start().await);
-    one.stop();
-    two.stop();
+    one.stop().await;
+    two.stop().await;
     let gateway = gateway_before(&[(one.address, 1), (two.address, 1)], ejecting(AGES));
     let mut client = Client::connect(gateway.address()).await;
     for _ in 0..10 {
@@ -268,6 +290,58 @@ async fn an_answer_that_is_reset_half_way_is_cut_and_leaves_nothing() {
         assert!(client.rest().await.len() <= 4);
         in_flight_is_zero(&gateway).await;
     }
+}
+
+#[tokio::test]
+async fn after_every_kind_of_failure_at_once_nothing_is_left() {
+    let (stays, mut leaves) = (Upstream::start().await, Upstream::start().await);
+    let gateway = gateway_before(&[(stays.address, 1), (leaves.address, 2)], |settings| {
+        ejecting(MOMENT)(settings);
+        settings.response_timeout = MOMENT;
+        settings.idle_timeout = MOMENT;
+        settings.keep_alive = MOMENT;
+    });
+    let address = gateway.address();
+    let mut clients = JoinSet::new();
+    for number in 0..8 {
+        clients.spawn(async move {
+            for round in 0..60 {
+                let path = [
+                    "/seen",
+                    "/hang",
+                    "/break",
+                    "/early",
+                    "/stream",
+                    "/slot/hang",
+                    "/slot/break",
+                    "/read/early",
+                ][(number + round) % 8];
+                let mut client = Client::connect(address).await;
+                let length = if round % 2 == 0 { 4 } else { 400_000 };
+                client
+                    .write(format!("POST {path} HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n"))
+                    .await;
+                client.write(vec![b'x'; if round % 3 == 0 { length / 2 } else { length }]).await;
+                // Every fifth leaves at once; the others until something has come, or the connection is cut.
+                if round % 5 != 0 {
+                    client.some().await;
+                }
+            }
+        });
+    }
+    let comes_and_goes = async {
+        while clients.join_next().await.transpose().expect("no client panics").is_some() {
+            leaves.stop().await;
+            until(|| leaves.open() == 0).await;
+            leaves.start_again().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), comes_and_goes).await.expect("every request ends");
+    // The upstreams do not notice: they do not read what they hang on.
+    until(|| sockets_to(stays.address) + sockets_to(leaves.address) == 0).await;
+    in_flight_is_zero(&gateway).await;
+    let mut client = Client::connect(address).await;
+    assert_eq!(client.get("/slot/seen").await.status, 200, "the slot is free");
 }
 
 /// Long enough for loopback, short enough to wait for.

@@ -93,7 +93,7 @@ async fn an_upstream_that_has_stopped_loses_no_request_that_it_had_not_got() {
     while stops.requests() == 0 || stays.requests() == 0 {
         assert_eq!(client.get("/seen").await.status, 200);
     }
-    stops.stop();
+    stops.stop().await;
     until(|| stops.open() == 0).await;
     for _ in 0..50 {
         assert_eq!(client.post("/echo", b"body").await.text(), "body");

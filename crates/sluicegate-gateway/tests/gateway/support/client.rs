@@ -133,6 +133,11 @@ impl Client {
         soon(self.stream.shutdown()).await.expect("it is open");
     }
 
+    /// Waits until something comes, if only the end.
+    pub(crate) async fn some(&mut self) {
+        let _ = soon(self.stream.read_buf(&mut self.unparsed)).await;
+    }
+
     async fn exactly(&mut self, length: usize) -> Vec<u8> {
         while self.unparsed.len() < length {
             self.more().await;

@@ -134,6 +134,18 @@ pub(crate) async fn metric(gateway: &Gateway, name: &str) -> u64 {
     value.unwrap_or_else(|| panic!("no {name} in {metrics}")).parse().expect("a whole number")
 }
 
+/// The sockets of this process that are connected to an address of this machine.
+pub(crate) fn sockets_to(address: SocketAddr) -> usize {
+    let sockets = std::fs::read_to_string("/proc/net/tcp").expect("this is Linux");
+    let port = format!(":{:04X}", address.port());
+    let is_open = |line: &&str| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        // A socket that is closed, and whose last bytes the kernel still sends, has no inode.
+        fields[2].ends_with(&port) && fields[9] != "0"
+    };
+    sockets.lines().skip(1).filter(is_open).count()
+}
+
 /// Waits until the metrics count nothing that runs.
 pub(crate) async fn in_flight_is_zero(gateway: &Gateway) {
     let runs =

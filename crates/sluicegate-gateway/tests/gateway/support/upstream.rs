@@ -62,8 +62,9 @@ impl Upstream {
     }
 
     /// Closes the listener and every connection.
-    pub(crate) fn stop(&mut self) {
+    pub(crate) async fn stop(&mut self) {
         self.serving.abort();
+        let _ = super::soon(&mut self.serving).await;
     }
 
     /// Listens again at the same address.
