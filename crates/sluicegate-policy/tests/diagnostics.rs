@@ -208,46 +208,6 @@ fn values_that_make_no_sense_are_told_what_would() {
              help: put a TLS-terminating hop before it or use http://",
         ),
         (
-            "[gateway]\nupstream = ['http://a', 'b']",
-            "p.toml:2:25: an upstream is a URL with a scheme\n  help: write it as \"http://127.0.0.1:8000\"",
-        ),
-        (
-            "[gateway]\nupstream = []\nretries = 11",
-            "p.toml:2:12: `upstream` cannot be a list of 0\n  help: name 1 to 64 servers\n\
-             p.toml:3:11: `retries` cannot be 11\n  help: give a number from 0 to 10",
-        ),
-        (
-            "[gateway]\nupstream = ['http://a', { url = 'http://a', weight = 0 }, 'http://b/v1']",
-            "p.toml:2:25: `http://a` is there twice\n  \
-             help: name it once, with a `weight` for a larger share\n\
-             p.toml:2:54: `weight` cannot be 0\n  help: give a number from 1 to 1000\n\
-             p.toml:2:59: the upstreams of a list have different base paths\n  \
-             help: give all of them the same: any may get any request",
-        ),
-        (
-            "[gateway.health]\npath = 'health'\ninterval = '0'\nhealthy = 0",
-            "p.toml:2:8: `health` is no path\n  help: write a path of the upstreams, such as \"/health\"\n\
-             p.toml:3:12: a timeout of no time lets nothing through\n  help: give at least \"1ms\"\n\
-             p.toml:4:11: `healthy` cannot be 0\n  help: give a number from 1 to 1000",
-        ),
-        (
-            "[gateway.health]\npath = '/health'\nunhealthier = 2",
-            "p.toml:3:1: unknown field `unhealthier`\n  help: did you mean `unhealthy`?",
-        ),
-        (
-            "[[route]]\npath = '/a'\nlimits = []\ntimeout = '0'\nresponse_timeout = '1x'",
-            "p.toml:5:20: not a duration\n  \
-             help: write whole numbers with ms, s, m, h or d, as in \"30s\" or \"1h30m\"",
-        ),
-        (
-            "[[route]]\npath = '/a'\nlimits = []\ntimeout = '0'",
-            "p.toml:4:11: a timeout of no time lets nothing through\n  help: give at least \"1ms\"",
-        ),
-        (
-            "[gateway.ejection]\nfailures = 1001",
-            "p.toml:2:12: `failures` cannot be 1001\n  help: give a number from 0 to 1000",
-        ),
-        (
             "[gateway]\nlisten = '127.0.0.1:80'\nadmin = '127.0.0.1:80'",
             "p.toml:3:9: `admin` is the address of `listen`, where everybody can reach it\n  \
              help: give it a port of its own, such as \"127.0.0.1:9090\"",
