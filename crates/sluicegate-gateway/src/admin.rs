@@ -62,7 +62,10 @@ async fn metrics(State(admin): State<Admin>, headers: HeaderMap) -> Response {
 
 /// 200 with what changed once every new request is served by the new policy; 422 with all that is wrong with it.
 async fn reload(State(admin): State<Admin>) -> Response {
-    match admin.reloads.reload().await {
+    // Not ended by a client that goes away meanwhile.
+    let reload = tokio::spawn(async move { admin.reloads.reload().await });
+    let Ok(reloaded) = reload.await else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
+    match reloaded {
         Ok(reloaded) => Json(json!({
             "reloaded": true,
             "needs_restart": reloaded.needs_restart,

@@ -67,11 +67,11 @@ impl Reloads {
         self.metrics.note(replaced.is_ok());
         match replaced {
             Ok((reloaded, adoptions)) => {
-                reloaded.log();
                 for adopted in adoptions {
                     // A worker that is gone serves nobody.
                     let _ = adopted.await;
                 }
+                reloaded.log();
                 Ok(reloaded)
             }
             Err(error) => {

@@ -44,9 +44,13 @@ impl Server {
             self.spawn(&mut connections, stream, peer);
         }
         drop(listener);
+        let drain_timeout = self.clients.current.proxy().settings().drain_timeout;
         let finished = async { while connections.join_next().await.is_some() {} };
-        // The limit may be reached: what is left is cut by dropping it.
-        let _ = timeout(self.clients.current.proxy().settings().drain_timeout, finished).await;
+        // What is left when the time is over, or nobody waits for the drain any more, is cut by dropping it.
+        tokio::select! {
+            _ = timeout(drain_timeout, finished) => {}
+            () = draining.stopped() => {}
+        }
         connections.len()
     }
 

@@ -26,7 +26,7 @@ fn flags_alone_make_a_gateway_that_limits_and_drains() {
     assert_eq!(statuses, [200, 200, 429]);
     assert_eq!(get(gateway.admin, "/readyz"), 200);
 
-    assert!(Command::new("kill").arg(gateway.child.id().to_string()).status().unwrap().success());
+    gateway.signal("TERM");
     assert_eq!(gateway.child.wait().unwrap().code(), Some(0));
     assert_eq!(gateway.logged("drained")["cut"], 0);
 }
@@ -100,7 +100,7 @@ fn a_store_that_goes_and_comes_back_is_logged_once_each_and_its_password_never()
     redis.restart();
     assert!((0..20_000).any(|_| up(&gateway, "1")), "it has been back for long");
 
-    assert!(Command::new("kill").arg(gateway.child.id().to_string()).status().unwrap().success());
+    gateway.signal("TERM");
     let mut log = String::new();
     gateway.logs.read_to_string(&mut log).unwrap();
     let lines = |text: &str| log.lines().filter(|line| line.contains(text)).count();
@@ -125,6 +125,60 @@ fn a_store_that_cannot_be_used_is_told_instead_of_served() {
     assert!(said.contains("the store cannot be used: ") && !said.contains("hunter"), "{said}");
 }
 
+#[test]
+fn a_second_signal_ends_the_drain_at_once() {
+    let folder = TempDir::new().unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut gateway = Serving::before(&silent, folder.path(), "1h");
+    let mut client = TcpStream::connect(gateway.listen).unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n").unwrap();
+    let _request = silent.accept().unwrap();
+
+    gateway.signal("TERM");
+    gateway.logged("draining; a second signal stops at once");
+    gateway.signal("INT");
+    gateway.logged("stopped before the drain was over");
+    assert_eq!(gateway.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_drain_is_over_at_its_deadline_whatever_still_runs() {
+    let folder = TempDir::new().unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut gateway = Serving::before(&silent, folder.path(), "100ms");
+    let mut client = TcpStream::connect(gateway.listen).unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n").unwrap();
+    let _request = silent.accept().unwrap();
+
+    gateway.signal("TERM");
+    assert_eq!(gateway.logged("drained")["cut"], 1);
+    assert_eq!(gateway.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn sighup_reads_the_policy_again_below_the_same_flags_and_environment() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("sluicegate.toml");
+    let policy = |quota: &str| format!("[defaults]\nlimits = [{{ name = \"all\", quota = \"{quota}\" }}]\n");
+    fs::write(&file, policy("1/day")).unwrap();
+    let url = format!("http://{}", upstream());
+    let mut command = sluicegate(folder.path());
+    command.args(["--listen", "127.0.0.1:0", "--upstream", &url]);
+    command.env("SLUICEGATE_GATEWAY__ADMIN", "127.0.0.1:0");
+    let mut gateway = Serving::start(&mut command);
+
+    fs::write(&file, policy("nothing")).unwrap();
+    gateway.signal("HUP");
+    let refused = gateway.logged("the policy was not reloaded; the old one stays");
+    assert!(refused["error"].as_str().unwrap().starts_with("sluicegate.toml:2:"), "{refused}");
+    assert_eq!([get(gateway.listen, "/"), get(gateway.listen, "/")], [200, 429]);
+
+    fs::write(&file, "").unwrap();
+    gateway.signal("HUP");
+    assert_eq!(gateway.logged("reloaded the policy")["removed_limits"], "all");
+    assert_eq!(get(gateway.listen, "/"), 200);
+}
+
 /// A gateway that runs until this is dropped.
 struct Serving {
     child: Child,
@@ -143,6 +197,19 @@ impl Serving {
         let address = |name: &str| event[name].as_str().unwrap().parse().unwrap();
         (serving.listen, serving.admin) = (address("listen"), address("admin"));
         serving
+    }
+
+    /// Before this upstream, with this drain timeout.
+    fn before(upstream: &TcpListener, folder: &Path, drain_timeout: &str) -> Self {
+        let url = format!("http://{}", upstream.local_addr().unwrap());
+        let flags = ["--upstream", &url, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+        let mut command = sluicegate(folder);
+        Self::start(command.args(flags).env("SLUICEGATE_GATEWAY__DRAIN_TIMEOUT", drain_timeout))
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
     }
 
     /// The next event with this message.

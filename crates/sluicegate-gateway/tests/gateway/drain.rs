@@ -72,3 +72,18 @@ async fn a_gateway_that_is_dropped_stops_at_once() {
     until(|| upstream.running() == 0).await;
     client.closed_cleanly().await;
 }
+
+#[tokio::test]
+async fn a_drain_that_nobody_waits_for_any_more_stops_at_once() {
+    let upstream = Upstream::start().await;
+    let gateway = gateway(upstream.address);
+    let address = gateway.address();
+    let mut client = Client::connect(address).await;
+    client.write("GET /hang HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    until(|| upstream.running() == 1).await;
+    let drain = tokio::spawn(gateway.drain());
+    soon(async { while TcpStream::connect(address).await.is_ok() {} }).await;
+    drain.abort();
+    until(|| upstream.running() == 0).await;
+    client.closed_cleanly().await;
+}
