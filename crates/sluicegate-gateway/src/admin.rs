@@ -23,6 +23,8 @@ pub(crate) struct Admin {
     pub(crate) metrics: Metrics,
     pub(crate) draining: Draining,
     pub(crate) reloads: Arc<Reloads>,
+    /// Whether only this machine can ask.
+    pub(crate) is_local: bool,
 }
 
 impl Admin {
@@ -60,8 +62,12 @@ async fn metrics(State(admin): State<Admin>, headers: HeaderMap) -> Response {
     ([(header::CONTENT_TYPE, format.content_type())], text).into_response()
 }
 
-/// 200 with what changed once every new request is served by the new policy; 422 with all that is wrong with it.
+/// 200 with what changed once every new request is served by the new policy; 422 with all that is wrong with it. 403
+/// where others than this machine could ask: whoever may see the metrics may not change the gateway for that.
 async fn reload(State(admin): State<Admin>) -> Response {
+    if !admin.is_local {
+        return problem(StatusCode::FORBIDDEN, NOT_LOCAL);
+    }
     // Not ended by a client that goes away meanwhile.
     let reload = tokio::spawn(async move { admin.reloads.reload().await });
     let Ok(reloaded) = reload.await else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
@@ -90,3 +96,6 @@ fn problem(status: StatusCode, detail: &str) -> Response {
         json!({ "type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail });
     (status, [(header::CONTENT_TYPE, "application/problem+json")], problem.to_string()).into_response()
 }
+
+const NOT_LOCAL: &str = "Reloads are asked for on a loopback address only, and gateway.admin is none: change the policy file, or \
+     send SIGHUP to the gateway, or set gateway.admin to \"127.0.0.1:9090\"";

@@ -97,6 +97,7 @@ impl Gateway {
             metrics: blueprint.metrics.all.clone(),
             draining: draining.clone(),
             reloads: Arc::clone(&reloads),
+            is_local: admin_address.ip().to_canonical().is_loopback(),
         };
         let housekeeper = housekeeper::spawn(
             admin_listener,

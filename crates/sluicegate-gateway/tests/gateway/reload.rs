@@ -1,6 +1,10 @@
 //! Reloads: a good policy is at work from then on, a bad one changes nothing, and balances stay.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -8,7 +12,7 @@ use sluicegate_gateway::{Gateway, Origin, ReloadError};
 use sluicegate_policy::Overrides;
 use tempfile::TempDir;
 
-use crate::support::{Client, Upstream, client::Answer, gateway, soon, until};
+use crate::support::{Client, Upstream, client::Answer, gateway, gateway_with, soon, until};
 
 #[tokio::test]
 async fn a_new_policy_is_at_work_for_open_connections_and_all_workers() {
@@ -276,7 +280,20 @@ async fn a_policy_that_a_program_gave_cannot_be_read_again() {
     assert_eq!(admin.get("/config/reload").await.status, 405);
 }
 
-/// A gateway of two workers whose policy is in a file.
+#[tokio::test]
+async fn an_admin_port_that_others_can_reach_takes_no_reloads() {
+    let upstream = Upstream::start().await;
+    let everywhere = "0.0.0.0:0".parse().expect("an address");
+    let gateway = gateway_with(upstream.address, |settings| settings.admin = everywhere);
+    let admin = SocketAddr::from((Ipv4Addr::LOCALHOST, gateway.admin_address().port()));
+    let mut client = Client::connect(admin).await;
+    let refused = client.post("/config/reload", b"").await;
+    assert_eq!((refused.status, refused.header("content-type")), (403, Some("application/problem+json")));
+    assert!(refused.text().contains("SIGHUP"), "{}", refused.text());
+    assert_eq!(client.get("/metrics").await.status, 200);
+}
+
+/// A gateway, of a worker for each core, whose policy is in a file.
 struct Served {
     gateway: Gateway,
     file: PathBuf,
@@ -304,7 +321,7 @@ impl Served {
         Served { gateway, file, _folder: folder }
     }
 
-    fn address(&self) -> std::net::SocketAddr {
+    fn address(&self) -> SocketAddr {
         self.gateway.address()
     }
 
