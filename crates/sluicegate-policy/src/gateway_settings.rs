@@ -53,8 +53,10 @@ pub struct GatewaySettings {
     pub response_timeout: Duration,
     /// Without a byte moving while a body streams.
     pub idle_timeout: Duration,
-    /// For a client's request head, and between two requests.
+    /// For a client's request head.
     pub header_timeout: Duration,
+    /// For a client's next request.
+    pub client_keep_alive: Duration,
     /// How long an idle connection to the upstream is kept.
     pub keep_alive: Duration,
     /// For running requests to end after SIGTERM; may be zero.
@@ -86,6 +88,7 @@ impl Default for GatewaySettings {
             response_timeout: Duration::from_secs(300),
             idle_timeout: Duration::from_secs(300),
             header_timeout: Duration::from_secs(30),
+            client_keep_alive: Duration::from_secs(75),
             keep_alive: Duration::from_secs(4),
             drain_timeout: Duration::from_secs(30),
             log: LogFormat::default(),

@@ -18,7 +18,7 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::MAX_HEAD;
+use super::{MAX_HEAD, silence::Silence};
 
 /// HTTP/2 within bounds that no client can pass. Floods of resets, pings, settings and continuations end the
 /// connection by hyper's own limits.
@@ -44,6 +44,7 @@ pub(super) fn builder(streams: Streams) -> Builder<Streams> {
 pub(super) struct Streams {
     stall: Duration,
     turn: Turn,
+    silence: Silence,
 }
 
 /// Whose turn it is on the stream that is being polled: the client's to read, or somebody's to give an answer, for whom
@@ -58,9 +59,9 @@ pub(super) struct Paced<B> {
 }
 
 impl Streams {
-    /// For a connection whose answers tell whose `turn` it is.
-    pub(super) fn new(stall: Duration, turn: Turn) -> Streams {
-        Streams { stall, turn }
+    /// For a connection whose answers tell whose `turn` it is. Its `silence` is told while requests run.
+    pub(super) fn new(stall: Duration, turn: Turn, silence: Silence) -> Streams {
+        Streams { stall, turn, silence }
     }
 }
 
@@ -81,8 +82,10 @@ impl Turn {
 
 impl<F: Future<Output = ()> + 'static> Executor<F> for Streams {
     fn execute(&self, stream: F) {
-        let Streams { stall, turn } = self.clone();
+        let Streams { stall, turn, silence } = self.clone();
+        let busy = silence.busy();
         spawn_local(async move {
+            let _busy = busy;
             let mut stream = pin!(stream);
             // Set while it is the client's turn.
             let mut alarm: Option<Pin<Box<Sleep>>> = None;

@@ -2,6 +2,7 @@
 
 mod http2;
 mod preface;
+mod silence;
 mod stream;
 
 use std::{
@@ -16,7 +17,7 @@ use std::{
 
 use bytes::BytesMut;
 use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -27,6 +28,7 @@ use tokio_rustls::TlsAcceptor;
 use self::{
     http2::{Streams, Turn},
     preface::{Protocol, read_ahead},
+    silence::Silence,
     stream::ClientStream,
 };
 use crate::{
@@ -51,6 +53,8 @@ pub(crate) struct Clients {
 struct Patience {
     /// For the head of a request.
     header: Duration,
+    /// For the next request.
+    keep_alive: Duration,
     /// For the next byte of a body.
     idle: Duration,
 }
@@ -111,7 +115,11 @@ impl Clients {
     fn patience(&self) -> Patience {
         let proxy = self.current.proxy();
         let settings = proxy.settings();
-        Patience { header: settings.header_timeout, idle: settings.idle_timeout }
+        Patience {
+            header: settings.header_timeout,
+            keep_alive: settings.client_keep_alive,
+            idle: settings.idle_timeout,
+        }
     }
 
     async fn converse<S: AsyncRead + AsyncWrite + Unpin + 'static>(
@@ -139,18 +147,24 @@ impl Clients {
         draining: Draining,
     ) -> Result<(), Box<dyn Error>> {
         let (unread, switch) = (Unread::default(), Switch::default());
-        let stream = ClientStream::new(stream, ahead, unread.clone());
+        let silence = Silence::new();
+        let stream = ClientStream::new(stream, ahead, unread.clone(), Some(silence.clone()));
         let service = service_fn(|request| {
             let (proxy, unread, switch) = (self.current.proxy(), unread.clone(), switch.clone());
             async move { Ok::<_, Infallible>(proxy.serve(request, peer, unread, &switch).await) }
         });
         let mut connection = http1::Builder::new()
-            .timer(TokioTimer::new())
+            // Hyper is told a time so that it tells us when it waits.
+            .timer(silence.clone())
             .header_read_timeout(patience.header)
             .max_buf_size(MAX_BUFFER)
             .max_header_size(MAX_HEAD as usize)
             .serve_connection(stream, service);
-        drive(Pin::new(&mut connection), http1::Connection::graceful_shutdown, draining).await?;
+        tokio::select! {
+            biased;
+            served = drive(Pin::new(&mut connection), http1::Connection::graceful_shutdown, begun(draining)) => served?,
+            () = silence.exceeds(patience.header, patience.keep_alive) => return Ok(()),
+        }
         if let Some(tunnel) = switch.take() {
             let parts = connection.into_parts();
             // Boxed, because it is rare and large.
@@ -168,9 +182,10 @@ impl Clients {
         draining: Draining,
     ) -> hyper::Result<()> {
         // A body that is let go ends its own stream and nothing else: the connection need not know.
-        let (stream, unread) = (ClientStream::new(stream, ahead, Unread::default()), Unread::default());
+        let (stream, unread) = (ClientStream::new(stream, ahead, Unread::default(), None), Unread::default());
         let (turn, peer, switch) = (Turn::default(), Rc::new(peer), Switch::default());
-        let streams = Streams::new(patience.idle, turn.clone());
+        let silence = Silence::new();
+        let streams = Streams::new(patience.idle, turn.clone(), silence.clone());
         let service = service_fn(move |request| {
             let (proxy, peer) = (self.current.proxy(), Rc::clone(&peer));
             let (unread, turn, switch) = (unread.clone(), turn.clone(), switch.clone());
@@ -180,20 +195,33 @@ impl Clients {
             }
         });
         let connection = http2::builder(streams).serve_connection(stream, service);
-        drive(pin!(connection), hyper::server::conn::http2::Connection::graceful_shutdown, draining).await
+        let told_to_end = async {
+            tokio::select! {
+                () = begun(draining) => {}
+                () = silence.exceeds(patience.keep_alive, patience.keep_alive) => {}
+            }
+        };
+        drive(pin!(connection), hyper::server::conn::http2::Connection::graceful_shutdown, told_to_end).await
     }
 }
 
-/// Drives a connection to its end, and tells it to `finish` when the drain begins.
+/// Resolves when the drain begins, and never if there is none.
+async fn begun(mut draining: Draining) {
+    if draining.begun().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Drives a connection to its end, and tells it to `finish` what runs and no more once `told_to_end`.
 async fn drive<C: Future<Output = hyper::Result<()>>>(
     mut connection: Pin<&mut C>,
     finish: impl FnOnce(Pin<&mut C>),
-    mut draining: Draining,
+    told_to_end: impl Future<Output = ()>,
 ) -> hyper::Result<()> {
     tokio::select! {
         biased;
         served = connection.as_mut() => served,
-        Ok(()) = draining.begun() => {
+        () = told_to_end => {
             finish(connection.as_mut());
             connection.await
         }

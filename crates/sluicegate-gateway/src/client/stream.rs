@@ -20,6 +20,8 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
+use super::silence::Silence;
+
 /// A client's stream, in clear or by TLS, that lingers when it is shut down before the client has sent everything.
 ///
 /// Closing a socket with unread data makes the kernel send a reset, and a reset may overtake the answer that explains
@@ -29,6 +31,8 @@ pub(super) struct ClientStream<S> {
     /// What was read of it to find out what it speaks.
     ahead: BytesMut,
     unread: Unread,
+    /// Told of what is read, if it wants to know.
+    silence: Option<Silence>,
     linger: Option<Pin<Box<Sleep>>>,
 }
 
@@ -50,8 +54,13 @@ pub(crate) struct Unread(Rc<Cell<bool>>);
 
 impl<S: AsyncRead + Unpin> ClientStream<S> {
     /// Wraps a stream of which `ahead` has been read.
-    pub(super) fn new(stream: S, ahead: BytesMut, unread: Unread) -> ClientStream<S> {
-        ClientStream { io: TokioIo::new(stream), ahead, unread, linger: None }
+    pub(super) fn new(
+        stream: S,
+        ahead: BytesMut,
+        unread: Unread,
+        silence: Option<Silence>,
+    ) -> ClientStream<S> {
+        ClientStream { io: TokioIo::new(stream), ahead, unread, silence, linger: None }
     }
 
     /// Reads and forgets what has arrived. Ready at the end of the stream.
@@ -94,7 +103,11 @@ impl<S: AsyncRead + Unpin> Read for ClientStream<S> {
             }
             return Poll::Ready(Ok(()));
         }
-        Pin::new(&mut self.io).poll_read(cx, buffer)
+        let polled = Pin::new(&mut self.io).poll_read(cx, buffer);
+        if let (Poll::Ready(Ok(())), Some(silence)) = (&polled, &self.silence) {
+            silence.note_read();
+        }
+        polled
     }
 }
 

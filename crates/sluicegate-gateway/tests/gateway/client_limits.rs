@@ -1,8 +1,17 @@
 //! How many clients may be connected, and how long they may be silent.
 
-use std::{net::Ipv4Addr, num::NonZeroUsize};
+use std::{net::Ipv4Addr, num::NonZeroUsize, time::Duration};
 
-use crate::support::{Client, Upstream, gateway, gateway_with, metric, soon};
+use tokio::time::sleep;
+
+use crate::support::{
+    Client, Upstream, gateway, gateway_with,
+    http2::{Client2, get},
+    metric, soon, until,
+};
+
+const SHORT: Duration = Duration::from_millis(50);
+const LONG: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn connections_above_the_limit_are_closed_and_those_below_go_on() {
@@ -50,4 +59,49 @@ async fn a_thousand_connections_leave_nothing_behind() {
         Client::connect(gateway.address()).await.write("GET /seen HTTP/1.1\r\nhost: a\r\n").await;
     }
     soon(async { while metric(&gateway, "sluicegate_connections").await != 0 {} }).await;
+}
+
+#[tokio::test]
+async fn a_client_may_be_idle_between_requests_for_longer_than_a_head_may_take() {
+    let upstream = Upstream::start().await;
+    let gateway = gateway_with(upstream.address, |settings| {
+        (settings.header_timeout, settings.client_keep_alive) = (SHORT, LONG);
+    });
+    let mut client = Client::connect(gateway.address()).await;
+    assert_eq!(client.get("/seen").await.status, 200);
+    sleep(4 * SHORT).await;
+    assert_eq!(client.post("/echo", b"still here").await.text(), "still here");
+    client.write("GET /seen HTT").await;
+    client.closed_cleanly().await;
+}
+
+#[tokio::test]
+async fn a_connection_without_a_request_is_closed_after_its_time() {
+    let upstream = Upstream::start().await;
+    let gateway = gateway_with(upstream.address, |settings| {
+        (settings.header_timeout, settings.client_keep_alive) = (LONG, SHORT);
+    });
+    let mut client = Client::connect(gateway.address()).await;
+    assert_eq!(client.get("/seen").await.status, 200);
+    client.closed_cleanly().await;
+    let client = Client2::connect(gateway.address()).await;
+    assert_eq!(client.get("/seen").await.status, 200);
+    client.closed().await;
+    Client2::connect(gateway.address()).await.closed().await;
+}
+
+#[tokio::test]
+async fn a_request_may_take_longer_than_its_client_may_be_idle() {
+    let upstream = Upstream::start().await;
+    let gateway = gateway_with(upstream.address, |settings| {
+        (settings.header_timeout, settings.client_keep_alive) = (SHORT, SHORT);
+        settings.response_timeout = 4 * SHORT;
+    });
+    let mut one = Client::connect(gateway.address()).await;
+    let two = Client2::connect(gateway.address()).await;
+    one.write("GET /hang HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    let request = tokio::spawn(two.sending(get("/hang")));
+    until(|| upstream.running() == 2).await;
+    assert_eq!(one.answer().await.status, 504);
+    assert_eq!(request.await.expect("no panic").expect("it is answered").status(), 504);
 }

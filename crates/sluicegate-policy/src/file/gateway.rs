@@ -62,9 +62,12 @@ pub struct GatewayTable {
     /// How long a body may stream without a byte moving.
     #[schemars(extend("default" = "300s"))]
     pub idle_timeout: Option<Placed<Period>>,
-    /// How long a client may take for the head of a request, and idle between two.
+    /// How long a client may take for the head of a request.
     #[schemars(extend("default" = "30s"))]
     pub header_timeout: Option<Placed<Period>>,
+    /// How long a client's connection is kept between two requests.
+    #[schemars(extend("default" = "75s"))]
+    pub client_keep_alive: Option<Placed<Period>>,
     /// How long an idle connection to the upstream is kept. Below the upstream's own, which is 5 s for uvicorn
     /// and Node.
     #[schemars(extend("default" = "4s"))]

@@ -36,6 +36,7 @@ pub(super) fn resolve(report: &mut Report<'_>, table: &GatewayTable) -> GatewayS
         response_timeout: timeout(report, table.response_timeout.as_ref(), default.response_timeout),
         idle_timeout: timeout(report, table.idle_timeout.as_ref(), default.idle_timeout),
         header_timeout: timeout(report, table.header_timeout.as_ref(), default.header_timeout),
+        client_keep_alive: timeout(report, table.client_keep_alive.as_ref(), default.client_keep_alive),
         keep_alive: timeout(report, table.keep_alive.as_ref(), default.keep_alive),
         drain_timeout: table.drain_timeout.as_ref().map_or(default.drain_timeout, |given| given.value.0),
         log: table.log.unwrap_or_default(),

@@ -1,0 +1,127 @@
+//! How long a client may be silent: while it sends a head, and between two requests.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use hyper::rt;
+use tokio::time::{Instant, sleep_until};
+
+/// What a connection waits for from its client, told by those who wait and asked by whoever gives up.
+///
+/// Hyper takes it for a timer: it sets one when it begins to wait for a head, and drops it when the head is there. So
+/// a request costs no timer, and one of the connection is left to fire and then set anew. Clones share what they know;
+/// everything happens on one thread, and atomics are what hyper's traits ask for.
+#[derive(Clone)]
+pub(super) struct Silence(Arc<Shared>);
+
+struct Shared {
+    began: Instant,
+    waiting: AtomicU8,
+    /// In milliseconds from the beginning.
+    since: AtomicU64,
+    running: AtomicUsize,
+}
+
+/// A request that runs: its client has nothing to send.
+pub(super) struct Busy(Silence);
+
+/// Hyper's wait for a head, which it never gives up itself.
+struct Head(Silence);
+
+impl Silence {
+    /// A connection that waits for its first head.
+    pub(super) fn new() -> Silence {
+        let (waiting, since) = (AtomicU8::new(HEAD), AtomicU64::new(0));
+        Silence(Arc::new(Shared { began: Instant::now(), waiting, since, running: AtomicUsize::new(0) }))
+    }
+
+    /// Resolves when the client has been silent for too long: for `head` since it began a head, or for `keep_alive`
+    /// since its last request ended.
+    pub(super) async fn exceeds(&self, head: Duration, keep_alive: Duration) {
+        loop {
+            let now = Instant::now();
+            let since = self.0.began + Duration::from_millis(self.0.since.load(Relaxed));
+            let due = match self.0.waiting.load(Relaxed) {
+                HEAD => since + head,
+                REQUEST => since + keep_alive,
+                _ => now + head.min(keep_alive),
+            };
+            if due <= now {
+                return;
+            }
+            // What is waited for may change without a word to us: never sleep past the earliest due time.
+            sleep_until(due.min(now + head.min(keep_alive))).await;
+        }
+    }
+
+    /// The client has sent something: between two requests, a head has begun.
+    pub(super) fn note_read(&self) {
+        if self.0.waiting.load(Relaxed) == REQUEST {
+            self.wait_for(HEAD);
+        }
+    }
+
+    /// A request of HTTP/2 runs until this is dropped.
+    pub(super) fn busy(&self) -> Busy {
+        self.0.running.fetch_add(1, Relaxed);
+        self.wait_for(NOTHING);
+        Busy(self.clone())
+    }
+
+    fn wait_for(&self, waiting: u8) {
+        let since = u64::try_from(self.0.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.0.since.store(since, Relaxed);
+        self.0.waiting.store(waiting, Relaxed);
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        if self.0.0.running.fetch_sub(1, Relaxed) == 1 {
+            self.0.wait_for(REQUEST);
+        }
+    }
+}
+
+impl rt::Timer for Silence {
+    fn sleep(&self, _: Duration) -> Pin<Box<dyn rt::Sleep>> {
+        // The first head is awaited from the beginning.
+        if self.0.waiting.load(Relaxed) == NOTHING {
+            self.wait_for(REQUEST);
+        }
+        Box::pin(Head(self.clone()))
+    }
+
+    fn sleep_until(&self, _: std::time::Instant) -> Pin<Box<dyn rt::Sleep>> {
+        self.sleep(Duration::ZERO)
+    }
+}
+
+impl rt::Sleep for Head {}
+
+impl Future for Head {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+}
+
+impl Drop for Head {
+    fn drop(&mut self) {
+        // No time is needed where nothing is waited for.
+        self.0.0.waiting.store(NOTHING, Relaxed);
+    }
+}
+
+const NOTHING: u8 = 0;
+const HEAD: u8 = 1;
+const REQUEST: u8 = 2;
