@@ -6,6 +6,7 @@ use sluicegate_policy::{ApiKeys, Gate, Policy, Route};
 use sluicegate_stores::AnyStore;
 
 use crate::{
+    dial::Dialer,
     forward::Forward,
     log::DenialLog,
     metrics::Metrics,
@@ -21,26 +22,27 @@ pub(crate) struct Blueprint {
     pub(crate) healths: Arc<[Arc<Health>]>,
     pub(crate) metrics: Arc<Metrics>,
     denials: DenialLog,
+    pub(crate) dialer: Dialer,
 }
 
 impl Blueprint {
     /// The first of a gateway.
-    pub(crate) fn new(gate: Arc<Gate<AnyStore>>) -> Blueprint {
+    pub(crate) fn new(gate: Arc<Gate<AnyStore>>, dialer: Dialer) -> Blueprint {
         let settings = &gate.policy().gateway;
         let healths = Health::of_all(settings, None);
         let metrics = Arc::new(Metrics::new(&gate, &healths));
         let denials = DenialLog::new(settings.log_keys);
-        Blueprint { gate, healths, metrics, denials }
+        Blueprint { gate, healths, metrics, denials, dialer }
     }
 
     /// One of another policy, on the same accounts and counters.
-    pub(crate) fn next(&self, policy: Policy, api_keys: ApiKeys) -> Blueprint {
+    pub(crate) fn next(&self, policy: Policy, api_keys: ApiKeys, dialer: Dialer) -> Blueprint {
         let before = (&self.gate.policy().gateway, &*self.healths);
         let healths = Health::of_all(&policy.gateway, Some(before));
         let metrics = Arc::new(self.metrics.with_policy(&policy, &healths));
         let denials = self.denials.with_keys(policy.gateway.log_keys);
         let gate = Arc::new(self.gate.with_policy(policy).with_api_keys(api_keys));
-        Blueprint { gate, healths, metrics, denials }
+        Blueprint { gate, healths, metrics, denials, dialer }
     }
 
     /// What one worker needs to serve by it. Connections of the proxy `before` go on where the upstream is the same.
@@ -61,7 +63,7 @@ impl Blueprint {
                 settings.trusted_proxies.clone(),
                 settings.forwarded_header,
             ),
-            upstreams: Upstreams::new(settings, &self.healths, before),
+            upstreams: Upstreams::new(settings, &self.healths, self.dialer.clone(), before),
             metrics: Arc::clone(&self.metrics),
             denials: self.denials.clone(),
             patiences: self.gate.policy().routes.as_slice().iter().map(patience).collect(),

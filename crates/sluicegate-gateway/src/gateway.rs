@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use crate::{
     admin::Admin,
     blueprint::Blueprint,
+    dial::Dialer,
     drain::Drain,
     health_check::check_all,
     housekeeper, key_watch, listener, log,
@@ -78,6 +79,7 @@ impl Gateway {
         let api_keys =
             policy.identity.api_keys.as_deref().map(load).transpose().map_err(StartError::ApiKeys)?;
         let tls = settings.tls.clone().map(Tls::load).transpose().map_err(StartError::Tls)?;
+        let dialer = Dialer::new(&settings).map_err(StartError::Tls)?;
         let certificates = tls.as_ref().map(Tls::certificates);
         let store = open(&policy.store).await?;
         let threads = settings.threads.or(thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
@@ -88,7 +90,7 @@ impl Gateway {
         let admin_address = admin_listener.local_addr().map_err(admin_failed)?;
         let (drain, draining) = Drain::new();
         let gate = Gate::new(policy, store, SystemClock::new()).with_api_keys(api_keys.unwrap_or_default());
-        let blueprint = Arc::new(Blueprint::new(Arc::new(gate)));
+        let blueprint = Arc::new(Blueprint::new(Arc::new(gate), dialer));
         let (senders, adoptions): (Vec<_>, Vec<_>) =
             listeners.iter().map(|_| mpsc::unbounded_channel()).unzip();
         let reloads = Arc::new(Reloads::new(origin, Arc::clone(&blueprint), senders));
@@ -210,11 +212,11 @@ async fn keep_informed(reloads: Arc<Reloads>, tls: Option<Tls>) {
 }
 
 /// Tells of what changes outside: an upstream becomes ready or fails its health checks, the file of API keys is edited.
-async fn inform(Blueprint { gate, healths, .. }: &Blueprint) -> Infallible {
+async fn inform(Blueprint { gate, healths, dialer, .. }: &Blueprint) -> Infallible {
     let settings = &gate.policy().gateway;
     let warm_up = async {
         if let Some(warmup) = gate.policy().warmup.as_ref().filter(|warmup| !warmup.is_ready()) {
-            until_one_is_ready(&settings.upstreams, warmup.path()).await;
+            until_one_is_ready(dialer, &settings.upstreams, warmup.path()).await;
             tracing::info!("the upstream is ready");
             gate.upstream_is_ready();
         }
@@ -226,7 +228,7 @@ async fn inform(Blueprint { gate, healths, .. }: &Blueprint) -> Infallible {
     };
     let check_health = async {
         if let Some(health) = &settings.health {
-            check_all(&settings.upstreams, healths, health).await;
+            check_all(dialer, &settings.upstreams, healths, health).await;
         }
     };
     tokio::join!(warm_up, watch_keys, check_health);

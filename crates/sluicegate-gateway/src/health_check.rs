@@ -9,25 +9,30 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use crate::{probe::probe, upstream::Health};
+use crate::{dial::Dialer, probe::probe, upstream::Health};
 
 /// Checks every upstream as the settings say, for as long as the future lives.
-pub(crate) async fn check_all(upstreams: &[Upstream], healths: &[Arc<Health>], settings: &HealthSettings) {
+pub(crate) async fn check_all(
+    dialer: &Dialer,
+    upstreams: &[Upstream],
+    healths: &[Arc<Health>],
+    settings: &HealthSettings,
+) {
     let mut checks = JoinSet::new();
     for (upstream, health) in upstreams.iter().zip(healths) {
-        checks.spawn(check(upstream.clone(), Arc::clone(health), settings.clone()));
+        checks.spawn(check(dialer.clone(), upstream.clone(), Arc::clone(health), settings.clone()));
     }
     while checks.join_next().await.is_some() {}
 }
 
-async fn check(upstream: Upstream, health: Arc<Health>, settings: HealthSettings) {
+async fn check(dialer: Dialer, upstream: Upstream, health: Arc<Health>, settings: HealthSettings) {
     let mut pace = interval(settings.interval);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // In a row, against what is taken to be so.
     let mut contrary = 0;
     loop {
         pace.tick().await;
-        let answer = probe(&upstream, &settings.path, settings.timeout).await;
+        let answer = probe(&dialer, &upstream, &settings.path, settings.timeout).await;
         let is_well = answer.as_ref().is_ok_and(StatusCode::is_success);
         if is_well == health.is_up() {
             contrary = 0;

@@ -35,6 +35,7 @@ mod body;
 mod client;
 mod connections;
 mod current;
+mod dial;
 mod drain;
 mod forward;
 mod gateway;

@@ -8,7 +8,9 @@ use http_body_util::Empty;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use sluicegate_policy::Upstream;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::time::timeout;
+
+use crate::dial::Dialer;
 
 /// Why there was no answer.
 pub(crate) type Unanswered = Box<dyn std::error::Error + Send + Sync>;
@@ -19,18 +21,19 @@ pub(crate) type Unanswered = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// Whatever kept the answer from coming within `patience`.
 pub(crate) async fn probe(
+    dialer: &Dialer,
     upstream: &Upstream,
     path: &str,
     patience: Duration,
 ) -> Result<StatusCode, Unanswered> {
-    timeout(patience, ask(upstream, path)).await.map_err(|_| "it takes too long to answer")?
+    timeout(patience, ask(dialer, upstream, path)).await.map_err(|_| "it takes too long to answer")?
 }
 
-async fn ask(upstream: &Upstream, path: &str) -> Result<StatusCode, Unanswered> {
+async fn ask(dialer: &Dialer, upstream: &Upstream, path: &str) -> Result<StatusCode, Unanswered> {
     let request = Request::get([upstream.base(), path].concat())
         .header(HOST, upstream.authority())
         .body(Empty::<Bytes>::new())?;
-    let stream = TcpStream::connect((upstream.host(), upstream.port())).await?;
+    let stream = dialer.dial(upstream).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let response = sender.send_request(request);
     tokio::select! {

@@ -10,11 +10,12 @@ use http::StatusCode;
 use sluicegate_policy::Upstream;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::probe::probe;
+use crate::{dial::Dialer, probe::probe};
 
 /// Asks `path` on every upstream every second until one answers 200.
-pub(crate) async fn until_one_is_ready(upstreams: &[Upstream], path: &str) {
-    let mut asking: Vec<_> = upstreams.iter().map(|upstream| Box::pin(until_ready(upstream, path))).collect();
+pub(crate) async fn until_one_is_ready(dialer: &Dialer, upstreams: &[Upstream], path: &str) {
+    let mut asking: Vec<_> =
+        upstreams.iter().map(|upstream| Box::pin(until_ready(dialer, upstream, path))).collect();
     poll_fn(|cx| match asking.iter_mut().any(|one| one.as_mut().poll(cx).is_ready()) {
         true => Poll::Ready(()),
         false => Poll::Pending,
@@ -22,12 +23,12 @@ pub(crate) async fn until_one_is_ready(upstreams: &[Upstream], path: &str) {
     .await;
 }
 
-async fn until_ready(upstream: &Upstream, path: &str) {
+async fn until_ready(dialer: &Dialer, upstream: &Upstream, path: &str) {
     let mut pace = interval(PACE);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         pace.tick().await;
-        match probe(upstream, path, PATIENCE).await {
+        match probe(dialer, upstream, path, PATIENCE).await {
             Ok(StatusCode::OK) => return,
             Ok(status) => tracing::debug!(%upstream, %status, "the upstream warms up"),
             Err(error) => tracing::debug!(%upstream, %error, "the upstream does not answer yet"),

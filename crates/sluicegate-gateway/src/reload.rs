@@ -5,7 +5,9 @@ use std::{collections::BTreeSet, fmt, sync::Arc};
 use sluicegate_policy::{ApiKeys, ApiKeysError, Diagnostics, FileVersion, Policy, StoreKind};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
-use crate::{blueprint::Blueprint, metrics::ReloadMetrics, origin::Origin, restart};
+use crate::{
+    blueprint::Blueprint, dial::Dialer, metrics::ReloadMetrics, origin::Origin, restart, tls::TlsError,
+};
 
 /// Reads the policy again, and gives a good one to everybody who works by it. Reloads come one after the other.
 #[derive(Debug)]
@@ -102,7 +104,8 @@ impl Reloads {
         let load = |path| ApiKeys::load_for(path, &policy.tiers);
         let api_keys =
             policy.identity.api_keys.as_deref().map(load).transpose().map_err(ReloadError::ApiKeys)?;
-        let next = Arc::new(running.next(policy, api_keys.unwrap_or_default()));
+        let dialer = Dialer::new(&policy.gateway).map_err(ReloadError::Tls)?;
+        let next = Arc::new(running.next(policy, api_keys.unwrap_or_default(), dialer));
         self.current.send_replace(Arc::clone(&next));
         let adopt = |worker: &mpsc::UnboundedSender<Adoption>| {
             let (adopted, done) = oneshot::channel();
@@ -149,6 +152,8 @@ pub enum ReloadError {
     NoUpstream,
     /// The new policy's file of API keys cannot be used.
     ApiKeys(ApiKeysError),
+    /// The new policy's upstreams cannot be spoken to by TLS.
+    Tls(TlsError),
     /// The new policy was checked for another kind of store than the one that is open.
     StoreKind {
         /// The store that is open.
@@ -169,6 +174,7 @@ impl fmt::Display for ReloadError {
                 "no upstream: set `upstream` under [gateway], or start with --upstream http://HOST:PORT",
             ),
             ReloadError::ApiKeys(error) => error.fmt(f),
+            ReloadError::Tls(error) => error.fmt(f),
             ReloadError::StoreKind { was, is } => {
                 write!(f, "`store.url` changes the store from {was} to {is}: restart the gateway for that")
             }

@@ -119,7 +119,7 @@ fn read(settings: &TlsSettings) -> Result<ServerConfig, TlsError> {
     Ok(config)
 }
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub(crate) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let chain: Vec<_> = CertificateDer::pem_file_iter(file)
         .and_then(Iterator::collect)
         .map_err(|error| TlsError::new(file, pem_problem(&error, NO_CERTIFICATE)))?;
@@ -153,7 +153,7 @@ pub struct TlsError {
 }
 
 impl TlsError {
-    fn new(file: &Path, problem: impl fmt::Display) -> TlsError {
+    pub(crate) fn new(file: &Path, problem: impl fmt::Display) -> TlsError {
         TlsError { file: file.to_owned(), problem: problem.to_string() }
     }
 }

@@ -25,6 +25,8 @@ pub struct GatewaySettings {
     /// The servers that are protected, which all do the same, below the same base path. The gateway cannot start without
     /// one; the tower layer needs none.
     pub upstreams: Vec<Upstream>,
+    /// Root certificates of upstreams that are spoken to by TLS; the system's if not given.
+    pub upstream_ca: Option<PathBuf>,
     /// Health, metrics and summary.
     pub admin: SocketAddr,
     /// Whose forwarding header is believed.
@@ -73,6 +75,7 @@ impl Default for GatewaySettings {
             listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)),
             tls: None,
             upstreams: Vec::new(),
+            upstream_ca: None,
             admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 9090)),
             trusted_proxies: Vec::new(),
             forwarded_header: ForwardedHeader::default(),

@@ -18,6 +18,7 @@ use serde::{Deserialize, Deserializer, de::Error};
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Upstream {
+    is_tls: bool,
     host: String,
     port: u16,
     base: String,
@@ -31,7 +32,13 @@ impl Upstream {
         &self.host
     }
 
-    /// The port, 80 if the URL has none.
+    /// Whether it is spoken to by TLS: its URL begins with `https`.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.is_tls
+    }
+
+    /// The port, 80 if the URL has none; 443 with `https`.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
@@ -55,7 +62,7 @@ impl Upstream {
         Self { weight: weight.max(1), ..self }
     }
 
-    /// What the upstream's `Host` header says: `host:port`, without the port 80.
+    /// What the upstream's `Host` header says: `host:port`, without the port that its scheme has anyway.
     #[must_use]
     pub fn authority(&self) -> String {
         let host: Cow<'_, str> = if self.host.contains(':') {
@@ -63,9 +70,9 @@ impl Upstream {
         } else {
             self.host.as_str().into()
         };
-        match self.port {
-            80 => host.into_owned(),
-            port => format!("{host}:{port}"),
+        match self.port == default_port(self.is_tls) {
+            true => host.into_owned(),
+            false => format!("{host}:{}", self.port),
         }
     }
 }
@@ -79,16 +86,10 @@ impl FromStr for Upstream {
             return wrong("an upstream has no fragment", "leave out what follows `#`");
         }
         let Ok(uri) = text.parse::<Uri>() else { return wrong("not a URL", EXAMPLE) };
-        let scheme = uri.scheme();
-        let authority = match (scheme, uri.authority()) {
-            (Some(scheme), _) if *scheme == Scheme::HTTPS => {
-                return wrong(
-                    "https upstreams are not supported yet",
-                    "put a TLS-terminating hop before it or use http://",
-                );
-            }
-            (Some(scheme), Some(authority)) if *scheme == Scheme::HTTP => authority,
-            (Some(_), _) => return wrong("an upstream speaks http", EXAMPLE),
+        let (is_tls, authority) = match (uri.scheme(), uri.authority()) {
+            (Some(scheme), Some(authority)) if *scheme == Scheme::HTTP => (false, authority),
+            (Some(scheme), Some(authority)) if *scheme == Scheme::HTTPS => (true, authority),
+            (Some(_), _) => return wrong("an upstream speaks http or https", EXAMPLE),
             (None, _) => return wrong("an upstream is a URL with a scheme", EXAMPLE),
         };
         if authority.as_str().contains('@') {
@@ -104,19 +105,24 @@ impl FromStr for Upstream {
             None if authority.as_str().len() > authority.host().len() => {
                 return wrong("a port is a number from 1 to 65535", EXAMPLE);
             }
-            None => 80,
+            None => default_port(is_tls),
         };
         if host.is_empty() || port == 0 {
             return wrong("an upstream has a host, and a port other than 0", EXAMPLE);
         }
         let base = uri.path().trim_end_matches('/').to_owned();
-        Ok(Self { host: host.to_owned(), port, base, weight: 1 })
+        Ok(Self { is_tls, host: host.to_owned(), port, base, weight: 1 })
     }
+}
+
+fn default_port(is_tls: bool) -> u16 {
+    if is_tls { 443 } else { 80 }
 }
 
 impl fmt::Display for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.authority(), self.base)
+        let scheme = if self.is_tls { "https" } else { "http" };
+        write!(f, "{scheme}://{}{}", self.authority(), self.base)
     }
 }
 
@@ -134,7 +140,7 @@ impl JsonSchema for Upstream {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^http://" })
+        json_schema!({ "type": "string", "pattern": "^https?://" })
     }
 }
 
@@ -165,8 +171,7 @@ mod tests {
             ("", "not a URL"),
             ("localhost:8000", "an upstream is a URL with a scheme"),
             ("/predict", "an upstream is a URL with a scheme"),
-            ("https://model", "https upstreams are not supported yet"),
-            ("ftp://model", "an upstream speaks http"),
+            ("ftp://model", "an upstream speaks http or https"),
             ("http://user:secret@model", "an upstream has no user or password"),
             ("http://model/?a", "an upstream has no query"),
             ("http://model/#a", "an upstream has no fragment"),
@@ -178,10 +183,16 @@ mod tests {
     }
 
     #[test]
-    fn port_80_is_left_out_of_the_host_header() {
+    fn the_port_of_the_scheme_is_left_out_of_the_host_header() {
         let authority = |text: &str| text.parse::<Upstream>().unwrap().authority();
         assert_eq!(authority("http://model"), "model");
         assert_eq!(authority("http://model:8000/"), "model:8000");
         assert_eq!(authority("http://[::1]"), "[::1]");
+        assert_eq!(authority("https://model/v1"), "model");
+        assert_eq!(authority("https://model:443"), "model");
+        assert_eq!(
+            (authority("https://model:80"), authority("http://model:443")),
+            ("model:80".into(), "model:443".into())
+        );
     }
 }

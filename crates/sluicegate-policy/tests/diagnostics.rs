@@ -203,9 +203,9 @@ fn values_that_make_no_sense_are_told_what_would() {
              help: write it as \"0.0.0.0:8080\", \"127.0.0.1:8080\" or \"[::]:8080\"",
         ),
         (
-            "[gateway]\nupstream = 'https://model'",
-            "p.toml:2:12: https upstreams are not supported yet\n  \
-             help: put a TLS-terminating hop before it or use http://",
+            "[gateway]\nupstream = 'ftp://model'",
+            "p.toml:2:12: an upstream speaks http or https\n  \
+             help: write it as \"http://127.0.0.1:8000\"",
         ),
         (
             "[gateway]\nlisten = '127.0.0.1:80'\nadmin = '127.0.0.1:80'",

@@ -18,14 +18,13 @@ use hyper::{
 };
 use sluicegate_policy::Upstream as Address;
 use tokio::{
-    net::TcpStream,
     sync::oneshot,
     task::{AbortHandle, spawn_local},
     time::{Instant, Sleep, sleep},
 };
 
 use super::{Patience, SendError, stream::UpstreamStream};
-use crate::body::RequestBody;
+use crate::{body::RequestBody, dial::Dialer};
 
 /// A connection that is idle or carries one exchange. Dropping it closes the socket at once, whatever runs on it.
 pub(crate) struct Connection {
@@ -49,9 +48,12 @@ pub(crate) struct Switched {
 
 impl Connection {
     /// Connects, and starts the task that drives the socket. The first request is to have this patience.
-    pub(super) async fn open(address: &Address, patience: Patience) -> io::Result<Connection> {
-        let stream = TcpStream::connect((address.host(), address.port())).await?;
-        stream.set_nodelay(true)?;
+    pub(super) async fn open(
+        dialer: &Dialer,
+        address: &Address,
+        patience: Patience,
+    ) -> io::Result<Connection> {
+        let stream = dialer.dial(address).await?;
         let state = Rc::new(State::new(patience));
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(MAX_BUFFER)

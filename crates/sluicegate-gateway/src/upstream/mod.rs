@@ -75,7 +75,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::body::RequestBody;
+    use crate::{body::RequestBody, dial::Dialer};
 
     const PATIENCE: Patience = Patience {
         response: Duration::from_secs(3),
@@ -183,7 +183,15 @@ mod tests {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
         let settings = GatewaySettings { upstreams: vec![address], ..GatewaySettings::default() };
-        (Upstreams::new(&settings, &Health::of_all(&settings, None), None), listener)
+        (
+            Upstreams::new(
+                &settings,
+                &Health::of_all(&settings, None),
+                Dialer::new(&settings).unwrap(),
+                None,
+            ),
+            listener,
+        )
     }
 
     /// One exchange on a new connection, which is kept.

@@ -9,21 +9,21 @@ use std::{
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 
 use super::State;
+use crate::dial::Wire;
 
-/// A TCP stream that is still read after the other side has stopped reading.
+/// A stream that is still read after the other side has stopped reading.
 ///
 /// An upstream that refuses a large body answers, and closes without reading it all: writing fails before the answer
 /// has been read. What cannot be written any more is discarded, and reading tells whether there was an answer.
 pub(crate) struct UpstreamStream {
-    io: TokioIo<TcpStream>,
+    io: TokioIo<Wire>,
     state: Rc<State>,
 }
 
 impl UpstreamStream {
-    pub(super) fn new(stream: TcpStream, state: Rc<State>) -> UpstreamStream {
+    pub(super) fn new(stream: Wire, state: Rc<State>) -> UpstreamStream {
         UpstreamStream { io: TokioIo::new(stream), state }
     }
 }

@@ -12,11 +12,12 @@ use super::{
     connection::{Connection, Failure},
     health::WHOLE,
 };
-use crate::body::RequestBody;
+use crate::{body::RequestBody, dial::Dialer};
 
 /// The upstreams as one worker sees them: any may get any request.
 pub(crate) struct Upstreams {
     all: Box<[Rc<Upstream>]>,
+    dialer: Dialer,
     choice: Choice,
     /// For all connecting of one request.
     connect_timeout: Duration,
@@ -41,6 +42,7 @@ impl Upstreams {
     pub(crate) fn new(
         settings: &GatewaySettings,
         healths: &[Arc<Health>],
+        dialer: Dialer,
         before: Option<&Upstreams>,
     ) -> Upstreams {
         let before = before.map_or(&[][..], |before| &before.all);
@@ -50,6 +52,7 @@ impl Upstreams {
         };
         Upstreams {
             all: settings.upstreams.iter().zip(healths).map(upstream).collect(),
+            dialer,
             choice: Choice::new(),
             connect_timeout: settings.connect_timeout,
             retries: settings.retries,
@@ -140,7 +143,7 @@ impl Upstreams {
         patience: Patience,
     ) -> Result<Connection, SendError> {
         tries.began.get_or_insert_with(Instant::now);
-        match timeout(self.left(tries), Connection::open(&upstream.address, patience)).await {
+        match timeout(self.left(tries), Connection::open(&self.dialer, &upstream.address, patience)).await {
             Ok(connected) => connected.map_err(SendError::Connect),
             Err(_) => Err(SendError::ConnectTimeout),
         }

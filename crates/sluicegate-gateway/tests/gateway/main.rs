@@ -15,5 +15,6 @@ mod store;
 mod support;
 mod timeouts;
 mod tls;
+mod tls_upstream;
 mod upgrades;
 mod upstreams;

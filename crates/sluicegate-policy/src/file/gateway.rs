@@ -22,6 +22,9 @@ pub struct GatewayTable {
     /// The server that is protected: `http://host:port`, with a base path if it has one. Or a list of up to 64 that do
     /// the same, over which requests are spread by `weight`.
     pub upstream: Option<Placed<OneOrMany<UpstreamEntry>>>,
+    /// A file of root certificates, in PEM and relative to the policy file, which sign those of `https` upstreams. Default: the
+    /// system's.
+    pub upstream_ca: Option<Placed<String>>,
     /// Health, metrics and summary: never on the public port.
     #[schemars(extend("default" = "127.0.0.1:9090"))]
     pub admin: Option<Placed<Address>>,

@@ -1,6 +1,6 @@
 //! `[gateway]`.
 
-use std::{net::IpAddr, num::NonZeroUsize, time::Duration};
+use std::{net::IpAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 
@@ -17,6 +17,7 @@ pub(super) fn resolve(report: &mut Report<'_>, table: &GatewayTable) -> GatewayS
         listen: table.listen.as_ref().map_or(default.listen, |listen| listen.value.0),
         tls: table.tls.as_ref().map(|given| tls(report, given)),
         upstreams: upstreams(report, table),
+        upstream_ca: table.upstream_ca.as_ref().map(|given| upstream_ca(report, given)),
         admin: admin(report, table, default.admin),
         trusted_proxies: trusted_proxies(report, table),
         forwarded_header: table.forwarded_header.unwrap_or_default(),
@@ -85,14 +86,21 @@ fn share(report: &mut Report<'_>, given: &Placed<i64>) -> u32 {
     }
 }
 
+fn upstream_ca(report: &mut Report<'_>, given: &Placed<String>) -> PathBuf {
+    file(report, given, "write it as \"upstreams.pem\", or leave it out for the system's")
+}
+
 /// Relative paths are meant from where they are written, as that of API keys is.
+fn file(report: &mut Report<'_>, given: &Placed<String>, help: &str) -> PathBuf {
+    if given.value.is_empty() {
+        report.error_help(given.start(), "no file", help);
+    }
+    report.source().beside(given.start()).join(&given.value)
+}
+
 fn tls(report: &mut Report<'_>, table: &TlsTable) -> TlsSettings {
-    let mut file = |given: &Placed<String>, example| {
-        if given.value.is_empty() {
-            let help = format!("write it as \"{example}\", or leave [gateway.tls] out");
-            report.error_help(given.start(), "no file", help);
-        }
-        report.source().beside(given.start()).join(&given.value)
+    let mut file = |given, example| {
+        file(report, given, &format!("write it as \"{example}\", or leave [gateway.tls] out"))
     };
     TlsSettings {
         certificate: file(&table.certificate, "gateway.pem"),

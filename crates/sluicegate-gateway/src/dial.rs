@@ -1,0 +1,81 @@
+//! Connecting to upstreams, in clear or by TLS.
+
+use std::{io, path::Path, sync::Arc};
+
+use rustls::{ClientConfig, RootCertStore, crypto::ring::default_provider, pki_types::ServerName};
+use sluicegate_policy::{GatewaySettings, Upstream};
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_util::either::Either;
+
+use crate::tls::{TlsError, certificates};
+
+/// Connects to the upstreams of a policy.
+#[derive(Clone, Debug)]
+pub(crate) struct Dialer {
+    /// Where an upstream is spoken to by TLS.
+    tls: Option<Arc<ClientConfig>>,
+}
+
+/// A connection to an upstream.
+pub(crate) type Wire = Either<TcpStream, TlsStream<TcpStream>>;
+
+impl Dialer {
+    /// For the upstreams of these settings. Certificates are read now.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`], where an upstream is spoken to by TLS and nobody is there who vouches for it.
+    pub(crate) fn new(settings: &GatewaySettings) -> Result<Dialer, TlsError> {
+        if !settings.upstreams.iter().any(Upstream::is_tls) {
+            return Ok(Dialer { tls: None });
+        }
+        let file = settings.upstream_ca.as_deref().unwrap_or(Path::new(SYSTEM));
+        let unusable = |error| TlsError::new(file, error);
+        let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(unusable)?
+            .with_root_certificates(roots(settings)?)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Dialer { tls: Some(Arc::new(config)) })
+    }
+
+    /// Connects.
+    ///
+    /// # Errors
+    ///
+    /// When nobody listens there, or is not who it should be.
+    pub(crate) async fn dial(&self, upstream: &Upstream) -> io::Result<Wire> {
+        let stream = TcpStream::connect((upstream.host(), upstream.port())).await?;
+        stream.set_nodelay(true)?;
+        let Some(tls) = self.tls.clone().filter(|_| upstream.is_tls()) else {
+            return Ok(Wire::Left(stream));
+        };
+        let name = ServerName::try_from(upstream.host().to_owned()).map_err(io::Error::other)?;
+        TlsConnector::from(tls).connect(name, stream).await.map(Wire::Right)
+    }
+}
+
+/// Who vouches for upstreams.
+fn roots(settings: &GatewaySettings) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    match &settings.upstream_ca {
+        Some(file) => {
+            for root in certificates(file)? {
+                roots.add(root).map_err(|error| TlsError::new(file, error))?;
+            }
+        }
+        None => {
+            // Some of a system's may be of no use: what counts is that others are.
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            if roots.is_empty() {
+                let problem = "there are none; install them, or name a file as `gateway.upstream_ca`";
+                return Err(TlsError::new(Path::new(SYSTEM), problem));
+            }
+        }
+    }
+    Ok(roots)
+}
+
+const SYSTEM: &str = "the system's root certificates";
