@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_util::either::Either;
 
-use crate::tls::{TlsError, certificates};
+use crate::tls::{TlsError, roots};
 
 /// Connects to the upstreams of a policy.
 #[derive(Clone, Debug)]
@@ -30,12 +30,15 @@ impl Dialer {
         if !settings.upstreams.iter().any(Upstream::is_tls) {
             return Ok(Dialer { tls: None });
         }
-        let file = settings.upstream_ca.as_deref().unwrap_or(Path::new(SYSTEM));
+        let (file, roots) = match &settings.upstream_ca {
+            Some(file) => (file.as_path(), roots(file)?),
+            None => (Path::new(SYSTEM), roots_of_the_system()?),
+        };
         let unusable = |error| TlsError::new(file, error);
         let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(unusable)?
-            .with_root_certificates(roots(settings)?)
+            .with_root_certificates(roots)
             .with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Dialer { tls: Some(Arc::new(config)) })
@@ -57,23 +60,13 @@ impl Dialer {
     }
 }
 
-/// Who vouches for upstreams.
-fn roots(settings: &GatewaySettings) -> Result<RootCertStore, TlsError> {
+/// The system's root certificates. Some may be of no use: what counts is that others are.
+fn roots_of_the_system() -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
-    match &settings.upstream_ca {
-        Some(file) => {
-            for root in certificates(file)? {
-                roots.add(root).map_err(|error| TlsError::new(file, error))?;
-            }
-        }
-        None => {
-            // Some of a system's may be of no use: what counts is that others are.
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            if roots.is_empty() {
-                let problem = "there are none; install them, or name a file as `gateway.upstream_ca`";
-                return Err(TlsError::new(Path::new(SYSTEM), problem));
-            }
-        }
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        let problem = "there are none; install them, or name a file as `gateway.upstream_ca`";
+        return Err(TlsError::new(Path::new(SYSTEM), problem));
     }
     Ok(roots)
 }

@@ -4,12 +4,9 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use sluicegate_policy::{HealthSettings, Upstream};
-use tokio::{
-    task::JoinSet,
-    time::{MissedTickBehavior, interval},
-};
+use tokio::task::JoinSet;
 
-use crate::{dial::Dialer, probe::probe, upstream::Health};
+use crate::{dial::Dialer, pace::every, probe::probe, upstream::Health};
 
 /// Checks every upstream as the settings say, for as long as the future lives.
 pub(crate) async fn check_all(
@@ -26,8 +23,7 @@ pub(crate) async fn check_all(
 }
 
 async fn check(dialer: Dialer, upstream: Upstream, health: Arc<Health>, settings: HealthSettings) {
-    let mut pace = interval(settings.interval);
-    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut pace = every(settings.interval);
     // In a row, against what is taken to be so.
     let mut contrary = 0;
     loop {

@@ -4,13 +4,13 @@ use std::{path::Path, time::Duration};
 
 use sluicegate_policy::{Gate, WatchedKeys};
 use sluicegate_stores::AnyStore;
-use tokio::time::{MissedTickBehavior, interval};
+
+use crate::pace::every;
 
 /// Gives the gate the keys in the file again whenever it has changed. A file that cannot be read or understood changes
 /// nothing: the old keys stay.
 pub(crate) async fn watch(path: &Path, gate: &Gate<AnyStore>) {
-    let mut pace = interval(PACE);
-    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut pace = every(PACE);
     // Read once more at first: the file may have changed since the gate was given its keys.
     let mut watched = WatchedKeys::at(path);
     loop {

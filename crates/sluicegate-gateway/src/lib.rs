@@ -46,6 +46,7 @@ mod listener;
 pub mod log;
 mod metrics;
 mod origin;
+mod pace;
 mod policy_watch;
 mod probe;
 mod proxy;

@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval};
-
-use crate::reload::Reloads;
+use crate::{pace::every, reload::Reloads};
 
 /// Reloads the policy whenever its file has changed and been left alone for a second, so that a file which is still
 /// being written is not read: that would only be an error.
 pub(crate) async fn watch(reloads: &Reloads) {
-    let mut pace = interval(PACE);
-    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut pace = every(PACE);
     let mut last = None;
     loop {
         pace.tick().await;

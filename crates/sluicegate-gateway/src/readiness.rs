@@ -8,9 +8,8 @@ use std::{
 
 use http::StatusCode;
 use sluicegate_policy::Upstream;
-use tokio::time::{MissedTickBehavior, interval};
 
-use crate::{dial::Dialer, probe::probe};
+use crate::{dial::Dialer, pace::every, probe::probe};
 
 /// Asks `path` on every upstream every second until one answers 200.
 pub(crate) async fn until_one_is_ready(dialer: &Dialer, upstreams: &[Upstream], path: &str) {
@@ -24,8 +23,7 @@ pub(crate) async fn until_one_is_ready(dialer: &Dialer, upstreams: &[Upstream], 
 }
 
 async fn until_ready(dialer: &Dialer, upstream: &Upstream, path: &str) {
-    let mut pace = interval(PACE);
-    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut pace = every(PACE);
     loop {
         pace.tick().await;
         match probe(dialer, upstream, path, PATIENCE).await {

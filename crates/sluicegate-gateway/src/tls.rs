@@ -17,10 +17,9 @@ use rustls::{
     server::WebPkiClientVerifier,
 };
 use sluicegate_policy::{FileVersion, TlsSettings};
-use tokio::{
-    sync::watch,
-    time::{MissedTickBehavior, interval},
-};
+use tokio::sync::watch;
+
+use crate::pace::every;
 
 /// What connections are encrypted with: always that of the newest good files.
 #[derive(Debug)]
@@ -57,8 +56,7 @@ impl Tls {
     /// Reads the files again whenever one of them has changed. Files that cannot be used change nothing: the old
     /// certificate stays. Connections keep the one that they began with.
     pub(crate) async fn watch(mut self) {
-        let mut pace = interval(PACE);
-        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut pace = every(PACE);
         loop {
             pace.tick().await;
             let now = versions(&self.settings);
@@ -91,11 +89,7 @@ fn read(settings: &TlsSettings) -> Result<ServerConfig, TlsError> {
     let clients = match client_ca {
         None => WebPkiClientVerifier::no_client_auth(),
         Some(file) => {
-            let mut roots = RootCertStore::empty();
-            for root in certificates(file)? {
-                roots.add(root).map_err(|error| TlsError::new(file, problem(error)))?;
-            }
-            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots(file)?), Arc::clone(&provider))
                 .build()
                 .map_err(|error| TlsError::new(file, error))?
         }
@@ -119,7 +113,16 @@ fn read(settings: &TlsSettings) -> Result<ServerConfig, TlsError> {
     Ok(config)
 }
 
-pub(crate) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+/// The root certificates in a file.
+pub(crate) fn roots(file: &Path) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for root in certificates(file)? {
+        roots.add(root).map_err(|error| TlsError::new(file, problem(error)))?;
+    }
+    Ok(roots)
+}
+
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let chain: Vec<_> = CertificateDer::pem_file_iter(file)
         .and_then(Iterator::collect)
         .map_err(|error| TlsError::new(file, pem_problem(&error, NO_CERTIFICATE)))?;

@@ -168,14 +168,11 @@ impl Bell {
             Ok(length) => length == rings.len(),
             Err(error) => error.kind() == ErrorKind::Interrupted,
         } {}
-        let ((), wakes) = cork(|| {
-            for task in self.basket.take() {
-                if let Err(error) = task.go_on(py) {
-                    error.write_unraisable(py, None);
-                }
+        for task in self.basket.take() {
+            if let Err(error) = task.go_on(py) {
+                error.write_unraisable(py, None);
             }
-        });
-        drop(wakes);
+        }
         transitions::tell(py);
         Ok(())
     }

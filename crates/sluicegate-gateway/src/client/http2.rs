@@ -20,8 +20,7 @@ use tokio::{
 
 use super::{MAX_HEAD, silence::Silence};
 
-/// HTTP/2 within bounds that no client can pass. Floods of resets, pings, settings and continuations end the
-/// connection by hyper's own limits.
+/// HTTP/2 within bounds that no client can pass. A flood of resets ends the connection by hyper's own limits.
 pub(super) fn builder(streams: Streams) -> Builder<Streams> {
     let mut builder = Builder::new(streams);
     builder

@@ -4,7 +4,7 @@ use std::{net::IpAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 
-use super::health;
+use super::{health, path};
 use crate::{
     GatewaySettings, TlsSettings, Upstream,
     file::{GatewayTable, Period, Placed, TlsTable, UpstreamEntry},
@@ -87,20 +87,12 @@ fn share(report: &mut Report<'_>, given: &Placed<i64>) -> u32 {
 }
 
 fn upstream_ca(report: &mut Report<'_>, given: &Placed<String>) -> PathBuf {
-    file(report, given, "write it as \"upstreams.pem\", or leave it out for the system's")
-}
-
-/// Relative paths are meant from where they are written, as that of API keys is.
-fn file(report: &mut Report<'_>, given: &Placed<String>, help: &str) -> PathBuf {
-    if given.value.is_empty() {
-        report.error_help(given.start(), "no file", help);
-    }
-    report.source().beside(given.start()).join(&given.value)
+    path(report, given, "write it as \"upstreams.pem\", or leave it out for the system's")
 }
 
 fn tls(report: &mut Report<'_>, table: &TlsTable) -> TlsSettings {
     let mut file = |given, example| {
-        file(report, given, &format!("write it as \"{example}\", or leave [gateway.tls] out"))
+        path(report, given, &format!("write it as \"{example}\", or leave [gateway.tls] out"))
     };
     TlsSettings {
         certificate: file(&table.certificate, "gateway.pem"),

@@ -1,7 +1,5 @@
 //! `[identity]`.
 
-use std::path::PathBuf;
-
 use http::HeaderName;
 use sluicegate::{Quota, Unit};
 
@@ -11,7 +9,10 @@ use crate::{
     report::Report,
 };
 
-use super::limits::{Drafts, quota_at};
+use super::{
+    limits::{Drafts, quota_at},
+    path,
+};
 
 pub(super) fn resolve(
     report: &mut Report<'_>,
@@ -19,7 +20,8 @@ pub(super) fn resolve(
     tiers: &Tiers,
     drafts: &mut Drafts,
 ) -> Identity {
-    let api_keys = table.api_keys.as_ref().map(|path| api_keys(report, path));
+    let help = "write it as \"keys.toml\", or leave `api_keys` out";
+    let api_keys = table.api_keys.as_ref().map(|given| path(report, given, help));
     let failures = failures(report, table, drafts, api_keys.is_some());
     let ipv6_prefix = match &table.ipv6_prefix {
         None => 64,
@@ -34,14 +36,6 @@ pub(super) fn resolve(
     };
     let tier_header = table.tier.as_ref().and_then(|tier| tier_header(report, tier, tiers));
     Identity { api_keys, tier_header, failures, ipv6_prefix }
-}
-
-/// A relative path is meant from where it is written: the policy file, or the shell of a flag or variable.
-fn api_keys(report: &mut Report<'_>, path: &Placed<String>) -> PathBuf {
-    if path.value.is_empty() {
-        report.error_help(path.start(), "no file", "write it as \"keys.toml\", or leave `api_keys` out");
-    }
-    report.source().beside(path.start()).join(&path.value)
 }
 
 fn failures(

@@ -11,17 +11,25 @@ mod routes;
 mod store;
 mod tiers;
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use crate::{
     Diagnostics, HeaderFamily, Policy, Responses, Scale, Source, Warmup,
-    file::{File, ResponsesTable, WarmupTable},
+    file::{File, Placed, ResponsesTable, WarmupTable},
     report::Report,
 };
 
 pub(crate) use self::code::with_route;
 
 use self::{limits::Drafts, routes::route_drafts};
+
+/// The path of a file, which is relative to where it is written: the policy file, or the shell of a flag or variable.
+fn path(report: &mut Report<'_>, given: &Placed<String>, help: &str) -> PathBuf {
+    if given.value.is_empty() {
+        report.error_help(given.start(), "no file", help);
+    }
+    report.source().beside(given.start()).join(&given.value)
+}
 
 pub(crate) fn resolve(source: &Source, file: &File) -> Result<Policy, Diagnostics> {
     let mut report = Report::new(source);

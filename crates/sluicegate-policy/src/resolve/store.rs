@@ -11,6 +11,8 @@ use crate::{
     report::Report,
 };
 
+use super::path;
+
 pub(super) fn resolve(report: &mut Report<'_>, table: &StoreTable) -> StoreSettings {
     let default = StoreSettings::default();
     let url = table.url.as_ref().and_then(|given| url(report, given)).unwrap_or(default.url);
@@ -106,11 +108,8 @@ fn lease(report: &mut Report<'_>, given: &Placed<Period>) -> Duration {
     lease
 }
 
-/// A relative path is meant from where it is written, as that of API keys is.
 fn ca(report: &mut Report<'_>, given: &Placed<String>, url: &StoreUrl) -> PathBuf {
-    if given.value.is_empty() {
-        report.error_help(given.start(), "no file", "write it as \"ca.pem\", or leave `ca` out");
-    }
+    let file = path(report, given, "write it as \"ca.pem\", or leave `ca` out");
     // With memory, a file that is meant for another store is only tried out. Otherwise somebody believes that what is
     // sent in clear is encrypted.
     if url.kind() != StoreKind::Memory && !url.is_encrypted() {
@@ -126,7 +125,7 @@ fn ca(report: &mut Report<'_>, given: &Placed<String>, url: &StoreUrl) -> PathBu
         };
         report.error_help(given.start(), format!("roots for TLS, and {scheme}:// has none"), help);
     }
-    report.source().beside(given.start()).join(&given.value)
+    file
 }
 
 fn replicas(report: &mut Report<'_>, given: &Placed<i64>) -> NonZeroU32 {
