@@ -21,6 +21,11 @@ fn an_upstream_is_a_url_or_a_list_with_weights() {
         shares("['http://a/v1', { url = 'http://b/v1/', weight = 3 }]"),
         [("http://a/v1".to_owned(), 1), ("http://b/v1".to_owned(), 3)]
     );
+    assert_eq!(
+        shares("['http://a', 'https://a']"),
+        [("http://a".to_owned(), 1), ("https://a".to_owned(), 1)],
+        "two servers, for they have two ports"
+    );
 }
 
 #[test]

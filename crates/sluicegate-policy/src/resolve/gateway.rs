@@ -62,7 +62,8 @@ fn upstreams(report: &mut Report<'_>, table: &GatewayTable) -> Vec<Upstream> {
                 table.url.clone().with_weight(weight)
             }
         };
-        if upstreams.iter().any(|known| known.authority() == upstream.authority()) {
+        let is_same = |known: &Upstream| (known.host(), known.port()) == (upstream.host(), upstream.port());
+        if upstreams.iter().any(is_same) {
             let message = format!("`{upstream}` is there twice");
             report.error_help(entry.start(), message, "name it once, with a `weight` for a larger share");
         }
