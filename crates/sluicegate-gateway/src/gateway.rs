@@ -193,7 +193,7 @@ async fn open(settings: &StoreSettings) -> Result<AnyStore, StartError> {
 
 /// Follows what changes outside: the policy file, what the policy at work depends on, the certificate.
 async fn keep_informed(reloads: Arc<Reloads>, tls: Option<Tls>) {
-    let mut blueprints = reloads.current();
+    let mut blueprints = reloads.follow();
     let inform = async {
         loop {
             let blueprint = Arc::clone(&blueprints.borrow_and_update());

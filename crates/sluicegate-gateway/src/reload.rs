@@ -48,8 +48,13 @@ impl Reloads {
         Reloads { origin: Mutex::new(origin), current: watch::Sender::new(first), workers, metrics }
     }
 
+    /// What is worked by now.
+    pub(crate) fn current(&self) -> Arc<Blueprint> {
+        Arc::clone(&self.current.borrow())
+    }
+
     /// What is worked by now, and from each reload on.
-    pub(crate) fn current(&self) -> watch::Receiver<Arc<Blueprint>> {
+    pub(crate) fn follow(&self) -> watch::Receiver<Arc<Blueprint>> {
         self.current.subscribe()
     }
 
@@ -89,7 +94,7 @@ impl Reloads {
         origin: Option<&mut Origin>,
     ) -> Result<(Reloaded, Vec<oneshot::Receiver<()>>), ReloadError> {
         let mut policy = origin.ok_or(ReloadError::NoOrigin)?.read().map_err(ReloadError::Policy)?;
-        let running = Arc::clone(&self.current.borrow());
+        let running = self.current();
         if policy.gateway.upstreams.is_empty() {
             return Err(ReloadError::NoUpstream);
         }

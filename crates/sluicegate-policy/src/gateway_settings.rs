@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use sluicegate::Key;
 
-use crate::{ForwardedHeader, Upstream};
+use crate::{ForwardedHeader, Hidden, Upstream};
 
 /// The gateway's own settings, each either the file's or its default.
 #[derive(Clone, Debug)]
@@ -27,8 +27,10 @@ pub struct GatewaySettings {
     pub upstreams: Vec<Upstream>,
     /// Root certificates of upstreams that are spoken to by TLS; the system's if not given.
     pub upstream_ca: Option<PathBuf>,
-    /// Health, metrics and summary.
+    /// Health, metrics, accounts and reloads.
     pub admin: SocketAddr,
+    /// What the admin port asks for before it shows or changes accounts or the policy. Without it, only this machine may.
+    pub admin_token: Option<Hidden>,
     /// Whose forwarding header is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// The only forwarding header that is read.
@@ -77,6 +79,7 @@ impl Default for GatewaySettings {
             upstreams: Vec::new(),
             upstream_ca: None,
             admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 9090)),
+            admin_token: None,
             trusted_proxies: Vec::new(),
             forwarded_header: ForwardedHeader::default(),
             max_body: 1 << 20,

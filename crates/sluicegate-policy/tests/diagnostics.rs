@@ -218,6 +218,21 @@ fn values_that_make_no_sense_are_told_what_would() {
              help: write it as \"10.0.0.0/8\", \"192.0.2.1\" or \"fd00::/8\"",
         ),
         (
+            "[gateway]\nadmin_token = 'hunter2'",
+            "p.toml:2:15: a token of 7 characters can be guessed\n  \
+             help: give at least 16 letters and digits, such as what `openssl rand -hex 16` prints",
+        ),
+        (
+            "[gateway]\nadmin_token = ''",
+            "p.toml:2:15: a token of 0 characters can be guessed\n  \
+             help: give at least 16 letters and digits, such as what `openssl rand -hex 16` prints",
+        ),
+        (
+            "[gateway]\nadmin_token = 'sixteen bytes at'",
+            "p.toml:2:15: a header cannot carry this token\n  \
+             help: give at least 16 letters and digits, such as what `openssl rand -hex 16` prints",
+        ),
+        (
             "[gateway]\nmax_body = '2GiB'\nthreads = 0\nidle_timeout = '0'",
             "p.toml:2:12: `max_body` cannot be 2147483648 bytes\n  help: give a size from 1 byte to \"1GiB\"\n\
              p.toml:3:11: `threads` cannot be 0\n  \

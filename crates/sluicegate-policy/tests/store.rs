@@ -242,7 +242,8 @@ fn variables_set_what_should_not_be_in_a_file() {
 
 #[test]
 fn passwords_and_secrets_are_in_no_debug_text_and_no_error() {
-    let text = "[store]\nurl = 'redis://me:hunter2@cache'\nsecret = 'hunter2hunter2hunter2'";
+    let text = "[store]\nurl = 'redis://me:hunter2@cache'\nsecret = 'hunter2hunter2hunter2'\n\
+                [gateway]\nadmin_token = 'hunter2hunter2hunter2'";
     let source = Source::new("p.toml", text.as_bytes()).unwrap();
     let given = Overrides::default().flag("--store", "store.url", "redis://:hunter2@other");
     let file = sluicegate_policy::file::File::parse(&source).unwrap();
@@ -256,4 +257,9 @@ fn passwords_and_secrets_are_in_no_debug_text_and_no_error() {
         let error = parse(&format!("[store]\n{wrong}")).unwrap_err();
         assert!(error.contains("expected a string") && !error.contains("7777777"), "{error}");
     }
+    let numbers = [("SLUICEGATE_GATEWAY__ADMIN_TOKEN", "7777777777777777")];
+    let policy = resolve("", &numbers).unwrap();
+    assert_eq!(policy.gateway.admin_token.unwrap().reveal(), "7777777777777777");
+    let error = parse("[gateway]\nadmin_token = 7777777777777777").unwrap_err();
+    assert!(error.contains("expected a string") && !error.contains("7777777"), "{error}");
 }

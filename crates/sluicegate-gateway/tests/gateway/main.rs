@@ -1,6 +1,7 @@
 //! The gateway on real sockets: a client by hand on one side, a scripted upstream on the other.
 
 mod admin;
+mod admin_access;
 mod bodies;
 mod client_limits;
 mod connections;

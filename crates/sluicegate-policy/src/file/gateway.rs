@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de::Error};
 
 use super::{EjectionTable, HealthTable, OneOrMany, Period, Placed, Size, TlsTable, UpstreamEntry};
-use crate::{ForwardedHeader, LogFormat, LogKeys};
+use crate::{ForwardedHeader, Hidden, LogFormat, LogKeys};
 
 /// `[gateway]`: the gateway's own settings. The tower layer and the Python package read only the client's
 /// address from it.
@@ -25,9 +25,13 @@ pub struct GatewayTable {
     /// A file of root certificates, in PEM and relative to the policy file, which sign those of `https` upstreams. Default: the
     /// system's.
     pub upstream_ca: Option<Placed<String>>,
-    /// Health, metrics and summary: never on the public port.
+    /// Health, metrics, accounts and reloads: never on the public port.
     #[schemars(extend("default" = "127.0.0.1:9090"))]
     pub admin: Option<Placed<Address>>,
+    /// What `Authorization: Bearer` has to say to the admin port for accounts, the policy and reloads, at least 16 visible
+    /// ASCII characters. Without it, they are for this machine only: `admin` has to be a loopback address.
+    #[schemars(length(min = 16))]
+    pub admin_token: Option<Placed<Hidden>>,
     /// Proxies, as addresses or networks, whose forwarding header is believed. Empty: nobody's.
     pub trusted_proxies: Option<Placed<OneOrMany<String>>>,
     /// The header in which trusted proxies name the client. Only this one is read.

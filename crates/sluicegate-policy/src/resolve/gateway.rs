@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::{health, path};
 use crate::{
-    GatewaySettings, TlsSettings, Upstream,
+    GatewaySettings, Hidden, TlsSettings, Upstream,
     file::{GatewayTable, Period, Placed, TlsTable, UpstreamEntry},
     report::Report,
 };
@@ -19,6 +19,7 @@ pub(super) fn resolve(report: &mut Report<'_>, table: &GatewayTable) -> GatewayS
         upstreams: upstreams(report, table),
         upstream_ca: table.upstream_ca.as_ref().map(|given| upstream_ca(report, given)),
         admin: admin(report, table, default.admin),
+        admin_token: table.admin_token.as_ref().map(|given| admin_token(report, given)),
         trusted_proxies: trusted_proxies(report, table),
         forwarded_header: table.forwarded_header.unwrap_or_default(),
         max_body: max_body(report, table, default.max_body),
@@ -116,6 +117,18 @@ fn admin(
     admin.value.0
 }
 
+fn admin_token(report: &mut Report<'_>, given: &Placed<Hidden>) -> Hidden {
+    let token = given.value.reveal();
+    let help = "give at least 16 letters and digits, such as what `openssl rand -hex 16` prints";
+    if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        report.error_help(given.start(), "a header cannot carry this token", help);
+    } else if token.len() < SHORTEST_TOKEN {
+        let message = format!("a token of {} characters can be guessed", token.len());
+        report.error_help(given.start(), message, help);
+    }
+    given.value.clone()
+}
+
 fn trusted_proxies(report: &mut Report<'_>, table: &GatewayTable) -> Vec<IpNet> {
     let entries = table.trusted_proxies.as_ref().map(Placed::entries).unwrap_or_default();
     let mut networks = Vec::with_capacity(entries.len());
@@ -202,5 +215,6 @@ pub(super) fn timeout(
     given.value.0
 }
 
+const SHORTEST_TOKEN: usize = 16;
 /// In one list.
 const MOST_UPSTREAMS: usize = 64;

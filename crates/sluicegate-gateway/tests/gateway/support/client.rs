@@ -46,7 +46,7 @@ impl Client {
 
     /// Sends a request, and reads the status of the answer if there is one.
     pub(crate) async fn try_get(&mut self, path: &str) -> Option<u16> {
-        self.write(format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n")).await;
+        self.write(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")).await;
         String::from_utf8(self.rest().await).ok()?.get(9..12)?.parse().ok()
     }
 
@@ -61,14 +61,15 @@ impl Client {
 
     /// Sends a request without a body and reads the answer.
     pub(crate) async fn get(&mut self, path: &str) -> Answer {
-        self.write(format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n")).await;
+        self.write(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n")).await;
         self.answer().await
     }
 
     /// Sends a body with its length and reads the answer.
     pub(crate) async fn post(&mut self, path: &str, body: &[u8]) -> Answer {
         let length = body.len();
-        self.write(format!("POST {path} HTTP/1.1\r\nhost: test\r\ncontent-length: {length}\r\n\r\n")).await;
+        self.write(format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n"))
+            .await;
         self.write(body).await;
         self.answer().await
     }

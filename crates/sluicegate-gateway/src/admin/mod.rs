@@ -1,0 +1,83 @@
+//! The admin port: health, metrics, the summary, accounts, the policy and reloads. Never on the public port, never limited.
+
+mod access;
+mod problem;
+mod reload;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    middleware,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use sluicegate_metrics::{Format, Metrics};
+
+use self::problem::Problem;
+use crate::{drain::Draining, reload::Reloads};
+
+/// What the admin port reports on, and what it changes.
+#[derive(Clone)]
+pub(crate) struct Admin {
+    pub(crate) metrics: Metrics,
+    pub(crate) draining: Draining,
+    pub(crate) reloads: Arc<Reloads>,
+    /// Whether only this machine can ask.
+    pub(crate) is_local: bool,
+}
+
+impl Admin {
+    /// All endpoints. Probes and Prometheus may ask from wherever they can connect; the rest asks who is there.
+    pub(crate) fn router(self) -> Router {
+        let guarded = Router::new()
+            .route("/config/reload", post(reload::reload))
+            .route_layer(middleware::from_fn_with_state(self.clone(), access::check));
+        Router::new()
+            .route("/livez", get(livez))
+            .route("/readyz", get(readyz))
+            .route("/metrics", get(metrics))
+            .merge(guarded)
+            .fallback(unknown)
+            .method_not_allowed_fallback(wrong_method)
+            .with_state(self)
+    }
+}
+
+/// 200 as long as the process can answer: a restart would mend nothing else.
+async fn livez() -> &'static str {
+    "ok\n"
+}
+
+/// 200 until the drain begins. An upstream that warms up makes nobody else a better choice.
+async fn readyz(State(admin): State<Admin>) -> (StatusCode, &'static str) {
+    match admin.draining.has_begun() {
+        true => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+        false => (StatusCode::OK, "ok\n"),
+    }
+}
+
+/// The metrics in the format that the client prefers.
+async fn metrics(State(admin): State<Admin>, headers: HeaderMap) -> Response {
+    let accept = headers.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
+    let format = Format::preferred(accept);
+    let Ok(text) = admin.metrics.write(format) else {
+        return Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The metrics cannot be written")
+            .into_response();
+    };
+    ([(header::CONTENT_TYPE, format.content_type())], text).into_response()
+}
+
+async fn unknown() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "The admin port has no such path")
+}
+
+/// The router adds `Allow`.
+async fn wrong_method() -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "This path is not for this method: Allow names those that it is for",
+    )
+}
