@@ -58,6 +58,13 @@ class Gateway(Server):
         [value] = [line.split()[1] for line in lines if line.split()[0] == name]
         return float(value)
 
+    def labelled(self, name, label):
+        """The sum of a metric's values that carry a label, given as `name="value"`."""
+        lines = httpx.get(f"{self.admin_url}/metrics").raise_for_status().text.splitlines()
+        values = [float(line.split()[-1]) for line in lines if line.startswith(name + "{") and label in line]
+        assert values, f"no {name} has {label}"
+        return sum(values)
+
     def store_is_up(self):
         return self.metric("sluicegate_store_up") == 1
 

@@ -59,8 +59,7 @@ impl Server {
         let Some(connected) = proxy.metrics.connections.admit(peer.ip(), proxy.gate.policy()) else { return };
         let (clients, draining) = (Rc::clone(&self.clients), self.draining.clone());
         connections.spawn_local(async move {
-            clients.serve(stream, peer.ip(), draining).await;
-            drop(connected);
+            clients.serve(stream, connected, draining).await;
         });
     }
 }

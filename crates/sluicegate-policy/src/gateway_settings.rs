@@ -33,6 +33,8 @@ pub struct GatewaySettings {
     pub admin_token: Option<Hidden>,
     /// Whose forwarding header is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether every connection begins with a header of the PROXY protocol, by a trusted proxy.
+    pub proxy_protocol: bool,
     /// The only forwarding header that is read.
     pub forwarded_header: ForwardedHeader,
     /// The largest body that is read to find a cost or a key, in bytes.
@@ -81,6 +83,7 @@ impl Default for GatewaySettings {
             admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 9090)),
             admin_token: None,
             trusted_proxies: Vec::new(),
+            proxy_protocol: false,
             forwarded_header: ForwardedHeader::default(),
             max_body: 1 << 20,
             max_connections: None,

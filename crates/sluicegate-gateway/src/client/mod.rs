@@ -1,21 +1,21 @@
 //! A client's connection: which HTTP it speaks, within which limits, and how it ends.
 
 mod http2;
+mod lookahead;
 mod preface;
+mod proxy_protocol;
 mod silence;
 mod stream;
 
 use std::{
     convert::Infallible,
     error::Error,
-    net::IpAddr,
     pin::{Pin, pin},
     rc::Rc,
     sync::Arc,
     time::Duration,
 };
 
-use bytes::BytesMut;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -27,11 +27,14 @@ use tokio_rustls::TlsAcceptor;
 
 use self::{
     http2::{Streams, Turn},
-    preface::{Protocol, read_ahead},
+    lookahead::Lookahead,
+    preface::{Protocol, protocol},
+    proxy_protocol::{AnnouncedError, announced},
     silence::Silence,
     stream::ClientStream,
 };
 use crate::{
+    connections::Connected,
     current::Current,
     drain::Draining,
     forward::Peer,
@@ -61,43 +64,82 @@ struct Patience {
 
 impl Clients {
     /// Serves one connection until it ends, or the drain has begun and its requests are answered.
-    pub(crate) async fn serve(self: Rc<Self>, stream: TcpStream, ip: IpAddr, draining: Draining) {
-        let served = match &self.certificates {
-            None => self.in_clear(stream, ip, draining).await,
-            Some(certificates) => Box::pin(self.by_tls(stream, ip, certificates, draining)).await,
-        };
-        if let Err(error) = served {
+    pub(crate) async fn serve(self: Rc<Self>, stream: TcpStream, connected: Connected, draining: Draining) {
+        if let Err(error) = self.begin(stream, connected, draining).await {
             tracing::debug!(error, "a client's connection ended early");
         }
     }
 
-    async fn in_clear(
+    async fn begin(
         &self,
-        mut stream: TcpStream,
-        ip: IpAddr,
+        stream: TcpStream,
+        mut connected: Connected,
         mut draining: Draining,
     ) -> Result<(), Box<dyn Error>> {
         let patience = self.patience();
         stream::prepare(&stream, patience.idle)?;
-        let (protocol, ahead) = tokio::select! {
+        let mut stream = Lookahead::new(stream);
+        if self.current.proxy().settings().proxy_protocol {
+            // Boxed, because few have it.
+            let named = Box::pin(self.name(&mut stream, &mut connected, patience));
+            tokio::select! {
+                biased;
+                named = named => named?,
+                _ = draining.begun() => return Ok(()),
+            }
+        }
+        match &self.certificates {
+            None => self.in_clear(stream, &connected, patience, draining).await,
+            Some(certificates) => {
+                Box::pin(self.by_tls(stream, &connected, certificates, patience, draining)).await
+            }
+        }
+    }
+
+    /// Finds out for whom a proxy connected.
+    async fn name(
+        &self,
+        stream: &mut Lookahead<TcpStream>,
+        connected: &mut Connected,
+        patience: Patience,
+    ) -> Result<(), Box<dyn Error>> {
+        let announced = timeout(patience.header, announced(stream)).await?;
+        if let Err(AnnouncedError::Malformed(_)) = announced {
+            connected.refuse_header();
+            let proxy = connected.ip();
+            tracing::warn!(%proxy, "closed a connection that does not begin with a PROXY protocol header");
+        }
+        if let Some(ip) = announced? {
+            connected.is_from(ip, self.current.proxy().gate.policy())?;
+        }
+        Ok(())
+    }
+
+    async fn in_clear(
+        &self,
+        mut stream: Lookahead<TcpStream>,
+        connected: &Connected,
+        patience: Patience,
+        mut draining: Draining,
+    ) -> Result<(), Box<dyn Error>> {
+        let protocol = tokio::select! {
             biased;
-            read = timeout(patience.header, read_ahead(&mut stream)) => read??,
+            told = timeout(patience.header, protocol(&mut stream)) => told??,
             // It has not asked for anything: it is closed as any idle connection.
-            _ = draining.begun() => (Protocol::Http1, BytesMut::new()),
+            _ = draining.begun() => Protocol::Http1,
         };
-        self.converse(protocol, stream, ahead, Peer::new(ip, "http"), patience, draining).await?;
+        self.converse(protocol, stream, Peer::new(connected.ip(), "http"), patience, draining).await?;
         Ok(())
     }
 
     async fn by_tls(
         &self,
-        stream: TcpStream,
-        ip: IpAddr,
+        stream: Lookahead<TcpStream>,
+        connected: &Connected,
         certificates: &Certificates,
+        patience: Patience,
         mut draining: Draining,
     ) -> Result<(), Box<dyn Error>> {
-        let patience = self.patience();
-        stream::prepare(&stream, patience.idle)?;
         let acceptor = TlsAcceptor::from(Arc::clone(&certificates.borrow()));
         let stream = tokio::select! {
             biased;
@@ -108,7 +150,7 @@ impl Clients {
             Some(tls::HTTP_2) => Protocol::Http2,
             _ => Protocol::Http1,
         };
-        self.converse(protocol, stream, BytesMut::new(), Peer::new(ip, "https"), patience, draining).await?;
+        self.converse(protocol, stream, Peer::new(connected.ip(), "https"), patience, draining).await?;
         Ok(())
     }
 
@@ -126,29 +168,27 @@ impl Clients {
         &self,
         protocol: Protocol,
         stream: S,
-        ahead: BytesMut,
         peer: Peer,
         patience: Patience,
         draining: Draining,
     ) -> Result<(), Box<dyn Error>> {
         match protocol {
-            Protocol::Http1 => self.http1(stream, ahead, &peer, patience, draining).await,
+            Protocol::Http1 => self.http1(stream, &peer, patience, draining).await,
             // Boxed, because it is large and most connections are HTTP/1.1.
-            Protocol::Http2 => Ok(Box::pin(self.http2(stream, ahead, peer, patience, draining)).await?),
+            Protocol::Http2 => Ok(Box::pin(self.http2(stream, peer, patience, draining)).await?),
         }
     }
 
     async fn http1<S: AsyncRead + AsyncWrite + Unpin + 'static>(
         &self,
         stream: S,
-        ahead: BytesMut,
         peer: &Peer,
         patience: Patience,
         draining: Draining,
     ) -> Result<(), Box<dyn Error>> {
         let (unread, switch) = (Unread::default(), Switch::default());
         let silence = Silence::new();
-        let stream = ClientStream::new(stream, ahead, unread.clone(), Some(silence.clone()));
+        let stream = ClientStream::new(stream, unread.clone(), Some(silence.clone()));
         let service = service_fn(|request| {
             let (proxy, unread, switch) = (self.current.proxy(), unread.clone(), switch.clone());
             async move { Ok::<_, Infallible>(proxy.serve(request, peer, unread, &switch).await) }
@@ -176,13 +216,12 @@ impl Clients {
     async fn http2<S: AsyncRead + AsyncWrite + Unpin + 'static>(
         &self,
         stream: S,
-        ahead: BytesMut,
         peer: Peer,
         patience: Patience,
         draining: Draining,
     ) -> hyper::Result<()> {
         // A body that is let go ends its own stream and nothing else: the connection need not know.
-        let (stream, unread) = (ClientStream::new(stream, ahead, Unread::default(), None), Unread::default());
+        let (stream, unread) = (ClientStream::new(stream, Unread::default(), None), Unread::default());
         let (turn, peer, switch) = (Turn::default(), Rc::new(peer), Switch::default());
         let silence = Silence::new();
         let streams = Streams::new(patience.idle, turn.clone(), silence.clone());

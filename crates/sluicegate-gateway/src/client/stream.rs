@@ -10,7 +10,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::{Buf, BytesMut};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use socket2::SockRef;
@@ -28,8 +27,6 @@ use super::silence::Silence;
 /// why the rest was not read. So the sending side is closed first, and what still comes is discarded for a while.
 pub(super) struct ClientStream<S> {
     io: TokioIo<S>,
-    /// What was read of it to find out what it speaks.
-    ahead: BytesMut,
     unread: Unread,
     /// Told of what is read, if it wants to know.
     silence: Option<Silence>,
@@ -53,14 +50,9 @@ pub(super) fn prepare(stream: &TcpStream, stall: Duration) -> io::Result<()> {
 pub(crate) struct Unread(Rc<Cell<bool>>);
 
 impl<S: AsyncRead + Unpin> ClientStream<S> {
-    /// Wraps a stream of which `ahead` has been read.
-    pub(super) fn new(
-        stream: S,
-        ahead: BytesMut,
-        unread: Unread,
-        silence: Option<Silence>,
-    ) -> ClientStream<S> {
-        ClientStream { io: TokioIo::new(stream), ahead, unread, silence, linger: None }
+    /// Wraps a stream.
+    pub(super) fn new(stream: S, unread: Unread, silence: Option<Silence>) -> ClientStream<S> {
+        ClientStream { io: TokioIo::new(stream), unread, silence, linger: None }
     }
 
     /// Reads and forgets what has arrived. Ready at the end of the stream.
@@ -92,17 +84,8 @@ impl<S: AsyncRead + Unpin> Read for ClientStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        mut buffer: ReadBufCursor<'_>,
+        buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        if !self.ahead.is_empty() {
-            let length = self.ahead.len().min(buffer.remaining());
-            buffer.put_slice(&self.ahead[..length]);
-            self.ahead.advance(length);
-            if self.ahead.is_empty() {
-                self.ahead = BytesMut::new();
-            }
-            return Poll::Ready(Ok(()));
-        }
         let polled = Pin::new(&mut self.io).poll_read(cx, buffer);
         if let (Poll::Ready(Ok(())), Some(silence)) = (&polled, &self.silence) {
             silence.note_read();

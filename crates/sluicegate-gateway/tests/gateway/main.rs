@@ -10,6 +10,7 @@ mod drain;
 mod failures;
 mod heads;
 mod http2;
+mod proxy_protocol;
 mod reload;
 mod smuggling;
 mod store;

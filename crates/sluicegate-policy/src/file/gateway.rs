@@ -34,6 +34,10 @@ pub struct GatewayTable {
     pub admin_token: Option<Placed<Hidden>>,
     /// Proxies, as addresses or networks, whose forwarding header is believed. Empty: nobody's.
     pub trusted_proxies: Option<Placed<OneOrMany<String>>>,
+    /// Every connection begins with a header of the PROXY protocol, version 1 or 2, in which a trusted proxy names the client.
+    /// Connections of others, and without it, are closed.
+    #[schemars(extend("default" = false))]
+    pub proxy_protocol: Option<Placed<bool>>,
     /// The header in which trusted proxies name the client. Only this one is read.
     #[schemars(extend("default" = "x-forwarded-for"))]
     pub forwarded_header: Option<ForwardedHeader>,

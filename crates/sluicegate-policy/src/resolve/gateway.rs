@@ -21,6 +21,7 @@ pub(super) fn resolve(report: &mut Report<'_>, table: &GatewayTable) -> GatewayS
         admin: admin(report, table, default.admin),
         admin_token: table.admin_token.as_ref().map(|given| admin_token(report, given)),
         trusted_proxies: trusted_proxies(report, table),
+        proxy_protocol: proxy_protocol(report, table),
         forwarded_header: table.forwarded_header.unwrap_or_default(),
         max_body: max_body(report, table, default.max_body),
         max_connections: connections(report, "max_connections", table.max_connections.as_ref()),
@@ -147,6 +148,17 @@ fn trusted_proxies(report: &mut Report<'_>, table: &GatewayTable) -> Vec<IpNet> 
         networks.extend(network);
     }
     networks
+}
+
+fn proxy_protocol(report: &mut Report<'_>, table: &GatewayTable) -> bool {
+    let Some(given) = &table.proxy_protocol else { return false };
+    let proxies = table.trusted_proxies.as_ref().map(Placed::entries).unwrap_or_default();
+    if given.value && proxies.is_empty() {
+        let message = "`proxy_protocol` without `trusted_proxies` closes every connection";
+        let help = "name the proxies that send it, as in trusted_proxies = [\"10.0.0.0/8\"]";
+        report.error_help(given.start(), message, help);
+    }
+    given.value
 }
 
 fn max_body(report: &mut Report<'_>, table: &GatewayTable, default: u64) -> u64 {

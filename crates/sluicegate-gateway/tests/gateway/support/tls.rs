@@ -82,6 +82,18 @@ impl Authority {
         alpn: &[&str],
         shown: Option<Signed>,
     ) -> std::io::Result<TlsStream<TcpStream>> {
+        let stream = TcpStream::connect(address).await.expect("the gateway listens");
+        stream.set_nodelay(true).expect("it is open");
+        self.handshake(stream, alpn, shown).await
+    }
+
+    /// The same, over a connection that is there already.
+    pub(crate) async fn handshake(
+        &self,
+        stream: TcpStream,
+        alpn: &[&str],
+        shown: Option<Signed>,
+    ) -> std::io::Result<TlsStream<TcpStream>> {
         let mut roots = RootCertStore::empty();
         roots.add(self.certificate.der().clone()).expect("a root");
         let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
@@ -96,8 +108,6 @@ impl Authority {
             }
         };
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-        let stream = TcpStream::connect(address).await.expect("the gateway listens");
-        stream.set_nodelay(true).expect("it is open");
         let name = ServerName::try_from("localhost").expect("a name");
         soon(TlsConnector::from(Arc::new(config)).connect(name, stream)).await
     }
