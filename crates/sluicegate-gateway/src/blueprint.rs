@@ -21,7 +21,7 @@ pub(crate) struct Blueprint {
     /// One for each of the policy's upstreams.
     pub(crate) healths: Arc<[Arc<Health>]>,
     pub(crate) metrics: Arc<Metrics>,
-    denials: DenialLog,
+    pub(crate) denials: DenialLog,
     pub(crate) dialer: Dialer,
 }
 

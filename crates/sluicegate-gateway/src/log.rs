@@ -57,12 +57,17 @@ impl DenialLog {
         DenialLog { keys, hasher: self.hasher.clone() }
     }
 
+    /// An account's key as this log writes it.
+    pub(crate) fn written(&self, key: &Key) -> String {
+        self.keys.written(key, &self.hasher)
+    }
+
     /// Logs one denial, once.
     pub(crate) fn write(&self, route: &str, limit: &str, key: &Key, response: &Response<Bytes>) {
         if !tracing::enabled!(Level::INFO) {
             return;
         }
-        let key = self.keys.written(key, &self.hasher);
+        let key = self.written(key);
         let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
         // Absent where waiting does not help.
         let retry_after: Option<u64> = header(RETRY_AFTER).and_then(|seconds| seconds.parse().ok());

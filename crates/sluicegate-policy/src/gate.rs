@@ -1,5 +1,6 @@
 //! The one decision path: what may pass, on which accounts, and what is answered to what may not.
 
+mod accounts;
 mod answer;
 mod bill;
 mod given;
@@ -27,6 +28,7 @@ use bill::Bill;
 use guessers::Guessers;
 use plan::Plan;
 
+pub use accounts::Account;
 pub use answer::{Answer, Denied, Reason};
 pub use given::Given;
 pub use pass::Pass;

@@ -354,7 +354,7 @@ impl std::error::Error for KeyError {}
 type Text = SmallVec<[u8; 128]>;
 
 /// Writes `name=value` as ASCII, with all that separates or is not visible as `%XX`.
-fn named(text: &mut Text, kind: &str, name: &str, value: &[u8]) {
+pub(crate) fn named(text: &mut Text, kind: &str, name: &str, value: &[u8]) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let mut write = |bytes: &[u8]| {
         for byte in bytes {

@@ -14,6 +14,7 @@ mod header_family;
 mod headers;
 mod hidden;
 mod json_pointer;
+mod key_shape;
 mod key_template;
 mod limit;
 mod meter;
@@ -44,7 +45,7 @@ pub use code_route::{CodeMeter, CodeRoute, CodeRouteError, TierShare};
 pub use diagnostic::{Diagnostic, Diagnostics, Place};
 pub use file::schema;
 pub use file_version::FileVersion;
-pub use gate::{Answer, Denied, Gate, Given, Pass, Reason, Visit};
+pub use gate::{Account, Answer, Denied, Gate, Given, Pass, Reason, Visit};
 pub use gateway_settings::{
     EjectionSettings, GatewaySettings, HealthSettings, LogFormat, LogKeys, TlsSettings,
 };

@@ -101,6 +101,11 @@ impl Limit {
         Charge::new(self.key.key(&account.name, facts), quota).cost(cost).outage(self.outage)
     }
 
+    /// How the keys of a tier's accounts begin.
+    pub(crate) fn account_name(&self, tier: TierId) -> &str {
+        &self.account(tier).name
+    }
+
     /// Whether it counts requests, and callers of some tier could never make one of this weight.
     pub(crate) fn never_admits(&self, weight: u64) -> bool {
         self.unit == Unit::Requests && self.accounts.iter().any(|account| account.quota.burst() < weight)

@@ -57,6 +57,11 @@ impl Tiers {
         &self.tiers
     }
 
+    /// Their ids.
+    pub fn ids(&self) -> impl Iterator<Item = TierId> + use<> {
+        (0..self.tiers.len()).map(TierId)
+    }
+
     /// Whether the policy has tiers, so that accounts are kept per tier.
     #[must_use]
     pub fn are_named(&self) -> bool {

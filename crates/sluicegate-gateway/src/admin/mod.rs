@@ -1,6 +1,7 @@
 //! The admin port: health, metrics, the summary, accounts, the policy and reloads. Never on the public port, never limited.
 
 mod access;
+mod limits;
 mod problem;
 mod reload;
 
@@ -33,6 +34,7 @@ impl Admin {
     /// All endpoints. Probes and Prometheus may ask from wherever they can connect; the rest asks who is there.
     pub(crate) fn router(self) -> Router {
         let guarded = Router::new()
+            .route("/limits", get(limits::show).delete(limits::reset))
             .route("/config/reload", post(reload::reload))
             .route_layer(middleware::from_fn_with_state(self.clone(), access::check));
         Router::new()

@@ -16,9 +16,8 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) fn of(policy: &Policy) -> Self {
         let names: Vec<_> = policy.limits.iter().map(|limit| limit.name().replace('-', "_")).collect();
-        let tiers = policy.tiers.as_slice().iter().filter_map(|tier| policy.tiers.find(tier.name()));
-        let tiers: Vec<_> = tiers.collect();
-        let lines = |route: &Route| tiers.iter().map(|tier| line(policy, &names, route, *tier)).collect();
+        let lines =
+            |route: &Route| policy.tiers.ids().map(|tier| line(policy, &names, route, tier)).collect();
         let lines = policy.routes.as_slice().iter().map(lines).collect();
         Self { names, lines }
     }

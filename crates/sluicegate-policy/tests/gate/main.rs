@@ -2,6 +2,7 @@
 //! Rules such as H4, B1 and I1 are those of the project's conformance list.
 #![expect(clippy::unwrap_used, reason = "a test that cannot write its input stops there")]
 
+mod accounts;
 mod api_keys;
 mod bodies;
 mod callers;
