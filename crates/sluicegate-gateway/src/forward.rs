@@ -5,8 +5,8 @@ use std::{fmt::Write as _, net::IpAddr};
 use http::{
     Method, Version,
     header::{
-        CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue,
-        PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VIA,
+        CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, TE,
+        VIA,
     },
     request::Parts,
     response,
@@ -14,6 +14,7 @@ use http::{
 };
 use ipnet::IpNet;
 use sluicegate_policy::{ClientIp, ForwardedHeader, Upstream};
+use smallvec::SmallVec;
 
 /// Rewrites heads between clients and one upstream.
 pub(crate) struct Forward {
@@ -195,23 +196,41 @@ pub(crate) fn response(head: &mut response::Parts) {
 
 /// Removes the fields that concern one connection only (RFC 9110, section 7.6.1).
 fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
-        .map(<[u8]>::trim_ascii)
-        .filter(|option| {
-            !option.eq_ignore_ascii_case(b"close") && !option.eq_ignore_ascii_case(b"keep-alive")
-        })
-        .filter_map(|option| HeaderName::from_bytes(option).ok())
-        .filter(|name| !END_TO_END.contains(name))
-        .collect();
-    for name in named {
+    // One look at each field that is there costs less than looking for each that may be.
+    let mut gone: SmallVec<[HeaderName; 4]> =
+        headers.keys().filter(|name| is_hop_by_hop(name.as_str())).cloned().collect();
+    if gone.contains(&CONNECTION) {
+        let options = headers
+            .get_all(CONNECTION)
+            .iter()
+            .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+            .map(<[u8]>::trim_ascii)
+            .filter(|option| {
+                !option.eq_ignore_ascii_case(b"close") && !option.eq_ignore_ascii_case(b"keep-alive")
+            })
+            .filter_map(|option| HeaderName::from_bytes(option).ok())
+            .filter(|name| !END_TO_END.contains(name));
+        gone.extend(options);
+    }
+    for name in gone {
         headers.remove(name);
     }
-    for name in HOP_BY_HOP {
-        headers.remove(name);
-    }
+}
+
+/// Whether a field concerns one connection only, whether `Connection` names it or not.
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "te"
+            | "transfer-encoding"
+            | "upgrade"
+            | "http2-settings"
+    )
 }
 
 /// Whether the client takes trailers, as those of gRPC do.
@@ -273,19 +292,6 @@ fn via(version: Version) -> HeaderValue {
         _ => HeaderValue::from_static("1.1 sluicegate"),
     }
 }
-
-/// Fields of one connection, whether `Connection` names them or not.
-const HOP_BY_HOP: [HeaderName; 9] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    TE,
-    TRANSFER_ENCODING,
-    UPGRADE,
-    HeaderName::from_static("http2-settings"),
-];
 
 /// Fields that a client must not have removed, because without them the message means something else.
 const END_TO_END: [HeaderName; 2] = [HOST, CONTENT_LENGTH];

@@ -39,6 +39,7 @@ mod dial;
 mod drain;
 mod forward;
 mod gateway;
+mod gather;
 mod health_check;
 mod housekeeper;
 mod key_watch;

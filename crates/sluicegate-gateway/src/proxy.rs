@@ -93,21 +93,25 @@ impl Proxy {
         if let Err(bad) = self.forward.normalize(head) {
             return Err(self.gate.refused(bad.into(), head));
         }
-        let began = Instant::now();
+        let mut began = Instant::now();
         let visit = self.gate.enter(head, peer.ip).await?;
-        let entering = began.elapsed();
         let flight = Flight::begin(Rc::clone(self), visit.route());
         let read = match (visit.body_limit(), body.as_mut()) {
-            (Some(limit), Some(body)) => match read(body, limit, self.patience(visit.route()).idle).await {
-                Ok(bytes) => Some(bytes),
-                Err(error) => return Err(visit.refused(error.into())),
-            },
+            (Some(limit), Some(body)) => {
+                let asked = Instant::now();
+                let read = match read(body, limit, self.patience(visit.route()).idle).await {
+                    Ok(bytes) => bytes,
+                    Err(error) => return Err(visit.refused(error.into())),
+                };
+                // The client's time is no part of the decision's.
+                began += asked.elapsed();
+                Some(read)
+            }
             _ => None,
         };
-        let began = Instant::now();
         let pass = self.gate.decide(visit, read.as_ref()).await?;
         let sent = Instant::now();
-        self.metrics.gate.passed(&pass, entering + (sent - began));
+        self.metrics.gate.passed(&pass, sent - began);
         let body = match (read, body.take()) {
             (None, Some(body)) => RequestBody::Streamed(body, None),
             (read, _) => RequestBody::Read(read),

@@ -9,7 +9,7 @@ mod openai;
 
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header::Entry};
 use sfv::{List, Parser};
 use sluicegate::{Algorithm, Balance, Cost, Quota, Wait};
 use smallvec::SmallVec;
@@ -99,8 +99,8 @@ impl Lines {
     /// families have no lists, so a header that the upstream has set stays as it is.
     pub fn append_to(&self, headers: &mut HeaderMap) {
         for (name, value) in &self.0 {
-            if !headers.contains_key(name) {
-                headers.insert(name, value.clone());
+            if let Entry::Vacant(field) = headers.entry(name) {
+                field.insert(value.clone());
             } else if ietf::is_list(name) && is_valid_list(headers, name) {
                 headers.append(name, value.clone());
             }

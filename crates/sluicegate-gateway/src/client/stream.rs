@@ -20,6 +20,7 @@ use tokio::{
 };
 
 use super::silence::Silence;
+use crate::gather;
 
 /// A client's stream, in clear or by TLS, that lingers when it is shut down before the client has sent everything.
 ///
@@ -135,7 +136,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Write for ClientStream<S> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
+        gather::poll_write(Pin::new(&mut self.io), cx, slices)
     }
 }
 

@@ -11,7 +11,7 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 
 use super::State;
-use crate::dial::Wire;
+use crate::{dial::Wire, gather};
 
 /// A stream that is still read after the other side has stopped reading.
 ///
@@ -70,7 +70,7 @@ impl Write for UpstreamStream {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         if !self.state.is_deaf() {
-            match ready!(Pin::new(&mut self.io).poll_write_vectored(cx, slices)) {
+            match ready!(gather::poll_write(Pin::new(&mut self.io), cx, slices)) {
                 Ok(written) => {
                     self.state.note_written();
                     return Poll::Ready(Ok(written));
