@@ -2,19 +2,35 @@
 
 use std::{io, path::Path, sync::Arc};
 
+use http::Version;
 use rustls::{ClientConfig, RootCertStore, crypto::ring::default_provider, pki_types::ServerName};
 use sluicegate_policy::{GatewaySettings, Upstream};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_util::either::Either;
 
-use crate::tls::{TlsError, roots};
+use crate::tls::{HTTP_1, HTTP_2, TlsError, roots};
 
 /// Connects to the upstreams of a policy.
 #[derive(Clone, Debug)]
 pub(crate) struct Dialer {
     /// Where an upstream is spoken to by TLS.
-    tls: Option<Arc<ClientConfig>>,
+    tls: Option<Tls>,
+}
+
+/// What TLS is spoken with, by what is offered in it.
+#[derive(Clone, Debug)]
+struct Tls {
+    any: Arc<ClientConfig>,
+    http1: Arc<ClientConfig>,
+}
+
+/// The versions of HTTP that an upstream may choose from, where it has a choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Offer {
+    Any,
+    /// HTTP/1.1 alone, in which a connection can switch to another protocol.
+    Http1,
 }
 
 /// A connection to an upstream.
@@ -40,23 +56,36 @@ impl Dialer {
             .map_err(unusable)?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Dialer { tls: Some(Arc::new(config)) })
+        config.alpn_protocols = vec![HTTP_1.to_vec()];
+        let http1 = Arc::new(config.clone());
+        config.alpn_protocols.insert(0, HTTP_2.to_vec());
+        Ok(Dialer { tls: Some(Tls { any: Arc::new(config), http1 }) })
     }
 
-    /// Connects.
+    /// Connects, and tells the version of HTTP that is spoken on the connection.
     ///
     /// # Errors
     ///
     /// When nobody listens there, or is not who it should be.
-    pub(crate) async fn dial(&self, upstream: &Upstream) -> io::Result<Wire> {
+    pub(crate) async fn dial(&self, upstream: &Upstream, offer: Offer) -> io::Result<(Wire, Version)> {
         let stream = TcpStream::connect((upstream.host(), upstream.port())).await?;
         stream.set_nodelay(true)?;
-        let Some(tls) = self.tls.clone().filter(|_| upstream.is_tls()) else {
-            return Ok(Wire::Left(stream));
+        let Some(tls) = self.tls.as_ref().filter(|_| upstream.is_tls()) else {
+            let version = if upstream.is_h2c() { Version::HTTP_2 } else { Version::HTTP_11 };
+            return Ok((Wire::Left(stream), version));
+        };
+        let config = match offer {
+            Offer::Any => &tls.any,
+            Offer::Http1 => &tls.http1,
         };
         let name = ServerName::try_from(upstream.host().to_owned()).map_err(io::Error::other)?;
-        TlsConnector::from(tls).connect(name, stream).await.map(Wire::Right)
+        let stream = TlsConnector::from(Arc::clone(config)).connect(name, stream).await?;
+        let version = match stream.get_ref().1.alpn_protocol() {
+            Some(HTTP_2) => Version::HTTP_2,
+            // Whoever chooses nothing does not know that there is a choice.
+            _ => Version::HTTP_11,
+        };
+        Ok((Wire::Right(stream), version))
     }
 }
 

@@ -194,6 +194,12 @@ pub(crate) fn response(head: &mut response::Parts) {
     head.version = Version::HTTP_11;
 }
 
+/// Removes what may not stand after a body (RFC 9110, section 6.5.1): what frames it, and what concerns one connection.
+pub(crate) fn trailers(trailers: &mut HeaderMap) {
+    strip_hop_by_hop(trailers);
+    END_TO_END.iter().for_each(|name| drop(trailers.remove(name)));
+}
+
 /// Removes the fields that concern one connection only (RFC 9110, section 7.6.1).
 fn strip_hop_by_hop(headers: &mut HeaderMap) {
     // One look at each field that is there costs less than looking for each that may be.

@@ -3,19 +3,19 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, StatusCode, header::HOST};
+use http::{Request, StatusCode, Version, header::HOST};
 use http_body_util::Empty;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use sluicegate_policy::Upstream;
 use tokio::time::timeout;
 
-use crate::dial::Dialer;
+use crate::dial::{Dialer, Offer, Wire};
 
 /// Why there was no answer.
 pub(crate) type Unanswered = Box<dyn std::error::Error + Send + Sync>;
 
-/// Gets `path` over a connection of its own, and gives the status.
+/// Gets `path` over a connection of its own, by the HTTP that requests go by, and gives the status.
 ///
 /// # Errors
 ///
@@ -30,14 +30,32 @@ pub(crate) async fn probe(
 }
 
 async fn ask(dialer: &Dialer, upstream: &Upstream, path: &str) -> Result<StatusCode, Unanswered> {
-    let request = Request::get([upstream.base(), path].concat())
-        .header(HOST, upstream.authority())
-        .body(Empty::<Bytes>::new())?;
-    let stream = dialer.dial(upstream).await?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let (path, host) = ([upstream.base(), path].concat(), upstream.authority());
+    match dialer.dial(upstream, Offer::Any).await? {
+        (wire, Version::HTTP_2) => {
+            let scheme = if upstream.is_tls() { "https" } else { "http" };
+            Box::pin(ask_by_http2(wire, Request::get(format!("{scheme}://{host}{path}")).body(())?)).await
+        }
+        (wire, _) => ask_by_http1(wire, Request::get(path).header(HOST, host).body(Empty::new())?).await,
+    }
+}
+
+async fn ask_by_http1(wire: Wire, request: Request<Empty<Bytes>>) -> Result<StatusCode, Unanswered> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(wire)).await?;
     let response = sender.send_request(request);
     tokio::select! {
         response = response => Ok(response?.status()),
-        ended = connection => Err(ended.err().map_or_else(|| "closed without an answer".into(), Into::into)),
+        ended = connection => Err(ended.err().map_or_else(|| CLOSED.into(), Into::into)),
     }
 }
+
+async fn ask_by_http2(wire: Wire, request: Request<()>) -> Result<StatusCode, Unanswered> {
+    let (mut sender, connection) = h2::client::handshake(wire).await?;
+    let (response, _) = sender.send_request(request, true)?;
+    tokio::select! {
+        response = response => Ok(response?.status()),
+        ended = connection => Err(ended.err().map_or_else(|| CLOSED.into(), Into::into)),
+    }
+}
+
+const CLOSED: &str = "closed without an answer";

@@ -217,7 +217,9 @@ impl From<ReadError> for Refusal {
 impl From<SendError> for Refusal {
     fn from(error: SendError) -> Refusal {
         match error {
-            SendError::Connect(_) | SendError::Broken(_) | SendError::Switched => Refusal::UpstreamDown,
+            SendError::Connect(_) | SendError::Broken(_) | SendError::Reset(_) | SendError::Switched => {
+                Refusal::UpstreamDown
+            }
             SendError::ConnectTimeout | SendError::ResponseTimeout => Refusal::UpstreamTimeout,
             SendError::ClientStalled => Refusal::ClientStalled,
             SendError::ClientBody(_) => Refusal::BadRequest("The body is malformed or ended early"),

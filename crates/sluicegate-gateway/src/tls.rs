@@ -107,7 +107,7 @@ fn read(settings: &TlsSettings) -> Result<ServerConfig, TlsError> {
         .with_client_cert_verifier(clients)
         .with_single_cert(chain, private)
         .map_err(unusable)?;
-    config.alpn_protocols = vec![HTTP_2.to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![HTTP_2.to_vec(), HTTP_1.to_vec()];
     // Whoever comes back resumes without a new exchange of keys, on whichever worker.
     config.ticketer = Ticketer::new().map_err(unusable)?;
     Ok(config)
@@ -171,6 +171,9 @@ impl std::error::Error for TlsError {}
 
 /// The name of HTTP/2 where protocols are negotiated.
 pub(crate) const HTTP_2: &[u8] = b"h2";
+
+/// The name of HTTP/1.1 there.
+pub(crate) const HTTP_1: &[u8] = b"http/1.1";
 
 const NO_CERTIFICATE: &str = "it holds no certificate in PEM";
 

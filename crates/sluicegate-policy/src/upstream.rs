@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
-use http::{Uri, uri::Scheme};
+use http::Uri;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de::Error};
 
@@ -18,11 +18,22 @@ use serde::{Deserialize, Deserializer, de::Error};
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Upstream {
-    is_tls: bool,
+    scheme: Scheme,
     host: String,
     port: u16,
     base: String,
     weight: u32,
+}
+
+/// How a server is spoken to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Scheme {
+    /// HTTP/1.1 in clear.
+    Http,
+    /// TLS, in which the server chooses between HTTP/2 and HTTP/1.1.
+    Https,
+    /// HTTP/2 in clear.
+    H2c,
 }
 
 impl Upstream {
@@ -35,7 +46,13 @@ impl Upstream {
     /// Whether it is spoken to by TLS: its URL begins with `https`.
     #[must_use]
     pub fn is_tls(&self) -> bool {
-        self.is_tls
+        self.scheme == Scheme::Https
+    }
+
+    /// Whether HTTP/2 is spoken to it in clear, without asking: its URL begins with `h2c`.
+    #[must_use]
+    pub fn is_h2c(&self) -> bool {
+        self.scheme == Scheme::H2c
     }
 
     /// The port, 80 if the URL has none; 443 with `https`.
@@ -70,7 +87,7 @@ impl Upstream {
         } else {
             self.host.as_str().into()
         };
-        match self.port == default_port(self.is_tls) {
+        match self.port == self.scheme.port() {
             true => host.into_owned(),
             false => format!("{host}:{}", self.port),
         }
@@ -86,11 +103,11 @@ impl FromStr for Upstream {
             return wrong("an upstream has no fragment", "leave out what follows `#`");
         }
         let Ok(uri) = text.parse::<Uri>() else { return wrong("not a URL", EXAMPLE) };
-        let (is_tls, authority) = match (uri.scheme(), uri.authority()) {
-            (Some(scheme), Some(authority)) if *scheme == Scheme::HTTP => (false, authority),
-            (Some(scheme), Some(authority)) if *scheme == Scheme::HTTPS => (true, authority),
-            (Some(_), _) => return wrong("an upstream speaks http or https", EXAMPLE),
-            (None, _) => return wrong("an upstream is a URL with a scheme", EXAMPLE),
+        let Some(scheme) = uri.scheme_str() else {
+            return wrong("an upstream is a URL with a scheme", EXAMPLE);
+        };
+        let (Some(scheme), Some(authority)) = (Scheme::of(scheme), uri.authority()) else {
+            return wrong("an upstream speaks http, https or h2c", EXAMPLE);
         };
         if authority.as_str().contains('@') {
             return wrong("an upstream has no user or password", "leave out what stands before `@`");
@@ -105,24 +122,41 @@ impl FromStr for Upstream {
             None if authority.as_str().len() > authority.host().len() => {
                 return wrong("a port is a number from 1 to 65535", EXAMPLE);
             }
-            None => default_port(is_tls),
+            None => scheme.port(),
         };
         if host.is_empty() || port == 0 {
             return wrong("an upstream has a host, and a port other than 0", EXAMPLE);
         }
         let base = uri.path().trim_end_matches('/').to_owned();
-        Ok(Self { is_tls, host: host.to_owned(), port, base, weight: 1 })
+        Ok(Self { scheme, host: host.to_owned(), port, base, weight: 1 })
     }
 }
 
-fn default_port(is_tls: bool) -> u16 {
-    if is_tls { 443 } else { 80 }
+impl Scheme {
+    /// The scheme of this name, in letters of either case.
+    fn of(name: &str) -> Option<Self> {
+        [Self::Http, Self::Https, Self::H2c].into_iter().find(|it| it.name().eq_ignore_ascii_case(name))
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+            Self::H2c => "h2c",
+        }
+    }
+
+    const fn port(self) -> u16 {
+        match self {
+            Self::Http | Self::H2c => 80,
+            Self::Https => 443,
+        }
+    }
 }
 
 impl fmt::Display for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.is_tls { "https" } else { "http" };
-        write!(f, "{scheme}://{}{}", self.authority(), self.base)
+        write!(f, "{}://{}{}", self.scheme.name(), self.authority(), self.base)
     }
 }
 
@@ -140,7 +174,7 @@ impl JsonSchema for Upstream {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^https?://" })
+        json_schema!({ "type": "string", "pattern": "^(https?|h2c)://" })
     }
 }
 
@@ -171,7 +205,7 @@ mod tests {
             ("", "not a URL"),
             ("localhost:8000", "an upstream is a URL with a scheme"),
             ("/predict", "an upstream is a URL with a scheme"),
-            ("ftp://model", "an upstream speaks http or https"),
+            ("ftp://model", "an upstream speaks http, https or h2c"),
             ("http://user:secret@model", "an upstream has no user or password"),
             ("http://model/?a", "an upstream has no query"),
             ("http://model/#a", "an upstream has no fragment"),
@@ -190,6 +224,7 @@ mod tests {
         assert_eq!(authority("http://[::1]"), "[::1]");
         assert_eq!(authority("https://model/v1"), "model");
         assert_eq!(authority("https://model:443"), "model");
+        assert_eq!(authority("h2c://model:80"), "model");
         assert_eq!(
             (authority("https://model:80"), authority("http://model:443")),
             ("model:80".into(), "model:443".into())

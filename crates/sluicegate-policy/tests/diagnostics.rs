@@ -204,7 +204,7 @@ fn values_that_make_no_sense_are_told_what_would() {
         ),
         (
             "[gateway]\nupstream = 'ftp://model'",
-            "p.toml:2:12: an upstream speaks http or https\n  \
+            "p.toml:2:12: an upstream speaks http, https or h2c\n  \
              help: write it as \"http://127.0.0.1:8000\"",
         ),
         (

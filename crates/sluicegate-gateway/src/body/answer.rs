@@ -7,22 +7,25 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
-use super::is_last;
+use super::{CutOff, UpstreamBody, is_last};
 use crate::{proxy::Running, upstream::Exchange};
 
 /// What a client is answered.
 pub(crate) enum AnswerBody {
     /// The upstream's answer, frame by frame as it comes; the permit and its slots are held until the last.
-    Upstream { incoming: Incoming, exchange: Exchange, _running: Box<Running> },
+    Upstream { incoming: UpstreamBody, exchange: Exchange, _running: Box<Running> },
     /// An answer of ours.
     Own(Option<Bytes>),
 }
 
 impl AnswerBody {
     /// The upstream's answer.
-    pub(crate) fn upstream(incoming: Incoming, mut exchange: Exchange, running: Box<Running>) -> AnswerBody {
+    pub(crate) fn upstream(
+        incoming: UpstreamBody,
+        mut exchange: Exchange,
+        running: Box<Running>,
+    ) -> AnswerBody {
         if incoming.is_end_stream() {
             // Hyper never polls an empty body.
             exchange.finish();
@@ -33,12 +36,9 @@ impl AnswerBody {
 
 impl Body for AnswerBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = CutOff;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
         match self.get_mut() {
             AnswerBody::Upstream { incoming, exchange, .. } => {
                 let frame = ready!(Pin::new(&mut *incoming).poll_frame(cx));

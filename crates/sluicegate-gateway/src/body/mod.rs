@@ -4,11 +4,13 @@ mod answer;
 mod discard;
 mod read;
 mod request;
+mod upstream;
 
 pub(crate) use self::answer::AnswerBody;
 pub(crate) use self::discard::{Rest, discard};
 pub(crate) use self::read::{ReadError, read};
 pub(crate) use self::request::{ClientBody, RequestBody};
+pub(crate) use self::upstream::{CutOff, UpstreamBody};
 
 use bytes::Bytes;
 use http_body::Frame;

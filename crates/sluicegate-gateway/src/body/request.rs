@@ -1,6 +1,7 @@
 //! A request's body: from the client, and to the upstream.
 
 use std::{
+    collections::VecDeque,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
@@ -24,6 +25,8 @@ pub(crate) struct ClientBody {
 pub(crate) enum RequestBody {
     /// It was read before the decision.
     Read(Option<Bytes>),
+    /// It was begun to be sent, in vain: these pieces first, and then the rest.
+    Again(VecDeque<Bytes>, Box<RequestBody>),
     /// It is forwarded as it comes. The upstream connection is told whether it has to wait for the client.
     Streamed(ClientBody, Option<Rc<State>>),
 }
@@ -39,10 +42,18 @@ impl ClientBody {
 impl RequestBody {
     /// Tells `state` from now on when the client keeps the upstream waiting.
     pub(crate) fn report_to(&mut self, state: &Rc<State>) {
-        if let RequestBody::Streamed(body, told) = self
-            && !body.ended
-        {
-            *told = Some(Rc::clone(state));
+        match self {
+            RequestBody::Streamed(body, told) if !body.ended => *told = Some(Rc::clone(state)),
+            RequestBody::Again(_, rest) => rest.report_to(state),
+            RequestBody::Streamed(..) | RequestBody::Read(_) => {}
+        }
+    }
+
+    /// The body of which these pieces have been taken, as it was before.
+    pub(crate) fn after(self, taken: Vec<Bytes>) -> RequestBody {
+        match taken.is_empty() {
+            true => self,
+            false => RequestBody::Again(taken.into(), Box::new(self)),
         }
     }
 }
@@ -87,6 +98,10 @@ impl Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match self.get_mut() {
             RequestBody::Read(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            RequestBody::Again(taken, rest) => match taken.pop_front() {
+                Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                None => Pin::new(rest).poll_frame(cx),
+            },
             RequestBody::Streamed(body, told) => {
                 let polled = Pin::new(&mut *body).poll_frame(cx);
                 if let Some(state) = told {
@@ -100,6 +115,7 @@ impl Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         match self {
             RequestBody::Read(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            RequestBody::Again(taken, rest) => taken.is_empty() && rest.is_end_stream(),
             RequestBody::Streamed(body, _) => body.is_end_stream(),
         }
     }
@@ -109,7 +125,19 @@ impl Body for RequestBody {
             RequestBody::Read(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
+            RequestBody::Again(taken, rest) => after(taken, &rest.size_hint()),
             RequestBody::Streamed(body, _) => body.size_hint(),
         }
     }
+}
+
+/// The size of these pieces and the rest.
+fn after(taken: &VecDeque<Bytes>, rest: &SizeHint) -> SizeHint {
+    let taken: u64 = taken.iter().map(|bytes| bytes.len() as u64).sum();
+    let mut hint = SizeHint::new();
+    hint.set_lower(taken + rest.lower());
+    if let Some(upper) = rest.upper() {
+        hint.set_upper(taken + upper);
+    }
+    hint
 }

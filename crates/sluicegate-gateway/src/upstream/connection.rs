@@ -16,7 +16,6 @@ use hyper::{
     body::Incoming,
     client::conn::http1::{self, SendRequest},
 };
-use sluicegate_policy::Upstream as Address;
 use tokio::{
     sync::oneshot,
     task::{AbortHandle, spawn_local},
@@ -24,7 +23,7 @@ use tokio::{
 };
 
 use super::{Patience, SendError, stream::UpstreamStream};
-use crate::{body::RequestBody, dial::Dialer};
+use crate::{body::RequestBody, dial::Wire};
 
 /// A connection that is idle or carries one exchange. Dropping it closes the socket at once, whatever runs on it.
 pub(crate) struct Connection {
@@ -47,13 +46,8 @@ pub(crate) struct Switched {
 }
 
 impl Connection {
-    /// Connects, and starts the task that drives the socket. The first request is to have this patience.
-    pub(super) async fn open(
-        dialer: &Dialer,
-        address: &Address,
-        patience: Patience,
-    ) -> io::Result<Connection> {
-        let stream = dialer.dial(address).await?;
+    /// Starts the task that drives the socket of a new connection. The first request is to have this patience.
+    pub(super) async fn open(stream: Wire, patience: Patience) -> io::Result<Connection> {
         let state = Rc::new(State::new(patience));
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(MAX_BUFFER)
@@ -300,7 +294,8 @@ impl Future for Driver {
 }
 
 impl Patience {
-    fn with(self, waiting: Waiting) -> Duration {
+    /// For what is waited for.
+    pub(super) fn with(self, waiting: Waiting) -> Duration {
         match waiting {
             Waiting::Request => self.keep_alive,
             Waiting::Answer => self.response,

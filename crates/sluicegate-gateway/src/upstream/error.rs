@@ -17,6 +17,8 @@ pub(crate) enum SendError {
     ClientBody(hyper::Error),
     /// The upstream closed the connection or did not speak HTTP.
     Broken(hyper::Error),
+    /// The upstream reset the request's stream of HTTP/2, or their connection broke.
+    Reset(h2::Error),
     /// The upstream switched to another protocol, which nobody asked it to.
     Switched,
 }
@@ -37,6 +39,7 @@ impl fmt::Display for SendError {
             SendError::ClientStalled => write!(f, "the client stopped sending its body"),
             SendError::ClientBody(error) => write!(f, "the client's body is incomplete: {error}"),
             SendError::Broken(error) => write!(f, "the upstream closed the connection: {error}"),
+            SendError::Reset(error) => write!(f, "the upstream broke off: {error}"),
             SendError::Switched => write!(f, "the upstream switched protocols unasked"),
         }
     }
@@ -47,6 +50,7 @@ impl std::error::Error for SendError {
         match self {
             SendError::Connect(error) => Some(error),
             SendError::ClientBody(error) | SendError::Broken(error) => Some(error),
+            SendError::Reset(error) => Some(error),
             _ => None,
         }
     }

@@ -3,15 +3,15 @@
 use std::rc::Rc;
 
 use http::Response;
-use hyper::body::Incoming;
 
 use super::{
     Answered, Upstream,
     connection::{Connection, Switched},
     ejection::Visit,
 };
+use crate::body::UpstreamBody;
 
-/// One request at an upstream, in flight there until this is dropped. Its connection goes back to the pool by
+/// One request at an upstream, in flight there until this is dropped. A connection of its own goes back to the pool by
 /// [`finish`](Exchange::finish), and is closed if the exchange is dropped before.
 pub(crate) struct Exchange {
     upstream: Rc<Upstream>,
@@ -32,10 +32,14 @@ impl Exchange {
         &self.upstream
     }
 
-    /// The head of the answer has come, and its body arrives on this connection.
-    pub(super) fn answered(mut self, response: Response<Incoming>, connection: Connection) -> Answered {
+    /// The head of the answer has come, and its body arrives on this connection, if that is the exchange's alone.
+    pub(super) fn answered(
+        mut self,
+        response: Response<UpstreamBody>,
+        connection: Option<Connection>,
+    ) -> Answered {
         self.upstream.health.answered(self.visit, response.status());
-        self.connection = Some(connection);
+        self.connection = connection;
         Answered { response, exchange: self }
     }
 
@@ -53,7 +57,7 @@ impl Exchange {
     pub(crate) fn finish(&mut self) {
         if let Some(connection) = self.connection.take() {
             connection.rest();
-            self.upstream.pool.put(connection);
+            self.upstream.links.put(connection);
         }
     }
 }

@@ -6,6 +6,8 @@ mod ejection;
 mod error;
 mod exchange;
 mod health;
+mod http2;
+mod link;
 mod pool;
 mod stream;
 mod upstreams;
@@ -13,19 +15,20 @@ mod upstreams;
 use std::{sync::Arc, time::Duration};
 
 use http::Response;
-use hyper::body::Incoming;
 use sluicegate_policy::Upstream as Address;
 
-use self::{health::InFlight, pool::Pool};
+use self::{connection::Waiting, health::InFlight, link::Links};
+use crate::body::UpstreamBody;
 
 pub(crate) use self::{
-    connection::State, error::SendError, exchange::Exchange, health::Health, upstreams::Upstreams,
+    connection::State, error::SendError, exchange::Exchange, health::Health, http2::Stream,
+    upstreams::Upstreams,
 };
 
-/// An upstream server as one worker sees it: its address, and a pool of connections that no other thread touches.
+/// An upstream server as one worker sees it: its address, and connections that no other thread touches.
 pub(crate) struct Upstream {
     address: Address,
-    pool: Pool,
+    links: Links,
     in_flight: InFlight,
     health: Arc<Health>,
 }
@@ -45,14 +48,15 @@ pub(crate) struct Patience {
 
 /// An answer and the exchange that it is still arriving in.
 pub(crate) struct Answered {
-    pub(crate) response: Response<Incoming>,
+    pub(crate) response: Response<UpstreamBody>,
     pub(crate) exchange: Exchange,
 }
 
 impl Upstream {
-    /// An upstream with an empty pool. Connects to nobody yet.
+    /// An upstream without connections. Connects to nobody yet.
     fn new(address: Address, health: Arc<Health>) -> Upstream {
-        Upstream { address, pool: Pool::default(), in_flight: health.in_flight_of_a_worker(), health }
+        let (links, in_flight) = (Links::new(&address), health.in_flight_of_a_worker());
+        Upstream { address, links, in_flight, health }
     }
 
     /// Whether it is at this address, and this is known of it.
@@ -179,9 +183,60 @@ mod tests {
             .await;
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn an_upstream_of_http_2_that_does_not_answer_a_ping_is_given_up() {
+        LocalSet::new()
+            .run_until(async {
+                let (upstream, listener) = upstream_of("h2c").await;
+                let serve = async {
+                    let (connection, _) = listener.accept().await.unwrap();
+                    let mut connection = h2::server::handshake(connection).await.unwrap();
+                    connection.accept().await.unwrap().unwrap();
+                    // From here on it reads nothing any more.
+                    connection
+                };
+                let sent = Instant::now();
+                let minutes = Duration::from_secs(600);
+                let patience = Patience { response: minutes, idle: minutes, ..PATIENCE };
+                let send = upstream.send(Request::new(RequestBody::Read(None)), patience);
+                let (failed, _silent) = tokio::join!(send, serve);
+                assert!(matches!(failed, Err(SendError::Reset(_))));
+                assert!(sent.elapsed() < Duration::from_secs(60), "{:?}", sent.elapsed());
+            })
+            .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_of_http_2_is_closed_when_it_has_been_idle_for_its_time() {
+        LocalSet::new()
+            .run_until(async {
+                let (upstream, listener) = upstream_of("h2c").await;
+                let serve = async {
+                    let (connection, _) = listener.accept().await.unwrap();
+                    let mut connection = h2::server::handshake(connection).await.unwrap();
+                    let (_, mut respond) = connection.accept().await.unwrap().unwrap();
+                    respond.send_response(Response::new(()), true).unwrap();
+                    let idle_since = Instant::now();
+                    assert!(connection.accept().await.is_none(), "it is closed in peace");
+                    idle_since.elapsed()
+                };
+                let send = async {
+                    let request = Request::new(RequestBody::Read(None));
+                    drop(upstream.send(request, PATIENCE).await.unwrap_or_else(|error| panic!("{error}")));
+                };
+                let (kept, ()) = tokio::join!(serve, send);
+                assert!(kept >= PATIENCE.keep_alive && kept < PATIENCE.keep_alive + TICK, "{kept:?}");
+            })
+            .await;
+    }
+
     async fn upstream() -> (Upstreams, TcpListener) {
+        upstream_of("http").await
+    }
+
+    async fn upstream_of(scheme: &str) -> (Upstreams, TcpListener) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let address = format!("{scheme}://{}", listener.local_addr().unwrap()).parse().unwrap();
         let settings = GatewaySettings { upstreams: vec![address], ..GatewaySettings::default() };
         (
             Upstreams::new(

@@ -2,17 +2,18 @@
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
-use http::Request;
+use http::{Request, header::UPGRADE};
 use sluicegate_policy::{GatewaySettings, Upstream as Address};
 use tokio::time::{Instant, timeout};
 
 use super::{
-    Answered, Exchange, Health, Patience, SendError, Upstream,
-    choice::Choice,
-    connection::{Connection, Failure},
-    health::WHOLE,
+    Answered, Exchange, Health, Patience, SendError, Upstream, choice::Choice, connection::Failure,
+    health::WHOLE, link::Link,
 };
-use crate::{body::RequestBody, dial::Dialer};
+use crate::{
+    body::RequestBody,
+    dial::{Dialer, Offer},
+};
 
 /// The upstreams as one worker sees them: any may get any request.
 pub(crate) struct Upstreams {
@@ -61,9 +62,9 @@ impl Upstreams {
 
     /// Sends a request to one of the upstreams and waits for the head of the answer.
     ///
-    /// Takes an idle connection if there is one. If that turns out to be closed before anything was sent, the request
-    /// goes over a fresh one, and to another upstream if there is none to be had: it is never sent twice. Dropping the
-    /// future closes the connection.
+    /// Takes a connection that is there, if one can take it. If that turns out to be closed before anything was sent, or
+    /// the upstream says that it did nothing with the request, that goes over a fresh one, and to another upstream if there
+    /// is none to be had: nothing else is sent twice. Dropping the future closes the connection, or resets the stream.
     ///
     /// # Errors
     ///
@@ -77,17 +78,23 @@ impl Upstreams {
         let mut tries = Tries { until, ..Tries::default() };
         let mut place = self.choose(&[]).unwrap_or_default();
         let mut exchange = Exchange::begin(Rc::clone(&self.all[place]));
-        let mut kept = exchange.upstream().pool.take();
+        let offer = match request.headers().contains_key(UPGRADE) {
+            true => Offer::Http1,
+            false => Offer::Any,
+        };
+        let mut kept = exchange.upstream().links.take(offer);
+        let mut is_second_offer = false;
         loop {
             let was_kept = kept.is_some();
             let connected = match kept.take() {
-                Some(connection) => Ok(connection),
+                Some(link) => Ok(link),
                 // Boxed, because it is rare and large: every request would carry room for it.
-                None => Box::pin(self.connect(exchange.upstream(), &mut tries, patience)).await,
+                None => Box::pin(self.connect(exchange.upstream(), &mut tries, offer, patience)).await,
             };
+            let is_shared = matches!(connected, Ok(Link::Http2(_)));
             let error = match connected {
                 Err(error) => error,
-                Ok(connection) => match connection.send(request, patience, until).await {
+                Ok(link) => match link.send(request, patience, until).await {
                     Ok((response, connection)) => return Ok(exchange.answered(response, connection)),
                     Err(Failure::Sent(error)) => {
                         if error.is_upstreams() {
@@ -97,7 +104,9 @@ impl Upstreams {
                     }
                     Err(Failure::Unsent(unsent, error)) => {
                         request = *unsent;
-                        if was_kept {
+                        // That says nothing of the upstream: others used the connection before, or use it now.
+                        if (was_kept || is_shared) && !is_second_offer {
+                            is_second_offer = true;
                             continue;
                         }
                         error
@@ -112,7 +121,8 @@ impl Upstreams {
                 _ => return Err(error),
             };
             exchange = Exchange::begin(Rc::clone(&self.all[place]));
-            kept = exchange.upstream().pool.take();
+            kept = exchange.upstream().links.take(offer);
+            is_second_offer = false;
         }
     }
 
@@ -140,10 +150,13 @@ impl Upstreams {
         &self,
         upstream: &Upstream,
         tries: &mut Tries,
+        offer: Offer,
         patience: Patience,
-    ) -> Result<Connection, SendError> {
+    ) -> Result<Link, SendError> {
         tries.began.get_or_insert_with(Instant::now);
-        match timeout(self.left(tries), Connection::open(&self.dialer, &upstream.address, patience)).await {
+        match timeout(self.left(tries), upstream.links.open(&self.dialer, &upstream.address, offer, patience))
+            .await
+        {
             Ok(connected) => connected.map_err(SendError::Connect),
             Err(_) => Err(SendError::ConnectTimeout),
         }

@@ -11,6 +11,7 @@ mod drain;
 mod failures;
 mod heads;
 mod http2;
+mod http2_upstream;
 mod proxy_protocol;
 mod reload;
 mod smuggling;

@@ -6,7 +6,7 @@ use sluicegate_gateway::{Gateway, StartError};
 use sluicegate_policy::{GatewaySettings, Policy, Source};
 
 use crate::support::{
-    Client, Upstream, gateway_of, gateway_with, in_flight_is_zero, noise, soon, tls::Authority,
+    Client, Scripted, Upstream, gateway_of, gateway_with, in_flight_is_zero, noise, soon, tls::Authority,
 };
 
 /// A gateway before `https://HOST` at the port where another serves.
@@ -40,6 +40,30 @@ async fn requests_bodies_and_streams_pass_by_tls() {
     assert_eq!(client.chunk().await.as_deref(), Some(&b"one"[..]));
     drop(stream);
     in_flight_is_zero(&gateway).await;
+}
+
+#[tokio::test]
+async fn the_upstream_chooses_http_2_but_for_a_request_that_wants_to_switch() {
+    let upstream = Scripted::start().await;
+    let authority = Authority::new("test");
+    let secured = gateway_with(upstream.address, |settings| settings.tls = Some(authority.settings()));
+    let gateway = before(&secured, "localhost", Some(authority.root()));
+    let mut client = Client::connect(gateway.address()).await;
+    client.write("GET /plain HTTP/1.1\r\nhost: test\r\n\r\n").await;
+    let mut connection = upstream.accept().await;
+    let request = connection.request(b"\r\n\r\n").await;
+    assert!(request.contains("via: 1.1 sluicegate\r\nvia: 2.0 sluicegate\r\n"), "{request}");
+    connection.write("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+    assert_eq!(client.head().await.status, 200);
+
+    client.write("GET / HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n").await;
+    let request = connection.request(b"\r\n\r\n").await;
+    assert!(request.contains("via: 1.1 sluicegate\r\nvia: 1.1 sluicegate\r\n"), "{request}");
+    connection
+        .write("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\nhello")
+        .await;
+    assert_eq!(client.head().await.status, 101);
+    assert_eq!(client.bytes(5).await, b"hello");
 }
 
 #[tokio::test]

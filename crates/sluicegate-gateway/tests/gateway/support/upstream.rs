@@ -16,8 +16,12 @@ use http_body_util::{
     channel::{Channel, Sender},
     combinators::BoxBody,
 };
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
     net::TcpListener,
     sync::mpsc,
@@ -41,6 +45,8 @@ pub(crate) type Stream = Sender<Bytes, Infallible>;
 #[derive(Default)]
 struct Counts {
     port: u16,
+    /// Of HTTP/2, and not HTTP/1.1: how many requests may run on one connection.
+    streams: Option<u32>,
     connections: AtomicUsize,
     open: AtomicUsize,
     requests: AtomicUsize,
@@ -53,9 +59,18 @@ type Body = BoxBody<Bytes, hyper::Error>;
 
 impl Upstream {
     pub(crate) async fn start() -> Upstream {
+        Upstream::speaking(None).await
+    }
+
+    /// One that speaks HTTP/2, and lets so many requests run on one connection.
+    pub(crate) async fn start_http2(streams: u32) -> Upstream {
+        Upstream::speaking(Some(streams)).await
+    }
+
+    async fn speaking(streams: Option<u32>) -> Upstream {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("loopback has free ports");
         let address = listener.local_addr().expect("it is bound");
-        let counts = Arc::new(Counts { port: address.port(), ..Counts::default() });
+        let counts = Arc::new(Counts { port: address.port(), streams, ..Counts::default() });
         let (opened, streams) = mpsc::unbounded_channel();
         let serving = tokio::spawn(serve(listener, Arc::clone(&counts), opened.clone()));
         Upstream { address, streams, opened, counts, serving }
@@ -115,7 +130,8 @@ impl Upstream {
 
     /// The URL by which metrics call it.
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
+        let scheme = if self.counts.streams.is_some() { "h2c" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 
     /// The answer that the next request to `/stream` gets, to be sent by the test.
@@ -133,7 +149,14 @@ async fn serve(listener: TcpListener, counts: Arc<Counts>, opened: mpsc::Unbound
             let _open = Counted::new(&counts, |counts| &counts.open);
             counts.connections.fetch_add(1, SeqCst);
             let service = service_fn(|request| answer(request, Arc::clone(&counts), opened.clone()));
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            let stream = TokioIo::new(stream);
+            let _ = match counts.streams {
+                None => http1::Builder::new().serve_connection(stream, service).await,
+                Some(streams) => {
+                    let mut builder = http2::Builder::new(TokioExecutor::new());
+                    builder.max_concurrent_streams(streams).serve_connection(stream, service).await
+                }
+            };
         });
     }
 }

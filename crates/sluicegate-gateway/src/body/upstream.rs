@@ -1,0 +1,89 @@
+//! The body of an upstream's answer.
+
+use std::{
+    error::Error,
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use h2::Reason;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use crate::upstream::Stream;
+
+/// The body of an upstream's answer, by the HTTP that it comes by.
+pub(crate) enum UpstreamBody {
+    Http1(Incoming),
+    /// Boxed, because it is large.
+    Http2(Box<Stream>),
+}
+
+/// Why the body of an answer ended early.
+#[derive(Debug)]
+pub(crate) enum CutOff {
+    /// The connection broke, or was given up.
+    Http1(hyper::Error),
+    /// The stream was reset, or its connection broke.
+    Http2(h2::Error),
+    /// Nothing came for too long.
+    Overdue,
+}
+
+impl Body for UpstreamBody {
+    type Data = Bytes;
+    type Error = CutOff;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
+        match self.get_mut() {
+            UpstreamBody::Http1(body) => {
+                Pin::new(body).poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(CutOff::Http1)))
+            }
+            UpstreamBody::Http2(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            UpstreamBody::Http1(body) => body.is_end_stream(),
+            UpstreamBody::Http2(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            UpstreamBody::Http1(body) => body.size_hint(),
+            UpstreamBody::Http2(body) => body.size_hint(),
+        }
+    }
+}
+
+impl fmt::Display for CutOff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CutOff::Http1(error) => error.fmt(f),
+            CutOff::Http2(error) => error.fmt(f),
+            CutOff::Overdue => f.write_str("the upstream sent nothing for too long"),
+        }
+    }
+}
+
+impl Error for CutOff {
+    /// Whoever resets the client's stream for this takes the reason from here.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            CutOff::Http1(error) => Some(error),
+            CutOff::Http2(error) if tells_the_client(error) => Some(error),
+            CutOff::Http2(_) | CutOff::Overdue => None,
+        }
+    }
+}
+
+/// Whether the reason of a reset holds for the client's stream, too: what has been answered in part was not refused, and
+/// is not whole.
+fn tells_the_client(error: &h2::Error) -> bool {
+    let is_apart = matches!(error.reason(), Some(Reason::REFUSED_STREAM | Reason::NO_ERROR));
+    error.is_remote() && error.is_reset() && !is_apart
+}

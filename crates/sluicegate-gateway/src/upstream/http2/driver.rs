@@ -1,0 +1,76 @@
+//! Driving a connection's socket, and finding out when it is of no more use.
+
+use std::{pin::Pin, rc::Rc, time::Duration};
+
+use bytes::Bytes;
+use h2::{Ping, PingPong};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use super::Shared;
+use crate::dial::Wire;
+
+/// Drives the socket until the connection is over, or of no more use.
+pub(super) async fn drive(
+    connection: Pin<Box<h2::client::Connection<Wire, Bytes>>>,
+    pings: PingPong,
+    shared: Rc<Shared>,
+) {
+    tokio::select! {
+        ended = connection => {
+            if let Err(error) = ended {
+                tracing::debug!(%error, "a connection to an upstream broke");
+            }
+        }
+        // Dropping the connection closes the socket and ends what runs on it.
+        () = until_useless(&shared, pings) => {}
+    }
+    shared.retire();
+}
+
+/// Resolves when the connection has been idle for as long as it is kept, or the upstream does not answer a ping.
+async fn until_useless(shared: &Shared, mut pings: PingPong) {
+    let mut pinged: Option<Instant> = None;
+    loop {
+        let (now, heard) = (Instant::now(), shared.heard.get());
+        let keep_alive = shared.keep_alive.get();
+        if shared.running.get() == 0 {
+            let due = heard + keep_alive;
+            if due <= now {
+                shared.retire();
+                // Without a sender, the connection itself says goodbye and closes.
+                return sleep(GOODBYE).await;
+            }
+            sleep_until(due).await;
+            continue;
+        }
+        let due = match pinged.filter(|pinged| *pinged >= heard) {
+            None => heard + FIRST_PING,
+            Some(pinged) => pinged + NEXT_PING,
+        };
+        if due > now {
+            // What is waited for may change without a word to us.
+            sleep_until(due.min(now + keep_alive)).await;
+            continue;
+        }
+        pinged = Some(now);
+        match timeout(PONG, pings.ping(Ping::opaque())).await {
+            Ok(Ok(_)) => {}
+            // Whoever drives the connection learns what is wrong with it.
+            Ok(Err(_)) => return std::future::pending().await,
+            Err(_) => return tracing::warn!("an upstream does not answer a ping: its connection is closed"),
+        }
+    }
+}
+
+/// How long an upstream may say nothing while requests run, until it is asked whether it is there.
+const FIRST_PING: Duration = Duration::from_secs(30);
+
+/// Until it is asked again. Servers of gRPC take pings for an attack that come more often than every five minutes while
+/// they have nothing to say.
+const NEXT_PING: Duration = Duration::from_secs(310);
+
+/// How long it may take to answer.
+const PONG: Duration = Duration::from_secs(20);
+
+/// How long an idle connection may take to close.
+const GOODBYE: Duration = Duration::from_secs(5);

@@ -1,0 +1,111 @@
+//! How far a request has come on its stream, and when it has waited for too long.
+
+use std::{
+    cell::{Cell, RefCell},
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::upstream::{Patience, Waiting};
+
+/// What a stream waits for, told by its two directions.
+pub(super) struct Progress {
+    waiting: Cell<Waiting>,
+    /// When something of either body moved last, or what is waited for changed.
+    moved: Cell<Instant>,
+    patience: Patience,
+    /// When it is over, whatever moves.
+    until: Option<Instant>,
+    client_error: RefCell<Option<hyper::Error>>,
+}
+
+/// Finds out when a stream has waited for too long.
+///
+/// One timer, which is left to fire and then set anew, so that a frame costs none.
+pub(super) struct Overdue {
+    progress: Rc<Progress>,
+    alarm: Pin<Box<Sleep>>,
+}
+
+impl Progress {
+    /// A request that is sent now.
+    pub(super) fn new(patience: Patience, until: Option<Instant>) -> Progress {
+        Progress {
+            waiting: Cell::new(Waiting::Answer),
+            moved: Cell::new(Instant::now()),
+            patience,
+            until,
+            client_error: RefCell::default(),
+        }
+    }
+
+    /// Notes what is waited for from now on.
+    pub(super) fn wait_for(&self, waiting: Waiting) {
+        self.waiting.set(waiting);
+        self.note_moved();
+    }
+
+    pub(super) fn waits_for(&self, waiting: Waiting) -> bool {
+        self.waiting.get() == waiting
+    }
+
+    pub(super) fn note_moved(&self) {
+        self.moved.set(Instant::now());
+    }
+
+    /// Notes whether the request's body has to come from the client yet; an answer that began early stays awaited.
+    pub(super) fn note_request_body(&self, is_pending: bool) {
+        match (self.waiting.get(), is_pending) {
+            (Waiting::Answer, true) => self.wait_for(Waiting::Client),
+            (Waiting::Client, false) => self.wait_for(Waiting::Answer),
+            (_, false) => self.note_moved(),
+            (_, true) => {}
+        }
+    }
+
+    /// Notes that the request's body failed: it is the client's fault that the stream ends.
+    pub(super) fn note_client_error(&self, error: hyper::Error) {
+        *self.client_error.borrow_mut() = Some(error);
+    }
+
+    pub(super) fn take_client_error(&self) -> Option<hyper::Error> {
+        self.client_error.borrow_mut().take()
+    }
+
+    fn due(&self) -> Instant {
+        let due = self.moved.get() + self.patience.with(self.waiting.get());
+        self.until.map_or(due, |until| due.min(until))
+    }
+
+    fn shortest(&self) -> Duration {
+        self.patience.response.min(self.patience.idle)
+    }
+}
+
+impl Overdue {
+    pub(super) fn new(progress: &Rc<Progress>) -> Overdue {
+        let earliest = progress.due().min(Instant::now() + progress.shortest());
+        Overdue { progress: Rc::clone(progress), alarm: Box::pin(sleep_until(earliest)) }
+    }
+
+    pub(super) fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// Ready when nothing has moved for too long, or all the time is over.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            ready!(self.alarm.as_mut().poll(cx));
+            let (now, due) = (Instant::now(), self.progress.due());
+            if due <= now {
+                return Poll::Ready(());
+            }
+            // What is waited for may change without the alarm being told: it never sleeps past the earliest due time.
+            self.alarm.as_mut().reset(due.min(now + self.progress.shortest()));
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The body of an answer that comes by HTTP/2.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use h2::{Reason, RecvStream};
+use http::{header::CONTENT_LENGTH, response::Parts};
+use http_body::{Body, Frame, SizeHint};
+
+use super::{Slot, progress::Overdue, upload::Upload};
+use crate::{body::CutOff, forward};
+
+/// The body of an answer, whose request may still be on its way. Dropping it before its end resets the stream.
+pub(crate) struct Stream {
+    incoming: RecvStream,
+    length: Option<u64>,
+    /// Nothing but trailers can come.
+    data_ended: bool,
+    /// Since the last frame was taken.
+    waits: bool,
+    overdue: Overdue,
+    _upload: Upload,
+    slot: Slot,
+}
+
+impl Stream {
+    /// The body that comes after this head.
+    pub(super) fn new(
+        head: &Parts,
+        incoming: RecvStream,
+        overdue: Overdue,
+        upload: Upload,
+        slot: Slot,
+    ) -> Stream {
+        let length = head.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        Stream { incoming, length, data_ended: false, waits: false, overdue, _upload: upload, slot }
+    }
+
+    fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
+        if !self.data_ended {
+            if let Some(data) = ready!(self.incoming.poll_data(cx)) {
+                return Poll::Ready(Some(data.and_then(|data| {
+                    // It is the client's from here on, who has to take it before more is asked for.
+                    self.incoming.flow_control().release_capacity(data.len())?;
+                    Ok(Frame::data(data))
+                })));
+            }
+            self.data_ended = true;
+        }
+        let trailers = ready!(self.incoming.poll_trailers(cx));
+        Poll::Ready(trailers.transpose().map(|trailers| {
+            trailers.map(|mut trailers| {
+                forward::trailers(&mut trailers);
+                Frame::trailers(trailers)
+            })
+        }))
+    }
+}
+
+impl Body for Stream {
+    type Data = Bytes;
+    type Error = CutOff;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
+        let this = &mut *self;
+        let frame = match this.poll_incoming(cx) {
+            Poll::Ready(frame) => frame,
+            Poll::Pending => {
+                // The time before was the client's.
+                if !std::mem::replace(&mut this.waits, true) {
+                    this.overdue.progress().note_moved();
+                }
+                return this.overdue.poll(cx).map(|()| Some(Err(CutOff::Overdue)));
+            }
+        };
+        this.waits = false;
+        this.slot.note_heard();
+        Poll::Ready(match frame {
+            // The answer is whole, and the rest of the request is of no interest (RFC 9113, section 8.1).
+            Some(Err(error)) if error.is_remote() && error.reason() == Some(Reason::NO_ERROR) => None,
+            frame => frame.map(|frame| frame.map_err(CutOff::Http2)),
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self.length {
+            _ if self.is_end_stream() => SizeHint::with_exact(0),
+            Some(length) => SizeHint::with_exact(length),
+            None => SizeHint::default(),
+        }
+    }
+}

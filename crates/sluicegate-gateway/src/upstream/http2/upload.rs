@@ -1,0 +1,139 @@
+//! A request's body on its way to the upstream.
+
+use std::{
+    cell::RefCell,
+    future::Future,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, Waker, ready},
+};
+
+use bytes::Bytes;
+use h2::{Reason, SendStream};
+use http_body::Body as _;
+use tokio::task::{AbortHandle, spawn_local};
+
+use super::Progress;
+use crate::{body::RequestBody, forward};
+
+/// The sending of a body, beside the answer. Dropping it stops it.
+pub(super) struct Upload {
+    /// Where it did not go out at once.
+    task: Option<AbortHandle>,
+    body: Rc<RefCell<Body>>,
+}
+
+/// A body, and what has been taken of it.
+struct Body {
+    rest: RequestBody,
+    /// None when it cannot be sent again.
+    taken: Option<Vec<Bytes>>,
+}
+
+/// Sends a body as fast as the upstream and the client let it.
+struct Sending {
+    body: Rc<RefCell<Body>>,
+    outgoing: SendStream<Bytes>,
+    progress: Rc<Progress>,
+}
+
+impl Upload {
+    /// Begins to send. A body that has an end before it begins is sent with the head.
+    pub(super) fn start(body: RequestBody, outgoing: SendStream<Bytes>, progress: &Rc<Progress>) -> Upload {
+        let is_sent = body.is_end_stream();
+        let body = Rc::new(RefCell::new(Body { rest: body, taken: Some(Vec::new()) }));
+        let mut upload = Upload { task: None, body: Rc::clone(&body) };
+        if !is_sent {
+            let mut sending = Sending { body, outgoing, progress: Rc::clone(progress) };
+            // What is here already goes out with the head: no task is needed for it.
+            if Pin::new(&mut sending).poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+                upload.task = Some(spawn_local(sending).abort_handle());
+            }
+        }
+        upload
+    }
+
+    /// The body as it was in the beginning, if not too much has been taken of it.
+    pub(super) fn take_back(self) -> Option<RequestBody> {
+        let mut body = self.body.borrow_mut();
+        let taken = body.taken.take()?;
+        let rest = std::mem::replace(&mut body.rest, RequestBody::Read(None));
+        Some(rest.after(taken))
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+impl Sending {
+    /// Ready when there is room for more in the stream's window; false when nothing is wanted any more.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        if self.outgoing.capacity() > 0 {
+            // Nobody else would tell that the stream is over while the client sends nothing.
+            return Poll::Ready(self.outgoing.poll_reset(cx).is_pending());
+        }
+        self.outgoing.reserve_capacity(1);
+        loop {
+            match ready!(self.outgoing.poll_capacity(cx)) {
+                Some(Ok(0)) => {}
+                room => return Poll::Ready(matches!(room, Some(Ok(_)))),
+            }
+        }
+    }
+}
+
+impl Future for Sending {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        while ready!(this.poll_room(cx)) {
+            let mut body = this.body.borrow_mut();
+            let polled = Pin::new(&mut body.rest).poll_frame(cx);
+            this.progress.note_request_body(polled.is_pending());
+            let sent = match ready!(polled) {
+                None => this.outgoing.send_data(Bytes::new(), true),
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => {
+                        body.note_taken(&data);
+                        this.outgoing.send_data(data, body.rest.is_end_stream())
+                    }
+                    Err(frame) => {
+                        body.taken = None;
+                        let mut trailers = frame.into_trailers().unwrap_or_default();
+                        forward::trailers(&mut trailers);
+                        this.outgoing.send_trailers(trailers)
+                    }
+                },
+                Some(Err(error)) => {
+                    this.progress.note_client_error(error);
+                    this.outgoing.send_reset(Reason::CANCEL);
+                    break;
+                }
+            };
+            // If it was not taken, the stream is over, and who waits for the answer learns why.
+            if sent.is_err() || body.rest.is_end_stream() {
+                break;
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Body {
+    fn note_taken(&mut self, data: &Bytes) {
+        let Some(taken) = &mut self.taken else { return };
+        taken.push(data.clone());
+        if taken.iter().map(Bytes::len).sum::<usize>() > MOST_KEPT {
+            self.taken = None;
+        }
+    }
+}
+
+/// How much of a body is kept, so that it can be sent again if the upstream refuses it.
+const MOST_KEPT: usize = 64 * 1024;
