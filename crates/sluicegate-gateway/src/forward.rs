@@ -13,7 +13,7 @@ use http::{
     uri::{PathAndQuery, Uri},
 };
 use ipnet::IpNet;
-use sluicegate_policy::{ClientIp, ForwardedHeader, Upstream};
+use sluicegate_policy::{ClientIp, ForwardedHeader, RequestId, Upstream};
 use smallvec::SmallVec;
 
 /// Rewrites heads between clients and one upstream.
@@ -91,8 +91,8 @@ impl Forward {
     /// Turns the head of a client's request into the one that the upstream gets.
     ///
     /// Forwarding headers are built from what the peer sent before the fields that `Connection` names are removed, so
-    /// that a client cannot have them removed.
-    pub(crate) fn request(&self, head: &mut Parts, peer: &Peer) {
+    /// that a client cannot have them removed. The id is the client's own if it sent a usable one.
+    pub(crate) fn request(&self, head: &mut Parts, peer: &Peer) -> RequestId {
         let headers = &mut head.headers;
         if head.version == Version::HTTP_2 {
             join_cookies(headers);
@@ -100,6 +100,7 @@ impl Forward {
         let trailers = wants_trailers(headers);
         let trusted = self.client_ip.trusts(peer.ip);
         let line = self.line(headers, peer, trusted);
+        let id = RequestId::of(headers);
         let host = headers.get(HOST).cloned();
         let (told_host, told_proto) = match trusted && self.header == ForwardedHeader::XForwardedFor {
             true => (headers.remove(X_FORWARDED_HOST), headers.remove(X_FORWARDED_PROTO)),
@@ -131,6 +132,7 @@ impl Forward {
             headers.insert(X_FORWARDED_HOST, host);
         }
         headers.append(VIA, via(head.version));
+        headers.insert(RequestId::HEADER, id.as_header().clone());
         if trailers {
             // Trailers pass through us, so we want them as well.
             headers.insert(TE, HeaderValue::from_static("trailers"));
@@ -140,6 +142,7 @@ impl Forward {
         if !self.base.is_empty() {
             head.uri = self.below_base(&head.uri);
         }
+        id
     }
 
     /// The value of the configured forwarding header: what a trusted peer sent, and the peer itself.
@@ -188,9 +191,10 @@ fn address(ip: IpAddr) -> HeaderValue {
     HeaderValue::try_from(ip.to_string()).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
-/// Turns the head of the upstream's answer into the one that the client gets.
-pub(crate) fn response(head: &mut response::Parts) {
+/// Turns the head of the upstream's answer into the one that the client gets. The upstream may have an id of its own.
+pub(crate) fn response(head: &mut response::Parts, id: &RequestId) {
     strip_hop_by_hop(&mut head.headers);
+    head.headers.entry(RequestId::HEADER).or_insert_with(|| id.as_header().clone());
     head.version = Version::HTTP_11;
 }
 

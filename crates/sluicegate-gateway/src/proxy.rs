@@ -72,7 +72,7 @@ impl Proxy {
         };
         let answer = match self.decide(&mut head, &mut body, peer).await {
             Ok((running, body)) => match self.send(&mut head, body, peer, protocol, &running).await {
-                Ok(answered) => return relay(answered, running, switch),
+                Ok((answered, id)) => return relay(answered, &id, running, switch),
                 Err(answer) => answer,
             },
             Err(answer) => {
@@ -120,7 +120,7 @@ impl Proxy {
         Ok((Box::new(Running { pass, flight, sent }), body))
     }
 
-    /// Sends a request that may pass to the upstream.
+    /// Sends a request that may pass to the upstream, under the id that comes with the answer.
     async fn send(
         &self,
         head: &mut Parts,
@@ -128,10 +128,10 @@ impl Proxy {
         peer: &Peer,
         protocol: Option<HeaderValue>,
         running: &Running,
-    ) -> Result<Answered, Box<Answer>> {
+    ) -> Result<(Answered, RequestId), Box<Answer>> {
         // What our own answer would be about, should there be none from the upstream.
-        let (target, id) = (head.uri.clone(), head.headers.get(RequestId::HEADER).cloned());
-        self.forward.request(head, peer);
+        let target = head.uri.clone();
+        let id = self.forward.request(head, peer);
         let switches = protocol.is_some();
         if let Some(protocol) = protocol {
             upgrade::name(&mut head.headers, protocol);
@@ -141,16 +141,17 @@ impl Proxy {
         *request.uri_mut() = std::mem::replace(&mut head.uri, target);
         *request.headers_mut() = std::mem::take(&mut head.headers);
         let failed = match self.upstreams.send(request, self.patience(running.pass.route())).await {
-            Ok(answered) if switches || !is_switched(&answered) => return Ok(answered),
+            Ok(answered) if switches || !is_switched(&answered) => return Ok((answered, id)),
             Ok(_) => SendError::Switched,
             Err(error) => error,
         };
         let route = self.metrics.route(running.pass.route());
         if failed.is_upstreams() {
             route.upstream_failures.inc();
-            tracing::warn!(route = route.name, error = %failed, "no answer from the upstream");
+            let request_id = id.as_str();
+            tracing::warn!(route = route.name, request_id, error = %failed, "no answer from the upstream");
         }
-        head.headers.extend(id.map(|id| (RequestId::HEADER, id)));
+        head.headers.insert(RequestId::HEADER, id.as_header().clone());
         Err(running.pass.refused(failed.into(), head))
     }
 
@@ -228,12 +229,12 @@ impl From<SendError> for Refusal {
 }
 
 /// The upstream's answer, with what the policy adds to it.
-fn relay(answered: Answered, running: Box<Running>, switch: &Switch) -> Response<AnswerBody> {
+fn relay(answered: Answered, id: &RequestId, running: Box<Running>, switch: &Switch) -> Response<AnswerBody> {
     let is_switched = is_switched(&answered);
     let Answered { response, exchange } = answered;
     let (mut head, incoming) = response.into_parts();
     let protocol = head.headers.remove(UPGRADE);
-    forward::response(&mut head);
+    forward::response(&mut head, id);
     running.pass.apply(&mut head.headers);
     if is_switched {
         protocol.into_iter().for_each(|protocol| upgrade::name(&mut head.headers, protocol));

@@ -68,6 +68,35 @@ async fn fields_of_one_connection_go_no_further() {
 }
 
 #[tokio::test]
+async fn a_request_has_one_id_for_client_and_upstream() {
+    let upstream = Upstream::start().await;
+    let gateway = gateway(upstream.address);
+    let mut client = Client::connect(gateway.address()).await;
+    for (sent, kept) in [
+        ("x-request-id: trace-7", Some("trace-7")),
+        ("x-request-id: trace-7\r\nconnection: x-request-id", Some("trace-7")),
+        ("x-request-id: two words", None),
+        ("x-other: 1", None),
+    ] {
+        client.write(format!("GET /seen HTTP/1.1\r\nhost: a\r\n{sent}\r\n\r\n")).await;
+        let answer = client.answer().await;
+        let id = answer.header("x-request-id").expect("every answer has one").to_owned();
+        assert!(kept.map_or(id.len() == 32, |kept| id == kept), "{sent}: {id}");
+        let head = upstream.seen();
+        assert_eq!(head.matches("x-request-id:").count(), 1, "{head}");
+        assert!(head.contains(&format!("x-request-id: {id}\n")), "{id}: {head}");
+    }
+}
+
+#[tokio::test]
+async fn an_upstreams_own_request_id_stays() {
+    let upstream = Upstream::start().await;
+    let gateway = gateway(upstream.address);
+    let answer = Client::connect(gateway.address()).await.get("/id").await;
+    assert_eq!(answer.header("x-request-id"), Some("the-models"));
+}
+
+#[tokio::test]
 async fn forwarding_fields_of_a_stranger_are_replaced() {
     let upstream = Upstream::start().await;
     let gateway = gateway(upstream.address);

@@ -204,6 +204,7 @@ async fn answer(
         }
         "/port" => Response::new(full(counts.port.to_string())),
         "/nothing" => Response::builder().status(204).body(full("")).expect("valid"),
+        "/id" => Response::builder().header("x-request-id", "the-models").body(full("ok")).expect("valid"),
         "/hops" => Response::builder()
             .header("connection", "x-mine, keep-alive")
             .header("x-mine", "secret")
