@@ -1,8 +1,8 @@
 //! What all workers serve by.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
-use sluicegate_policy::{ApiKeys, Gate, Policy, Route};
+use sluicegate_policy::{ApiKeys, Gate, Policy, Route, UtcTime};
 use sluicegate_stores::AnyStore;
 
 use crate::{
@@ -23,6 +23,8 @@ pub(crate) struct Blueprint {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) denials: DenialLog,
     pub(crate) dialer: Dialer,
+    /// When its policy was read.
+    pub(crate) read: UtcTime,
 }
 
 impl Blueprint {
@@ -32,7 +34,7 @@ impl Blueprint {
         let healths = Health::of_all(settings, None);
         let metrics = Arc::new(Metrics::new(&gate, &healths));
         let denials = DenialLog::new(settings.log_keys);
-        Blueprint { gate, healths, metrics, denials, dialer }
+        Blueprint { gate, healths, metrics, denials, dialer, read: SystemTime::now().into() }
     }
 
     /// One of another policy, on the same accounts and counters.
@@ -42,7 +44,7 @@ impl Blueprint {
         let metrics = Arc::new(self.metrics.with_policy(&policy, &healths));
         let denials = self.denials.with_keys(policy.gateway.log_keys);
         let gate = Arc::new(self.gate.with_policy(policy).with_api_keys(api_keys));
-        Blueprint { gate, healths, metrics, denials, dialer }
+        Blueprint { gate, healths, metrics, denials, dialer, read: SystemTime::now().into() }
     }
 
     /// What one worker needs to serve by it. Connections of the proxy `before` go on where the upstream is the same.

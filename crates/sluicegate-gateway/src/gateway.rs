@@ -12,7 +12,7 @@ use std::{
 };
 
 use sluicegate::{StoreError, SystemClock};
-use sluicegate_policy::{ApiKeys, ApiKeysError, Gate, Policy, StoreSettings};
+use sluicegate_policy::{ApiKeys, ApiKeysError, Gate, GatewaySettings, Policy, StoreSettings};
 use sluicegate_stores::AnyStore;
 use tokio::sync::mpsc;
 
@@ -129,6 +129,12 @@ impl Gateway {
             gateway.workers.push(worker);
         }
         Ok(gateway)
+    }
+
+    /// What is wrong with the files of TLS that these settings name: nothing where [`start`](Self::start) can use them.
+    pub fn wrong_tls_files(settings: &GatewaySettings) -> Vec<TlsError> {
+        let of_clients = settings.tls.clone().map(Tls::load).and_then(Result::err);
+        of_clients.into_iter().chain(Dialer::new(settings).err()).collect()
     }
 
     /// Where clients are served; has the real port where the policy says 0.

@@ -159,6 +159,11 @@ impl Families {
 }
 
 impl ReloadMetrics {
+    /// How many reloads there were, and how many failed.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        (self.done.get(), self.failed.get())
+    }
+
     /// Counts a reload.
     pub(crate) fn note(&self, is_done: bool) {
         if is_done {

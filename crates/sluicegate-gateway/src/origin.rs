@@ -1,6 +1,6 @@
 //! Where the policy comes from.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sluicegate_policy::{Diagnostics, FileVersion, Overrides, Policy, Source};
 
@@ -32,6 +32,11 @@ impl Origin {
         // The version before the text: what is written in between is another version at the next look.
         self.read = Some(FileVersion::of(file));
         Policy::load(file, self.overrides.clone())
+    }
+
+    /// The policy file.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
     }
 
     /// The version that the file has now, if it is not the one that was read last.

@@ -1,6 +1,11 @@
 //! Replacing the policy of a running gateway.
 
-use std::{collections::BTreeSet, fmt, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use sluicegate_policy::{ApiKeys, ApiKeysError, Diagnostics, FileVersion, Policy, StoreKind};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
@@ -13,9 +18,11 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Reloads {
     origin: Mutex<Option<Origin>>,
+    /// The policy file, if there is one.
+    pub(crate) file: Option<PathBuf>,
     current: watch::Sender<Arc<Blueprint>>,
     workers: Vec<mpsc::UnboundedSender<Adoption>>,
-    metrics: ReloadMetrics,
+    pub(crate) metrics: ReloadMetrics,
 }
 
 /// A new policy on its way to one worker.
@@ -45,7 +52,8 @@ impl Reloads {
         workers: Vec<mpsc::UnboundedSender<Adoption>>,
     ) -> Reloads {
         let metrics = first.metrics.reloads.clone();
-        Reloads { origin: Mutex::new(origin), current: watch::Sender::new(first), workers, metrics }
+        let file = origin.as_ref().and_then(Origin::file).map(Path::to_owned);
+        Reloads { origin: Mutex::new(origin), file, current: watch::Sender::new(first), workers, metrics }
     }
 
     /// What is worked by now.

@@ -156,6 +156,12 @@ pub struct TlsError {
 }
 
 impl TlsError {
+    /// The file.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
     pub(crate) fn new(file: &Path, problem: impl fmt::Display) -> TlsError {
         TlsError { file: file.to_owned(), problem: problem.to_string() }
     }

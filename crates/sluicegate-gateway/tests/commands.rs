@@ -67,6 +67,33 @@ fn check_finds_what_is_wrong_with_the_url_of_a_store() {
 }
 
 #[test]
+fn check_reads_the_files_of_tls_and_says_where_the_policy_names_a_wrong_one() {
+    let folder = TempDir::new().unwrap();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let policy = "[gateway]\nupstream = 'https://localhost'\nupstream_ca = 'roots.pem'\n\
+                  tls = { certificate = 'a.pem', key = 'a.key' }\n";
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    write("policy.toml", policy);
+    write("a.pem", &made.cert.pem());
+    write("a.key", &made.signing_key.serialize_pem());
+    write("roots.pem", &made.cert.pem());
+    let check = || run(folder.path(), &["check", "policy.toml"]);
+    assert!(succeeds(check()).contains("is a good policy"));
+
+    write("a.key", &other.signing_key.serialize_pem());
+    write("roots.pem", "");
+    let expected = "policy.toml:4:38: cannot use a.key for TLS: it is not the key of the certificate in a.pem\n\
+                    policy.toml:3:15: cannot use roots.pem for TLS: it holds no certificate in PEM";
+    assert_eq!(fails(check()).trim_end(), expected);
+    fs::remove_file(folder.path().join("a.pem")).unwrap();
+    assert!(fails(check()).contains("policy.toml:4:23: cannot use a.pem for TLS: there is no such file"));
+    let mut elsewhere = sluicegate(folder.path(), &["check", "policy.toml"]);
+    let error = fails(elsewhere.env("SLUICEGATE_GATEWAY__TLS__CERTIFICATE", "b.pem").output().unwrap());
+    assert!(error.contains("SLUICEGATE_GATEWAY__TLS__CERTIFICATE: cannot use b.pem for TLS"), "{error}");
+}
+
+#[test]
 fn check_asks_the_store_where_it_is_told_to() {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("policy.toml"), "").unwrap();

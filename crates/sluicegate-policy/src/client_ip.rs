@@ -9,7 +9,7 @@ use std::{
 use http::{HeaderMap, HeaderName, header};
 use ipnet::{IpNet, Ipv4Net};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Finds a client's address: the right-most one that no trusted proxy owns.
 ///
@@ -73,7 +73,7 @@ impl ClientIp {
 
 /// The header in which proxies say whom they speak for. Exactly one is read, so that a client cannot choose
 /// another that its proxy passes through.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, JsonSchema, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ForwardedHeader {
     /// `X-Forwarded-For`: a list of addresses.

@@ -10,7 +10,7 @@ use std::{
 
 use ipnet::IpNet;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sluicegate::Key;
 
 use crate::{ForwardedHeader, Hidden, Upstream};
@@ -171,7 +171,7 @@ pub struct TlsSettings {
 }
 
 /// How logs are written.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LogFormat {
     /// One JSON object a line, for machines.
@@ -182,7 +182,7 @@ pub enum LogFormat {
 }
 
 /// How a denied request's account is logged.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LogKeys {
     /// As a hash: the same caller is recognised, and nobody's address is kept.

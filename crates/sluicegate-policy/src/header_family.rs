@@ -1,10 +1,10 @@
 //! The families of rate limit headers.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// A family of rate limit headers. Each has its own names and its own idea of a reset.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, JsonSchema, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HeaderFamily {
     /// `RateLimit` and `RateLimit-Policy`, the IETF draft's structured fields.

@@ -6,6 +6,7 @@ mod caller;
 mod client_ip;
 mod code_route;
 mod diagnostic;
+mod document;
 pub mod file;
 mod file_version;
 mod gate;

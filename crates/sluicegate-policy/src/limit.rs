@@ -1,7 +1,7 @@
 //! A quota with a name, on a key.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sluicegate::{Charge, Cost, Outage, Quota, Unit};
 
 use crate::{Facts, KeyTemplate, Scale, TierId};
@@ -33,7 +33,7 @@ pub(crate) struct Account {
 pub struct LimitId(pub(crate) usize);
 
 /// Whether a limit denies.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, JsonSchema, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// It denies.

@@ -22,7 +22,7 @@ use crate::{
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Meter {
-    items: Option<JsonPointer>,
+    pub(crate) items: Option<JsonPointer>,
     bytes: bool,
     /// Pointers of keys.
     values: Vec<JsonPointer>,

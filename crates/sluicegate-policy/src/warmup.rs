@@ -31,9 +31,9 @@ use crate::Scale;
 /// ```
 #[derive(Debug)]
 pub struct Warmup {
-    scale: Scale,
+    pub(crate) scale: Scale,
     path: String,
-    ramp: Duration,
+    pub(crate) ramp: Duration,
     /// Ticks of the first success.
     ready: Arc<AtomicU64>,
 }

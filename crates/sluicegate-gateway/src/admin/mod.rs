@@ -2,6 +2,8 @@
 
 mod access;
 mod limits;
+mod openapi;
+mod policy;
 mod problem;
 mod reload;
 
@@ -13,7 +15,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     middleware,
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{MethodRouter, get, post},
 };
 use sluicegate_metrics::{Format, Metrics};
 
@@ -30,18 +32,32 @@ pub(crate) struct Admin {
     pub(crate) is_local: bool,
 }
 
+/// An endpoint: its path, and what it does.
+type Endpoint = (&'static str, fn() -> MethodRouter<Admin>);
+
+/// Probes and Prometheus may ask from wherever they can connect.
+const OPEN: &[Endpoint] = &[
+    ("/livez", || get(livez)),
+    ("/readyz", || get(readyz)),
+    ("/metrics", || get(metrics)),
+    ("/openapi.json", || get(openapi::show)),
+];
+
+/// The rest is for who may.
+const GUARDED: &[Endpoint] = &[
+    ("/limits", || get(limits::show).delete(limits::reset)),
+    ("/policy", || get(policy::show)),
+    ("/config/reload", || post(reload::reload)),
+];
+
 impl Admin {
-    /// All endpoints. Probes and Prometheus may ask from wherever they can connect; the rest asks who is there.
+    /// All endpoints; what is none is a problem document, too.
     pub(crate) fn router(self) -> Router {
-        let guarded = Router::new()
-            .route("/limits", get(limits::show).delete(limits::reset))
-            .route("/config/reload", post(reload::reload))
-            .route_layer(middleware::from_fn_with_state(self.clone(), access::check));
-        Router::new()
-            .route("/livez", get(livez))
-            .route("/readyz", get(readyz))
-            .route("/metrics", get(metrics))
-            .merge(guarded)
+        let route = |router: Router<Admin>, (path, endpoint): &Endpoint| router.route(path, endpoint());
+        let guarded = GUARDED.iter().fold(Router::new(), route);
+        let guarded = guarded.route_layer(middleware::from_fn_with_state(self.clone(), access::check));
+        OPEN.iter()
+            .fold(guarded, route)
             .fallback(unknown)
             .method_not_allowed_fallback(wrong_method)
             .with_state(self)

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use sluicegate::StoreError;
-use sluicegate_gateway::StartError;
-use sluicegate_policy::{ApiKeys, Overrides, Policy, StoreSettings};
+use sluicegate_gateway::{Gateway, StartError};
+use sluicegate_policy::{ApiKeys, Overrides, Policy, Source, StoreSettings};
 use sluicegate_stores::AnyStore;
 
 use super::summary::Summary;
@@ -16,7 +16,7 @@ use super::{Outcome, POLICY_FILE};
 ///
 /// Prints every error with its line and column and what would be right, and exits with 1. Without errors it prints
 /// the routes, limits and tiers as the gateway would use them. Settings in the environment count, as when serving.
-/// The file of API keys is checked too, where it is there. A store elsewhere is asked only with --connect.
+/// The files of TLS are read, as when serving; the file of API keys is checked where it is there. A store elsewhere is asked only with --connect.
 #[derive(Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Check {
@@ -30,7 +30,9 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn run(&self) -> Outcome {
-        let policy = Policy::load(&self.file, Overrides::default().environment())?;
+        let source = Source::read(&self.file)?.with(Overrides::default().environment());
+        let policy = Policy::parse(&source)?;
+        wrong_tls_files(&source, &policy)?;
         let api_keys = match &policy.identity.api_keys {
             // A policy is often checked where its keys are not.
             Some(file) if file.exists() => Some(ApiKeys::load_for(file, &policy.tiers)?),
@@ -44,6 +46,15 @@ impl Check {
         let answers = if self.connect { "The store answers.\n" } else { "" };
         write!(io::stdout(), "{} is a good policy.\n{answers}\n{summary}", self.file.display())?;
         Ok(())
+    }
+}
+
+fn wrong_tls_files(source: &Source, policy: &Policy) -> Outcome {
+    let wrong = Gateway::wrong_tls_files(&policy.gateway);
+    let wrong = wrong.iter().map(|error| source.wrong_file(error.file(), error.to_string()).to_string());
+    match wrong.collect::<Vec<_>>() {
+        none if none.is_empty() => Ok(()),
+        wrong => Err(wrong.join("\n").into()),
     }
 }
 

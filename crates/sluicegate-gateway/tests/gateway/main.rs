@@ -2,6 +2,7 @@
 
 mod admin;
 mod admin_access;
+mod admin_documents;
 mod admin_limits;
 mod bodies;
 mod client_limits;

@@ -4,6 +4,7 @@ mod gateway;
 mod health;
 mod identity;
 mod limits;
+mod named_files;
 mod number;
 mod one_or_many;
 mod period;
