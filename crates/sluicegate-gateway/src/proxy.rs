@@ -4,7 +4,7 @@ use std::{rc::Rc, sync::Arc};
 
 use http::{
     Request, Response, StatusCode, Version,
-    header::{CONNECTION, EXPECT, HeaderValue, UPGRADE},
+    header::{CONNECTION, CONTENT_TYPE, EXPECT, HeaderValue, UPGRADE},
     request::Parts,
 };
 use http_body::Body as _;
@@ -131,6 +131,7 @@ impl Proxy {
     ) -> Result<(Answered, RequestId), Box<Answer>> {
         // What our own answer would be about, should there be none from the upstream.
         let target = head.uri.clone();
+        let kind = head.headers.get(CONTENT_TYPE).cloned();
         let id = self.forward.request(head, peer);
         let switches = protocol.is_some();
         if let Some(protocol) = protocol {
@@ -152,6 +153,7 @@ impl Proxy {
             tracing::warn!(route = route.name, request_id, error = %failed, "no answer from the upstream");
         }
         head.headers.insert(RequestId::HEADER, id.as_header().clone());
+        head.headers.extend(kind.map(|kind| (CONTENT_TYPE, kind)));
         Err(running.pass.refused(failed.into(), head))
     }
 

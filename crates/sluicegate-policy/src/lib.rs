@@ -11,6 +11,7 @@ pub mod file;
 mod file_version;
 mod gate;
 mod gateway_settings;
+mod grpc;
 mod header_family;
 mod headers;
 mod hidden;

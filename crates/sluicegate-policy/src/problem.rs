@@ -1,7 +1,8 @@
 //! Problem documents (RFC 9457) that the SDKs of OpenAI and Anthropic read as well.
 //!
 //! One object serves both: its own members are the problem's, and `error` is an extension in the shape that the SDKs
-//! look for. KServe's clients expect `error` to be a text, so on its paths it is one.
+//! look for. KServe's clients expect `error` to be a text, so on its paths it is one. Clients of gRPC read none of it, and are
+//! told in their own way.
 
 use std::{cmp::Reverse, fmt::Write, time::SystemTime};
 
@@ -11,7 +12,7 @@ use sluicegate::{Denial, Wait};
 use smallvec::SmallVec;
 
 use crate::{
-    HeaderFamily, Refusal, RequestId,
+    HeaderFamily, Refusal, RequestId, grpc,
     headers::{Lines, Standing, number, retry_after, retry_after_ms},
 };
 
@@ -45,6 +46,10 @@ pub(crate) fn denied(
     let headers = response.headers_mut();
     if let Some(seconds) = after {
         headers.insert(header::RETRY_AFTER, number(seconds));
+    }
+    if grpc::asks(&head.headers) {
+        let after = retry_after_ms(denial.wait).or(after.map(|seconds| seconds.saturating_mul(1_000)));
+        grpc::push_back(headers, after);
     }
     if families.contains(&HeaderFamily::Openai)
         && let Some(milliseconds) = retry_after_ms(denial.wait)
@@ -100,6 +105,9 @@ pub(crate) fn refused(refusal: &Refusal, head: &Parts) -> Response<Bytes> {
         }
         StatusCode::SERVICE_UNAVAILABLE => {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            if grpc::asks(&head.headers) {
+                grpc::push_back(headers, Some(1_000));
+            }
         }
         _ => {}
     }
@@ -120,16 +128,25 @@ struct Document<'a> {
 impl Document<'_> {
     fn response(&self, head: &Parts) -> Response<Bytes> {
         let id = RequestId::of(&head.headers);
-        let mut response = Response::new(self.body(&id, head.uri.path().starts_with(KSERVE)).into());
-        *response.status_mut() = self.status;
+        let mut response = match grpc::asks(&head.headers) {
+            true => grpc::answer(self.status, self.detail),
+            false => self.document(&id, head),
+        };
         let headers = response.headers_mut();
         headers.reserve(8);
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         // RFC 6585 forbids caches to keep a 429; this is for those that have not read it, and for all other answers
         // that are about one request alone.
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(RequestId::ANTHROPIC_HEADER, id.as_header().clone());
         headers.insert(RequestId::HEADER, id.as_header().clone());
+        response
+    }
+
+    fn document(&self, id: &RequestId, head: &Parts) -> Response<Bytes> {
+        let mut response = Response::new(self.body(id, head.uri.path().starts_with(KSERVE)).into());
+        *response.status_mut() = self.status;
+        let kind = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
         response
     }
 

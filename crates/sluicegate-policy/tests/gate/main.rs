@@ -9,6 +9,7 @@ mod callers;
 mod code;
 mod endpoints;
 mod given;
+mod grpc;
 mod guessing;
 mod headers;
 mod input;

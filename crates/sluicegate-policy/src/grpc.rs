@@ -1,0 +1,88 @@
+//! What clients of gRPC are told: a status where they look for it, instead of a document that they do not read.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
+
+use crate::headers::number;
+
+/// Whether a client of gRPC asks: a call has the content type `application/grpc`, mostly with a message format.
+pub(crate) fn asks(headers: &HeaderMap) -> bool {
+    let Some(kind) = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes) else { return false };
+    let Some((name, rest)) = kind.split_at_checked(GRPC.len()) else { return false };
+    name.eq_ignore_ascii_case(GRPC.as_bytes()) && matches!(rest.first(), None | Some(b'+' | b';'))
+}
+
+/// An answer without a message, in the form that leaves clients free to retry: a single head with the status of the call
+/// ("Trailers-Only"), whose HTTP status says nothing.
+pub(crate) fn answer(status: StatusCode, detail: &str) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(GRPC));
+    headers.insert(GRPC_STATUS, number(code(status)));
+    // What is encoded is visible ASCII.
+    headers.extend(HeaderValue::try_from(encoded(detail)).map(|message| (GRPC_MESSAGE, message)));
+    response
+}
+
+/// Tells when to try again, in milliseconds: never if there is no such time.
+pub(crate) fn push_back(headers: &mut HeaderMap, milliseconds: Option<u64>) {
+    let pushback = match milliseconds {
+        Some(milliseconds) => number(milliseconds.min(LONGEST_PUSHBACK)),
+        None => HeaderValue::from_static("-1"),
+    };
+    headers.insert(PUSHBACK, pushback);
+}
+
+/// The code of gRPC that says what a status of HTTP says.
+fn code(status: StatusCode) -> u64 {
+    match status {
+        StatusCode::UNAUTHORIZED => UNAUTHENTICATED,
+        StatusCode::FORBIDDEN => PERMISSION_DENIED,
+        StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => DEADLINE_EXCEEDED,
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::PAYLOAD_TOO_LARGE => RESOURCE_EXHAUSTED,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => UNIMPLEMENTED,
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE => UNAVAILABLE,
+        _ if status.is_client_error() => INVALID_ARGUMENT,
+        _ => UNKNOWN,
+    }
+}
+
+/// A text as `grpc-message` carries it: what is no printable ASCII, and the per cent sign, by per cent signs.
+fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'%' => encoded.push_str("%25"),
+            b' '..=b'~' => encoded.push(char::from(byte)),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+const GRPC: &str = "application/grpc";
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
+
+/// Clients read 32 bits with a sign.
+const LONGEST_PUSHBACK: u64 = (1 << 31) - 1;
+
+const UNKNOWN: u64 = 2;
+const INVALID_ARGUMENT: u64 = 3;
+const DEADLINE_EXCEEDED: u64 = 4;
+const PERMISSION_DENIED: u64 = 7;
+const RESOURCE_EXHAUSTED: u64 = 8;
+const UNIMPLEMENTED: u64 = 12;
+const UNAVAILABLE: u64 = 14;
+const UNAUTHENTICATED: u64 = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_written_in_printable_ascii() {
+        assert_eq!(encoded("100 % of \u{fc}\n"), "100 %25 of %C3%BC%0A");
+    }
+}
