@@ -30,7 +30,8 @@ pub(crate) async fn probe(
 }
 
 async fn ask(dialer: &Dialer, upstream: &Upstream, path: &str) -> Result<StatusCode, Unanswered> {
-    let (path, host) = ([upstream.base(), path].concat(), upstream.authority());
+    let path = [upstream.base(), path].concat();
+    let host = upstream.told_host().map_or_else(|| upstream.authority(), str::to_owned);
     match dialer.dial(upstream, Offer::Any).await? {
         (wire, Version::HTTP_2) => {
             let scheme = if upstream.is_tls() { "https" } else { "http" };

@@ -23,6 +23,7 @@ pub struct Upstream {
     port: u16,
     base: String,
     weight: u32,
+    told_host: Option<String>,
 }
 
 /// How a server is spoken to.
@@ -79,7 +80,19 @@ impl Upstream {
         Self { weight: weight.max(1), ..self }
     }
 
-    /// What the upstream's `Host` header says: `host:port`, without the port that its scheme has anyway.
+    /// What its `Host` header says instead of the client's, if anything.
+    #[must_use]
+    pub fn told_host(&self) -> Option<&str> {
+        self.told_host.as_deref()
+    }
+
+    /// The same server, which is told this host instead of the client's.
+    #[must_use]
+    pub fn with_host(self, host: String) -> Self {
+        Self { told_host: Some(host), ..self }
+    }
+
+    /// The host in its URL, as a `Host` header has it: `host:port`, without the port that its scheme has anyway.
     #[must_use]
     pub fn authority(&self) -> String {
         let host: Cow<'_, str> = if self.host.contains(':') {
@@ -128,7 +141,7 @@ impl FromStr for Upstream {
             return wrong("an upstream has a host, and a port other than 0", EXAMPLE);
         }
         let base = uri.path().trim_end_matches('/').to_owned();
-        Ok(Self { scheme, host: host.to_owned(), port, base, weight: 1 })
+        Ok(Self { scheme, host: host.to_owned(), port, base, weight: 1, told_host: None })
     }
 }
 

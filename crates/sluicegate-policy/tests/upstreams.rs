@@ -29,6 +29,18 @@ fn an_upstream_is_a_url_or_a_list_with_weights() {
 }
 
 #[test]
+fn an_upstream_is_told_the_clients_host_or_its_own_or_another() {
+    let told = |entry: &str| {
+        let policy = parse(&format!("[gateway]\nupstream = {{ url = 'https://a:8443/v1'{entry} }}")).unwrap();
+        policy.gateway.upstreams[0].told_host().map(str::to_owned)
+    };
+    assert_eq!(told(""), None);
+    assert_eq!(told(", host = 'upstream'"), Some("a:8443".to_owned()));
+    assert_eq!(told(", host = 'api.example.com'"), Some("api.example.com".to_owned()));
+    assert_eq!(told(", host = '[::1]:80'"), Some("[::1]:80".to_owned()));
+}
+
+#[test]
 fn a_route_has_the_timeouts_that_it_names() {
     let policy =
         parse("[[route]]\npath = '/a'\nlimits = []\nresponse_timeout = '5s'\ntimeout = '1m'").unwrap();
@@ -44,6 +56,11 @@ fn mistakes_are_told_with_what_would_be_right() {
         (
             "[gateway]\nupstream = ['http://a', 'b']",
             "p.toml:2:25: an upstream is a URL with a scheme\n  help: write it as \"http://127.0.0.1:8000\"",
+        ),
+        (
+            "[gateway]\nupstream = { url = 'http://a', host = 'a/b' }",
+            "p.toml:2:39: `a/b` is no host\n  help: write it as \"api.example.com\", with a port if it has one, \
+             or \"upstream\" for the one in the URL",
         ),
         (
             "[gateway]\nupstream = []\nretries = 11",

@@ -14,7 +14,7 @@ mod upstreams;
 
 use std::{sync::Arc, time::Duration};
 
-use http::Response;
+use http::{HeaderValue, Response};
 use sluicegate_policy::Upstream as Address;
 
 use self::{connection::Waiting, health::InFlight, link::Links};
@@ -28,6 +28,8 @@ pub(crate) use self::{
 /// An upstream server as one worker sees it: its address, and connections that no other thread touches.
 pub(crate) struct Upstream {
     address: Address,
+    /// Instead of the client's, if given.
+    told_host: Option<HeaderValue>,
     links: Links,
     in_flight: InFlight,
     health: Arc<Health>,
@@ -56,7 +58,8 @@ impl Upstream {
     /// An upstream without connections. Connects to nobody yet.
     fn new(address: Address, health: Arc<Health>) -> Upstream {
         let (links, in_flight) = (Links::new(&address), health.in_flight_of_a_worker());
-        Upstream { address, links, in_flight, health }
+        let told_host = address.told_host().and_then(|host| HeaderValue::from_str(host).ok());
+        Upstream { address, told_host, links, in_flight, health }
     }
 
     /// Whether it is at this address, and this is known of it.

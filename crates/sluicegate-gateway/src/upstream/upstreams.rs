@@ -2,7 +2,10 @@
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
-use http::{Request, header::UPGRADE};
+use http::{
+    Request,
+    header::{HOST, UPGRADE},
+};
 use sluicegate_policy::{GatewaySettings, Upstream as Address};
 use tokio::time::{Instant, timeout};
 
@@ -24,6 +27,8 @@ pub(crate) struct Upstreams {
     connect_timeout: Duration,
     /// How many other upstreams are asked when one does not take it.
     retries: usize,
+    /// Whether any is told another host than the client's.
+    tells_hosts: bool,
 }
 
 /// Where a request has been offered in vain, and how long it may be.
@@ -57,6 +62,7 @@ impl Upstreams {
             choice: Choice::new(),
             connect_timeout: settings.connect_timeout,
             retries: settings.retries,
+            tells_hosts: settings.upstreams.iter().any(|upstream| upstream.told_host().is_some()),
         }
     }
 
@@ -83,6 +89,7 @@ impl Upstreams {
             false => Offer::Any,
         };
         let mut kept = exchange.upstream().links.take(offer);
+        let clients_host = request.headers().get(HOST).filter(|_| self.tells_hosts).cloned();
         let mut is_second_offer = false;
         loop {
             let was_kept = kept.is_some();
@@ -94,24 +101,29 @@ impl Upstreams {
             let is_shared = matches!(connected, Ok(Link::Http2(_)));
             let error = match connected {
                 Err(error) => error,
-                Ok(link) => match link.send(request, patience, until).await {
-                    Ok((response, connection)) => return Ok(exchange.answered(response, connection)),
-                    Err(Failure::Sent(error)) => {
-                        if error.is_upstreams() {
-                            exchange.failed();
-                        }
-                        return Err(error);
+                Ok(link) => {
+                    if let Some(host) = exchange.upstream().told_host.as_ref().or(clients_host.as_ref()) {
+                        request.headers_mut().insert(HOST, host.clone());
                     }
-                    Err(Failure::Unsent(unsent, error)) => {
-                        request = *unsent;
-                        // That says nothing of the upstream: others used the connection before, or use it now.
-                        if (was_kept || is_shared) && !is_second_offer {
-                            is_second_offer = true;
-                            continue;
+                    match link.send(request, patience, until).await {
+                        Ok((response, connection)) => return Ok(exchange.answered(response, connection)),
+                        Err(Failure::Sent(error)) => {
+                            if error.is_upstreams() {
+                                exchange.failed();
+                            }
+                            return Err(error);
                         }
-                        error
+                        Err(Failure::Unsent(unsent, error)) => {
+                            request = *unsent;
+                            // That says nothing of the upstream: others used the connection before, or use it now.
+                            if (was_kept || is_shared) && !is_second_offer {
+                                is_second_offer = true;
+                                continue;
+                            }
+                            error
+                        }
                     }
-                },
+                }
             };
             exchange.failed();
             tracing::debug!(upstream = %exchange.upstream().address, %error, "offered in vain");

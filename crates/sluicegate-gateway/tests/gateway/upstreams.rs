@@ -7,6 +7,27 @@ use crate::support::{
 };
 
 #[tokio::test]
+async fn an_upstream_is_told_the_host_that_its_settings_name() {
+    for (upstream, line) in [
+        (Upstream::start().await, "host: api.example.com\n"),
+        (Upstream::start_http2(100).await, "GET http://api.example.com/seen\n"),
+    ] {
+        let gone = Nobody::new();
+        let gateway = gateway_with(upstream.address, |settings| {
+            let told: sluicegate_policy::Upstream = upstream.url().parse().expect("a URL");
+            let gone = format!("http://{}", gone.address).parse().expect("a URL");
+            settings.upstreams = vec![told.with_host("api.example.com".to_owned()), gone];
+        });
+        let mut client = Client::connect(gateway.address()).await;
+        for _ in 0..4 {
+            assert_eq!(client.get("/seen").await.status, 200);
+            let head = upstream.seen();
+            assert!(head.contains(line) && head.contains("x-forwarded-host: localhost\n"), "{head}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn shares_follow_the_weights_over_one_connection_each() {
     let (one, three) = (Upstream::start().await, Upstream::start().await);
     let gateway = gateway_before(&[(one.address, 1), (three.address, 3)], |_| {});

@@ -17,11 +17,11 @@ use crate::Upstream;
 pub enum UpstreamEntry {
     /// Its URL: `http://host:port`, with a base path if it has one.
     Url(Upstream),
-    /// Its URL, and its share of the requests.
+    /// Its URL, its share of the requests, and the host that it is told.
     Table(UpstreamTable),
 }
 
-/// One of several servers, and its share of the requests.
+/// A server, its share of the requests, and the host that it is told.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "WeightedUpstream")]
@@ -31,6 +31,9 @@ pub struct UpstreamTable {
     /// How many requests it gets where one of weight 1 gets one, 1 to 1000.
     #[schemars(range(min = 1, max = 1000), extend("default" = 1))]
     pub weight: Option<Placed<i64>>,
+    /// The `Host` that it is told: `"upstream"` for the one in its URL, or any other, with a port if it has one. Default:
+    /// the client's.
+    pub host: Option<Placed<String>>,
 }
 
 impl<'de> Deserialize<'de> for UpstreamEntry {

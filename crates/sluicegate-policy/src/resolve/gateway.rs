@@ -2,6 +2,7 @@
 
 use std::{net::IpAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
+use http::uri::Authority;
 use ipnet::IpNet;
 
 use super::{health, path};
@@ -61,7 +62,11 @@ fn upstreams(report: &mut Report<'_>, table: &GatewayTable) -> Vec<Upstream> {
             UpstreamEntry::Url(url) => url.clone(),
             UpstreamEntry::Table(table) => {
                 let weight = table.weight.as_ref().map_or(1, |given| share(report, given));
-                table.url.clone().with_weight(weight)
+                let upstream = table.url.clone().with_weight(weight);
+                match &table.host {
+                    None => upstream,
+                    Some(given) => told_host(report, given, upstream),
+                }
             }
         };
         let is_same = |known: &Upstream| (known.host(), known.port()) == (upstream.host(), upstream.port());
@@ -87,6 +92,20 @@ fn share(report: &mut Report<'_>, given: &Placed<i64>) -> u32 {
             1
         }
     }
+}
+
+fn told_host(report: &mut Report<'_>, given: &Placed<String>, upstream: Upstream) -> Upstream {
+    let host = match given.value.as_str() {
+        "upstream" => upstream.authority(),
+        host => host.to_owned(),
+    };
+    // A name alone is an authority, and one with a user is none that a request may name.
+    if host.parse::<Authority>().is_err() || host.contains('@') {
+        let message = format!("`{host}` is no host");
+        let help = "write it as \"api.example.com\", with a port if it has one, or \"upstream\" for the one in the URL";
+        report.error_help(given.start(), message, help);
+    }
+    upstream.with_host(host)
 }
 
 fn upstream_ca(report: &mut Report<'_>, given: &Placed<String>) -> PathBuf {

@@ -36,7 +36,8 @@ fn a_denial_is_a_status_that_says_when_to_call_again() {
 
 #[test]
 fn what_can_never_pass_is_not_to_be_tried_again() {
-    let site = Site::new("[[route]]\npath = \"/\"\nmeter = { items = \"/inputs\" }\nlimits = [\"1 items/minute\"]");
+    let site =
+        Site::new("[[route]]\npath = \"/\"\nmeter = { items = \"/inputs\" }\nlimits = [\"1 items/minute\"]");
     let reply = site.send(&Ask::post("/").header("content-type", "application/grpc").batch(2));
     assert_eq!(reply.header("grpc-status").as_deref(), Some("8"));
     assert_eq!(reply.header("grpc-retry-pushback-ms").as_deref(), Some("-1"));
