@@ -153,7 +153,7 @@ impl Document<'_> {
     /// Written text by text: under a flood of denials most of the work is here, and a serializer looks at each byte of what
     /// is always the same.
     fn body(&self, id: &RequestId, error_is_text: bool) -> Vec<u8> {
-        let detail = escaped(self.detail);
+        let detail = quoted(self.detail);
         let mut body = Vec::with_capacity(USUAL_LENGTH + 2 * detail.len());
         let mut write =
             |texts: &[&str]| texts.iter().for_each(|text| body.extend_from_slice(text.as_bytes()));
@@ -180,14 +180,18 @@ impl Document<'_> {
                 write(&["\",\"param\":null,\"code\":\"", self.code, "\"}"]);
             }
         }
-        write(&[",\"request_id\":", &escaped(id.as_str()), "}"]);
+        write(&[",\"request_id\":", &quoted(id.as_str()), "}"]);
         body
     }
 }
 
-/// A text in JSON's quotes.
-fn escaped(text: &str) -> String {
-    serde_json::to_string(text).expect("JSON can say every text")
+/// A text in JSON's quotes. Most need no escapes, and to see that takes less time than to write each byte as if it did.
+fn quoted(text: &str) -> String {
+    let is_plain = |byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
+    match text.bytes().all(is_plain) {
+        true => ["\"", text, "\""].concat(),
+        false => serde_json::to_string(text).expect("JSON can say every text"),
+    }
 }
 
 /// KServe's clients expect `error` to be a text.

@@ -44,10 +44,12 @@ fn the_error_is_a_string_on_kserves_paths_alone() {
 fn a_request_id_is_kept_and_echoed_wherever_clients_look() {
     let site = site("/");
     site.pass(1, &Ask::post("/"));
-    let reply = site.send(&Ask::post("/").header("x-request-id", "trace-7"));
-    assert_eq!(reply.header("x-request-id").as_deref(), Some("trace-7"));
-    assert_eq!(reply.header("request-id").as_deref(), Some("trace-7"));
-    assert_eq!(reply.body()["request_id"], "trace-7");
+    for sent in ["trace-7", "trace\"7\"", "trace\\7"] {
+        let reply = site.send(&Ask::post("/").header("x-request-id", sent));
+        assert_eq!(reply.header("x-request-id").as_deref(), Some(sent));
+        assert_eq!(reply.header("request-id").as_deref(), Some(sent));
+        assert_eq!(reply.body()["request_id"], sent);
+    }
 
     let made = site.send(&Ask::post("/").header("x-request-id", "not \"one\" word"));
     assert_eq!(made.header("x-request-id"), made.header("request-id"));
