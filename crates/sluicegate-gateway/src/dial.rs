@@ -9,7 +9,10 @@ use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_util::either::Either;
 
-use crate::tls::{HTTP_1, HTTP_2, TlsError, roots};
+use crate::{
+    tcp,
+    tls::{HTTP_1, HTTP_2, TlsError, roots},
+};
 
 /// Connects to the upstreams of a policy.
 #[derive(Clone, Debug)]
@@ -69,7 +72,7 @@ impl Dialer {
     /// When nobody listens there, or is not who it should be.
     pub(crate) async fn dial(&self, upstream: &Upstream, offer: Offer) -> io::Result<(Wire, Version)> {
         let stream = TcpStream::connect((upstream.host(), upstream.port())).await?;
-        stream.set_nodelay(true)?;
+        tcp::prepare(&stream)?;
         let Some(tls) = self.tls.as_ref().filter(|_| upstream.is_tls()) else {
             let version = if upstream.is_h2c() { Version::HTTP_2 } else { Version::HTTP_11 };
             return Ok((Wire::Left(stream), version));

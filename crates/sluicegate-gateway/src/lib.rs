@@ -55,6 +55,7 @@ mod readiness;
 mod reload;
 mod restart;
 mod server;
+mod tcp;
 mod tls;
 mod upgrade;
 mod upstream;

@@ -21,6 +21,7 @@ use tokio::{
 
 use super::silence::Silence;
 use crate::gather;
+use crate::tcp;
 
 /// A client's stream, in clear or by TLS, that lingers when it is shut down before the client has sent everything.
 ///
@@ -40,8 +41,7 @@ pub(super) struct ClientStream<S> {
 ///
 /// When they cannot be set: the client is gone already.
 pub(super) fn prepare(stream: &TcpStream, stall: Duration) -> io::Result<()> {
-    // Server-sent events must leave at once, however small.
-    stream.set_nodelay(true)?;
+    tcp::prepare(stream)?;
     // A client that stops reading holds a permit: the kernel gives up on it, which wakes us.
     SockRef::from(stream).set_tcp_user_timeout(Some(stall))
 }

@@ -118,6 +118,7 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        self.state.note_abandoned();
         // Hyper alone would leave the socket open while the upstream neither reads the request nor closes.
         self.driver.abort();
     }
@@ -144,6 +145,8 @@ pub(crate) struct State {
     wrote: Cell<bool>,
     gave_up: Cell<Option<Waiting>>,
     deaf: Cell<bool>,
+    /// Nobody waits any more for what is under way.
+    abandoned: Cell<bool>,
     /// Who wants the stream when HTTP is over on it.
     switch: Cell<Option<oneshot::Sender<Switched>>>,
 }
@@ -158,6 +161,7 @@ impl State {
             wrote: Cell::default(),
             gave_up: Cell::default(),
             deaf: Cell::default(),
+            abandoned: Cell::default(),
             switch: Cell::default(),
         }
     }
@@ -184,6 +188,16 @@ impl State {
     /// Notes that the upstream reads no more.
     pub(super) fn note_deaf(&self) {
         self.deaf.set(true);
+    }
+
+    /// Notes that the connection is given up: whatever it waits for, but the next request, comes to nothing.
+    fn note_abandoned(&self) {
+        self.abandoned.set(self.waiting.get() != Waiting::Request);
+    }
+
+    /// Whether the connection was given up in the midst of an exchange.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.abandoned.get()
     }
 
     /// Whether the upstream reads no more.
@@ -263,6 +277,7 @@ impl Future for Driver {
             woken_by_alarm = true;
             if this.is_overdue() {
                 this.state.gave_up.set(Some(this.state.waiting.get()));
+                this.state.note_abandoned();
                 return Poll::Ready(());
             }
         }

@@ -9,6 +9,7 @@ use std::{
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
 
 use super::State;
 use crate::{dial::Wire, gather};
@@ -25,6 +26,23 @@ pub(crate) struct UpstreamStream {
 impl UpstreamStream {
     pub(super) fn new(stream: Wire, state: Rc<State>) -> UpstreamStream {
         UpstreamStream { io: TokioIo::new(stream), state }
+    }
+}
+
+impl Drop for UpstreamStream {
+    fn drop(&mut self) {
+        if self.state.is_abandoned() {
+            // The reset tells the upstream of the cancel, and the kernel does not keep for it what it has not read.
+            // If it cannot be set, the connection is closed as any other.
+            let _ = tcp_of(self.io.inner()).set_zero_linger();
+        }
+    }
+}
+
+fn tcp_of(wire: &Wire) -> &TcpStream {
+    match wire {
+        Wire::Left(stream) => stream,
+        Wire::Right(stream) => stream.get_ref().0,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::support::{Client, Upstream, gateway, gateway_with, noise, until};
+use crate::support::{Client, Scripted, Upstream, gateway, gateway_with, in_flight_is_zero, noise, until};
 
 const SIZES: [usize; 9] = [1, 10, 1_017, 65_535, 65_536, 65_537, 70_000, 300_000, 1_000_000];
 
@@ -120,6 +120,24 @@ async fn a_client_that_waits_to_continue_is_told_so_by_the_gateway() {
         client.write("hello").await;
         assert_eq!(client.answer().await.text(), "hello", "{path}");
         assert!(!upstream.seen().contains("expect"), "{}", upstream.seen());
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_that_answers_before_the_body_is_heard_by_a_client_that_waited_to_send_it() {
+    for status in [401, 417] {
+        let upstream = Scripted::start().await;
+        let gateway = gateway(upstream.address);
+        let mut client = Client::connect(gateway.address()).await;
+        let head = "host: test\r\ncontent-length: 5\r\nexpect: 100-continue\r\n\r\n";
+        client.write(format!("POST /slot/a HTTP/1.1\r\n{head}")).await;
+        let mut connection = upstream.accept().await;
+        let request = connection.request(b"\r\n\r\n").await;
+        assert!(!request.contains("expect"), "{request}");
+        connection.write(&format!("HTTP/1.1 {status} No\r\ncontent-length: 0\r\n\r\n")).await;
+        assert_eq!(client.head().await.status, 100, "the gateway wants the body at once");
+        assert_eq!(client.answer().await.status, status);
+        in_flight_is_zero(&gateway).await;
     }
 }
 

@@ -146,6 +146,17 @@ pub(crate) fn sockets_to(address: SocketAddr) -> usize {
     sockets.lines().skip(1).filter(is_open).count()
 }
 
+/// The sockets of this machine with this port at either end, whose other end the kernel will ask whether it is there.
+pub(crate) fn sockets_kept_alive(port: u16) -> usize {
+    let sockets = std::fs::read_to_string("/proc/net/tcp").expect("this is Linux");
+    let (port, keep_alive) = (format!(":{port:04X}"), "02:");
+    let is_kept = |line: &&str| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        (fields[1].ends_with(&port) || fields[2].ends_with(&port)) && fields[5].starts_with(keep_alive)
+    };
+    sockets.lines().skip(1).filter(is_kept).count()
+}
+
 /// Waits until the metrics count nothing that runs.
 pub(crate) async fn in_flight_is_zero(gateway: &Gateway) {
     let runs =

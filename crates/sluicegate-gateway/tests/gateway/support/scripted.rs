@@ -44,6 +44,11 @@ impl Connection {
         let _ = soon(self.0.read_to_end(&mut Vec::new())).await;
     }
 
+    /// Reads until the connection is over: true if it was reset, and not closed in peace.
+    pub(crate) async fn is_reset(&mut self) -> bool {
+        soon(self.0.read_to_end(&mut Vec::new())).await.is_err()
+    }
+
     pub(crate) async fn write(&mut self, text: &str) {
         soon(self.0.write_all(text.as_bytes())).await.expect("not reset");
     }
