@@ -1,6 +1,8 @@
 //! The signal that tells every listener and connection to finish.
 
-use tokio::sync::watch;
+use std::{future::pending, time::Duration};
+
+use tokio::{sync::watch, time::sleep};
 
 /// Starts draining; dropping it without draining means "stop at once".
 #[derive(Debug)]
@@ -31,6 +33,19 @@ impl Draining {
     /// [`Stopped`] if the gateway was dropped: there is no time left to finish anything.
     pub(crate) async fn begun(&mut self) -> Result<(), Stopped> {
         self.0.wait_for(|draining| *draining).await.map(|_| ()).map_err(|_| Stopped)
+    }
+
+    /// Resolves some time after draining has begun; never where there is no drain.
+    pub(crate) async fn over(&mut self, patience: Duration) {
+        self.there().await;
+        sleep(patience).await;
+    }
+
+    /// Resolves when draining begins; never where there is no drain.
+    pub(crate) async fn there(&mut self) {
+        if self.begun().await.is_err() {
+            pending::<()>().await;
+        }
     }
 
     /// Whether draining has begun.

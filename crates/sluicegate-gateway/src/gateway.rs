@@ -83,7 +83,7 @@ impl Gateway {
         let certificates = tls.as_ref().map(Tls::certificates);
         let store = open(&policy.store).await?;
         let threads = settings.threads.or(thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
-        let (address, listeners) = listener::bind_shared(settings.listen, threads)
+        let (address, listeners) = listener::bind_shared(settings.listen, threads, settings.reuse_port)
             .map_err(|error| StartError::Listen(settings.listen, error))?;
         let admin_failed = |error| StartError::Admin(settings.admin, error);
         let admin_listener = listener::bind_alone(settings.admin).map_err(admin_failed)?;

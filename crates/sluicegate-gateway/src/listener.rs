@@ -9,14 +9,19 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 /// Binds `count` listeners to one address; the kernel spreads new connections over them (`SO_REUSEPORT`).
 ///
-/// Port 0 picks a free port, the same for all of them.
+/// Port 0 picks a free port, the same for all of them. Another process may have listeners of this kind on the address only
+/// where it is to be `shared` with others.
 ///
 /// # Errors
 ///
 /// What the operating system says: address in use, not ours, no permission.
-pub(crate) fn bind_shared(address: SocketAddr, count: usize) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
-    if address.port() != 0 {
-        // Another process of ours could share the address as well, and nobody would know whose limits hold.
+pub(crate) fn bind_shared(
+    address: SocketAddr,
+    count: usize,
+    shared: bool,
+) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
+    if address.port() != 0 && !shared {
+        // Another process of ours that was forgotten would get its share of the clients, and nobody would know whose limits hold.
         socket(address)?.bind(&address.into())?;
     }
     let first = bind(address)?;

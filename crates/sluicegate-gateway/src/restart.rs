@@ -12,6 +12,7 @@ pub(crate) fn keep(running: &Policy, next: &mut Policy) -> Vec<&'static str> {
     let mut kept = Vec::new();
     let (was, is) = (&running.gateway, &mut next.gateway);
     keep_one(&mut kept, "gateway.listen", &was.listen, &mut is.listen);
+    keep_one(&mut kept, "gateway.reuse_port", &was.reuse_port, &mut is.reuse_port);
     keep_one(&mut kept, "gateway.tls", &was.tls, &mut is.tls);
     keep_one(&mut kept, "gateway.admin", &was.admin, &mut is.admin);
     keep_one(&mut kept, "gateway.threads", &was.threads, &mut is.threads);

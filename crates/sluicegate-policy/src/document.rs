@@ -102,6 +102,7 @@ impl Policy {
 fn gateway(settings: &GatewaySettings) -> Value {
     let GatewaySettings {
         listen,
+        reuse_port,
         tls,
         upstreams,
         upstream_ca,
@@ -125,12 +126,14 @@ fn gateway(settings: &GatewaySettings) -> Value {
         client_keep_alive,
         keep_alive,
         drain_timeout,
+        drain_idle_timeout,
         log,
         log_keys,
     } = settings;
     let trusted_proxies: Vec<_> = trusted_proxies.iter().map(ToString::to_string).collect();
     json!({
         "listen": listen,
+        "reuse_port": reuse_port,
         "tls": tls.as_ref().map(self::tls),
         "upstream": upstreams.iter().map(upstream).collect::<Vec<_>>(),
         "upstream_ca": upstream_ca.as_deref().map(path),
@@ -154,6 +157,7 @@ fn gateway(settings: &GatewaySettings) -> Value {
         "client_keep_alive": period(*client_keep_alive),
         "keep_alive": period(*keep_alive),
         "drain_timeout": period(*drain_timeout),
+        "drain_idle_timeout": period(*drain_idle_timeout),
         "log": log,
         "log_keys": log_keys,
     })

@@ -20,6 +20,8 @@ use crate::{ForwardedHeader, Hidden, Upstream};
 pub struct GatewaySettings {
     /// Where clients connect.
     pub listen: SocketAddr,
+    /// Whether another gateway may listen on the same port.
+    pub reuse_port: bool,
     /// Clients connect by TLS, if given.
     pub tls: Option<TlsSettings>,
     /// The servers that are protected, which all do the same, below the same base path. The gateway cannot start without
@@ -67,6 +69,8 @@ pub struct GatewaySettings {
     pub keep_alive: Duration,
     /// For running requests to end after SIGTERM; may be zero.
     pub drain_timeout: Duration,
+    /// For one more request of a client after SIGTERM; at most half of that, and may be zero.
+    pub drain_idle_timeout: Duration,
     /// How logs are written.
     pub log: LogFormat,
     /// How a denied request's account is logged.
@@ -77,6 +81,7 @@ impl Default for GatewaySettings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)),
+            reuse_port: false,
             tls: None,
             upstreams: Vec::new(),
             upstream_ca: None,
@@ -100,6 +105,7 @@ impl Default for GatewaySettings {
             client_keep_alive: Duration::from_secs(75),
             keep_alive: Duration::from_secs(4),
             drain_timeout: Duration::from_secs(30),
+            drain_idle_timeout: Duration::from_secs(1),
             log: LogFormat::default(),
             log_keys: LogKeys::default(),
         }

@@ -8,6 +8,7 @@ mod silence;
 mod stream;
 
 use std::{
+    cell::Cell,
     convert::Infallible,
     error::Error,
     pin::{Pin, pin},
@@ -16,12 +17,16 @@ use std::{
     time::Duration,
 };
 
+use http::{
+    StatusCode,
+    header::{CONNECTION, HeaderValue},
+};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -60,6 +65,8 @@ struct Patience {
     keep_alive: Duration,
     /// For the next byte of a body.
     idle: Duration,
+    /// For one more request when the drain has begun.
+    last: Duration,
 }
 
 impl Clients {
@@ -85,7 +92,7 @@ impl Clients {
             tokio::select! {
                 biased;
                 named = named => named?,
-                _ = draining.begun() => return Ok(()),
+                () = draining.over(patience.last) => return Ok(()),
             }
         }
         match &self.certificates {
@@ -125,8 +132,8 @@ impl Clients {
         let protocol = tokio::select! {
             biased;
             told = timeout(patience.header, protocol(&mut stream)) => told??,
-            // It has not asked for anything: it is closed as any idle connection.
-            _ = draining.begun() => Protocol::Http1,
+            // It has not asked for anything.
+            () = draining.over(patience.last) => return Ok(()),
         };
         self.converse(protocol, stream, Peer::new(connected.ip(), "http"), patience, draining).await?;
         Ok(())
@@ -144,7 +151,7 @@ impl Clients {
         let stream = tokio::select! {
             biased;
             accepted = timeout(patience.header, acceptor.accept(stream)) => accepted??,
-            _ = draining.begun() => return Ok(()),
+            () = draining.over(patience.last) => return Ok(()),
         };
         let protocol = match stream.get_ref().1.alpn_protocol() {
             Some(tls::HTTP_2) => Protocol::Http2,
@@ -161,6 +168,7 @@ impl Clients {
             header: settings.header_timeout,
             keep_alive: settings.client_keep_alive,
             idle: settings.idle_timeout,
+            last: settings.drain_idle_timeout.min(settings.drain_timeout / 2),
         }
     }
 
@@ -184,15 +192,28 @@ impl Clients {
         stream: S,
         peer: &Peer,
         patience: Patience,
-        draining: Draining,
+        mut draining: Draining,
     ) -> Result<(), Box<dyn Error>> {
-        let (unread, switch) = (Unread::default(), Switch::default());
+        let (unread, switch, is_last) = (Unread::default(), Switch::default(), Cell::new(false));
         let silence = Silence::new();
         let stream = ClientStream::new(stream, unread.clone(), Some(silence.clone()));
         let service = service_fn(|request| {
             let (proxy, unread, switch) = (self.current.proxy(), unread.clone(), switch.clone());
-            async move { Ok::<_, Infallible>(proxy.serve(request, peer, unread, &switch).await) }
+            let is_last = &is_last;
+            async move {
+                let mut answer = proxy.serve(request, peer, unread, &switch).await;
+                if is_last.get() && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+                    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(answer)
+            }
         });
+        // A client may be sending its next request right now: closed at once, it would not know whether it was served.
+        let told_to_end = async {
+            draining.there().await;
+            is_last.set(true);
+            sleep(patience.last).await;
+        };
         let mut connection = http1::Builder::new()
             // Hyper is told a time so that it tells us when it waits.
             .timer(silence.clone())
@@ -202,7 +223,7 @@ impl Clients {
             .serve_connection(stream, service);
         tokio::select! {
             biased;
-            served = drive(Pin::new(&mut connection), http1::Connection::graceful_shutdown, begun(draining)) => served?,
+            served = drive(Pin::new(&mut connection), http1::Connection::graceful_shutdown, told_to_end) => served?,
             () = silence.exceeds(patience.header, patience.keep_alive) => return Ok(()),
         }
         if let Some(tunnel) = switch.take() {
@@ -218,7 +239,7 @@ impl Clients {
         stream: S,
         peer: Peer,
         patience: Patience,
-        draining: Draining,
+        mut draining: Draining,
     ) -> hyper::Result<()> {
         // A body that is let go ends its own stream and nothing else: the connection need not know.
         let (stream, unread) = (ClientStream::new(stream, Unread::default(), None), Unread::default());
@@ -236,18 +257,11 @@ impl Clients {
         let connection = http2::builder(streams).serve_connection(stream, service);
         let told_to_end = async {
             tokio::select! {
-                () = begun(draining) => {}
+                () = draining.there() => {}
                 () = silence.exceeds(patience.keep_alive, patience.keep_alive) => {}
             }
         };
         drive(pin!(connection), hyper::server::conn::http2::Connection::graceful_shutdown, told_to_end).await
-    }
-}
-
-/// Resolves when the drain begins, and never if there is none.
-async fn begun(mut draining: Draining) {
-    if draining.begun().await.is_err() {
-        std::future::pending::<()>().await;
     }
 }
 

@@ -1,17 +1,21 @@
 //! Ending: what runs is finished, what is idle is closed, nothing new begins.
 
-use std::time::Duration;
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use bytes::Bytes;
-use sluicegate_gateway::Drained;
+use sluicegate_gateway::{Drained, Gateway, StartError};
+use sluicegate_policy::{Policy, Source};
 use tokio::net::TcpStream;
 
-use crate::support::{Client, Upstream, gateway, gateway_with, soon, until};
+use crate::support::{Client, Upstream, gateway, gateway_with, http2::Client2, soon, until};
 
 #[tokio::test]
 async fn a_drain_finishes_running_streams_and_closes_idle_connections() {
     let mut upstream = Upstream::start().await;
-    let gateway = gateway(upstream.address);
+    let gateway = gateway_with(upstream.address, |settings| settings.drain_idle_timeout = Duration::ZERO);
     let address = gateway.address();
     let mut idle = Client::connect(address).await;
     assert_eq!(idle.get("/seen").await.status, 200);
@@ -40,12 +44,59 @@ async fn a_request_that_runs_into_the_drain_is_answered_and_told_to_close() {
     client.write("POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\nab").await;
     until(|| upstream.running() == 1).await;
     let drained = tokio::spawn(gateway.drain());
-    // The drain has begun when an idle connection would have been closed; the rest of the body comes after it.
+    // The rest of the body comes after it.
     client.write("cd").await;
     let answer = client.answer().await;
     assert_eq!((answer.status, answer.text()), (200, "abcd"));
     assert_eq!(soon(drained).await.expect("no panic"), Drained { cut: 0 });
     let _ = &mut upstream;
+}
+
+#[tokio::test]
+async fn who_is_connected_when_a_drain_begins_has_time_for_one_more_request() {
+    let upstream = Upstream::start().await;
+    let gateway = gateway(upstream.address);
+    let address = gateway.address();
+    let mut idle = Client::connect(address).await;
+    assert_eq!(idle.get("/seen").await.status, 200);
+    let mut new = Client::connect(address).await;
+    let of_http_2 = TcpStream::connect(address).await.expect("the gateway listens");
+    let mut silent = Client::connect(address).await;
+
+    let drained = tokio::spawn(gateway.drain());
+    soon(async { while TcpStream::connect(address).await.is_ok() {} }).await;
+    for client in [&mut idle, &mut new] {
+        let answer = client.get("/seen").await;
+        assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
+        assert!(client.closed_cleanly().await);
+    }
+    assert_eq!(Client2::over(of_http_2).await.get("/seen").await.status, 200);
+    assert!(silent.closed_cleanly().await);
+    assert_eq!(soon(drained).await.expect("no panic"), Drained { cut: 0 });
+}
+
+#[tokio::test]
+async fn one_gateway_takes_over_from_another_on_the_same_port() {
+    let upstream = Upstream::start().await;
+    let policy = |address: SocketAddr, reuse_port: bool| {
+        let text = format!(
+            "[gateway]\nlisten = \"{address}\"\nadmin = \"127.0.0.1:0\"\nthreads = 1\n\
+             upstream = \"http://{}\"\nreuse_port = {reuse_port}",
+            upstream.address
+        );
+        Policy::parse(&Source::new("test.toml", text.as_bytes()).expect("it is small")).expect("it is valid")
+    };
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let old = Gateway::start(policy(any, true)).await.expect("loopback has free ports");
+    let address = old.address();
+    let refused = Gateway::start(policy(address, false)).await;
+    assert!(matches!(refused, Err(StartError::Listen(..))), "nobody said that the port is shared");
+    let new = Gateway::start(policy(address, true)).await.expect("the port is shared");
+    old.drain().await;
+    for _ in 0..10 {
+        assert_eq!(Client::connect(address).await.get("/seen").await.status, 200);
+    }
+    drop(new);
 }
 
 #[tokio::test]

@@ -17,6 +17,9 @@ pub struct GatewayTable {
     /// Where clients connect. Port 0 takes any free port.
     #[schemars(extend("default" = "0.0.0.0:8080"))]
     pub listen: Option<Placed<Address>>,
+    /// Whether another gateway may listen on the same port meanwhile, as in a rolling restart. It has to say so, too.
+    #[schemars(extend("default" = false))]
+    pub reuse_port: Option<bool>,
     /// Clients connect by TLS. Without this they connect in clear.
     pub tls: Option<TlsTable>,
     /// The server that is protected: `http://host:port`, with a base path if it has one. Or a list of up to 64 that do
@@ -86,6 +89,10 @@ pub struct GatewayTable {
     /// How long running requests may take to end after SIGTERM.
     #[schemars(extend("default" = "30s"))]
     pub drain_timeout: Option<Placed<Period>>,
+    /// How long a client's connection that waits for a request is kept after SIGTERM, at most half of `drain_timeout`: one that comes is
+    /// answered, and told that it is the last. 0 closes it at once.
+    #[schemars(extend("default" = "1s"))]
+    pub drain_idle_timeout: Option<Period>,
     /// How logs are written.
     #[schemars(extend("default" = "json"))]
     pub log: Option<LogFormat>,

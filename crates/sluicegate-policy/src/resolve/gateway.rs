@@ -16,6 +16,7 @@ pub(super) fn resolve(report: &mut Report<'_>, table: &GatewayTable) -> GatewayS
     let default = GatewaySettings::default();
     GatewaySettings {
         listen: table.listen.as_ref().map_or(default.listen, |listen| listen.value.0),
+        reuse_port: table.reuse_port.unwrap_or(default.reuse_port),
         tls: table.tls.as_ref().map(|given| tls(report, given)),
         upstreams: upstreams(report, table),
         upstream_ca: table.upstream_ca.as_ref().map(|given| upstream_ca(report, given)),
@@ -43,6 +44,7 @@ pub(super) fn resolve(report: &mut Report<'_>, table: &GatewayTable) -> GatewayS
         client_keep_alive: timeout(report, table.client_keep_alive.as_ref(), default.client_keep_alive),
         keep_alive: timeout(report, table.keep_alive.as_ref(), default.keep_alive),
         drain_timeout: table.drain_timeout.as_ref().map_or(default.drain_timeout, |given| given.value.0),
+        drain_idle_timeout: table.drain_idle_timeout.map_or(default.drain_idle_timeout, |given| given.0),
         log: table.log.unwrap_or_default(),
         log_keys: table.log_keys.unwrap_or_default(),
     }
