@@ -41,9 +41,9 @@ impl Blueprint {
     pub(crate) fn next(&self, policy: Policy, api_keys: ApiKeys, dialer: Dialer) -> Blueprint {
         let before = (&self.gate.policy().gateway, &*self.healths);
         let healths = Health::of_all(&policy.gateway, Some(before));
-        let metrics = Arc::new(self.metrics.with_policy(&policy, &healths));
         let denials = self.denials.with_keys(policy.gateway.log_keys);
         let gate = Arc::new(self.gate.with_policy(policy).with_api_keys(api_keys));
+        let metrics = Arc::new(self.metrics.with_gate(&gate, &healths));
         Blueprint { gate, healths, metrics, denials, dialer, read: SystemTime::now().into() }
     }
 

@@ -3,7 +3,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
 use prometheus_client::{
@@ -18,7 +18,7 @@ use prometheus_client::{
     registry::Registry,
 };
 use sluicegate_metrics::{Durations, GateMetrics};
-use sluicegate_policy::{Gate, Policy, Route, RouteId};
+use sluicegate_policy::{Gate, Route, RouteId};
 use sluicegate_stores::AnyStore;
 
 use crate::{connections::Connections, upstream::Health};
@@ -34,9 +34,14 @@ pub(crate) struct Metrics {
     pub(crate) connections: Connections,
     families: Families,
     routes: Box<[RouteMetrics]>,
+    gate_at_work: Arc<Gate<AnyStore>>,
+    at_work: AtWork,
 }
 
-/// The gateway's own metrics of all routes that any policy has had so far. Clones share them.
+/// The gates that a request may still count for: the newest, and others that requests began with which have not ended.
+type AtWork = Arc<Mutex<Vec<Arc<Gate<AnyStore>>>>>;
+
+/// The gateway's own metrics of all routes. Clones share them.
 #[derive(Clone, Debug)]
 struct Families {
     in_flight: Family<RouteLabels, Gauge>,
@@ -69,7 +74,7 @@ pub(crate) struct RouteMetrics {
 
 impl Metrics {
     /// Metrics for the policy's routes, tiers and limits, its store and upstreams. All series exist from the start, at zero.
-    pub(crate) fn new(gate: &Gate<AnyStore>, healths: &Arc<[Arc<Health>]>) -> Metrics {
+    pub(crate) fn new(gate: &Arc<Gate<AnyStore>>, healths: &Arc<[Arc<Health>]>) -> Metrics {
         let families = Families::new(healths);
         let results = Family::<ResultLabels, Counter>::default();
         let result = |result| results.get_or_create_owned(&ResultLabels { result });
@@ -89,14 +94,16 @@ impl Metrics {
         });
         let store = Arc::clone(gate.store());
         all.watch_store(move || Some(store.figures()));
-        Metrics::of(gate.policy(), all, families, reloads, connections)
+        Metrics::of(gate, AtWork::default(), all, families, reloads, connections)
     }
 
-    /// The same counters for another policy; those of routes, tiers and limits that it shares with this one go on.
-    pub(crate) fn with_policy(&self, policy: &Policy, healths: &Arc<[Arc<Health>]>) -> Metrics {
+    /// The same counters for a gate of another policy; those of routes, tiers and limits that it shares with this one go on, and
+    /// the others go when the last request that counts for them has ended.
+    pub(crate) fn with_gate(&self, gate: &Arc<Gate<AnyStore>>, healths: &Arc<[Arc<Health>]>) -> Metrics {
         self.families.upstreams.replace(healths);
         Metrics::of(
-            policy,
+            gate,
+            Arc::clone(&self.at_work),
             self.all.clone(),
             self.families.clone(),
             self.reloads.clone(),
@@ -105,19 +112,39 @@ impl Metrics {
     }
 
     fn of(
-        policy: &Policy,
+        gate: &Arc<Gate<AnyStore>>,
+        at_work: AtWork,
         all: sluicegate_metrics::Metrics,
         families: Families,
         reloads: ReloadMetrics,
         connections: Connections,
     ) -> Metrics {
+        // Before its series are made, so that nobody takes them away at the same time.
+        at_work.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(gate));
+        let policy = gate.policy();
         let routes = policy.routes.as_slice().iter().map(|route| families.route(route)).collect();
-        Metrics { gate: all.gate(policy), all, reloads, connections, families, routes }
+        let gate_at_work = Arc::clone(gate);
+        Metrics { gate: all.gate(policy), all, reloads, connections, families, routes, gate_at_work, at_work }
     }
 
     /// What is counted for a route of the policy.
     pub(crate) fn route(&self, id: RouteId) -> &RouteMetrics {
         &self.routes[id.index()]
+    }
+}
+
+impl Drop for Metrics {
+    /// The last request of this policy has ended.
+    fn drop(&mut self) {
+        let mut at_work = self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
+        at_work.retain(|gate| !Arc::ptr_eq(gate, &self.gate_at_work));
+        let policies: Vec<_> = at_work.iter().map(|gate| gate.policy()).collect();
+        self.all.keep(&policies);
+        let stays = |route: &RouteMetrics| {
+            let mut labels = policies.iter().flat_map(|policy| policy.routes.as_slice()).map(Route::label);
+            labels.any(|label| label == route.name)
+        };
+        self.routes.iter().filter(|route| !stays(route)).for_each(|route| self.families.forget(&route.name));
     }
 }
 
@@ -144,6 +171,13 @@ impl Families {
             self.upstream_failures.clone(),
         );
         registry.register_collector(Box::new(self.upstreams.clone()));
+    }
+
+    fn forget(&self, route: &str) {
+        let labels = RouteLabels { route: route.to_owned() };
+        self.in_flight.remove(&labels);
+        self.upstream_duration.remove(&labels);
+        self.upstream_failures.remove(&labels);
     }
 
     fn route(&self, route: &Route) -> RouteMetrics {

@@ -60,6 +60,8 @@ impl Worker {
             let _ = started.send(Ok(()));
             let _ = done.send(runtime.block_on(async {
                 let current = Rc::new(Current::new(&blueprint));
+                // Its series are let go when nobody works by it any more.
+                drop(blueprint);
                 let following = Rc::clone(&current);
                 spawn_local(async move { following.follow(adoptions).await });
                 Server { clients: Rc::new(Clients { current, certificates }), draining }.run(listener).await

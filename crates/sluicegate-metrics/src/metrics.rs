@@ -1,6 +1,10 @@
 //! Everything that is counted in one process.
 
-use std::{fmt, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
@@ -23,7 +27,7 @@ use crate::{
 /// gates and the figures of its stores. Clones share it.
 ///
 /// Labels are the names of routes, tiers and limits, never a key, an address or a raw path. What was counted stays when
-/// its gate is gone, because a counter does not go back.
+/// its gate is gone, because a counter does not go back, until somebody says what to [keep](Self::keep).
 #[derive(Clone, Debug)]
 pub struct Metrics(Arc<Shared>);
 
@@ -32,6 +36,8 @@ struct Shared {
     registry: Registry,
     requests: AllRequests,
     decisions: Family<DecisionLabels, Counter>,
+    /// The names of all limits that have series.
+    limits: Mutex<BTreeSet<String>>,
     shadow_denials: Family<LimitLabels, Counter>,
     decision_duration: Durations,
     stores: Stores,
@@ -68,7 +74,16 @@ impl Metrics {
         );
         let stores = Stores::default();
         registry.register_collector(Box::new(stores.clone()));
-        Self(Arc::new(Shared { registry, requests, decisions, shadow_denials, decision_duration, stores }))
+        let limits = Mutex::default();
+        Self(Arc::new(Shared {
+            registry,
+            requests,
+            decisions,
+            limits,
+            shadow_denials,
+            decision_duration,
+            stores,
+        }))
     }
 
     /// Counts the decisions of a gate with this policy, from now on. Its routes, tiers and limits are written at once, at
@@ -83,6 +98,7 @@ impl Metrics {
         };
         let limit = |limit: &Limit| {
             let limit = limit.name().to_owned();
+            shared.limits.lock().unwrap_or_else(PoisonError::into_inner).insert(limit.clone());
             let decided = |decision| {
                 let labels = DecisionLabels { limit: limit.clone(), decision };
                 shared.decisions.get_or_create_owned(&labels)
@@ -95,6 +111,27 @@ impl Metrics {
             routes: policy.routes.as_slice().iter().map(route).collect(),
             limits: policy.limits.iter().map(limit).collect(),
             decision_duration: shared.decision_duration.clone(),
+        }
+    }
+
+    /// Forgets the series of all routes, tiers and limits but those of these policies: whoever has given out other gates of
+    /// these metrics names their policies, too. What was counted stays in the totals of the summary alone; a series that
+    /// comes back begins at zero, as after a restart.
+    pub fn keep(&self, policies: &[&Policy]) {
+        let shared = &*self.0;
+        shared.requests.keep(|route, tier| {
+            policies.iter().any(|policy| {
+                policy.tiers.find(tier).is_some()
+                    && policy.routes.as_slice().iter().any(|known| known.label() == route)
+            })
+        });
+        let is_gone = |limit: &String| policies.iter().all(|policy| policy.find_limit(limit).is_none());
+        let mut limits = shared.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        for limit in limits.extract_if(.., is_gone) {
+            for decision in [ALLOW, DENY] {
+                shared.decisions.remove(&DecisionLabels { limit: limit.clone(), decision });
+            }
+            shared.shadow_denials.remove(&LimitLabels { limit });
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use prometheus_client::{
@@ -15,7 +15,21 @@ use prometheus_client::{
 pub(crate) struct AllRequests {
     family: Family<RequestLabels, Counter>,
     /// The same series by route and tier, because a family cannot be walked through.
-    known: Mutex<BTreeMap<(String, String), Requests>>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    requests: BTreeMap<(String, String), Requests>,
+    forgotten: Total,
+}
+
+/// Requests of all tiers of a route, or of more.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Total {
+    pub(crate) requests: u64,
+    /// Those of them that were answered 429.
+    pub(crate) limited: u64,
 }
 
 /// Requests of one route and tier.
@@ -43,17 +57,52 @@ impl AllRequests {
         };
         let requests = Requests { allowed: counter(ALLOW), denied: counter(DENY), refused: counter(REFUSE) };
         // Clones of one counter are one counter, so it does not matter which of them is known.
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert((route.to_owned(), tier.to_owned()), requests.clone());
+        self.known().requests.insert((route.to_owned(), tier.to_owned()), requests.clone());
         requests
     }
 
-    /// Tells of each route and tier how many requests there were, and how many of them were answered 429.
-    pub(crate) fn totals(&self, mut tell: impl FnMut(&str, u64, u64)) {
-        for ((route, _), requests) in &*self.known.lock().unwrap_or_else(PoisonError::into_inner) {
-            let denied = requests.denied.get();
-            tell(route, requests.allowed.get() + denied + requests.refused.get(), denied);
+    /// Forgets the series of all routes and tiers but these. What they counted stays in the total.
+    pub(crate) fn keep(&self, keeps: impl Fn(&str, &str) -> bool) {
+        let mut known = self.known();
+        let Known { requests, forgotten } = &mut *known;
+        requests.retain(|(route, tier), requests| {
+            if keeps(route, tier) {
+                return true;
+            }
+            forgotten.add(requests.total());
+            for decision in [ALLOW, DENY, REFUSE] {
+                let (route, tier) = (route.clone(), tier.clone());
+                self.family.remove(&RequestLabels { route, tier, decision });
+            }
+            false
+        });
+    }
+
+    /// Tells the total of each route and tier, and gives that of those that were forgotten.
+    pub(crate) fn totals(&self, mut tell: impl FnMut(&str, Total)) -> Total {
+        let known = self.known();
+        for ((route, _), requests) in &known.requests {
+            tell(route, requests.total());
         }
+        known.forgotten
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Requests {
+    fn total(&self) -> Total {
+        let limited = self.denied.get();
+        Total { requests: self.allowed.get() + limited + self.refused.get(), limited }
+    }
+}
+
+impl Total {
+    pub(crate) fn add(&mut self, other: Total) {
+        self.requests += other.requests;
+        self.limited += other.limited;
     }
 }
 

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::requests::AllRequests;
+use crate::requests::{AllRequests, Total};
 
 /// Requests since the start, and those of them answered 429.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Serialize)]
 pub(crate) struct Summary {
     total_requests: u64,
     limited_requests: u64,
@@ -23,15 +23,15 @@ struct Endpoint {
 impl Summary {
     /// The totals now. Routes that share a path are one endpoint, whichever gate's they are.
     pub(crate) fn of(requests: &AllRequests) -> Self {
-        let mut summary = Self::default();
-        requests.totals(|route, total, limited| {
-            summary.total_requests += total;
-            summary.limited_requests += limited;
-            let endpoint = summary.endpoints.entry(route.to_owned()).or_default();
-            endpoint.total += total;
-            endpoint.limited += limited;
+        let (mut all, mut endpoints) = (Total::default(), BTreeMap::<_, Endpoint>::new());
+        let forgotten = requests.totals(|route, total| {
+            all.add(total);
+            let endpoint = endpoints.entry(route.to_owned()).or_default();
+            endpoint.total += total.requests;
+            endpoint.limited += total.limited;
         });
-        summary
+        all.add(forgotten);
+        Self { total_requests: all.requests, limited_requests: all.limited, endpoints }
     }
 
     /// The summary as JSON text.

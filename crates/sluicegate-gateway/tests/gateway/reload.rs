@@ -132,7 +132,7 @@ async fn a_request_keeps_the_policy_that_it_began_with_and_its_slot() {
     drop(stream);
     assert_eq!(streaming.chunk().await, None);
     soon(async { while client.get("/seen").await.status != 200 {} }).await;
-    assert!(served.get("/metrics").await.text().contains(&format!("{in_flight} 0\n")));
+    soon(async { while served.get("/metrics").await.text().contains(in_flight) {} }).await;
 }
 
 #[tokio::test]
@@ -265,6 +265,43 @@ async fn a_thousand_reloads_leave_the_series_as_they_were() {
     let allowed = "sluicegate_requests_total{route=\"/predict\",tier=\"default\",decision=\"allow\"} 2\n";
     assert!(metrics.text().contains(allowed), "{}", metrics.text());
     assert!(metrics.text().contains("sluicegate_config_reloads_total{result=\"ok\"} 1000\n"));
+}
+
+#[tokio::test]
+async fn series_of_what_is_gone_are_let_go_when_its_last_request_has_ended() {
+    let mut upstream = Upstream::start().await;
+    let policy = |path: &str, limit: &str| {
+        format!("[[route]]\npath = \"{path}\"\nlimits = [{{ name = \"{limit}\", quota = \"9/day\" }}]\n")
+    };
+    let served = Served::start(&upstream, &policy("/stream", "old")).await;
+    let mut client = Client::connect(served.address()).await;
+    client.write("GET /stream HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    let stream = upstream.stream().await;
+    assert_eq!(client.head().await.status, 200);
+
+    served.write(&policy("/predict", "new"));
+    served.gateway.reload().await.expect("it is valid");
+    let text = served.get("/metrics").await.text().to_owned();
+    for series in [
+        "in_flight_requests{route=\"/stream\"} 1",
+        "{limit=\"old\",",
+        "{limit=\"new\",",
+        "{route=\"/predict\"",
+    ] {
+        assert!(text.contains(series), "{series} in {text}");
+    }
+    drop(stream);
+    assert_eq!(client.chunk().await, None);
+    soon(async { while served.get("/metrics").await.text().contains("/stream") {} }).await;
+    let text = served.get("/metrics").await.text().to_owned();
+    assert!(!text.contains("\"old\"") && text.contains("{limit=\"new\","), "{text}");
+
+    let mut admin = Client::connect(served.gateway.admin_address()).await;
+    admin.write("GET /metrics HTTP/1.1\r\nhost: a\r\naccept: application/json\r\n\r\n").await;
+    let summary: Value = serde_json::from_slice(&admin.answer().await.body).expect("JSON");
+    let endpoints =
+        json!({ "/predict": { "total": 0, "limited": 0 }, "unmatched": { "total": 0, "limited": 0 } });
+    assert_eq!(summary, json!({ "total_requests": 1, "limited_requests": 0, "endpoints": endpoints }));
 }
 
 #[tokio::test]
