@@ -12,6 +12,7 @@ mod drain;
 mod failures;
 mod heads;
 mod http2;
+mod http2_conformance;
 mod http2_upstream;
 mod proxy_protocol;
 mod reload;

@@ -123,6 +123,15 @@ pub(crate) fn pieces(body: &[u8], trailers: HeaderMap) -> Body {
 /// A connection on which the test writes frames by hand.
 pub(crate) struct Frames(TcpStream);
 
+/// A frame as it came.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    pub(crate) kind: u8,
+    pub(crate) flags: u8,
+    pub(crate) stream: u32,
+    pub(crate) payload: Vec<u8>,
+}
+
 impl Frames {
     /// Connects, and sends the preface and settings.
     pub(crate) async fn connect(address: SocketAddr) -> Frames {
@@ -130,6 +139,16 @@ impl Frames {
         let begin = [PREFACE, &frame(SETTINGS, 0, 0, &[])].concat();
         soon(frames.0.write_all(&begin)).await.expect("it is open");
         frames
+    }
+
+    /// Writes bytes; that the other side has closed is for the reader to see.
+    pub(crate) async fn write(&mut self, bytes: &[u8]) {
+        let _ = soon(self.0.write_all(bytes)).await;
+    }
+
+    /// The next frame; `None` at the end of the connection.
+    pub(crate) async fn read(&mut self) -> Option<Frame> {
+        soon(next(&mut self.0)).await
     }
 
     /// Writes bytes for as long as they are taken, and reads frames up to the GOAWAY meanwhile.
@@ -143,13 +162,28 @@ impl Frames {
 /// Reads frames up to the GOAWAY, and gives its error code; `None` when the connection ends without.
 async fn go_away(mut stream: impl AsyncRead + Unpin) -> Option<u32> {
     loop {
-        let mut head = [0; 9];
-        soon(stream.read_exact(&mut head)).await.ok()?;
-        let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
-        soon(stream.read_exact(&mut payload)).await.ok()?;
-        if head[3] == GOAWAY {
-            return Some(u32::from_be_bytes(payload[4..8].try_into().expect("four bytes")));
+        let frame = soon(next(&mut stream)).await?;
+        if frame.kind == GOAWAY {
+            return Some(frame.code());
         }
+    }
+}
+
+/// Reads a frame; `None` at the end of the connection.
+pub(crate) async fn next(stream: &mut (impl AsyncRead + Unpin)) -> Option<Frame> {
+    let mut head = [0; 9];
+    stream.read_exact(&mut head).await.ok()?;
+    let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+    stream.read_exact(&mut payload).await.ok()?;
+    let stream = u32::from_be_bytes(head[5..9].try_into().expect("four bytes"));
+    Some(Frame { kind: head[3], flags: head[4], stream, payload })
+}
+
+impl Frame {
+    /// The error code of RST_STREAM or GOAWAY.
+    pub(crate) fn code(&self) -> u32 {
+        let at = if self.kind == GOAWAY { 4 } else { 0 };
+        u32::from_be_bytes(self.payload[at..at + 4].try_into().expect("four bytes"))
     }
 }
 
@@ -167,9 +201,18 @@ pub(crate) const GET: &[u8] = &[0x82, 0x84, 0x86, 0x41, 1, b'a'];
 
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+pub(crate) const DATA: u8 = 0;
 pub(crate) const HEADERS: u8 = 1;
+pub(crate) const PRIORITY: u8 = 2;
 pub(crate) const RST_STREAM: u8 = 3;
 pub(crate) const SETTINGS: u8 = 4;
+pub(crate) const PUSH_PROMISE: u8 = 5;
+pub(crate) const PING: u8 = 6;
 pub(crate) const GOAWAY: u8 = 7;
+pub(crate) const WINDOW_UPDATE: u8 = 8;
+pub(crate) const CONTINUATION: u8 = 9;
+
+pub(crate) const ACK: u8 = 1;
 pub(crate) const END_STREAM: u8 = 1;
 pub(crate) const END_HEADERS: u8 = 4;
+pub(crate) const PADDED: u8 = 8;
