@@ -25,6 +25,7 @@ pub(crate) struct Connections {
     refused_from_one: Counter,
     refused_untrusted: Counter,
     refused_header: Counter,
+    refused_resets: Counter,
     /// The limit where the policy gives none.
     by_open_files: Option<NonZeroUsize>,
     /// Asked once for each connection, never for a request.
@@ -58,6 +59,7 @@ impl Connections {
             refused_from_one: counter("max_connections_per_ip"),
             refused_untrusted: counter("untrusted_proxy"),
             refused_header: counter("proxy_protocol"),
+            refused_resets: counter("http2_max_resets"),
             refused,
             by_open_files: by_open_files(),
             by_client: Arc::default(),
@@ -68,8 +70,7 @@ impl Connections {
         registry.register("connections", "Clients that are connected", self.open.clone());
         registry.register(
             "refused_connections",
-            "Connections closed at once, and why: a limit that was reached, or nobody's word for the client's address",
-
+            "Connections closed because of a limit, or for want of a proxy's word for the client's address",
             self.refused.clone(),
         );
     }
@@ -127,6 +128,11 @@ impl Connected {
     /// Counts that the connection is closed because it does not say whom it is from.
     pub(crate) fn refuse_header(&self) {
         self.connections.refused_header.inc();
+    }
+
+    /// Counts that the connection is closed because its client gives up too many requests.
+    pub(crate) fn refuse_resets(&self) {
+        self.connections.refused_resets.inc();
     }
 }
 

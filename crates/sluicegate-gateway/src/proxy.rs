@@ -90,6 +90,11 @@ impl Proxy {
         body: &mut Option<ClientBody>,
         peer: &Peer,
     ) -> Result<(Box<Running>, RequestBody), Box<Answer>> {
+        // Hyper counts the fields of HTTP/1.1 itself.
+        let most = self.settings().max_headers;
+        if head.version == Version::HTTP_2 && head.headers.len() > most {
+            return Err(self.gate.refused(Refusal::TooManyHeaders { most }, head));
+        }
         if let Err(bad) = self.forward.normalize(head) {
             return Err(self.gate.refused(bad.into(), head));
         }

@@ -41,6 +41,14 @@ pub struct GatewaySettings {
     pub forwarded_header: ForwardedHeader,
     /// The largest body that is read to find a cost or a key, in bytes.
     pub max_body: u64,
+    /// The largest head of a request, in bytes.
+    pub max_head: u32,
+    /// The most fields that it may have.
+    pub max_headers: usize,
+    /// How many requests of HTTP/2 may run at a time on one connection.
+    pub http2_max_streams: u32,
+    /// How many of them a client may give up within ten seconds.
+    pub http2_max_resets: usize,
     /// How many clients may be connected; as many as open files allow if not given.
     pub max_connections: Option<NonZeroUsize>,
     /// How many of them from one address that is no trusted proxy's; any number if not given.
@@ -91,6 +99,10 @@ impl Default for GatewaySettings {
             proxy_protocol: false,
             forwarded_header: ForwardedHeader::default(),
             max_body: 1 << 20,
+            max_head: 32 * 1024,
+            max_headers: 100,
+            http2_max_streams: 100,
+            http2_max_resets: 500,
             max_connections: None,
             max_connections_per_ip: None,
             threads: None,

@@ -32,6 +32,11 @@ pub enum Refusal {
     },
     /// 415: the body has to be read and is compressed.
     EncodedBody,
+    /// 431: the head has more fields than are read.
+    TooManyHeaders {
+        /// The most fields.
+        most: usize,
+    },
     /// 502: the upstream cannot be reached, or broke off before it answered.
     UpstreamDown,
     /// 504: the upstream did not answer in time.
@@ -51,6 +56,7 @@ impl Refusal {
             Self::ClientStalled => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::EncodedBody => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooManyHeaders { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::UpstreamDown => StatusCode::BAD_GATEWAY,
             Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -69,6 +75,7 @@ impl Refusal {
             Self::ClientStalled => "request_timeout",
             Self::BodyTooLarge { .. } => "body_too_large",
             Self::EncodedBody => "encoded_body",
+            Self::TooManyHeaders { .. } => "too_many_headers",
             Self::UpstreamDown => "upstream_down",
             Self::UpstreamTimeout => "upstream_timeout",
             Self::StoreUnavailable => "store_unavailable",
@@ -107,6 +114,9 @@ impl fmt::Display for Refusal {
             }
             Self::EncodedBody => {
                 f.write_str("The body must be read here and is compressed: send it without Content-Encoding")
+            }
+            Self::TooManyHeaders { most } => {
+                write!(f, "The request has more than {most} header fields: send fewer")
             }
             Self::UpstreamDown => {
                 f.write_str("The upstream server cannot be reached, or broke off before it answered")

@@ -233,6 +233,12 @@ fn values_that_make_no_sense_are_told_what_would() {
              help: give at least 16 letters and digits, such as what `openssl rand -hex 16` prints",
         ),
         (
+            "[gateway]\nmax_head = '2MiB'\nmax_headers = 0\nhttp2_max_resets = 0",
+            "p.toml:2:12: `max_head` cannot be 2097152 bytes\n  help: give a size from \"1KiB\" to \"1MiB\"\n\
+             p.toml:3:15: `max_headers` cannot be 0\n  help: give a number from 1 to 1000\n\
+             p.toml:4:20: `http2_max_resets` cannot be 0\n  help: give a number from 1 to 1000000",
+        ),
+        (
             "[gateway]\nproxy_protocol = true\ntrusted_proxies = []",
             "p.toml:2:18: `proxy_protocol` without `trusted_proxies` closes every connection\n  \
              help: name the proxies that send it, as in trusted_proxies = [\"10.0.0.0/8\"]",

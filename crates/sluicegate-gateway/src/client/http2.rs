@@ -18,15 +18,16 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::{MAX_HEAD, silence::Silence};
+use super::{Bounds, given_up::Asked, silence::Silence};
 
-/// HTTP/2 within bounds that no client can pass. A flood of resets ends the connection by hyper's own limits.
-pub(super) fn builder(streams: Streams) -> Builder<Streams> {
+/// HTTP/2 within bounds that no client can pass. A flood of resets of streams that nobody has seen yet ends the connection
+/// by hyper's own limits.
+pub(super) fn builder(streams: Streams, bounds: Bounds) -> Builder<Streams> {
     let mut builder = Builder::new(streams);
     builder
         .timer(TokioTimer::new())
-        .max_concurrent_streams(MAX_STREAMS)
-        .max_header_list_size(MAX_HEAD)
+        .max_concurrent_streams(bounds.max_streams)
+        .max_header_list_size(bounds.max_head)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buf_size(MAX_SEND_BUFFER)
@@ -51,10 +52,11 @@ pub(super) struct Streams {
 #[derive(Clone, Default)]
 pub(super) struct Turn(Rc<Cell<bool>>);
 
-/// The body of an answer, which says whose turn it is.
+/// The body of an answer, which says whose turn it is, and when the answer has ended.
 pub(super) struct Paced<B> {
     body: B,
     turn: Turn,
+    asked: Asked,
 }
 
 impl Streams {
@@ -66,8 +68,11 @@ impl Streams {
 
 impl Turn {
     /// An answer whose body tells.
-    pub(super) fn pace<B>(&self, answer: Response<B>) -> Response<Paced<B>> {
-        answer.map(|body| Paced { body, turn: self.clone() })
+    pub(super) fn pace<B: Body>(&self, answer: Response<B>, mut asked: Asked) -> Response<Paced<B>> {
+        if answer.body().is_end_stream() {
+            asked.ended();
+        }
+        answer.map(|body| Paced { body, turn: self.clone(), asked })
     }
 
     fn is_clients(&self) -> bool {
@@ -118,6 +123,9 @@ impl<B: Body + Unpin> Body for Paced<B> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         // What was given has to be taken by the client before more is asked for.
         self.turn.set_clients(polled.is_ready());
+        if matches!(polled, Poll::Ready(None | Some(Err(_)))) || self.body.is_end_stream() {
+            self.asked.ended();
+        }
         polled
     }
 
@@ -129,9 +137,6 @@ impl<B: Body + Unpin> Body for Paced<B> {
         self.body.size_hint()
     }
 }
-
-/// Requests at a time on one connection.
-const MAX_STREAMS: u32 = 100;
 
 /// How much of one request's body a client may send ahead of the upstream.
 const STREAM_WINDOW: u32 = 256 * 1024;

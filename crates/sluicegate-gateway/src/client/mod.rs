@@ -1,5 +1,6 @@
 //! A client's connection: which HTTP it speaks, within which limits, and how it ends.
 
+mod given_up;
 mod http2;
 mod lookahead;
 mod preface;
@@ -11,6 +12,7 @@ use std::{
     cell::Cell,
     convert::Infallible,
     error::Error,
+    future::pending,
     pin::{Pin, pin},
     rc::Rc,
     sync::Arc,
@@ -31,6 +33,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use self::{
+    given_up::{GivenUp, TooMany},
     http2::{Streams, Turn},
     lookahead::Lookahead,
     preface::{Protocol, protocol},
@@ -56,10 +59,10 @@ pub(crate) struct Clients {
     pub(crate) certificates: Option<Certificates>,
 }
 
-/// How long a client is waited for, from the beginning of its connection to the end: a reload changes it for others.
+/// What is expected of a client, from the beginning of its connection to the end: a reload changes it for others.
 #[derive(Clone, Copy)]
-struct Patience {
-    /// For the head of a request.
+struct Bounds {
+    /// How long it may take for the head of a request.
     header: Duration,
     /// For the next request.
     keep_alive: Duration,
@@ -67,12 +70,24 @@ struct Patience {
     idle: Duration,
     /// For one more request when the drain has begun.
     last: Duration,
+    /// How large a request's head may be, in bytes.
+    max_head: u32,
+    /// How many fields it may have.
+    max_headers: usize,
+    /// How many requests of HTTP/2 may run at a time.
+    max_streams: u32,
+    /// How many of them the client may give up.
+    max_resets: usize,
 }
 
 impl Clients {
     /// Serves one connection until it ends, or the drain has begun and its requests are answered.
     pub(crate) async fn serve(self: Rc<Self>, stream: TcpStream, connected: Connected, draining: Draining) {
-        if let Err(error) = self.begin(stream, connected, draining).await {
+        let mut connected = connected;
+        if let Err(error) = self.begin(stream, &mut connected, draining).await {
+            if error.is::<TooMany>() {
+                connected.refuse_resets();
+            }
             tracing::debug!(error, "a client's connection ended early");
         }
     }
@@ -80,25 +95,25 @@ impl Clients {
     async fn begin(
         &self,
         stream: TcpStream,
-        mut connected: Connected,
+        connected: &mut Connected,
         mut draining: Draining,
     ) -> Result<(), Box<dyn Error>> {
-        let patience = self.patience();
-        stream::prepare(&stream, patience.idle)?;
+        let bounds = self.bounds();
+        stream::prepare(&stream, bounds.idle)?;
         let mut stream = Lookahead::new(stream);
         if self.current.proxy().settings().proxy_protocol {
             // Boxed, because few have it.
-            let named = Box::pin(self.name(&mut stream, &mut connected, patience));
+            let named = Box::pin(self.name(&mut stream, connected, bounds));
             tokio::select! {
                 biased;
                 named = named => named?,
-                () = draining.over(patience.last) => return Ok(()),
+                () = draining.over(bounds.last) => return Ok(()),
             }
         }
         match &self.certificates {
-            None => self.in_clear(stream, &connected, patience, draining).await,
+            None => self.in_clear(stream, connected, bounds, draining).await,
             Some(certificates) => {
-                Box::pin(self.by_tls(stream, &connected, certificates, patience, draining)).await
+                Box::pin(self.by_tls(stream, connected, certificates, bounds, draining)).await
             }
         }
     }
@@ -108,9 +123,9 @@ impl Clients {
         &self,
         stream: &mut Lookahead<TcpStream>,
         connected: &mut Connected,
-        patience: Patience,
+        bounds: Bounds,
     ) -> Result<(), Box<dyn Error>> {
-        let announced = timeout(patience.header, announced(stream)).await?;
+        let announced = timeout(bounds.header, announced(stream)).await?;
         if let Err(AnnouncedError::Malformed(_)) = announced {
             connected.refuse_header();
             let proxy = connected.ip();
@@ -126,16 +141,16 @@ impl Clients {
         &self,
         mut stream: Lookahead<TcpStream>,
         connected: &Connected,
-        patience: Patience,
+        bounds: Bounds,
         mut draining: Draining,
     ) -> Result<(), Box<dyn Error>> {
         let protocol = tokio::select! {
             biased;
-            told = timeout(patience.header, protocol(&mut stream)) => told??,
+            told = timeout(bounds.header, protocol(&mut stream)) => told??,
             // It has not asked for anything.
-            () = draining.over(patience.last) => return Ok(()),
+            () = draining.over(bounds.last) => return Ok(()),
         };
-        self.converse(protocol, stream, Peer::new(connected.ip(), "http"), patience, draining).await?;
+        self.converse(protocol, stream, Peer::new(connected.ip(), "http"), bounds, draining).await?;
         Ok(())
     }
 
@@ -144,31 +159,35 @@ impl Clients {
         stream: Lookahead<TcpStream>,
         connected: &Connected,
         certificates: &Certificates,
-        patience: Patience,
+        bounds: Bounds,
         mut draining: Draining,
     ) -> Result<(), Box<dyn Error>> {
         let acceptor = TlsAcceptor::from(Arc::clone(&certificates.borrow()));
         let stream = tokio::select! {
             biased;
-            accepted = timeout(patience.header, acceptor.accept(stream)) => accepted??,
-            () = draining.over(patience.last) => return Ok(()),
+            accepted = timeout(bounds.header, acceptor.accept(stream)) => accepted??,
+            () = draining.over(bounds.last) => return Ok(()),
         };
         let protocol = match stream.get_ref().1.alpn_protocol() {
             Some(tls::HTTP_2) => Protocol::Http2,
             _ => Protocol::Http1,
         };
-        self.converse(protocol, stream, Peer::new(connected.ip(), "https"), patience, draining).await?;
+        self.converse(protocol, stream, Peer::new(connected.ip(), "https"), bounds, draining).await?;
         Ok(())
     }
 
-    fn patience(&self) -> Patience {
+    fn bounds(&self) -> Bounds {
         let proxy = self.current.proxy();
         let settings = proxy.settings();
-        Patience {
+        Bounds {
             header: settings.header_timeout,
             keep_alive: settings.client_keep_alive,
             idle: settings.idle_timeout,
             last: settings.drain_idle_timeout.min(settings.drain_timeout / 2),
+            max_head: settings.max_head,
+            max_headers: settings.max_headers,
+            max_streams: settings.http2_max_streams,
+            max_resets: settings.http2_max_resets,
         }
     }
 
@@ -177,13 +196,13 @@ impl Clients {
         protocol: Protocol,
         stream: S,
         peer: Peer,
-        patience: Patience,
+        bounds: Bounds,
         draining: Draining,
     ) -> Result<(), Box<dyn Error>> {
         match protocol {
-            Protocol::Http1 => self.http1(stream, &peer, patience, draining).await,
+            Protocol::Http1 => self.http1(stream, &peer, bounds, draining).await,
             // Boxed, because it is large and most connections are HTTP/1.1.
-            Protocol::Http2 => Ok(Box::pin(self.http2(stream, peer, patience, draining)).await?),
+            Protocol::Http2 => Box::pin(self.http2(stream, peer, bounds, draining)).await,
         }
     }
 
@@ -191,7 +210,7 @@ impl Clients {
         &self,
         stream: S,
         peer: &Peer,
-        patience: Patience,
+        bounds: Bounds,
         mut draining: Draining,
     ) -> Result<(), Box<dyn Error>> {
         let (unread, switch, is_last) = (Unread::default(), Switch::default(), Cell::new(false));
@@ -212,19 +231,24 @@ impl Clients {
         let told_to_end = async {
             draining.there().await;
             is_last.set(true);
-            sleep(patience.last).await;
+            sleep(bounds.last).await;
         };
-        let mut connection = http1::Builder::new()
+        let mut builder = http1::Builder::new();
+        builder
             // Hyper is told a time so that it tells us when it waits.
             .timer(silence.clone())
-            .header_read_timeout(patience.header)
-            .max_buf_size(MAX_BUFFER)
-            .max_header_size(MAX_HEAD as usize)
-            .serve_connection(stream, service);
+            .header_read_timeout(bounds.header)
+            .max_buf_size(MAX_BUFFER.max(bounds.max_head as usize))
+            .max_header_size(bounds.max_head as usize);
+        // Hyper has a faster way for its own number.
+        if bounds.max_headers != HYPERS_MAX_HEADERS {
+            builder.max_headers(bounds.max_headers);
+        }
+        let mut connection = builder.serve_connection(stream, service);
         tokio::select! {
             biased;
-            served = drive(Pin::new(&mut connection), http1::Connection::graceful_shutdown, told_to_end) => served?,
-            () = silence.exceeds(patience.header, patience.keep_alive) => return Ok(()),
+            served = drive(Pin::new(&mut connection), http1::Connection::graceful_shutdown, told_to_end, pending()) => served?,
+            () = silence.exceeds(bounds.header, bounds.keep_alive) => return Ok(()),
         }
         if let Some(tunnel) = switch.take() {
             let parts = connection.into_parts();
@@ -238,45 +262,59 @@ impl Clients {
         &self,
         stream: S,
         peer: Peer,
-        patience: Patience,
+        bounds: Bounds,
         mut draining: Draining,
-    ) -> hyper::Result<()> {
+    ) -> Result<(), Box<dyn Error>> {
         // A body that is let go ends its own stream and nothing else: the connection need not know.
         let (stream, unread) = (ClientStream::new(stream, Unread::default(), None), Unread::default());
         let (turn, peer, switch) = (Turn::default(), Rc::new(peer), Switch::default());
-        let silence = Silence::new();
-        let streams = Streams::new(patience.idle, turn.clone(), silence.clone());
+        let (silence, given_up) = (Silence::new(), GivenUp::new(bounds.max_resets));
+        let streams = Streams::new(bounds.idle, turn.clone(), silence.clone());
+        let counted = given_up.clone();
         let service = service_fn(move |request| {
             let (proxy, peer) = (self.current.proxy(), Rc::clone(&peer));
             let (unread, turn, switch) = (unread.clone(), turn.clone(), switch.clone());
+            let asked = counted.asked();
             async move {
                 let answer = proxy.serve(request, &peer, unread, &switch).await;
-                Ok::<_, Infallible>(turn.pace(answer))
+                Ok::<_, Infallible>(turn.pace(answer, asked))
             }
         });
-        let connection = http2::builder(streams).serve_connection(stream, service);
+        let connection = pin!(http2::builder(streams, bounds).serve_connection(stream, service));
         let told_to_end = async {
             tokio::select! {
                 () = draining.there() => {}
-                () = silence.exceeds(patience.keep_alive, patience.keep_alive) => {}
+                () = silence.exceeds(bounds.keep_alive, bounds.keep_alive) => {}
             }
         };
-        drive(pin!(connection), hyper::server::conn::http2::Connection::graceful_shutdown, told_to_end).await
+        let finish = hyper::server::conn::http2::Connection::graceful_shutdown;
+        let left = silence.ignores(bounds.header);
+        tokio::select! {
+            biased;
+            served = drive(connection, finish, told_to_end, left) => Ok(served?),
+            () = given_up.exceeds() => Err(TooMany.into()),
+        }
     }
 }
 
-/// Drives a connection to its end, and tells it to `finish` what runs and no more once `told_to_end`.
+/// Drives a connection to its end, and tells it to `finish` what runs and no more once `told_to_end`. It is cut when it is
+/// `left` open nevertheless.
 async fn drive<C: Future<Output = hyper::Result<()>>>(
     mut connection: Pin<&mut C>,
     finish: impl FnOnce(Pin<&mut C>),
     told_to_end: impl Future<Output = ()>,
+    left: impl Future<Output = ()>,
 ) -> hyper::Result<()> {
     tokio::select! {
         biased;
         served = connection.as_mut() => served,
         () = told_to_end => {
             finish(connection.as_mut());
-            connection.await
+            tokio::select! {
+                biased;
+                served = connection => served,
+                () = left => Ok(()),
+            }
         }
     }
 }
@@ -284,5 +322,5 @@ async fn drive<C: Future<Output = hyper::Result<()>>>(
 /// The most that hyper buffers for a client of HTTP/1.1.
 const MAX_BUFFER: usize = 64 * 1024;
 
-/// The largest head of a request; above, 431.
-const MAX_HEAD: u32 = 32 * 1024;
+/// As many fields as hyper reads where it is not told a number.
+const HYPERS_MAX_HEADERS: usize = 100;

@@ -12,7 +12,7 @@ use std::{
 };
 
 use hyper::rt;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// What a connection waits for from its client, told by those who wait and asked by whoever gives up.
 ///
@@ -60,6 +60,14 @@ impl Silence {
             // What is waited for may change without a word to us: never sleep past the earliest due time.
             sleep_until(due.min(now + head.min(keep_alive))).await;
         }
+    }
+
+    /// Resolves when no request has run for `patience` since the client was told to end the connection.
+    ///
+    /// Hyper asks it whether it has heard, and waits for an answer that may never come.
+    pub(super) async fn ignores(&self, patience: Duration) {
+        sleep(patience).await;
+        self.exceeds(patience, patience).await;
     }
 
     /// The client has sent something: between two requests, a head has begun.

@@ -10,6 +10,7 @@ mod connections;
 mod decisions;
 mod drain;
 mod failures;
+mod floods;
 mod heads;
 mod http2;
 mod http2_conformance;

@@ -47,6 +47,19 @@ pub struct GatewayTable {
     /// The largest body that is read to find a cost or a key, 1 byte to 1 GiB; above it: 413.
     #[schemars(extend("default" = "1MiB"))]
     pub max_body: Option<Placed<Size>>,
+    /// The largest head of a request, `"1KiB"` to `"1MiB"`; above it: 431.
+    #[schemars(extend("default" = "32KiB"))]
+    pub max_head: Option<Placed<Size>>,
+    /// The most header fields of a request, 1 to 1000; above it: 431.
+    #[schemars(range(min = 1, max = 1000), extend("default" = 100))]
+    pub max_headers: Option<Placed<i64>>,
+    /// How many requests of HTTP/2 may run at a time on one connection, 1 to 10000; more are refused, and may be sent again.
+    #[schemars(range(min = 1, max = 10_000), extend("default" = 100))]
+    pub http2_max_streams: Option<Placed<i64>>,
+    /// How many requests of HTTP/2 the client of one connection may give up within 10 seconds, 1 to 1000000; then the
+    /// connection is closed.
+    #[schemars(range(min = 1, max = 1_000_000), extend("default" = 500))]
+    pub http2_max_resets: Option<Placed<i64>>,
     /// How many clients may be connected; more are closed at once. The default is as many as the limit of open files allows.
     #[schemars(range(min = 1))]
     pub max_connections: Option<Placed<i64>>,

@@ -1,6 +1,6 @@
 //! `[gateway]`.
 
-use std::{net::IpAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{fmt::Display, net::IpAddr, num::NonZeroUsize, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use http::uri::Authority;
 use ipnet::IpNet;
@@ -26,6 +26,22 @@ pub(super) fn resolve(report: &mut Report<'_>, table: &GatewayTable) -> GatewayS
         proxy_protocol: proxy_protocol(report, table),
         forwarded_header: table.forwarded_header.unwrap_or_default(),
         max_body: max_body(report, table, default.max_body),
+        max_head: max_head(report, table, default.max_head),
+        max_headers: number(report, "max_headers", table.max_headers.as_ref(), 1..=1000, default.max_headers),
+        http2_max_streams: number(
+            report,
+            "http2_max_streams",
+            table.http2_max_streams.as_ref(),
+            1..=10_000,
+            default.http2_max_streams,
+        ),
+        http2_max_resets: number(
+            report,
+            "http2_max_resets",
+            table.http2_max_resets.as_ref(),
+            1..=1_000_000,
+            default.http2_max_resets,
+        ),
         max_connections: connections(report, "max_connections", table.max_connections.as_ref()),
         max_connections_per_ip: connections(
             report,
@@ -34,7 +50,7 @@ pub(super) fn resolve(report: &mut Report<'_>, table: &GatewayTable) -> GatewayS
         ),
         threads: threads(report, table),
         connect_timeout: timeout(report, table.connect_timeout.as_ref(), default.connect_timeout),
-        retries: retries(report, table, default.retries),
+        retries: number(report, "retries", table.retries.as_ref(), 0..=10, default.retries),
         health: table.health.as_ref().map(|table| health::health(report, table)),
         ejection: health::ejection(report, &table.ejection),
         slow_start: table.slow_start.map_or(default.slow_start, |given| given.0),
@@ -196,6 +212,18 @@ fn max_body(report: &mut Report<'_>, table: &GatewayTable, default: u64) -> u64 
     }
 }
 
+fn max_head(report: &mut Report<'_>, table: &GatewayTable, default: u32) -> u32 {
+    let Some(given) = &table.max_head else { return default };
+    match u32::try_from(given.value.0) {
+        Ok(bytes @ 0x400..=0x10_0000) => bytes,
+        _ => {
+            let message = format!("`max_head` cannot be {} bytes", given.value.0);
+            report.error_help(given.start(), message, "give a size from \"1KiB\" to \"1MiB\"");
+            default
+        }
+    }
+}
+
 fn connections(report: &mut Report<'_>, name: &str, given: Option<&Placed<i64>>) -> Option<NonZeroUsize> {
     let given = given?;
     let connections = usize::try_from(given.value).ok().and_then(NonZeroUsize::new);
@@ -220,13 +248,20 @@ fn threads(report: &mut Report<'_>, table: &GatewayTable) -> Option<NonZeroUsize
     threads
 }
 
-fn retries(report: &mut Report<'_>, table: &GatewayTable, default: usize) -> usize {
-    let Some(given) = &table.retries else { return default };
-    match usize::try_from(given.value) {
-        Ok(retries @ 0..=10) => retries,
+fn number<N: TryFrom<i64> + PartialOrd + Display>(
+    report: &mut Report<'_>,
+    name: &str,
+    given: Option<&Placed<i64>>,
+    range: RangeInclusive<N>,
+    default: N,
+) -> N {
+    let Some(given) = given else { return default };
+    match N::try_from(given.value) {
+        Ok(number) if range.contains(&number) => number,
         _ => {
-            let message = format!("`retries` cannot be {}", given.value);
-            report.error_help(given.start(), message, "give a number from 0 to 10");
+            let message = format!("`{name}` cannot be {}", given.value);
+            let help = format!("give a number from {} to {}", range.start(), range.end());
+            report.error_help(given.start(), message, help);
             default
         }
     }

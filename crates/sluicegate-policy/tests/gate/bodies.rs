@@ -77,6 +77,7 @@ fn each_refusal_has_its_status_and_is_a_problem_document_too() {
         (Refusal::ClientStalled, 408, "invalid_request_error"),
         (Refusal::BodyTooLarge { limit: 1_024 }, 413, "invalid_request_error"),
         (Refusal::EncodedBody, 415, "invalid_request_error"),
+        (Refusal::TooManyHeaders { most: 100 }, 431, "invalid_request_error"),
         (Refusal::UpstreamDown, 502, "api_error"),
         (Refusal::StoreUnavailable, 503, "api_error"),
         (Refusal::UpstreamTimeout, 504, "api_error"),

@@ -151,7 +151,7 @@ async fn serve(listener: TcpListener, counts: Arc<Counts>, opened: mpsc::Unbound
             let service = service_fn(|request| answer(request, Arc::clone(&counts), opened.clone()));
             let stream = TokioIo::new(stream);
             let _ = match counts.streams {
-                None => http1::Builder::new().serve_connection(stream, service).await,
+                None => http1::Builder::new().max_headers(1_000).serve_connection(stream, service).await,
                 Some(streams) => {
                     let mut builder = http2::Builder::new(TokioExecutor::new());
                     builder.max_concurrent_streams(streams).serve_connection(stream, service).await
