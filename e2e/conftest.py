@@ -1,10 +1,13 @@
 """Fixtures: one model server for the whole run, and for each test the gateways and stores that it starts."""
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from gateway import Gateway
 from model import Model
-from server import until
+from server import Server, free_port, until
 from stores import Proxy, Stores
 
 
@@ -38,6 +41,18 @@ def start(model, tmp_path):
     yield start
     for gateway in running:
         gateway.stop()
+
+
+@pytest.fixture
+def raw_server(tmp_path):
+    """An upstream that breaks every rule."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    script = Path(__file__).with_name("raw_server.py")
+    server = Server([sys.executable, script, port], f"{url}/ok", tmp_path / "raw.log")
+    server.url = url
+    yield server
+    server.stop()
 
 
 @pytest.fixture

@@ -47,6 +47,11 @@ class Gateway(Server):
         transport = httpx.HTTPTransport(local_address=address, limits=httpx.Limits())
         return httpx.Client(base_url=self.url, transport=transport, headers=headers, timeout=PATIENCE)
 
+    def address(self):
+        """Where clients connect, as a host and a port."""
+        host, port = self.url.removeprefix("http://").split(":")
+        return host, int(port)
+
     def summary(self):
         """The admin port's JSON summary."""
         answer = httpx.get(f"{self.admin_url}/metrics", headers={"accept": "application/json"})

@@ -17,16 +17,19 @@ class Server:
 
     def __init__(self, command, ready_url, log, env=None):
         self.log = log
-        with open(log, "wb") as output:
+        self.command = [str(word) for word in command]
+        self.ready_url = ready_url
+        self.env = {**os.environ, **(env or {})}
+        self.start()
+
+    def start(self):
+        """Starts the process, also once more after its end, and waits until it is ready."""
+        with open(self.log, "ab") as output:
             self.process = subprocess.Popen(
-                [str(word) for word in command],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env={**os.environ, **(env or {})},
+                self.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=self.env
             )
         try:
-            until(lambda: self.answers(ready_url), f"{ready_url} answers 200")
+            until(lambda: self.answers(self.ready_url), f"{self.ready_url} answers 200")
         except AssertionError as error:
             self.stop()
             raise AssertionError(f"{error}; the server's log:\n{self.logged()}") from None
