@@ -232,8 +232,8 @@ def give_up(soak: Soak) -> None:
 
 
 def give_up_streams(soak: Soak) -> None:
-    """The same by HTTP/2, many times on a connection."""
-    with frames.connect(soak) as stream:
+    """The same by HTTP/2, many times on a connection, which the gateway may end for that."""
+    with frames.connect(soak) as stream, contextlib.suppress(ConnectionError):
         for number in range(1, 60, 2):
             stream.sendall(frames.request(number, "/events/hang", fields=frames.field("x-client", "reset")))
             time.sleep(random.random() / 100)

@@ -1,4 +1,5 @@
-//! What RFC 9113 and RFC 7541 ask of a server, frame by frame.
+//! What RFC 9113 and RFC 7541 ask of a server, frame by frame: the cases of h2spec and some more. The program itself is in no
+//! registry that `./test` installs from.
 
 use crate::support::{
     Upstream, gateway,
