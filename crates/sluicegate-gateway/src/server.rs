@@ -1,6 +1,11 @@
 //! Accepting clients on one worker, until the drain.
 
-use std::{io, net::SocketAddr, rc::Rc, time::Duration};
+use std::{
+    io,
+    net::{self, SocketAddr},
+    rc::Rc,
+    time::Duration,
+};
 
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -39,11 +44,12 @@ impl Server {
         if let Err(Stopped) = drained {
             return connections.len();
         }
-        // Who has connected already must not be reset by closing the listener.
-        while let Ok(Ok((stream, peer))) = timeout(Duration::ZERO, listener.accept()).await {
-            self.spawn(&mut connections, stream, peer);
+        for (stream, peer) in close(listener) {
+            let registered = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+            if let Ok(stream) = registered {
+                self.spawn(&mut connections, stream, peer);
+            }
         }
-        drop(listener);
         let drain_timeout = self.clients.current.proxy().settings().drain_timeout;
         let finished = async { while connections.join_next().await.is_some() {} };
         // What is left when the time is over, or nobody waits for the drain any more, is cut by dropping it.
@@ -64,9 +70,29 @@ impl Server {
     }
 }
 
+/// Closes a listener, and gives those who have connected already. The kernel resets whoever comes between the last look and
+/// the end, so nothing else happens in between.
+fn close(listener: TcpListener) -> Vec<(net::TcpStream, SocketAddr)> {
+    let mut queued = Vec::new();
+    let Ok(listener) = listener.into_std() else { return queued };
+    loop {
+        match listener.accept() {
+            Ok(accepted) => queued.push(accepted),
+            Err(error) if is_of_one_client(&error) => {}
+            Err(_) => return queued,
+        }
+    }
+}
+
+/// Whether the next client may be accepted all the same.
+fn is_of_one_client(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}
+
 /// Waits where accepting again at once would only fail again.
 async fn back_off(error: io::Error) {
-    if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
+    if !is_of_one_client(&error) {
         tracing::error!(%error, "cannot accept connections");
         sleep(ACCEPT_PAUSE).await;
     }
