@@ -1,8 +1,9 @@
-"""Bodies of a gigabyte, in each direction and both framings, in constant memory."""
+"""Bodies of a gigabyte, in each direction, both framings and both versions of HTTP, in constant memory."""
 
 import hashlib
 import os
 import socket
+import subprocess
 
 import pytest
 
@@ -78,6 +79,37 @@ def test_a_gigabyte_to_the_client(start, raw_server, framing):
 
     assert (status, received) == (200, GIGABYTE)
     assert process.peak() - before < BOUND
+
+
+def curl(url, *options):
+    """By HTTP/2: the status and the bytes that went each way."""
+    command = ["curl", "--silent", "--http2-prior-knowledge", "--output", "/dev/null", "--write-out"]
+    told = "%{http_version} %{http_code} %{size_upload} %{size_download}"
+    printed = subprocess.run([*command, told, *options, url], capture_output=True, text=True, timeout=10 * PATIENCE).stdout
+    version, *numbers = printed.split()
+    assert version == "2"
+    return [int(number) for number in numbers]
+
+
+def test_a_gigabyte_each_way_by_http_2(start, raw_server, tmp_path):
+    """From the client, and to the upstream, which is another gateway."""
+    behind = start("", raw_server.url)
+    gateway = start("", behind.url.replace("http://", "h2c://"))
+    processes = [Process(gateway), Process(behind)]
+    before = []
+    for process in processes:
+        process.forget_peak()
+        before.append(process.rss())
+    sparse = tmp_path / "gigabyte"
+    with sparse.open("wb") as file:
+        file.truncate(GIGABYTE)
+
+    assert curl(f"{gateway.url}/gigabyte") == [200, 0, GIGABYTE]
+    assert curl(f"{gateway.url}/gigabyte-chunked") == [200, 0, GIGABYTE]
+    assert curl(f"{gateway.url}/count", "--upload-file", sparse) == [200, GIGABYTE, len(str(GIGABYTE))]
+
+    for process, rss in zip(processes, before):
+        assert process.peak() - rss < BOUND
 
 
 def test_8_megabytes_that_a_meter_reads(start, model):
