@@ -26,6 +26,7 @@ pub(super) fn builder(streams: Streams, bounds: Bounds) -> Builder<Streams> {
     let mut builder = Builder::new(streams);
     builder
         .timer(TokioTimer::new())
+        .enable_connect_protocol()
         .max_concurrent_streams(bounds.max_streams)
         .max_header_list_size(bounds.max_head)
         .initial_stream_window_size(STREAM_WINDOW)

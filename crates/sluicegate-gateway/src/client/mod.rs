@@ -47,7 +47,7 @@ use crate::{
     drain::Draining,
     forward::Peer,
     tls::{self, Certificates},
-    upgrade::Switch,
+    upgrade::{Extended, Switch},
 };
 
 pub(crate) use self::stream::Unread;
@@ -267,16 +267,20 @@ impl Clients {
     ) -> Result<(), Box<dyn Error>> {
         // A body that is let go ends its own stream and nothing else: the connection need not know.
         let (stream, unread) = (ClientStream::new(stream, Unread::default(), None), Unread::default());
-        let (turn, peer, switch) = (Turn::default(), Rc::new(peer), Switch::default());
+        let (turn, peer) = (Turn::default(), Rc::new(peer));
         let (silence, given_up) = (Silence::new(), GivenUp::new(bounds.max_resets));
         let streams = Streams::new(bounds.idle, turn.clone(), silence.clone());
         let counted = given_up.clone();
-        let service = service_fn(move |request| {
+        let service = service_fn(move |mut request| {
             let (proxy, peer) = (self.current.proxy(), Rc::clone(&peer));
-            let (unread, turn, switch) = (unread.clone(), turn.clone(), switch.clone());
+            let (unread, turn, switch) = (unread.clone(), turn.clone(), Switch::default());
             let asked = counted.asked();
             async move {
-                let answer = proxy.serve(request, &peer, unread, &switch).await;
+                let extended = Extended::asked_by(&mut request);
+                let mut answer = proxy.serve(request, &peer, unread, &switch).await;
+                if let Some(extended) = extended {
+                    extended.answer(&mut answer, switch.take());
+                }
                 Ok::<_, Infallible>(turn.pace(answer, asked))
             }
         });

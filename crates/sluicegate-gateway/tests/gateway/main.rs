@@ -9,6 +9,7 @@ mod client_limits;
 mod connections;
 mod decisions;
 mod drain;
+mod extended_connect;
 mod failures;
 mod floods;
 mod heads;

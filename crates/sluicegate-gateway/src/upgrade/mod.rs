@@ -1,4 +1,7 @@
-//! Connections that switch to another protocol, as those of WebSockets do (RFC 9110, section 7.8).
+//! Connections that switch to another protocol, as those of WebSockets do (RFC 9110, section 7.8), and streams that become
+//! one.
+
+mod extended;
 
 use std::{
     cell::{Cell, RefCell},
@@ -22,13 +25,16 @@ use tokio::{
 
 use crate::{proxy::Running, upstream::Exchange};
 
+pub(crate) use self::extended::Extended;
+
 /// The protocol that a request asks to switch to.
 ///
 /// None where that is another HTTP or TLS: what an upstream would be told in it, nobody here would look at.
 pub(crate) fn asked_for(head: &Parts) -> Option<HeaderValue> {
     let mut lines = head.headers.get_all(UPGRADE).iter();
     let (protocol, None) = (lines.next()?, lines.next()) else { return None };
-    let asks = head.version == Version::HTTP_11 && has_option(&head.headers, b"upgrade");
+    let may_ask = head.version == Version::HTTP_11 || Extended::is_asked_by(&head.extensions);
+    let asks = may_ask && has_option(&head.headers, b"upgrade");
     let mut names = protocol.as_bytes().split(|byte| matches!(byte, b',' | b'/')).map(<[u8]>::trim_ascii);
     let is_harmless = !names.any(|name| NEVER.iter().any(|never| name.eq_ignore_ascii_case(never)));
     (asks && is_harmless).then(|| protocol.clone())

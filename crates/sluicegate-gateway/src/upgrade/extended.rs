@@ -1,0 +1,94 @@
+//! WebSockets in a stream of HTTP/2: extended CONNECT (RFC 8441), which goes to the upstream as an upgrade of HTTP/1.1.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    io,
+};
+
+use bytes::Bytes;
+use http::{
+    Extensions, HeaderValue, Method, Request, Response, StatusCode,
+    header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE},
+};
+use hyper::{
+    ext::Protocol,
+    upgrade::{OnUpgrade, on},
+};
+use hyper_util::rt::TokioIo;
+use tokio::task::spawn_local;
+
+use super::Tunnel;
+
+/// A stream that is to become a WebSocket.
+pub(crate) struct Extended(OnUpgrade);
+
+impl Extended {
+    /// What a request asks for, which becomes the request of HTTP/1.1 that says the same. None if it is another request.
+    pub(crate) fn asked_by<B>(request: &mut Request<B>) -> Option<Extended> {
+        if request.method() != Method::CONNECT || !Extended::is_asked_by(request.extensions()) {
+            return None;
+        }
+        let stream = on(&mut *request);
+        *request.method_mut() = Method::GET;
+        super::name(request.headers_mut(), HeaderValue::from_static(WEBSOCKET));
+        // HTTP/1.1 wants a proof that the server knows the protocol.
+        request.headers_mut().insert(SEC_WEBSOCKET_KEY, key());
+        Some(Extended(stream))
+    }
+
+    /// Whether a request with these extensions asks for a WebSocket in its stream.
+    pub(super) fn is_asked_by(extensions: &Extensions) -> bool {
+        extensions.get::<Protocol>().is_some_and(|protocol| protocol.as_str() == WEBSOCKET)
+    }
+
+    /// Turns the answer of HTTP/1.1 into that of HTTP/2. If the upstream has agreed, the tunnel runs when the client has
+    /// been told.
+    pub(crate) fn answer<B>(self, response: &mut Response<B>, tunnel: Option<Tunnel>) {
+        let Some(tunnel) = tunnel else {
+            // A success would say that the stream is a WebSocket now, which the upstream has not said.
+            if response.status().is_success() {
+                *response.status_mut() = StatusCode::BAD_GATEWAY;
+            }
+            return;
+        };
+        *response.status_mut() = StatusCode::OK;
+        for name in [CONNECTION, UPGRADE, SEC_WEBSOCKET_ACCEPT] {
+            response.headers_mut().remove(name);
+        }
+        spawn_local(async move {
+            let carried = match self.0.await {
+                Ok(stream) => tunnel.run(TokioIo::new(stream), Bytes::new()).await,
+                Err(error) => Err(io::Error::other(error)),
+            };
+            if let Err(error) = carried {
+                tracing::debug!(%error, "a WebSocket ended early");
+            }
+        });
+    }
+}
+
+/// Sixteen random bytes in base64.
+fn key() -> HeaderValue {
+    let mut left = u128::from(random()) << 64 | u128::from(random());
+    let mut key = [b'='; KEY_LENGTH];
+    // Two bits more than whole digits: the last stands for them and four zeros.
+    for (place, digit) in key.iter_mut().take(DIGITS).enumerate() {
+        let bits = if place == DIGITS - 1 { (left & 0b11) << 4 } else { left & 0b11_1111 };
+        *digit = BASE64[bits as usize];
+        left >>= 6;
+    }
+    HeaderValue::from_bytes(&key).unwrap_or(HeaderValue::from_static("AAAAAAAAAAAAAAAAAAAAAA=="))
+}
+
+/// Who guesses it wins nothing.
+fn random() -> u64 {
+    RandomState::new().hash_one(0)
+}
+
+const WEBSOCKET: &str = "websocket";
+
+const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// Digits of sixteen bytes, which fill 24 places.
+const DIGITS: usize = 22;
+const KEY_LENGTH: usize = 24;
