@@ -10,6 +10,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_util::either::Either;
 
 use crate::{
+    names::Names,
     tcp,
     tls::{HTTP_1, HTTP_2, TlsError, roots},
 };
@@ -19,6 +20,7 @@ use crate::{
 pub(crate) struct Dialer {
     /// Where an upstream is spoken to by TLS.
     tls: Option<Tls>,
+    names: Names,
 }
 
 /// What TLS is spoken with, by what is offered in it.
@@ -47,7 +49,7 @@ impl Dialer {
     /// [`TlsError`], where an upstream is spoken to by TLS and nobody is there who vouches for it.
     pub(crate) fn new(settings: &GatewaySettings) -> Result<Dialer, TlsError> {
         if !settings.upstreams.iter().any(Upstream::is_tls) {
-            return Ok(Dialer { tls: None });
+            return Ok(Dialer { tls: None, names: Names::default() });
         }
         let (file, roots) = match &settings.upstream_ca {
             Some(file) => (file.as_path(), roots(file)?),
@@ -62,7 +64,8 @@ impl Dialer {
         config.alpn_protocols = vec![HTTP_1.to_vec()];
         let http1 = Arc::new(config.clone());
         config.alpn_protocols.insert(0, HTTP_2.to_vec());
-        Ok(Dialer { tls: Some(Tls { any: Arc::new(config), http1 }) })
+        let tls = Some(Tls { any: Arc::new(config), http1 });
+        Ok(Dialer { tls, names: Names::default() })
     }
 
     /// Connects, and tells the version of HTTP that is spoken on the connection.
@@ -71,7 +74,8 @@ impl Dialer {
     ///
     /// When nobody listens there, or is not who it should be.
     pub(crate) async fn dial(&self, upstream: &Upstream, offer: Offer) -> io::Result<(Wire, Version)> {
-        let stream = TcpStream::connect((upstream.host(), upstream.port())).await?;
+        let addresses = self.names.addresses(upstream.host(), upstream.port()).await?;
+        let stream = TcpStream::connect(&*addresses).await?;
         tcp::prepare(&stream)?;
         let Some(tls) = self.tls.as_ref().filter(|_| upstream.is_tls()) else {
             let version = if upstream.is_h2c() { Version::HTTP_2 } else { Version::HTTP_11 };

@@ -46,6 +46,7 @@ mod key_watch;
 mod listener;
 pub mod log;
 mod metrics;
+mod names;
 mod origin;
 mod pace;
 mod policy_watch;
