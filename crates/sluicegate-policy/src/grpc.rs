@@ -12,16 +12,14 @@ pub(crate) fn asks(headers: &HeaderMap) -> bool {
     name.eq_ignore_ascii_case(GRPC.as_bytes()) && matches!(rest.first(), None | Some(b'+' | b';'))
 }
 
-/// An answer without a message, in the form that leaves clients free to retry: a single head with the status of the call
-/// ("Trailers-Only"), whose HTTP status says nothing.
-pub(crate) fn answer(status: StatusCode, detail: &str) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::new());
+/// Writes an answer without a message, in the form that leaves clients free to retry: a single head with the status of the
+/// call ("Trailers-Only"), whose HTTP status says nothing.
+pub(crate) fn write(response: &mut Response<Bytes>, status: StatusCode, detail: &str) {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(GRPC));
     headers.insert(GRPC_STATUS, number(code(status)));
     // What is encoded is visible ASCII.
     headers.extend(HeaderValue::try_from(encoded(detail)).map(|message| (GRPC_MESSAGE, message)));
-    response
 }
 
 /// Tells when to try again, in milliseconds: never if there is no such time.

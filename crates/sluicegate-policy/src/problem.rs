@@ -33,6 +33,7 @@ pub(crate) fn denied(
         standings.iter().filter(|standing| standing.is_denied()).map(|standing| standing.name).collect();
     let after = retry_after(denial.wait);
     let detail = standings.first().map_or_else(String::new, |worst| detail(worst, denial.wait));
+    let call = grpc::asks(&head.headers);
     let mut response = Document {
         kind: QUOTA_EXCEEDED,
         title: "Quota Exceeded",
@@ -42,12 +43,12 @@ pub(crate) fn denied(
         class: "rate_limit_error",
         code: "rate_limit_exceeded",
     }
-    .response(head);
+    .response(head, call);
     let headers = response.headers_mut();
     if let Some(seconds) = after {
         headers.insert(header::RETRY_AFTER, number(seconds));
     }
-    if grpc::asks(&head.headers) {
+    if call {
         let after = retry_after_ms(denial.wait).or(after.map(|seconds| seconds.saturating_mul(1_000)));
         grpc::push_back(headers, after);
     }
@@ -87,6 +88,7 @@ fn detail(worst: &Standing<'_>, wait: Wait) -> String {
 pub(crate) fn refused(refusal: &Refusal, head: &Parts) -> Response<Bytes> {
     let status = refusal.status();
     let detail = refusal.to_string();
+    let call = grpc::asks(&head.headers);
     let mut response = Document {
         kind: "about:blank",
         title: status.canonical_reason().unwrap_or_default(),
@@ -96,7 +98,7 @@ pub(crate) fn refused(refusal: &Refusal, head: &Parts) -> Response<Bytes> {
         class: refusal.class(),
         code: refusal.code(),
     }
-    .response(head);
+    .response(head, call);
     let headers = response.headers_mut();
     match status {
         StatusCode::UNAUTHORIZED => {
@@ -105,7 +107,7 @@ pub(crate) fn refused(refusal: &Refusal, head: &Parts) -> Response<Bytes> {
         }
         StatusCode::SERVICE_UNAVAILABLE => {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-            if grpc::asks(&head.headers) {
+            if call {
                 grpc::push_back(headers, Some(1_000));
             }
         }
@@ -126,27 +128,26 @@ struct Document<'a> {
 }
 
 impl Document<'_> {
-    fn response(&self, head: &Parts) -> Response<Bytes> {
+    /// As a document, or as a status of gRPC if the request is a `call`.
+    fn response(&self, head: &Parts, call: bool) -> Response<Bytes> {
         let id = RequestId::of(&head.headers);
-        let mut response = match grpc::asks(&head.headers) {
-            true => grpc::answer(self.status, self.detail),
-            false => self.document(&id, head),
-        };
+        let mut response = Response::new(Bytes::new());
+        response.headers_mut().reserve(8);
+        match call {
+            true => grpc::write(&mut response, self.status, self.detail),
+            false => {
+                *response.status_mut() = self.status;
+                let kind = HeaderValue::from_static("application/problem+json");
+                response.headers_mut().insert(header::CONTENT_TYPE, kind);
+                *response.body_mut() = self.body(&id, head.uri.path().starts_with(KSERVE)).into();
+            }
+        }
         let headers = response.headers_mut();
-        headers.reserve(8);
         // RFC 6585 forbids caches to keep a 429; this is for those that have not read it, and for all other answers
         // that are about one request alone.
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(RequestId::ANTHROPIC_HEADER, id.as_header().clone());
         headers.insert(RequestId::HEADER, id.as_header().clone());
-        response
-    }
-
-    fn document(&self, id: &RequestId, head: &Parts) -> Response<Bytes> {
-        let mut response = Response::new(self.body(id, head.uri.path().starts_with(KSERVE)).into());
-        *response.status_mut() = self.status;
-        let kind = HeaderValue::from_static("application/problem+json");
-        response.headers_mut().insert(header::CONTENT_TYPE, kind);
         response
     }
 
@@ -188,7 +189,8 @@ impl Document<'_> {
 /// A text in JSON's quotes. Most need no escapes, and to see that takes less time than to write each byte as if it did.
 fn quoted(text: &str) -> String {
     let is_plain = |byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
-    match text.bytes().all(is_plain) {
+    // All bytes are looked at, whatever they are, because many can be at once.
+    match text.bytes().fold(true, |all, byte| all & is_plain(byte)) {
         true => ["\"", text, "\""].concat(),
         false => serde_json::to_string(text).expect("JSON can say every text"),
     }
