@@ -3,8 +3,8 @@
 use std::{rc::Rc, sync::Arc};
 
 use http::{
-    Request, Response, StatusCode, Version,
-    header::{CONNECTION, CONTENT_TYPE, EXPECT, HeaderValue, UPGRADE},
+    Method, Request, Response, StatusCode, Version,
+    header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderValue, UPGRADE},
     request::Parts,
 };
 use http_body::Body as _;
@@ -80,7 +80,8 @@ impl Proxy {
                 answer
             }
         };
-        own(*answer, body, rest)
+        let is_head = head.method == Method::HEAD;
+        own(*answer, body, rest, is_head)
     }
 
     /// Decides, reading the body first where the decision needs it. A body that nobody reads is left in `body`.
@@ -256,8 +257,15 @@ fn is_switched(answered: &Answered) -> bool {
 }
 
 /// An answer of ours, beside which the rest of the request is forgotten.
-fn own(answer: Answer, body: Option<ClientBody>, rest: Rest) -> Response<AnswerBody> {
-    let mut response = answer.response.map(|bytes| AnswerBody::Own(Some(bytes)));
+fn own(answer: Answer, body: Option<ClientBody>, rest: Rest, is_head: bool) -> Response<AnswerBody> {
+    let mut response = answer.response;
+    if is_head && rest == Rest::Apart {
+        // Of HTTP/1.1, nobody is sent a body that HEAD did not ask for; here it would break the stream.
+        let length = response.body().len();
+        response.headers_mut().insert(CONTENT_LENGTH, length.into());
+        response.body_mut().clear();
+    }
+    let mut response = response.map(|bytes| AnswerBody::Own(Some(bytes)));
     if body.is_some_and(|body| discard(body, rest)) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }

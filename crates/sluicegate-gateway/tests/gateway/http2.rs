@@ -171,6 +171,20 @@ async fn a_denied_request_leaves_the_others_alone() {
 }
 
 #[tokio::test]
+async fn a_denial_of_head_has_no_body() {
+    let upstream = Upstream::start().await;
+    let gateway = gateway(upstream.address);
+    let client = Client2::connect(gateway.address()).await;
+    assert_eq!(client.get("/once").await.status, 200);
+    let length = client.get("/once").await.body.len();
+    let mut request = get("/once");
+    *request.method_mut() = http::Method::HEAD;
+    let answer = client.ask(request).await;
+    assert_eq!((answer.status.as_u16(), &answer.body[..]), (429, &b""[..]));
+    assert_eq!(answer.headers["content-length"], length.to_string());
+}
+
+#[tokio::test]
 async fn a_body_that_is_too_large_is_413_and_the_connection_serves_on() {
     let upstream = Upstream::start().await;
     let gateway = gateway_with(upstream.address, |settings| settings.max_body = 1_000);
