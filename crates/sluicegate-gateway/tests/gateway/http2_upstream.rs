@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::{Reason, server};
-use http::{HeaderMap, HeaderValue, Response, header::TE};
+use http::{HeaderMap, HeaderValue, Method, Response, header::TE};
 use http_body_util::BodyExt;
 use sluicegate_gateway::Gateway;
 use tokio::net::{TcpListener, TcpStream};
@@ -118,6 +118,30 @@ async fn a_request_that_takes_too_long_ends_alone() {
     assert_eq!(soon(answer.into_body().collect()).await.expect("it is whole").to_bytes(), "on");
     assert_eq!((upstream.connections(), upstream.open()), (1, 1));
     assert_eq!(metric(&gateway, "sluicegate_upstream_failures_total{route=\"/hang\"}").await, 1);
+}
+
+#[tokio::test]
+async fn a_stream_that_never_pauses_ends_when_its_time_is_over() {
+    let mut upstream = Upstream::start_http2(100).await;
+    let policy = "[[route]]\npath = '/stream'\ntimeout = '200ms'";
+    let gateway = gateway_of(policy, upstream.address, |settings| {
+        settings.upstreams = vec![upstream.url().parse().expect("a URL")];
+    });
+    let client = Client2::connect(gateway.address()).await;
+    let answer = client.send(get("/stream")).await.expect("it is answered");
+    let mut stream = upstream.stream().await;
+    let piece = Bytes::from(noise(100_000));
+    let endless = async { while stream.send_data(piece.clone()).await.is_ok() {} };
+    let mut body = answer.into_body();
+    let read = async {
+        while let Some(frame) = body.frame().await {
+            frame?;
+        }
+        Ok::<_, hyper::Error>(())
+    };
+    let (read, ()) = soon(async { tokio::join!(read, endless) }).await;
+    assert!(read.is_err(), "it is cut, and not taken for whole");
+    assert_eq!(upstream.open(), 1);
 }
 
 #[tokio::test]
@@ -282,4 +306,32 @@ async fn a_request_that_is_cancelled_resets_its_stream() {
     request.abort();
     let reason = soon(std::future::poll_fn(|cx| respond.poll_reset(cx))).await.expect("it is open");
     assert_eq!(reason, Reason::CANCEL);
+}
+
+#[tokio::test]
+async fn an_answer_to_head_keeps_the_length_of_what_it_leaves_out() {
+    let (played, gateway) = Played::start().await;
+    let serve = async {
+        let mut line = played.accept().await;
+        while let Some(Ok((request, mut respond))) = line.accept().await {
+            assert_eq!(request.method(), Method::HEAD);
+            let head = Response::builder().header("content-length", "1000").body(()).expect("valid");
+            respond.send_response(head, true).expect("somebody waits for it");
+        }
+    };
+    let ask = async {
+        let mut client = Client::connect(gateway.address()).await;
+        for _ in 0..2 {
+            client.write("HEAD / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+            assert_eq!(client.head().await.header("content-length"), Some("1000"));
+        }
+        let mut request = get("/");
+        *request.method_mut() = Method::HEAD;
+        let answer = Client2::connect(gateway.address()).await.ask(request).await;
+        assert_eq!(answer.headers["content-length"], "1000");
+    };
+    tokio::select! {
+        () = ask => {}
+        () = serve => panic!("the gateway keeps the connection"),
+    }
 }

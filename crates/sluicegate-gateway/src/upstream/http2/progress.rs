@@ -76,6 +76,11 @@ impl Progress {
         self.client_error.borrow_mut().take()
     }
 
+    /// Whether all the time that it may take is over, whatever moves.
+    pub(super) fn is_over(&self) -> bool {
+        self.until.is_some_and(|until| until <= Instant::now())
+    }
+
     fn due(&self) -> Instant {
         let due = self.moved.get() + self.patience.with(self.waiting.get());
         self.until.map_or(due, |until| due.min(until))

@@ -69,6 +69,10 @@ impl Body for Stream {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
         let this = &mut *self;
+        // An upstream that never pauses leaves the alarm no time.
+        if this.overdue.progress().is_over() {
+            return Poll::Ready(Some(Err(CutOff::Overdue)));
+        }
         let frame = match this.poll_incoming(cx) {
             Poll::Ready(frame) => frame,
             Poll::Pending => {
