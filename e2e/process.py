@@ -1,6 +1,7 @@
 """What a process of ours takes of the machine, as Linux tells."""
 
 import os
+import time
 from pathlib import Path
 
 
@@ -22,6 +23,16 @@ class Process:
     def files(self):
         """How many files and sockets are open."""
         return len(os.listdir(self.folder / "fd"))
+
+    def files_at_rest(self):
+        """How many are open once that stays so for a second: threads begin one by one, and idle connections end."""
+        while (files := self.files()) and any(self._files_later() != files for _ in range(10)):
+            pass
+        return files
+
+    def _files_later(self):
+        time.sleep(0.1)
+        return self.files()
 
     def threads(self):
         return len(os.listdir(self.folder / "task"))

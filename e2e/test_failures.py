@@ -211,7 +211,7 @@ def test_a_hundred_thousand_failures_leave_nothing_behind(start, raw_server):
         client.get("/denied")
     until(lambda: is_quiet(gateway), "the first request is over")
     until(lambda: not sockets_to(process, raw_server), "connections to the upstream are idle for too long")
-    files = process.files()
+    files = process.files_at_rest()
 
     rss = []
     for _ in range(10):
@@ -239,7 +239,7 @@ def sockets_to(process, server):
 def test_an_upstream_that_is_not_there_is_502_every_time(start):
     gateway = start(POLICY, f"http://127.0.0.1:{free_port()}", QUIET)
     process = Process(gateway)
-    files = process.files()
+    files = process.files_at_rest()
     with gateway.client() as client:
         for _ in range(2000):
             assert client.get("/slots/ok").status_code == 502
@@ -251,7 +251,7 @@ def test_an_upstream_whose_name_is_gone_is_502_or_504_in_time(start):
     """It is 504 where whoever knows names takes too long to say that there is no such name."""
     gateway = start(POLICY, "http://nowhere.invalid:80", QUIET)
     process = Process(gateway)
-    files = process.files()
+    files = process.files_at_rest()
     with gateway.client() as client:
         for _ in range(20):
             answer = client.get("/slots/ok")
