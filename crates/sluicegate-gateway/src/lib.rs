@@ -42,6 +42,7 @@ mod gateway;
 mod gather;
 mod health_check;
 mod housekeeper;
+mod hush;
 mod key_watch;
 mod listener;
 pub mod log;

@@ -12,7 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::is_last;
-use crate::{client::Unread, upstream::State};
+use crate::{client::Unread, hush, upstream::State};
 
 /// The body that a client is sending. Dropped before its end, it notes that on the client's connection.
 pub(crate) struct ClientBody {
@@ -66,7 +66,7 @@ impl Body for ClientBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
+        let frame = ready!(hush::poll_frame(&mut self.incoming, cx));
         self.ended = is_last(frame.as_ref()) || self.incoming.is_end_stream();
         Poll::Ready(frame)
     }

@@ -12,7 +12,7 @@ use h2::Reason;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::upstream::Stream;
+use crate::{hush, upstream::Stream};
 
 /// The body of an upstream's answer, by the HTTP that it comes by.
 pub(crate) enum UpstreamBody {
@@ -39,7 +39,7 @@ impl Body for UpstreamBody {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
         match self.get_mut() {
             UpstreamBody::Http1(body) => {
-                Pin::new(body).poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(CutOff::Http1)))
+                hush::poll_frame(body, cx).map(|frame| frame.map(|frame| frame.map_err(CutOff::Http1)))
             }
             UpstreamBody::Http2(body) => Pin::new(body).poll_frame(cx),
         }

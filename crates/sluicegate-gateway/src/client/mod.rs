@@ -46,6 +46,7 @@ use crate::{
     current::Current,
     drain::Draining,
     forward::Peer,
+    hush::Hushed,
     tls::{self, Certificates},
     upgrade::{Extended, Switch},
 };
@@ -244,14 +245,17 @@ impl Clients {
         if bounds.max_headers != HYPERS_MAX_HEADERS {
             builder.max_headers(bounds.max_headers);
         }
-        let mut connection = builder.serve_connection(stream, service);
+        let mut connection = Hushed::new(builder.serve_connection(stream, service));
+        let finish = |connection: Pin<&mut Hushed<_>>| {
+            http1::Connection::graceful_shutdown(Pin::new(connection.get_mut().get_mut()));
+        };
         tokio::select! {
             biased;
-            served = drive(Pin::new(&mut connection), http1::Connection::graceful_shutdown, told_to_end, pending()) => served?,
+            served = drive(Pin::new(&mut connection), finish, told_to_end, pending()) => served?,
             () = silence.exceeds(bounds.header, bounds.keep_alive) => return Ok(()),
         }
         if let Some(tunnel) = switch.take() {
-            let parts = connection.into_parts();
+            let parts = connection.into_inner().into_parts();
             // Boxed, because it is rare and large.
             Box::pin(tunnel.run(TokioIo::new(parts.io), parts.read_buf)).await?;
         }

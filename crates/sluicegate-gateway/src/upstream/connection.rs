@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::{Patience, SendError, stream::UpstreamStream};
-use crate::{body::RequestBody, dial::Wire};
+use crate::{body::RequestBody, dial::Wire, hush::Hushed};
 
 /// A connection that is idle or carries one exchange. Dropping it closes the socket at once, whatever runs on it.
 pub(crate) struct Connection {
@@ -225,7 +225,7 @@ pub(crate) enum Waiting {
 /// One timer per connection, which is left to fire and then set anew, so that a request costs no timer.
 struct Driver {
     /// None once it has ended.
-    connection: Option<http1::Connection<UpstreamStream, RequestBody>>,
+    connection: Option<Hushed<http1::Connection<UpstreamStream, RequestBody>>>,
     state: Rc<State>,
     moved: Instant,
     alarm: Pin<Box<Sleep>>,
@@ -234,7 +234,7 @@ struct Driver {
 impl Driver {
     fn new(connection: http1::Connection<UpstreamStream, RequestBody>, state: Rc<State>) -> Driver {
         let alarm = Box::pin(sleep(state.patience.get().shortest()));
-        Driver { connection: Some(connection), state, moved: Instant::now(), alarm }
+        Driver { connection: Some(Hushed::new(connection)), state, moved: Instant::now(), alarm }
     }
 
     /// A request has been handed over, which may have less patience than the one before.
@@ -295,7 +295,7 @@ impl Future for Driver {
         if let (Ok(()), Some(switch), Some(connection)) =
             (ended, this.state.switch.take(), this.connection.take())
         {
-            let parts = connection.into_parts();
+            let parts = connection.into_inner().into_parts();
             // Nobody may want it any more.
             drop(switch.send(Switched {
                 stream: parts.io,
