@@ -19,6 +19,7 @@ mod http2_upstream;
 mod proxy_protocol;
 mod reload;
 mod smuggling;
+mod sockets;
 mod store;
 mod support;
 mod timeouts;

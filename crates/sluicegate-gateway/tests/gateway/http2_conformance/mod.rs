@@ -1,40 +1,20 @@
 //! What RFC 9113 and RFC 7541 ask of a server, frame by frame: the cases of h2spec and some more. The program itself is in no
 //! registry that `./test` installs from.
 
+mod rows;
+
+use self::rows::{
+    ALL, FLOW_CONTROL_ERROR, HPACK, PROTOCOL_ERROR, REFUSED_STREAM, SIZE, STREAM_CLOSED,
+    Then::{Connection, Malformed, Nothing, Stream},
+    check, connect, hang, list, post, reset, setting, until, window_update, with_length,
+};
 use crate::support::{
     Upstream, gateway,
     http2::{
-        ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, Frame, Frames, GET, GOAWAY, HEADERS, PADDED, PING,
-        PREFACE, PRIORITY, PUSH_PROMISE, RST_STREAM, SETTINGS, WINDOW_UPDATE, frame,
+        ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, GET, GOAWAY, HEADERS, PADDED, PING, PREFACE,
+        PRIORITY, PUSH_PROMISE, RST_STREAM, SETTINGS, WINDOW_UPDATE, frame,
     },
 };
-
-const PROTOCOL_ERROR: u32 = 1;
-const FLOW_CONTROL_ERROR: u32 = 3;
-const STREAM_CLOSED: u32 = 5;
-const FRAME_SIZE_ERROR: u32 = 6;
-const REFUSED_STREAM: u32 = 7;
-const COMPRESSION_ERROR: u32 = 9;
-
-const ALL: u8 = END_HEADERS | END_STREAM;
-
-/// What becomes of a connection on which something was written.
-#[derive(Clone, Copy, Debug)]
-enum Then {
-    /// It ends, with one of these codes.
-    Connection(&'static [u32]),
-    /// Stream 1 ends, with one of these codes; or the connection does.
-    Stream(&'static [u32]),
-    /// The request is not one: stream 1 ends, or is answered 400. The upstream sees nothing of it.
-    Malformed,
-    /// It goes on as if nothing had been.
-    Nothing,
-}
-
-use Then::{Connection, Malformed, Nothing, Stream};
-
-/// A row: a sentence, what is written, and what becomes of it.
-type Row = (&'static str, Vec<u8>, Then);
 
 #[tokio::test]
 async fn frames_are_read_as_section_4_says() {
@@ -374,141 +354,3 @@ async fn a_connection_of_http_2_begins_with_its_preface_and_settings() {
     }
     assert_eq!(upstream.requests(), 0);
 }
-
-/// Writes each row on a connection of its own, and looks what becomes of it; and whether requests are served after it
-/// where they should be.
-async fn check(rows: Vec<Row>) {
-    let upstream = Upstream::start().await;
-    let gateway = gateway(upstream.address);
-    let mut wrong = Vec::new();
-    for (sentence, written, then) in rows {
-        let before = upstream.requests();
-        let mut frames = connect(gateway.address()).await;
-        frames.write(&written).await;
-        let became = Became::of(&mut frames).await;
-        let is_right = match then {
-            Connection(codes) => became.connection.is_some_and(|code| codes.contains(&code)),
-            Stream(codes) => became.connection.or(became.stream).is_some_and(|code| codes.contains(&code)),
-            Malformed => {
-                let ended = became.connection.or(became.stream);
-                let is_refused = ended.map_or(became.is_answered_400(), |code| code == PROTOCOL_ERROR);
-                is_refused && upstream.requests() == before
-            }
-            Nothing => became.connection.is_none() && is_served(&mut frames).await,
-        };
-        if !is_right {
-            wrong.push(format!("{sentence}: {then:?}, but {became:?}"));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-/// What became of a connection.
-#[derive(Debug, Default)]
-struct Became {
-    /// The code of the GOAWAY that ended it; 0 where it ended without.
-    connection: Option<u32>,
-    /// The code with which stream 1 ended.
-    stream: Option<u32>,
-    /// The head of the answer on stream 1.
-    answer: Option<Vec<u8>>,
-}
-
-impl Became {
-    async fn of(frames: &mut Frames) -> Became {
-        let mut became = Became::default();
-        // What is answered to a PING may overtake what there is to say of a stream, but not twice.
-        for _ in 0..2 {
-            frames.write(&frame(PING, 0, 0, MARK)).await;
-            loop {
-                let Some(frame) = frames.read().await else {
-                    became.connection.get_or_insert(0);
-                    return became;
-                };
-                match frame.kind {
-                    GOAWAY => became.connection = Some(frame.code()),
-                    RST_STREAM if frame.stream == 1 => became.stream = Some(frame.code()),
-                    HEADERS if frame.stream == 1 => became.answer = Some(frame.payload),
-                    PING if frame.payload == MARK => break,
-                    _ => {}
-                }
-            }
-        }
-        became
-    }
-
-    /// 400 is number 12 of the static table.
-    fn is_answered_400(&self) -> bool {
-        self.answer.as_ref().is_some_and(|head| head.contains(&0x8C))
-    }
-}
-
-/// Whether another request is answered 200, which is number 8 of the static table.
-async fn is_served(frames: &mut Frames) -> bool {
-    frames.write(&frame(HEADERS, ALL, 1001, GET)).await;
-    while let Some(frame) = frames.read().await {
-        if frame.kind == HEADERS && frame.stream == 1001 {
-            return frame.payload.contains(&0x88);
-        }
-    }
-    false
-}
-
-/// Connects, and waits until the settings are exchanged.
-async fn connect(address: std::net::SocketAddr) -> Frames {
-    let mut frames = Frames::connect(address).await;
-    while until(&mut frames, SETTINGS).await.flags & ACK == 0 {}
-    frames.write(&frame(SETTINGS, ACK, 0, &[])).await;
-    frames
-}
-
-async fn until(frames: &mut Frames, kind: u8) -> Frame {
-    loop {
-        let frame = frames.read().await.expect("the connection lives");
-        if frame.kind == kind {
-            return frame;
-        }
-    }
-}
-
-/// A request that is never answered.
-fn hang(stream: u32) -> Vec<u8> {
-    let head = list(&[(":method", "GET"), (":scheme", "http"), (":path", "/hang"), (":authority", "a")]);
-    frame(HEADERS, ALL, stream, &head)
-}
-
-/// The head of a request whose body is to come.
-fn post(stream: u32) -> Vec<u8> {
-    let head = list(&[(":method", "POST"), (":scheme", "http"), (":path", "/hang"), (":authority", "a")]);
-    frame(HEADERS, END_HEADERS, stream, &head)
-}
-
-fn with_length(length: &str) -> Vec<u8> {
-    frame(HEADERS, END_HEADERS, 1, &[GET, &list(&[("content-length", length)])].concat())
-}
-
-fn reset(stream: u32, code: u32) -> Vec<u8> {
-    frame(RST_STREAM, 0, stream, &code.to_be_bytes())
-}
-
-fn window_update(stream: u32, by: u32) -> Vec<u8> {
-    frame(WINDOW_UPDATE, 0, stream, &by.to_be_bytes())
-}
-
-fn setting(name: u16, value: u32) -> Vec<u8> {
-    frame(SETTINGS, 0, 0, &[&name.to_be_bytes()[..], &value.to_be_bytes()].concat())
-}
-
-/// Fields as literals that no table is asked for.
-fn list(fields: &[(&str, &str)]) -> Vec<u8> {
-    let text = |text: &str| [&[u8::try_from(text.len()).expect("it is short")], text.as_bytes()].concat();
-    fields.iter().flat_map(|(name, value)| [vec![0], text(name), text(value)].concat()).collect()
-}
-
-const MARK: &[u8; 8] = b"the mark";
-
-/// A frame of the wrong size may end the connection as any violation does.
-const SIZE: &[u32] = &[FRAME_SIZE_ERROR, PROTOCOL_ERROR];
-
-/// A head that cannot be decompressed, too.
-const HPACK: &[u32] = &[COMPRESSION_ERROR, PROTOCOL_ERROR];

@@ -1,0 +1,136 @@
+//! Values that cannot be meant.
+
+use crate::{check, said};
+
+#[test]
+fn values_that_make_no_sense_are_told_what_would() {
+    let scale = "help: give a number above 0 and at most 1, such as 0.2";
+    for written in ["0", "0.0", "-1", "1.1", "nan", "inf", "-inf", "1e300", "9223372036854775807"] {
+        let said = check(&format!("[warmup]\nready = '/health'\nscale = {written}"));
+        assert!(said.starts_with("p.toml:3:9: a warm-up cannot scale limits by "), "{said}");
+        assert!(said.ends_with(scale), "{said}");
+    }
+    said(&[
+        ("[warmup]\nscale = 0.5", "p.toml:1:1: missing field `ready`"),
+        (
+            "[gateway]\nmax_connections_per_ip = 0",
+            "p.toml:2:26: `max_connections_per_ip` cannot be 0\n  help: give a number of at least 1, or leave it out",
+        ),
+        ("[gateway.tls]\ncertificate = 'a.pem'", "p.toml:1:1: missing field `key`"),
+        (
+            "[gateway.tls]\ncertificate = 'a.pem'\nkey = ''",
+            "p.toml:3:7: no file\n  help: write it as \"gateway.key\", or leave [gateway.tls] out",
+        ),
+        (
+            "[warmup]\nready = '/health'\nramp = '30'",
+            "p.toml:3:8: not a duration\n  \
+             help: write whole numbers with ms, s, m, h or d, as in \"30s\" or \"1h30m\"",
+        ),
+        (
+            "[tiers.a]\nscale = 0",
+            "p.toml:2:9: a tier cannot scale limits by 0\n  \
+             help: give a number above 0 and at most 1000000, such as 5",
+        ),
+        (
+            "[gateway]\nlisten = ':8080'",
+            "p.toml:2:10: `:8080` is not an address and a port\n  \
+             help: write it as \"0.0.0.0:8080\", \"127.0.0.1:8080\" or \"[::]:8080\"",
+        ),
+        (
+            "[gateway]\nupstream = 'ftp://model'",
+            "p.toml:2:12: an upstream speaks http, https or h2c\n  \
+             help: write it as \"http://127.0.0.1:8000\"",
+        ),
+        (
+            "[gateway]\nlisten = '127.0.0.1:80'\nadmin = '127.0.0.1:80'",
+            "p.toml:3:9: `admin` is the address of `listen`, where everybody can reach it\n  \
+             help: give it a port of its own, such as \"127.0.0.1:9090\"",
+        ),
+        (
+            "[gateway]\ntrusted_proxies = ['10.0.0.0/8', '10.0.0.0/33']",
+            "p.toml:2:34: `10.0.0.0/33` is neither a network nor an address\n  \
+             help: write it as \"10.0.0.0/8\", \"192.0.2.1\" or \"fd00::/8\"",
+        ),
+        (
+            "[gateway]\nadmin_token = 'hunter2'",
+            "p.toml:2:15: a token of 7 characters can be guessed\n  \
+             help: give at least 16 letters and digits, such as what `openssl rand -hex 16` prints",
+        ),
+        (
+            "[gateway]\nadmin_token = ''",
+            "p.toml:2:15: a token of 0 characters can be guessed\n  \
+             help: give at least 16 letters and digits, such as what `openssl rand -hex 16` prints",
+        ),
+        (
+            "[gateway]\nadmin_token = 'sixteen bytes at'",
+            "p.toml:2:15: a header cannot carry this token\n  \
+             help: give at least 16 letters and digits, such as what `openssl rand -hex 16` prints",
+        ),
+        (
+            "[gateway]\nmax_head = '2MiB'\nmax_headers = 0\nhttp2_max_resets = 0",
+            "p.toml:2:12: `max_head` cannot be 2097152 bytes\n  help: give a size from \"1KiB\" to \"1MiB\"\n\
+             p.toml:3:15: `max_headers` cannot be 0\n  help: give a number from 1 to 1000\n\
+             p.toml:4:20: `http2_max_resets` cannot be 0\n  help: give a number from 1 to 1000000",
+        ),
+        (
+            "[gateway]\nproxy_protocol = true\ntrusted_proxies = []",
+            "p.toml:2:18: `proxy_protocol` without `trusted_proxies` closes every connection\n  \
+             help: name the proxies that send it, as in trusted_proxies = [\"10.0.0.0/8\"]",
+        ),
+        (
+            "[gateway]\nmax_body = '2GiB'\nthreads = 0\nidle_timeout = '0'",
+            "p.toml:2:12: `max_body` cannot be 2147483648 bytes\n  help: give a size from 1 byte to \"1GiB\"\n\
+             p.toml:3:11: `threads` cannot be 0\n  \
+             help: give a number from 1 to 1024, or leave it out for one per core\n\
+             p.toml:4:16: a timeout of no time lets nothing through\n  help: give at least \"1ms\"",
+        ),
+        (
+            "[store]\nurl = 'reddis://localhost'\nmax_keys = 0",
+            "p.toml:2:7: unknown store `reddis://`\n  help: did you mean `redis://`?\n\
+             p.toml:3:12: `max_keys` cannot be 0\n  help: give a number from 1 to 1000000000",
+        ),
+        (
+            "[identity]\ntier = 'x-user-tier'\nfailures = '3/minute'\nipv6_prefix = 129",
+            "p.toml:2:8: the callers' tier where there are no tiers\n  \
+             help: add [tiers.NAME] for each, or leave `tier` out\n\
+             p.toml:2:8: `x-user-tier` does not say where the tier is\n  help: write it as \"header:x-user-tier\"\n\
+             p.toml:3:12: a limit on unknown API keys where there are no API keys\n  \
+             help: add `api_keys`, or leave `failures` out\n\
+             p.toml:4:15: `ipv6_prefix` cannot be 129\n  help: give a number of bits from 32 to 128, such as 64",
+        ),
+        (
+            "[[route]]\npath = '/a'\nweight = 0\nmeter = ['bytes', 'bytes', 'openai', { items = 'n' }]",
+            "p.toml:3:10: a weight cannot be 0\n  help: give a whole number of requests, at least 1\n\
+             p.toml:4:19: this meter is there twice\n\
+             p.toml:4:28: unknown meter `openai`\n  help: the meters are \"bytes\" and { items = \"/inputs\" }\n\
+             p.toml:4:48: `n` is no JSON pointer: a JSON pointer begins with `/`\n  help: write it as \"/inputs\"",
+        ),
+    ]);
+}
+
+#[test]
+fn values_of_the_wrong_type_are_told_the_right_one() {
+    said(&[
+        ("[limits.a]\nquota = 5", "p.toml:2:9: invalid type: integer `5`, expected a string"),
+        (
+            "limits = 5",
+            "p.toml:1:10: `limits` is a table of tables\n  help: give each a name and a table, as in [limits.NAME]",
+        ),
+        (
+            "[route]\npath = '/a'",
+            "p.toml:1:1: `route` is a list of tables\n  help: write [[route]] with two brackets, one for each route",
+        ),
+        ("gateway = 'x'", "p.toml:1:11: invalid type: string \"x\", expected a table"),
+        (
+            "[[route]]\npath = '/a'\nlimits = 5",
+            "p.toml:3:10: invalid type: integer `5`, expected a string, a table or a list",
+        ),
+        ("[gateway]\nlisten = ['x']", "p.toml:2:10: invalid type: list, expected a string"),
+        ("[tiers.a]\nlimits = 'x'", "p.toml:2:10: invalid type: string \"x\", expected a table"),
+        ("[[route]]\nlimits = []", "p.toml:1:1: missing field `path`"),
+        (
+            "[gateway]\nthreads = 99999999999999999999",
+            "p.toml:2:11: invalid type: integer `99999999999999999999`, expected a whole number",
+        ),
+    ]);
+}
