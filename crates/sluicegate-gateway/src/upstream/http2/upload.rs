@@ -28,6 +28,8 @@ struct Body {
     rest: RequestBody,
     /// None when it cannot be sent again.
     taken: Option<Vec<Bytes>>,
+    /// How many bytes that is.
+    length: usize,
 }
 
 /// Sends a body as fast as the upstream and the client let it.
@@ -41,7 +43,7 @@ impl Upload {
     /// Begins to send. A body that has an end before it begins is sent with the head.
     pub(super) fn start(body: RequestBody, outgoing: SendStream<Bytes>, progress: &Rc<Progress>) -> Upload {
         let is_sent = body.is_end_stream();
-        let body = Rc::new(RefCell::new(Body { rest: body, taken: Some(Vec::new()) }));
+        let body = Rc::new(RefCell::new(Body { rest: body, taken: Some(Vec::new()), length: 0 }));
         let mut upload = Upload { task: None, body: Rc::clone(&body) };
         if !is_sent {
             let mut sending = Sending { body, outgoing, progress: Rc::clone(progress) };
@@ -129,7 +131,8 @@ impl Body {
     fn note_taken(&mut self, data: &Bytes) {
         let Some(taken) = &mut self.taken else { return };
         taken.push(data.clone());
-        if taken.iter().map(Bytes::len).sum::<usize>() > MOST_KEPT {
+        self.length += data.len();
+        if self.length > MOST_KEPT {
             self.taken = None;
         }
     }
