@@ -36,7 +36,7 @@ pub use visit::Visit;
 
 use crate::{
     ApiKeys, Body, BodyError, Caller, ClientIp, Facts, LimitId, Meter, Policy, Refusal, Route, RouteId,
-    RouteMatch, account_ip,
+    RouteMatch, Scale, account_ip,
     client_ip::text_of,
     headers::{Lines, Standing},
 };
@@ -236,6 +236,11 @@ impl<S: Store> Gate<S> {
         self.clock.now()
     }
 
+    /// The scale of every limit while the upstream warms up.
+    fn scale(&self) -> Option<Scale> {
+        self.policy.warmup.as_ref().and_then(|warmup| warmup.scale(self.now()))
+    }
+
     /// A request of which no more is known than where it goes and which address it comes from.
     fn arrived<'h>(
         &self,
@@ -273,7 +278,7 @@ impl<S: Store> Gate<S> {
     }
 
     fn bill(&self, visit: &Visit<'_>, body: Option<&Body>) -> Bill {
-        let scale = self.policy.warmup.as_ref().and_then(|warmup| warmup.scale(self.now()));
+        let scale = self.scale();
         let mut bill = Bill { scale, ..Bill::default() };
         let route = self.policy.routes.get(visit.route());
         let facts = visit.facts(route.label(), self.policy.tiers.name(visit.tier()), body);

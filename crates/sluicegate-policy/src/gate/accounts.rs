@@ -64,7 +64,7 @@ impl<S: Store> Gate<S> {
     /// ```
     #[must_use]
     pub fn accounts(&self, key: &str, limit: Option<LimitId>) -> Vec<Account> {
-        let warmup = self.policy.warmup.as_ref().and_then(|warmup| warmup.scale(self.now()));
+        let warmup = self.scale();
         let ids = (0..self.policy.limits.len()).map(LimitId);
         ids.filter(|id| limit.is_none_or(|limit| limit == *id))
             .flat_map(|id| {

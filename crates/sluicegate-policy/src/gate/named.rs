@@ -40,7 +40,7 @@ impl<S: Store> Gate<S> {
             query: None,
             body: None,
         };
-        let scale = self.policy.warmup.as_ref().and_then(|warmup| warmup.scale(self.now()));
+        let scale = self.scale();
         self.policy.limit(limit).charge(tier, scale, cost, &facts)
     }
 }
