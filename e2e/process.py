@@ -14,11 +14,16 @@ class Process:
         return self._kilobytes("VmRSS")
 
     def peak(self):
-        """The most bytes of memory since `forget_peak()`."""
+        """The most bytes of memory since `watch()`, or since it began."""
         return self._kilobytes("VmHWM")
 
-    def forget_peak(self):
+    def watch(self):
         (self.folder / "clear_refs").write_text("5")
+        self.before = self.rss()
+
+    def growth(self):
+        """The most bytes of memory since `watch()`, beyond those that it had then."""
+        return self.peak() - self.before
 
     def files(self):
         """How many files and sockets are open."""

@@ -35,8 +35,7 @@ def test_a_gigabyte_to_the_upstream(start, raw_server, framing):
     gateway = start("", raw_server.url)
     process = Process(gateway)
     stream, answer = connect(gateway)
-    process.forget_peak()
-    before = process.rss()
+    process.watch()
 
     chunked = framing == "chunked"
     field = "transfer-encoding: chunked" if chunked else f"content-length: {GIGABYTE}"
@@ -51,7 +50,7 @@ def test_a_gigabyte_to_the_upstream(start, raw_server, framing):
     assert status == 200
     received = int(answer.read(int(fields["content-length"])))
     assert received == GIGABYTE or (chunked and received > GIGABYTE)
-    assert process.peak() - before < BOUND
+    assert process.growth() < BOUND
 
 
 @pytest.mark.parametrize("framing", ["length", "chunked"])
@@ -59,8 +58,7 @@ def test_a_gigabyte_to_the_client(start, raw_server, framing):
     gateway = start("", raw_server.url)
     process = Process(gateway)
     stream, answer = connect(gateway)
-    process.forget_peak()
-    before = process.rss()
+    process.watch()
 
     chunked = framing == "chunked"
     stream.sendall(f"GET /gigabyte{'-chunked' if chunked else ''} HTTP/1.1\r\nhost: a\r\n\r\n".encode())
@@ -78,7 +76,7 @@ def test_a_gigabyte_to_the_client(start, raw_server, framing):
             received += len(answer.read(MEGABYTE))
 
     assert (status, received) == (200, GIGABYTE)
-    assert process.peak() - before < BOUND
+    assert process.growth() < BOUND
 
 
 def curl(url, *options):
@@ -96,10 +94,8 @@ def test_a_gigabyte_each_way_by_http_2(start, raw_server, tmp_path):
     behind = start("", raw_server.url)
     gateway = start("", behind.url.replace("http://", "h2c://"))
     processes = [Process(gateway), Process(behind)]
-    before = []
     for process in processes:
-        process.forget_peak()
-        before.append(process.rss())
+        process.watch()
     sparse = tmp_path / "gigabyte"
     with sparse.open("wb") as file:
         file.truncate(GIGABYTE)
@@ -108,8 +104,8 @@ def test_a_gigabyte_each_way_by_http_2(start, raw_server, tmp_path):
     assert curl(f"{gateway.url}/gigabyte-chunked") == [200, 0, GIGABYTE]
     assert curl(f"{gateway.url}/count", "--upload-file", sparse) == [200, GIGABYTE, len(str(GIGABYTE))]
 
-    for process, rss in zip(processes, before):
-        assert process.peak() - rss < BOUND
+    for process in processes:
+        assert process.growth() < BOUND
 
 
 def test_8_megabytes_that_a_meter_reads(start, model):
@@ -127,12 +123,11 @@ def test_8_megabytes_that_a_meter_reads(start, model):
 
     gateway = start(route)
     process = Process(gateway)
-    process.forget_peak()
-    before = process.rss()
+    process.watch()
     calls = model.calls("/echo")
     for _ in range(10):
         with gateway.client() as client:
             for sent in (body, iter(chunks)):
                 assert client.post("/echo", content=sent).status_code == 413
     assert model.calls("/echo") == calls
-    assert process.peak() - before < BOUND
+    assert process.growth() < BOUND

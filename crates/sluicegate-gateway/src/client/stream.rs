@@ -20,8 +20,7 @@ use tokio::{
 };
 
 use super::silence::Silence;
-use crate::gather;
-use crate::tcp;
+use crate::{gather, tcp};
 
 /// A client's stream, in clear or by TLS, that lingers when it is shut down before the client has sent everything.
 ///

@@ -192,8 +192,7 @@ mod tests {
             .run_until(async {
                 let (upstream, listener) = upstream_of("h2c").await;
                 let serve = async {
-                    let (connection, _) = listener.accept().await.unwrap();
-                    let mut connection = h2::server::handshake(connection).await.unwrap();
+                    let mut connection = accept_http2(&listener).await;
                     connection.accept().await.unwrap().unwrap();
                     // From here on it reads nothing any more.
                     connection
@@ -215,8 +214,7 @@ mod tests {
             .run_until(async {
                 let (upstream, listener) = upstream_of("h2c").await;
                 let serve = async {
-                    let (connection, _) = listener.accept().await.unwrap();
-                    let mut connection = h2::server::handshake(connection).await.unwrap();
+                    let mut connection = accept_http2(&listener).await;
                     let (_, mut respond) = connection.accept().await.unwrap().unwrap();
                     respond.send_response(Response::new(()), true).unwrap();
                     let idle_since = Instant::now();
@@ -250,6 +248,11 @@ mod tests {
             ),
             listener,
         )
+    }
+
+    async fn accept_http2(listener: &TcpListener) -> h2::server::Connection<TcpStream, bytes::Bytes> {
+        let (connection, _) = listener.accept().await.unwrap();
+        h2::server::handshake(connection).await.unwrap()
     }
 
     /// One exchange on a new connection, which is kept.
