@@ -27,7 +27,7 @@ use crate::{
     policy_watch,
     readiness::until_one_is_ready,
     reload::{ReloadError, Reloaded, Reloads},
-    tls::{Tls, TlsError},
+    tls::{self, Tls, TlsError},
     worker::Worker,
 };
 
@@ -131,9 +131,10 @@ impl Gateway {
         Ok(gateway)
     }
 
-    /// What is wrong with the files of TLS that these settings name: nothing where [`start`](Self::start) can use them.
+    /// Everything that is wrong with the files of TLS that these settings name: nothing where [`start`](Self::start) can use
+    /// them.
     pub fn wrong_tls_files(settings: &GatewaySettings) -> Vec<TlsError> {
-        let of_clients = settings.tls.clone().map(Tls::load).and_then(Result::err);
+        let of_clients = settings.tls.as_ref().map(tls::wrong_files).unwrap_or_default();
         of_clients.into_iter().chain(Dialer::new(settings).err()).collect()
     }
 

@@ -80,12 +80,20 @@ fn versions(TlsSettings { certificate, key, client_ca }: &TlsSettings) -> Versio
     [version(certificate), version(key), client_ca.as_ref().and_then(version)]
 }
 
+/// Everything that is wrong with the files: each by itself or, where each is good, with them together.
+pub(crate) fn wrong_files(settings: &TlsSettings) -> Vec<TlsError> {
+    let TlsSettings { certificate, key, client_ca } = settings;
+    let clients = client_ca.as_deref().and_then(|file| roots(file).err());
+    let alone = [certificates(certificate).err(), private_key(key).err(), clients];
+    let alone: Vec<_> = alone.into_iter().flatten().collect();
+    if alone.is_empty() { read(settings).err().into_iter().collect() } else { alone }
+}
+
 fn read(settings: &TlsSettings) -> Result<ServerConfig, TlsError> {
     let TlsSettings { certificate, key, client_ca } = settings;
     let provider = Arc::new(default_provider());
     let chain = certificates(certificate)?;
-    let private = PrivateKeyDer::from_pem_file(key)
-        .map_err(|error| TlsError::new(key, pem_problem(&error, "it holds no private key in PEM")))?;
+    let private = private_key(key)?;
     let clients = match client_ca {
         None => WebPkiClientVerifier::no_client_auth(),
         Some(file) => {
@@ -111,6 +119,11 @@ fn read(settings: &TlsSettings) -> Result<ServerConfig, TlsError> {
     // Whoever comes back resumes without a new exchange of keys, on whichever worker.
     config.ticketer = Ticketer::new().map_err(unusable)?;
     Ok(config)
+}
+
+fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_file(file)
+        .map_err(|error| TlsError::new(file, pem_problem(&error, "it holds no private key in PEM")))
 }
 
 /// The root certificates in a file.

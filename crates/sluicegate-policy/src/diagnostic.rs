@@ -64,7 +64,9 @@ impl Diagnostics {
         &self.found
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Returns `true` if nothing was found.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
 
@@ -88,6 +90,15 @@ impl Diagnostics {
 impl From<Diagnostic> for Diagnostics {
     fn from(diagnostic: Diagnostic) -> Self {
         Self { found: vec![diagnostic], left_off: 0 }
+    }
+}
+
+impl FromIterator<Diagnostic> for Diagnostics {
+    /// In the order in which they come.
+    fn from_iter<I: IntoIterator<Item = Diagnostic>>(diagnostics: I) -> Self {
+        let mut all = Self::default();
+        diagnostics.into_iter().for_each(|diagnostic| all.push(diagnostic));
+        all
     }
 }
 

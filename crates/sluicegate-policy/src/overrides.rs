@@ -37,6 +37,13 @@ pub(crate) struct Override {
     pub(crate) place: Range<usize>,
 }
 
+impl Override {
+    /// The setting that it gives, such as `gateway.listen`.
+    pub(crate) fn setting(&self) -> String {
+        self.path.join(".")
+    }
+}
+
 impl Overrides {
     /// Of these variables, the ones that are meant for a policy: `SLUICEGATE_TABLE__FIELD`.
     #[must_use]

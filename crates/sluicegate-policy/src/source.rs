@@ -1,5 +1,6 @@
 //! The text of a policy, and what is said beside it by variables and flags.
 
+mod fields;
 mod json;
 
 use std::{
@@ -13,7 +14,7 @@ use std::{
 
 use serde_json::Value;
 
-use json::Fields;
+use fields::Fields;
 
 use crate::{Diagnostic, Diagnostics, Overrides, Place, overrides::Override};
 
@@ -87,7 +88,7 @@ impl Source {
     #[must_use]
     pub fn empty() -> Self {
         let name = "(no file)".into();
-        Self { name, text: String::new(), overrides: Vec::new(), fields: Fields::new() }
+        Self { name, text: String::new(), overrides: Vec::new(), fields: Fields::default() }
     }
 
     /// No file but a value that says the same: its tables by name, as JSON or a program has them. What is wrong with it
@@ -129,6 +130,28 @@ impl Source {
         self
     }
 
+    /// Says what is wrong with a setting, at the place where it is given: in an override, or else in the text.
+    ///
+    /// ```
+    /// use sluicegate_policy::Source;
+    ///
+    /// let source = Source::new("sluicegate.toml", b"[store]\nurl = 'redis://cache'")?;
+    /// let wrong = source.wrong_setting("store.url", "it does not answer".to_owned());
+    /// assert_eq!(wrong.to_string(), "sluicegate.toml:2:7: it does not answer");
+    /// # Ok::<(), sluicegate_policy::Diagnostics>(())
+    /// ```
+    #[must_use]
+    pub fn wrong_setting(&self, setting: &str, message: String) -> Diagnostic {
+        let given = self.overrides.iter().rev().find(|given| given.setting() == setting);
+        let start = match given {
+            Some(given) => Some(given.place.start),
+            None if self.fields.is_empty() => Fields::of(&self.text).start_of(setting),
+            None => self.fields.start_of(setting),
+        };
+        let place = start.map_or_else(|| Place::File(self.name.clone()), |start| self.place(start));
+        Diagnostic { place, message, help: None }
+    }
+
     pub(crate) fn name(&self) -> &Arc<str> {
         &self.name
     }
@@ -147,9 +170,8 @@ impl Source {
             return Place::Override(given.name.clone());
         }
         if !self.fields.is_empty() {
-            let around = self.fields.iter().filter(|(place, _)| place.contains(&offset));
-            return match around.min_by_key(|(place, _)| place.len()) {
-                Some((_, field)) => Place::Field { of: self.name.clone(), field: field.clone() },
+            return match self.fields.around(offset) {
+                Some(field) => Place::Field { of: self.name.clone(), field: field.to_owned() },
                 None => Place::File(self.name.clone()),
             };
         }

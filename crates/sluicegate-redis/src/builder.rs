@@ -92,6 +92,15 @@ impl RedisStoreBuilder {
         self
     }
 
+    /// Reads what [`open`](Self::open) would read, and opens nothing.
+    ///
+    /// # Errors
+    ///
+    /// When a setting makes no sense, or the file of certificates cannot be read.
+    pub fn check(&self) -> Result<(), StoreError> {
+        Servers::new(&self.address, self.ca.as_deref()).map(drop)
+    }
+
     /// Opens the store: its task runs on this runtime and connects in the background. The store's own futures run
     /// anywhere.
     ///

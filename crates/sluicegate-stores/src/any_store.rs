@@ -39,15 +39,15 @@ impl AnyStore {
         Self::open_with_clock(settings, SystemClock::new(), watch)
     }
 
-    /// Whether [`open`](Self::open) would understand the settings; nothing is opened.
+    /// Checks everything that [`open`](Self::open) needs of the settings; nothing is opened.
     ///
     /// # Errors
     ///
-    /// When the URL makes no sense to the store.
+    /// When the URL makes no sense to the store, or a file that the settings name cannot be read.
     pub fn understand(settings: &StoreSettings) -> Result<(), StoreError> {
         match settings.url.kind() {
             StoreKind::Memory => Ok(()),
-            StoreKind::Redis => redis(settings).map(drop),
+            StoreKind::Redis => redis(settings)?.check(),
             StoreKind::Memcached => memcached(settings).map(drop),
         }
     }

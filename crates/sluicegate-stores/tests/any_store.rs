@@ -119,7 +119,8 @@ async fn what_a_person_must_mend_is_told_without_the_password() {
         assert_eq!(AnyStore::open(&at(url), |_| ()).expect_err("as before").to_string(), error.to_string());
     }
     let nowhere = StoreSettings { ca: Some("/nowhere/ca.pem".into()), ..at("rediss://127.0.0.1") };
-    let error = AnyStore::open(&nowhere, |_| ()).expect_err("there is no such file");
+    let error = AnyStore::understand(&nowhere).expect_err("there is no such file");
+    assert_eq!(AnyStore::open(&nowhere, |_| ()).expect_err("as before").to_string(), error.to_string());
     assert!(error.to_string().contains("/nowhere/ca.pem"), "{error}");
 }
 

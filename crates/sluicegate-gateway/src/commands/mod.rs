@@ -4,6 +4,7 @@ mod check;
 mod key;
 mod schema;
 mod serve;
+mod start_check;
 mod summary;
 
 use std::error::Error;

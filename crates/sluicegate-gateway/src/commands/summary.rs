@@ -8,7 +8,7 @@ use sluicegate_policy::{ApiKeys, Limit, Mode, Policy, Route, Routes, Scale, Stor
 /// A policy, written out as the gateway would use it.
 pub(super) struct Summary<'p> {
     pub(super) policy: &'p Policy,
-    /// The keys in the policy's file of keys, if it is there.
+    /// The keys in the policy's file of keys, if it names one.
     pub(super) api_keys: Option<&'p ApiKeys>,
 }
 
@@ -38,16 +38,9 @@ impl Summary<'_> {
                 writeln!(f, "outage     {}", in_an_outage(store.outage, store))?;
             }
         }
-        if let Some(file) = &identity.api_keys {
-            match self.api_keys {
-                Some(keys) => {
-                    let valid = keys.iter().filter(|key| key.revoked.is_none()).count();
-                    writeln!(f, "api keys   {}: {valid} valid of {}", file.display(), keys.iter().len())?;
-                }
-                None => {
-                    writeln!(f, "api keys   {}: not there; `sluicegate key new` makes it", file.display())?;
-                }
-            }
+        if let (Some(file), Some(keys)) = (&identity.api_keys, self.api_keys) {
+            let valid = keys.iter().filter(|key| key.revoked.is_none()).count();
+            writeln!(f, "api keys   {}: {valid} valid of {}", file.display(), keys.iter().len())?;
         }
         if tiers.are_named() {
             f.write_str("tiers      ")?;

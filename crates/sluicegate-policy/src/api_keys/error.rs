@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::{Diagnostic, Place};
+
 /// What is wrong with a file of API keys, where, and what to do. It displays as `keys.toml:12:9: what`.
 #[derive(Debug)]
 pub struct ApiKeysError {
@@ -30,6 +32,25 @@ impl ApiKeysError {
 
     pub(super) fn io(file: &Path, what: &str, error: io::Error) -> Self {
         Self { message: format!("{what}: {error}"), source: Some(error), ..Self::new(file, "") }
+    }
+}
+
+impl ApiKeysError {
+    /// Why the file could not be read, where that is what is wrong.
+    #[must_use]
+    pub fn io_error(&self) -> Option<&io::Error> {
+        self.source.as_ref()
+    }
+}
+
+impl From<&ApiKeysError> for Diagnostic {
+    fn from(error: &ApiKeysError) -> Self {
+        let file = error.file.display().to_string().into();
+        let place = match error.place {
+            Some((line, column)) => Place::At { file, line, column },
+            None => Place::File(file),
+        };
+        Self { place, message: error.message.clone(), help: None }
     }
 }
 

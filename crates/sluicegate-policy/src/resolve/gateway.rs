@@ -1,6 +1,13 @@
 //! `[gateway]`.
 
-use std::{fmt::Display, net::IpAddr, num::NonZeroUsize, ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::{
+    fmt::Display,
+    net::{IpAddr, SocketAddr},
+    num::NonZeroUsize,
+    ops::RangeInclusive,
+    path::PathBuf,
+    time::Duration,
+};
 
 use http::uri::Authority;
 use ipnet::IpNet;
@@ -20,7 +27,7 @@ pub(super) fn resolve(report: &mut Report<'_>, table: &GatewayTable) -> GatewayS
         tls: table.tls.as_ref().map(|given| tls(report, given)),
         upstreams: upstreams(report, table),
         upstream_ca: table.upstream_ca.as_ref().map(|given| upstream_ca(report, given)),
-        admin: admin(report, table, default.admin),
+        admin: admin(report, table, &default),
         admin_token: table.admin_token.as_ref().map(|given| admin_token(report, given)),
         trusted_proxies: trusted_proxies(report, table),
         proxy_protocol: proxy_protocol(report, table),
@@ -141,18 +148,33 @@ fn tls(report: &mut Report<'_>, table: &TlsTable) -> TlsSettings {
     }
 }
 
-fn admin(
-    report: &mut Report<'_>,
-    table: &GatewayTable,
-    default: std::net::SocketAddr,
-) -> std::net::SocketAddr {
-    let Some(admin) = &table.admin else { return default };
-    let listen = table.listen.as_ref().map(|listen| listen.value.0);
-    if admin.value.0.port() != 0 && listen == Some(admin.value.0) {
-        let message = "`admin` is the address of `listen`, where everybody can reach it";
-        report.error_help(admin.start(), message, "give it a port of its own, such as \"127.0.0.1:9090\"");
+fn admin(report: &mut Report<'_>, table: &GatewayTable, default: &GatewaySettings) -> SocketAddr {
+    let listen = table.listen.as_ref().map_or(default.listen, |listen| listen.value.0);
+    let admin = table.admin.as_ref().map_or(default.admin, |admin| admin.value.0);
+    let given = table.admin.as_ref().or(table.listen.as_ref());
+    if let Some(given) = given.filter(|_| are_one(listen, admin)) {
+        let message = match listen == admin {
+            true => "`admin` is the address of `listen`, where everybody can reach it".to_owned(),
+            false => format!("`listen`, {listen}, and `admin`, {admin}, cannot both have this port"),
+        };
+        let help = match table.admin {
+            Some(_) => "give it a port of its own, such as \"127.0.0.1:9090\"",
+            None => {
+                "give `listen` another port, or `admin`, which is not in the file, such as \"127.0.0.1:9091\""
+            }
+        };
+        report.error_help(given.start(), message, help);
     }
-    admin.value.0
+    admin
+}
+
+/// Returns `true` if no two sockets can listen on these addresses at once.
+fn are_one(a: SocketAddr, b: SocketAddr) -> bool {
+    // `[::]` takes connections to IPv4 addresses, too.
+    let takes_all = |all: IpAddr, one: IpAddr| all.is_unspecified() && (all.is_ipv6() || one.is_ipv4());
+    let (one, other) = (a.ip().to_canonical(), b.ip().to_canonical());
+    let overlap = one == other || takes_all(one, other) || takes_all(other, one);
+    a.port() == b.port() && a.port() != 0 && overlap
 }
 
 fn admin_token(report: &mut Report<'_>, given: &Placed<Hidden>) -> Hidden {

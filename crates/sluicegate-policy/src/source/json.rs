@@ -1,18 +1,11 @@
 //! A policy that a program has as a value, written as the file that says the same.
 
-use std::ops::Range;
-
 use serde_json::Value;
-use toml::{
-    Spanned,
-    de::{DeTable, DeValue},
-};
+
+use super::fields::{Fields, within};
 
 /// What of a value cannot be said in a policy file: the field, what is wrong, and what would be right.
 pub(super) type Wrong = (String, &'static str, &'static str);
-
-/// Which field is written where in a text, such as `route[0].limits`.
-pub(super) type Fields = Vec<(Range<usize>, String)>;
 
 /// The text of a file that says what the value says, and where its fields are.
 pub(super) fn written(value: &Value) -> Result<(String, Fields), Wrong> {
@@ -26,10 +19,7 @@ pub(super) fn written(value: &Value) -> Result<(String, Fields), Wrong> {
     check(value, "", 0)?;
     // What a file cannot say has been looked for, so this does not fail; if it does, the value is no policy either.
     let text = toml::to_string(value).map_err(|_| (String::new(), "no policy file can say this", HELP))?;
-    let mut fields = Fields::new();
-    if let Ok(table) = DeTable::parse(&text) {
-        of_table(table.get_ref(), "", &mut fields);
-    }
+    let fields = Fields::of(&text);
     Ok((text, fields))
 }
 
@@ -51,31 +41,6 @@ fn check(value: &Value, field: &str, depth: usize) -> Result<(), Wrong> {
         }
         _ => Ok(()),
     }
-}
-
-fn of_table(table: &DeTable<'_>, field: &str, fields: &mut Fields) {
-    for (name, value) in table {
-        let field = within(field, name.get_ref());
-        fields.push((name.span(), field.clone()));
-        of_value(value, field, fields);
-    }
-}
-
-fn of_value(value: &Spanned<DeValue<'_>>, field: String, fields: &mut Fields) {
-    match value.get_ref() {
-        DeValue::Table(table) => of_table(table, &field, fields),
-        DeValue::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                of_value(item, format!("{field}[{index}]"), fields);
-            }
-        }
-        _ => {}
-    }
-    fields.push((value.span(), field));
-}
-
-fn within(field: &str, name: &str) -> String {
-    if field.is_empty() { name.to_owned() } else { format!("{field}.{name}") }
 }
 
 /// A policy needs six.

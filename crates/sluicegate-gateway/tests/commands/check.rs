@@ -1,36 +1,24 @@
-//! The `sluicegate` command, as a shell runs it.
-
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! `sluicegate check`, as a shell runs it.
 
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Output};
 
-use serde_json::Value;
 use sluicegate_test_servers::RedisServer;
 use tempfile::TempDir;
 
-#[test]
-fn help_teaches_with_examples_for_every_command() {
-    let folder = TempDir::new().unwrap();
-    for command in [&["--help"][..], &["serve", "--help"], &["check", "--help"], &["key", "--help"]] {
-        let help = succeeds(run(folder.path(), command));
-        assert!(help.contains("Examples:") && help.contains("sluicegate"), "{command:?}: {help}");
-    }
-    assert!(succeeds(run(folder.path(), &["schema", "--help"])).contains("\"$schema\""));
-}
+use crate::{POLICY, fails, run, sluicegate, succeeds};
 
 #[test]
 fn check_shows_what_a_policy_means() {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("policy.toml"), POLICY).unwrap();
+    succeeds(run(folder.path(), &["key", "new", "--tenant", "acme", "--config", "policy.toml"]));
     let summary = succeeds(run(folder.path(), &["check", "policy.toml"]));
     for part in [
         "policy.toml is a good policy.",
         "upstream   http://127.0.0.1:8000",
         "tiers      free × 1 (default), premium × 5",
         "warm-up    × 0.2 until /health answers 200",
-        "api keys   keys.toml: not there",
+        "api keys   keys.toml: 1 valid of 1",
         "POST /predict\n  predict-10-per-minute  10/minute per client_ip; premium: 50/minute\n",
         "/premium/predict, for premium only, each costs 2\n  gpu  64 concurrent for all together\n",
         "every other request\n  no limits\n",
@@ -61,7 +49,7 @@ fn check_finds_what_is_wrong_with_the_url_of_a_store() {
     for url in ["redis://:hunter2@", "redis+sentinel://:hunter2@cache", "redis://:hunter2@cache:port"] {
         let mut check = sluicegate(folder.path(), &["check", "policy.toml"]);
         let error = fails(check.env("SLUICEGATE_STORE__URL", url).output().unwrap());
-        assert!(error.starts_with("the store cannot be used: "), "{error}");
+        assert!(error.starts_with("SLUICEGATE_STORE__URL: the store cannot be used: "), "{error}");
         assert!(!error.contains("hunter2"), "{error}");
     }
 }
@@ -87,7 +75,12 @@ fn check_reads_the_files_of_tls_and_says_where_the_policy_names_a_wrong_one() {
                     policy.toml:3:15: cannot use roots.pem for TLS: it holds no certificate in PEM";
     assert_eq!(fails(check()).trim_end(), expected);
     fs::remove_file(folder.path().join("a.pem")).unwrap();
-    assert!(fails(check()).contains("policy.toml:4:23: cannot use a.pem for TLS: there is no such file"));
+    fs::remove_file(folder.path().join("a.key")).unwrap();
+    let error = fails(check());
+    for (place, file) in [("4:23", "a.pem"), ("4:38", "a.key")] {
+        let expected = format!("policy.toml:{place}: cannot use {file} for TLS: there is no such file");
+        assert!(error.contains(&expected), "{error}");
+    }
     let mut elsewhere = sluicegate(folder.path(), &["check", "policy.toml"]);
     let error = fails(elsewhere.env("SLUICEGATE_GATEWAY__TLS__CERTIFICATE", "b.pem").output().unwrap());
     assert!(error.contains("SLUICEGATE_GATEWAY__TLS__CERTIFICATE: cannot use b.pem for TLS"), "{error}");
@@ -106,10 +99,16 @@ fn check_asks_the_store_where_it_is_told_to() {
     assert!(succeeds(check(&redis.url())).contains("The store answers."));
     let wrong = redis.url().replace("hunter2", "hunter3");
     let error = fails(check(&wrong));
-    assert!(error.starts_with("the store cannot be used: ") && !error.contains("hunter"), "{error}");
+    assert!(
+        error.starts_with("SLUICEGATE_STORE__URL: the store cannot be used: ") && !error.contains("hunter"),
+        "{error}"
+    );
     redis.kill();
     let error = fails(check(&redis.url()));
-    assert!(error.starts_with("the store does not answer: ") && !error.contains("hunter"), "{error}");
+    assert!(
+        error.starts_with("SLUICEGATE_STORE__URL: the store does not answer: ") && !error.contains("hunter"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -144,127 +143,74 @@ fn check_fails_on_a_file_of_keys_that_the_gateway_could_not_read() {
     assert!(error.starts_with("keys.toml:2:6:"), "{error}");
 }
 
+/// Each policy and all that is wrong with what it names. A gateway does not start with any of them either.
 #[test]
-fn a_wrong_setting_in_the_environment_is_named_by_its_variable() {
-    let folder = TempDir::new().unwrap();
-    fs::write(folder.path().join("sluicegate.toml"), POLICY).unwrap();
-    let mut check = sluicegate(folder.path(), &["check"]);
-    let error = fails(check.env("SLUICEGATE_STORE__MAX_KEYS", "none").output().unwrap());
-    assert!(error.starts_with("SLUICEGATE_STORE__MAX_KEYS: "), "{error}");
-}
-
-#[test]
-fn schema_prints_a_json_schema_of_the_policy() {
-    let folder = TempDir::new().unwrap();
-    let schema: Value = serde_json::from_str(&succeeds(run(folder.path(), &["schema"]))).unwrap();
-    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
-    assert!(schema["properties"]["route"].is_object());
-}
-
-#[test]
-fn a_key_is_shown_once_then_listed_then_revoked() {
-    let folder = TempDir::new().unwrap();
-    fs::write(folder.path().join("sluicegate.toml"), POLICY).unwrap();
-    let made = succeeds(run(folder.path(), &["key", "new", "--tenant", "acme", "--tier", "premium"]));
-    let key = made.trim();
-    let id = key.strip_prefix("sg_").unwrap().split('_').next().unwrap();
-    assert!(!fs::read_to_string(folder.path().join("keys.toml")).unwrap().contains(key));
-
-    let list = succeeds(run(folder.path(), &["key", "list"]));
-    let line = list.lines().find(|line| line.starts_with(id)).unwrap();
-    assert!(line.contains("acme") && line.contains("premium") && line.ends_with('Z'), "{list}");
-    assert!(!list.contains(key));
-
-    succeeds(run(folder.path(), &["key", "revoke", id, "--file", "keys.toml"]));
-    let list = succeeds(run(folder.path(), &["key", "list"]));
-    assert_eq!(list.lines().find(|line| line.starts_with(id)).unwrap().matches('Z').count(), 2, "{list}");
-    assert!(fails(run(folder.path(), &["key", "revoke", id])).contains("was revoked"));
-    assert!(fails(run(folder.path(), &["key", "revoke", "nosuchid"])).contains("no key `nosuchid`"));
-}
-
-#[test]
-fn a_key_for_a_tier_that_the_policy_lacks_is_not_made() {
-    let folder = TempDir::new().unwrap();
-    fs::write(folder.path().join("sluicegate.toml"), POLICY).unwrap();
-    let error = fails(run(folder.path(), &["key", "new", "--tenant", "acme", "--tier", "gold"]));
-    assert!(error.contains("no tier `gold`") && error.contains("free, premium"), "{error}");
-    assert!(!folder.path().join("keys.toml").exists());
+fn check_refuses_what_could_not_be_served() {
+    let upstream =
+        "[gateway]\nlisten = '127.0.0.1:0'\nadmin = '127.0.0.1:0'\nupstream = 'http://127.0.0.1:1'\n";
+    for (policy, expected) in [
+        (
+            format!("{upstream}[identity]\napi_keys = 'keys.toml'"),
+            "policy.toml:6:12: there is no file keys.toml\n  \
+             help: `sluicegate key new --tenant NAME` makes the file, with a first key",
+        ),
+        (
+            format!("{upstream}[identity]\napi_keys = '.'"),
+            "policy.toml:6:12: . cannot be read: Is a directory (os error 21)",
+        ),
+        (
+            format!("{upstream}[store]\nurl = 'rediss://127.0.0.1:1'\nca = 'roots.pem'"),
+            "policy.toml:7:6: the store cannot be used: cannot read store.ca, roots.pem: \
+             No such file or directory (os error 2)",
+        ),
+        (
+            format!("{upstream}[store]\nurl = 'redis+sentinel://127.0.0.1'"),
+            "policy.toml:6:7: the store cannot be used: the URL of the store is wrong: it lacks the name that the \
+             sentinels know: redis+sentinel://HOST/NAME; ",
+        ),
+        (
+            "[gateway]\nlisten = '0.0.0.0:9090'\nupstream = 'http://127.0.0.1:1'".to_owned(),
+            "policy.toml:2:10: `listen`, 0.0.0.0:9090, and `admin`, 127.0.0.1:9090, cannot both have this port\n  \
+             help: give `listen` another port, or `admin`, which is not in the file, such as \"127.0.0.1:9091\"",
+        ),
+        (
+            "[gateway]\nadmin = '[::]:8080'\nupstream = 'http://127.0.0.1:1'".to_owned(),
+            "policy.toml:2:9: `listen`, 0.0.0.0:8080, and `admin`, [::]:8080, cannot both have this port\n  \
+             help: give it a port of its own, such as \"127.0.0.1:9090\"",
+        ),
+    ] {
+        let folder = TempDir::new().unwrap();
+        fs::write(folder.path().join("policy.toml"), &policy).unwrap();
+        let error = fails(run(folder.path(), &["check", "policy.toml"]));
+        assert!(error.starts_with(expected), "{error}");
+        fails(run(folder.path(), &["serve", "--config", "policy.toml"]));
+    }
 }
 
 #[test]
-fn keys_need_a_file_to_be_in() {
+fn check_finds_all_of_that_at_once() {
     let folder = TempDir::new().unwrap();
-    let error = fails(run(folder.path(), &["key", "new", "--tenant", "acme"]));
-    assert!(error.contains("no file of keys") && error.contains("--file"), "{error}");
+    let policy = "[gateway]\nupstream = 'http://127.0.0.1:1'\ntls = { certificate = 'a.pem', key = 'a.key' }\n\
+                  [identity]\napi_keys = 'keys.toml'\n\
+                  [store]\nurl = 'rediss://127.0.0.1:1'\nca = 'roots.pem'\n";
+    fs::write(folder.path().join("policy.toml"), policy).unwrap();
+    let error = fails(run(folder.path(), &["check", "policy.toml"]));
+    for place in ["3:23", "3:38", "5:12", "8:6"] {
+        assert!(error.contains(&format!("policy.toml:{place}: ")), "{error}");
+    }
 }
 
 #[test]
-fn serving_without_a_policy_says_how_to_give_one() {
+fn check_asks_this_machine_for_its_addresses_where_it_is_told_to() {
     let folder = TempDir::new().unwrap();
-    let error = fails(run(folder.path(), &[]));
-    assert!(error.contains("no policy") && error.contains("--upstream"), "{error}");
-    let error = fails(run(folder.path(), &["serve", "--config", "missing.toml"]));
-    assert!(error.starts_with("missing.toml: cannot be read"), "{error}");
-    let error = fails(run(folder.path(), &["--upstream", "http://127.0.0.1:1", "--limit", "10/minit"]));
-    assert!(error.starts_with("--limit: "), "{error}");
+    let policy = "[gateway]\nlisten = '192.0.2.1:8080'\nadmin = '[2001:db8::1]:9090'\n";
+    fs::write(folder.path().join("policy.toml"), policy).unwrap();
+    succeeds(run(folder.path(), &["check", "policy.toml"]));
+    let error = fails(run(folder.path(), &["check", "--connect", "policy.toml"]));
+    assert!(
+        error.contains("policy.toml:2:10: this machine has no address 192.0.2.1\n  help: give"),
+        "{error}"
+    );
+    // Without IPv6 it is an error of another kind.
+    assert!(error.contains("policy.toml:3:9: "), "{error}");
 }
-
-#[test]
-fn a_wrong_flag_is_told_from_a_wrong_policy_by_the_exit_code() {
-    let folder = TempDir::new().unwrap();
-    assert_eq!(run(folder.path(), &["serve", "--limits", "10/minute"]).status.code(), Some(2));
-}
-
-fn sluicegate(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sluicegate"));
-    command.current_dir(folder).args(arguments).env_remove("SLUICEGATE_CONFIG").env_remove("SLUICEGATE_LOG");
-    command
-}
-
-fn run(folder: &Path, arguments: &[&str]) -> Output {
-    sluicegate(folder, arguments).output().unwrap()
-}
-
-/// What a successful command printed.
-fn succeeds(output: Output) -> String {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// What a command that failed had to say, on standard error only.
-fn fails(output: Output) -> String {
-    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(output.stdout.is_empty());
-    String::from_utf8(output.stderr).unwrap()
-}
-
-const POLICY: &str = r#"
-[gateway]
-upstream = "http://127.0.0.1:8000"
-
-[identity]
-api_keys = "keys.toml"
-default_tier = "free"
-
-[tiers.free]
-[tiers.premium]
-scale = 5
-
-[warmup]
-ready = "/health"
-
-[limits.gpu]
-quota = "64 concurrent"
-key = "global"
-
-[[route]]
-path = "/predict"
-methods = ["POST"]
-limits = ["10/minute"]
-
-[[route]]
-path = "/premium/predict"
-tier = "premium"
-weight = 2
-limits = ["gpu"]
-"#;
