@@ -49,7 +49,13 @@ impl<'de> Deserialize<'de> for Hidden {
         match toml::Value::deserialize(deserializer)? {
             toml::Value::String(text) => Ok(Self(text)),
             other => {
-                Err(D::Error::custom(format_args!("invalid type: {}, expected a string", other.type_str())))
+                let found = match other {
+                    toml::Value::Integer(_) | toml::Value::Float(_) => "a number",
+                    toml::Value::Boolean(_) => "true or false",
+                    toml::Value::Array(_) => "a list",
+                    _ => "a table",
+                };
+                Err(D::Error::custom(format_args!("invalid type: {found}, expected a string")))
             }
         }
     }

@@ -15,6 +15,11 @@ impl<'s> Report<'s> {
         Self { source, diagnostics: Diagnostics::default() }
     }
 
+    /// Returns `true` if more errors would only be counted.
+    pub(crate) fn is_full(&self) -> bool {
+        self.diagnostics.is_full()
+    }
+
     pub(crate) fn source(&self) -> &'s Source {
         self.source
     }
@@ -60,9 +65,10 @@ impl<'s> Report<'s> {
         self.diagnostics.push(Diagnostic { place, message: message.to_owned(), help: Some(help.to_owned()) });
     }
 
-    /// What serde or the TOML parser has to say. A custom message's second line is its help.
-    pub(crate) fn toml(&mut self, error: &toml::de::Error, table: Range<usize>) {
-        let at = error.span().unwrap_or(table).start;
+    /// What serde or the TOML parser has to say of a place. `subject` is the field there, which is named where the place
+    /// does not do so. A custom message's second line is its help.
+    pub(crate) fn toml(&mut self, error: &toml::de::Error, place: Range<usize>, subject: Option<&str>) {
+        let at = place.start;
         let message = error.message();
         if let Some((message, expected)) = unknown(message, "unknown field ") {
             let field = quoted(message).next().unwrap_or_default();
@@ -75,7 +81,10 @@ impl<'s> Report<'s> {
         }
         match message.split_once('\n') {
             Some((message, help)) => self.error_help(at, message, help),
-            None => self.error(at, in_the_files_words(message)),
+            None => {
+                let subject = subject.filter(|_| matches!(self.source.place(at), Place::At { .. }));
+                self.error(at, in_the_files_words(message, subject));
+            }
         }
     }
 
@@ -90,25 +99,37 @@ impl<'s> Report<'s> {
 }
 
 /// serde's "invalid type: map, expected struct Foo", in words that whoever writes TOML knows.
-fn in_the_files_words(message: &str) -> String {
-    let Some((found, expected)) = message.split_once(", expected ") else { return message.to_owned() };
-    if !found.starts_with("invalid type: ") {
-        return message.to_owned();
+fn in_the_files_words(message: &str, subject: Option<&str>) -> String {
+    let subject = subject.map(|subject| format!("{subject} ")).unwrap_or_default();
+    if message == "wanted string or table" || message.starts_with("wanted exactly 1 element") {
+        return format!("{subject}must be a string");
     }
+    let invalid = message.strip_prefix("invalid type: ").and_then(|rest| rest.rsplit_once(", expected "));
+    let Some((found, expected)) = invalid else { return message.to_owned() };
     let found = found.trim_end_matches(" as i128").trim_end_matches(" as u128");
-    let found = match found {
-        "invalid type: map" => "invalid type: table",
-        "invalid type: sequence" => "invalid type: list",
-        other => other,
+    let found = match found.split_once(' ') {
+        Some(("integer", number)) => format!("the number {}", number.trim_matches('`')),
+        Some(("floating", number)) => {
+            format!("the number {}", number.trim_start_matches("point ").trim_matches('`'))
+        }
+        Some(("boolean", truth)) => truth.trim_matches('`').to_owned(),
+        Some(("string", _)) => format!("the {found}"),
+        _ => match found {
+            "map" => "a table",
+            "sequence" => "a list",
+            other => other,
+        }
+        .to_owned(),
     };
     let expected = match expected {
         "i64" => "a whole number",
+        "a boolean" => "true or false",
         "a sequence" => "a list",
         "a map" => "a table",
         structure if structure.starts_with("struct ") => "a table",
         other => other,
     };
-    format!("{found}, expected {expected}")
+    format!("{subject}must be {expected}, not {found}")
 }
 
 /// Splits serde's "unknown field `a`, expected one of `b`, `c`" in two.

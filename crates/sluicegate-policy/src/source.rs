@@ -14,6 +14,8 @@ use std::{
 
 use serde_json::Value;
 
+pub(crate) use fields::within;
+
 use fields::Fields;
 
 use crate::{Diagnostic, Diagnostics, Overrides, Place, overrides::Override};

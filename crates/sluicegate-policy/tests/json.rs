@@ -44,7 +44,7 @@ fn a_value_means_what_the_file_of_the_same_words_means() {
 fn what_is_wrong_is_told_by_its_field() {
     let rows = [
         (json!({ "stroe": {} }), "policy: stroe: unknown field `stroe`\n  help: did you mean `store`?"),
-        (json!({ "store": { "url": 5 } }), "policy: store.url: invalid type: integer, expected a string"),
+        (json!({ "store": { "url": 5 } }), "policy: store.url: must be a string, not a number"),
         (
             json!({ "route": [{ "path": "/a", "limits": [] }, { "path": "/b", "limits": ["5/minute", "5/mn"] }] }),
             "policy: route[1].limits[1]: unknown period `mn`",

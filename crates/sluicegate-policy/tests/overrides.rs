@@ -85,7 +85,7 @@ fn what_is_wrong_with_a_variable_names_the_variable() {
             "x",
             "`x` is not an address and a port\n  help: write it as \"0.0.0.0:8080\", \"127.0.0.1:8080\" or \"[::]:8080\"",
         ),
-        ("SLUICEGATE_STORE__MAX_KEYS", "many", "invalid type: string \"many\", expected a whole number"),
+        ("SLUICEGATE_STORE__MAX_KEYS", "many", "must be a whole number, not the string \"many\""),
         (
             "SLUICEGATE_STORE__MAX_KEY",
             "1",

@@ -1,11 +1,11 @@
 //! `[gateway]`: where the gateway listens, what it protects, and how long it waits.
 
-use std::{borrow::Cow, net::SocketAddr};
+use std::{borrow::Cow, net::SocketAddr, str::FromStr};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::{Deserialize, Deserializer};
 
-use super::{EjectionTable, HealthTable, OneOrMany, Period, Placed, Size, TlsTable, UpstreamEntry};
+use super::{EjectionTable, HealthTable, OneOrMany, Period, Placed, Size, TlsTable, UpstreamEntry, text};
 use crate::{ForwardedHeader, Hidden, LogFormat, LogKeys};
 
 /// `[gateway]`: the gateway's own settings. The tower layer and the Python package read only the client's
@@ -118,14 +118,21 @@ pub struct GatewayTable {
 #[derive(Clone, Copy, Debug)]
 pub struct Address(pub SocketAddr);
 
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse().map(Self).map_err(|_| {
+            format!(
+                "`{text}` is not an address and a port\nwrite it as \"0.0.0.0:8080\", \"127.0.0.1:8080\" or \"[::]:8080\""
+            )
+        })
+    }
+}
+
 impl<'de> Deserialize<'de> for Address {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Cow::<'_, str>::deserialize(deserializer)?;
-        text.parse().map(Self).map_err(|_| {
-            D::Error::custom(format!(
-                "`{text}` is not an address and a port\nwrite it as \"0.0.0.0:8080\", \"127.0.0.1:8080\" or \"[::]:8080\""
-            ))
-        })
+        text::parsed(deserializer, "an address and a port such as \"0.0.0.0:8080\"")
     }
 }
 

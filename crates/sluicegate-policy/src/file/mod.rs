@@ -1,5 +1,6 @@
 //! The policy as written: what the file says, with the place of everything that can be wrong.
 
+mod entry;
 mod gateway;
 mod health;
 mod identity;
@@ -14,6 +15,7 @@ mod route;
 mod schema;
 mod size;
 mod store;
+mod text;
 mod tiers;
 mod tls;
 mod unknown;
@@ -26,7 +28,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::{
     Spanned,
-    de::{DeTable, DeValue, ValueDeserializer},
+    de::{DeTable, DeValue},
 };
 
 pub use gateway::{Address, GatewayTable};
@@ -48,6 +50,7 @@ pub use upstream::{UpstreamEntry, UpstreamTable};
 pub use warmup::WarmupTable;
 
 use crate::{Diagnostics, Source, overrides, report::Report};
+use entry::read;
 
 /// A policy file, as it is written.
 #[derive(Clone, Debug, Default, JsonSchema)]
@@ -93,7 +96,7 @@ impl File {
         let mut table = match DeTable::parse(text) {
             Ok(table) => table.into_inner(),
             Err(error) => {
-                report.toml(&error, text.len()..text.len());
+                report.toml(&error, error.span().unwrap_or(text.len()..text.len()), None);
                 return None;
             }
         };
@@ -104,12 +107,12 @@ impl File {
         // Each table is read by itself, so that what is wrong with one does not hide what is wrong with the next.
         for (key, value) in table {
             match key.get_ref().as_ref() {
-                "gateway" => file.gateway = read(report, value).unwrap_or_default(),
-                "store" => file.store = read(report, value).unwrap_or_default(),
-                "identity" => file.identity = read(report, value).unwrap_or_default(),
-                "warmup" => file.warmup = read(report, value),
-                "defaults" => file.defaults = read(report, value).unwrap_or_default(),
-                "responses" => file.responses = read(report, value).unwrap_or_default(),
+                name @ "gateway" => file.gateway = read(report, name, value).unwrap_or_default(),
+                name @ "store" => file.store = read(report, name, value).unwrap_or_default(),
+                name @ "identity" => file.identity = read(report, name, value).unwrap_or_default(),
+                name @ "warmup" => file.warmup = read(report, name, value),
+                name @ "defaults" => file.defaults = read(report, name, value).unwrap_or_default(),
+                name @ "responses" => file.responses = read(report, name, value).unwrap_or_default(),
                 "tiers" => file.tiers = named(report, value, "tiers"),
                 "limits" => file.limits = named(report, value, "limits"),
                 "route" => file.route = routes(report, value),
@@ -118,17 +121,6 @@ impl File {
             }
         }
         Some(file)
-    }
-}
-
-fn read<'de, T: Deserialize<'de>>(report: &mut Report<'_>, value: Spanned<DeValue<'de>>) -> Option<T> {
-    let place = value.span();
-    match T::deserialize(ValueDeserializer::from(value)) {
-        Ok(read) => Some(read),
-        Err(error) => {
-            report.toml(&error, place);
-            None
-        }
     }
 }
 
@@ -147,7 +139,8 @@ fn named<'de, T: Deserialize<'de>>(
     let mut read_entries = Vec::with_capacity(entries.len());
     for (key, value) in entries {
         let name = Placed { place: key.span(), value: key.into_inner().into_owned() };
-        read_entries.extend(read(report, value).map(|entry| (name, entry)));
+        let read = read(report, &format!("{table}.{}", name.value), value);
+        read_entries.extend(read.map(|entry| (name, entry)));
     }
     read_entries
 }
@@ -155,7 +148,9 @@ fn named<'de, T: Deserialize<'de>>(
 fn routes<'de>(report: &mut Report<'_>, value: Spanned<DeValue<'de>>) -> Vec<RouteTable> {
     let place = value.span();
     match value.into_inner() {
-        DeValue::Array(routes) => routes.into_iter().filter_map(|route| read(report, route)).collect(),
+        DeValue::Array(routes) => {
+            routes.into_iter().filter_map(|route| read(report, "route", route)).collect()
+        }
         _ => {
             let help = "write [[route]] with two brackets, one for each route";
             report.error_help(place.start, "`route` is a list of tables", help);

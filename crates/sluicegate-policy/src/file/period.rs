@@ -3,7 +3,9 @@
 use std::{borrow::Cow, str::FromStr, time::Duration};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::{Deserialize, Deserializer};
+
+use super::text;
 
 /// A duration as it is written: whole numbers with units, the larger unit first: `"30s"`, `"1h30m"`, `"250ms"`.
 ///
@@ -52,8 +54,7 @@ impl FromStr for Period {
 
 impl<'de> Deserialize<'de> for Period {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Cow::<'_, str>::deserialize(deserializer)?;
-        text.parse().map_err(D::Error::custom)
+        text::parsed(deserializer, "a duration such as \"30s\"")
     }
 }
 

@@ -37,7 +37,7 @@ impl Visitor<'_> for Written {
     type Value = Size;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a size")
+        f.write_str("a size such as \"1MiB\"")
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Size, E> {

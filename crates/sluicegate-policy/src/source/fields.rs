@@ -67,6 +67,6 @@ impl Fields {
 }
 
 /// The name of a field in a table.
-pub(super) fn within(table: &str, name: &str) -> String {
+pub(crate) fn within(table: &str, name: &str) -> String {
     if table.is_empty() { name.to_owned() } else { format!("{table}.{name}") }
 }

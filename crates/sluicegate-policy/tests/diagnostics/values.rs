@@ -107,30 +107,3 @@ fn values_that_make_no_sense_are_told_what_would() {
         ),
     ]);
 }
-
-#[test]
-fn values_of_the_wrong_type_are_told_the_right_one() {
-    said(&[
-        ("[limits.a]\nquota = 5", "p.toml:2:9: invalid type: integer `5`, expected a string"),
-        (
-            "limits = 5",
-            "p.toml:1:10: `limits` is a table of tables\n  help: give each a name and a table, as in [limits.NAME]",
-        ),
-        (
-            "[route]\npath = '/a'",
-            "p.toml:1:1: `route` is a list of tables\n  help: write [[route]] with two brackets, one for each route",
-        ),
-        ("gateway = 'x'", "p.toml:1:11: invalid type: string \"x\", expected a table"),
-        (
-            "[[route]]\npath = '/a'\nlimits = 5",
-            "p.toml:3:10: invalid type: integer `5`, expected a string, a table or a list",
-        ),
-        ("[gateway]\nlisten = ['x']", "p.toml:2:10: invalid type: list, expected a string"),
-        ("[tiers.a]\nlimits = 'x'", "p.toml:2:10: invalid type: string \"x\", expected a table"),
-        ("[[route]]\nlimits = []", "p.toml:1:1: missing field `path`"),
-        (
-            "[gateway]\nthreads = 99999999999999999999",
-            "p.toml:2:11: invalid type: integer `99999999999999999999`, expected a whole number",
-        ),
-    ]);
-}
