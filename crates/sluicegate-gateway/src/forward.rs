@@ -16,6 +16,8 @@ use ipnet::IpNet;
 use sluicegate_policy::{ClientIp, ForwardedHeader, RequestId, Upstream};
 use smallvec::SmallVec;
 
+use crate::host::{are_hosts, is_host};
+
 /// Rewrites heads between clients and one upstream.
 pub(crate) struct Forward {
     client_ip: ClientIp,
@@ -38,6 +40,8 @@ pub(crate) struct Peer {
 pub(crate) enum BadHead {
     /// Exactly one host is required.
     Host,
+    /// What is named as the host is none.
+    NoHost,
     /// A tunnel, or a target that is not of HTTP.
     Target,
 }
@@ -61,7 +65,9 @@ impl Forward {
             return Err(BadHead::Target);
         }
         let mut hosts = head.headers.get_all(HOST).iter();
-        match (hosts.next(), hosts.next(), head.uri.authority()) {
+        let first = hosts.next();
+        let is_host_named = first.is_none_or(|host| is_host(host.as_bytes()));
+        match (first, hosts.next(), head.uri.authority()) {
             // HTTP/2 names the host in `:authority`; a `Host` beside it must say the same (RFC 9113, section 8.3.1).
             (None, None, Some(_)) if head.version == Version::HTTP_2 => {}
             (Some(host), None, Some(authority)) if head.version == Version::HTTP_2 => {
@@ -75,10 +81,16 @@ impl Forward {
             }
             _ => return Err(BadHead::Host),
         }
+        if !is_host_named {
+            return Err(BadHead::NoHost);
+        }
         if let Some(authority) = head.uri.authority() {
             // The absolute form's host wins over the header (RFC 9112, section 3.2.2); a host alone is CONNECT's form.
             if head.uri.scheme().is_none() || authority.as_str().contains('@') {
                 return Err(BadHead::Target);
+            }
+            if !is_host(authority.as_str().as_bytes()) {
+                return Err(BadHead::NoHost);
             }
             let host = HeaderValue::from_str(authority.as_str()).map_err(|_| BadHead::Target)?;
             head.headers.insert(HOST, host);
@@ -103,7 +115,11 @@ impl Forward {
         let id = RequestId::of(headers);
         let host = headers.get(HOST).cloned();
         let (told_host, told_proto) = match trusted && self.header == ForwardedHeader::XForwardedFor {
-            true => (headers.remove(X_FORWARDED_HOST), headers.remove(X_FORWARDED_PROTO)),
+            // A proxy may have passed on what its client wrote.
+            true => (
+                headers.remove(X_FORWARDED_HOST).filter(|hosts| are_hosts(hosts.as_bytes())),
+                headers.remove(X_FORWARDED_PROTO),
+            ),
             false => (None, None),
         };
         let client = match self.header {
@@ -284,9 +300,8 @@ fn forwarded_element(peer: &Peer, host: Option<&HeaderValue>) -> HeaderValue {
         IpAddr::V4(ip) => format!("for={ip}"),
         IpAddr::V6(ip) => format!("for=\"[{ip}]\""),
     };
-    if let Some(host) = host.and_then(|host| host.to_str().ok())
-        && !host.contains(['"', '\\'])
-    {
+    // A host needs no escapes between quotes.
+    if let Some(host) = host.and_then(|host| host.to_str().ok()) {
         // Writing to a String cannot fail.
         let _ = write!(element, ";host=\"{host}\"");
     }

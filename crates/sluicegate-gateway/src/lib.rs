@@ -41,6 +41,7 @@ mod forward;
 mod gateway;
 mod gather;
 mod health_check;
+mod host;
 mod housekeeper;
 mod hush;
 mod key_watch;

@@ -208,6 +208,9 @@ impl From<BadHead> for Refusal {
     fn from(bad: BadHead) -> Refusal {
         Refusal::BadRequest(match bad {
             BadHead::Host => "The request must name its host in exactly one Host header",
+            BadHead::NoHost => {
+                "The Host header must name a host, with a port or without, as models.example:8080 does"
+            }
             BadHead::Target => "The request's target must be a path or an http URL",
         })
     }

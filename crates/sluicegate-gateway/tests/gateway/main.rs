@@ -13,6 +13,7 @@ mod extended_connect;
 mod failures;
 mod floods;
 mod heads;
+mod hosts;
 mod http2;
 mod http2_conformance;
 mod http2_upstream;
