@@ -86,7 +86,8 @@ impl Gate {
         cost: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<PyAny>> {
         self.inner.clock.refresh(py);
-        let head = Head::of(scope)?;
+        let routes = self.inner.one.is_none().then(|| &self.inner.gate.policy().routes);
+        let head = Head::of(scope, routes)?;
         let given = match &self.inner.one {
             None => None,
             Some(one) => Some(Owned {

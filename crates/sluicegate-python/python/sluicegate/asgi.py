@@ -9,6 +9,7 @@ from typing import Any
 from ._chores import Chores
 from ._decisions import PERMIT, answered, decided, log_denial
 from ._native import Answer, Gate, Limiter, Pass, Policy
+from ._view import View
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -43,6 +44,7 @@ class RateLimitMiddleware:
         self.app = app
         self.limiter = limiter
         self._gate = Gate(limiter)
+        self._view = View(app)
         chores = Chores(app, limiter)
         self._chores = chores if chores.are_left else None
 
@@ -57,7 +59,7 @@ class RateLimitMiddleware:
         if self._chores is not None:
             # A server need not tell an app of its start.
             self._chores.begin(scope.get("state"))
-        decision = self._gate.enter(scope)
+        decision = self._gate.enter(self._view.of(scope))
         if type(decision) is not Pass:
             if type(decision) is not Answer:
                 body = _Body(receive)

@@ -3,47 +3,55 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from copy import copy
 from functools import partial, wraps
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
+from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
+from .._handed import HANDED, Handed, with_handed
 from .._native import Pass
+from .._signature import is_async, is_generator, is_kind, parameter_of, signature_of
 from .held import release, release_when_sent
 
 
 def decorated(
-    endpoint: Callable[..., Any], admit: Callable[[HTTPConnection], Awaitable[Pass | None]]
+    endpoint: Callable[..., Any], admit: Callable[[HTTPConnection], Awaitable[Pass | None]], around: Mapping[str, Any]
 ) -> Callable[..., Any]:
-    """The endpoint, called when its request has been admitted.
+    """The endpoint, called when its request has been admitted. `around` has the local names where it is decorated.
 
-    FastAPI gives it the request and the response through parameters that the endpoint does not see; Starlette gives it the
-    request as it gives it to the endpoint.
+    The request and the response are the endpoint's own where it has them. What it lacks FastAPI hands over through one
+    parameter that it does not see; Starlette gives the request as it gives it to the endpoint.
     """
     if not callable(endpoint):
         raise TypeError(f"a RateLimit decorates a function, not {type(endpoint)}")
     name = getattr(endpoint, "__qualname__", repr(endpoint))
-    if _gives_one_by_one(endpoint):
+    if inspect.isclass(endpoint) and issubclass(endpoint, HTTPEndpoint | WebSocketEndpoint):
+        raise TypeError(f"{name} answers each method by a function of its own: decorate those")
+    if is_generator(endpoint):
         raise TypeError(f"{name} yields its answer: limit it by dependencies=[Depends(RateLimit(…))]")
-    call = endpoint if _is_async(endpoint) else partial(run_in_threadpool, endpoint)
-    signature = inspect.signature(endpoint)
-    # A limit below this one asks for both already, and needs them too.
-    is_limited = _CONNECTION in signature.parameters
+    call: Callable[..., Any] = endpoint if is_async(endpoint) else partial(_in_thread, endpoint)
+    signature = signature_of(endpoint, around)
+    # A decorator below this one asks for them already, and needs them too.
+    passes_on = HANDED in signature.parameters
+    own_connection, own_response = parameter_of(signature, HTTPConnection), parameter_of(signature, Response)
+    makes_response = is_kind(signature.return_annotation, Response)
+    if own_connection is None or (own_response is None and not makes_response):
+        signature = with_handed(signature)
 
     @wraps(endpoint)
     async def limited(*args: Any, **kwargs: Any) -> Any:
-        connection = kwargs.pop(_CONNECTION, None)
-        made = kwargs.pop(_RESPONSE, None)
-        if connection is None:
-            connection = next((given for given in args if isinstance(given, HTTPConnection)), None)
-            if connection is None:
-                raise TypeError(f"{name} is limited, and was called without a request")
-        elif is_limited:
-            kwargs[_CONNECTION], kwargs[_RESPONSE] = connection, made
+        handed: Handed | None = kwargs.get(HANDED) if passes_on else kwargs.pop(HANDED, None)
+        if handed is not None:
+            connection, made = handed
+        else:
+            connection, made = kwargs.get(own_connection), kwargs.get(own_response)  # type: ignore[arg-type, assignment]
+            if not isinstance(connection, HTTPConnection):
+                connection = _connection_in(args, kwargs, name)
         permit = await admit(connection)
         try:
             answer = await call(*args, **kwargs)
@@ -53,26 +61,27 @@ def decorated(
         if permit is not None:
             if isinstance(answer, Response):
                 answer = _with_lines(answer, permit)
-            elif made is not None:
+            elif isinstance(made, Response):
                 made.raw_headers.extend(permit.lines)
             if permit.holds:
                 release_when_sent(connection.scope, answer)
         return answer
 
-    if not is_limited:
-        limited.__signature__ = _with_connection(signature)  # type: ignore[attr-defined]
+    limited.__signature__ = signature  # type: ignore[attr-defined]
     return limited
 
 
-def _is_async(endpoint: Callable[..., Any]) -> bool:
-    # A function, or an object that is called as one.
-    call = None if inspect.isclass(endpoint) else getattr(endpoint, "__call__", None)  # noqa: B004
-    return inspect.iscoroutinefunction(endpoint) or inspect.iscoroutinefunction(call)
+async def _in_thread(endpoint: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    answer = await run_in_threadpool(endpoint, *args, **kwargs)
+    # A decorator that is not async may stand around an endpoint that is.
+    return await answer if isinstance(answer, Awaitable) else answer
 
 
-def _gives_one_by_one(endpoint: Callable[..., Any]) -> bool:
-    function = inspect.unwrap(endpoint)
-    return inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function)
+def _connection_in(args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> HTTPConnection:
+    for given in (*args, *kwargs.values()):
+        if isinstance(given, HTTPConnection):
+            return given
+    raise TypeError(f"{name} is limited, and was called without a request")
 
 
 def _with_lines(answer: Response, permit: Pass) -> Response:
@@ -82,19 +91,3 @@ def _with_lines(answer: Response, permit: Pass) -> Response:
     # Starlette's view of the lines before.
     answer.__dict__.pop("_headers", None)
     return answer
-
-
-def _with_connection(signature: inspect.Signature) -> inspect.Signature:
-    parameters = list(signature.parameters.values())
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    ours = [
-        inspect.Parameter(_CONNECTION, keyword, annotation=HTTPConnection),
-        inspect.Parameter(_RESPONSE, keyword, annotation=Response, default=None),
-    ]
-    # `**rest` comes last.
-    rest = [parameter for parameter in parameters if parameter.kind is inspect.Parameter.VAR_KEYWORD]
-    return signature.replace(parameters=[p for p in parameters if p not in rest] + ours + rest)
-
-
-_CONNECTION = "sluicegate_connection"
-_RESPONSE = "sluicegate_response"

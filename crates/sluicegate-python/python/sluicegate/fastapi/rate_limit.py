@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
@@ -113,7 +114,7 @@ class RateLimit:
         """As a dependency: the permit of a request, to be awaited. As a decorator: the endpoint, limited."""
         if isinstance(connection, HTTPConnection):
             return self._admit(connection, response)
-        return decorated(connection, self.permit)
+        return decorated(connection, self.permit, sys._getframe(1).f_locals)
 
     # Older releases of FastAPI cannot look up what texts of annotations mean for an object that is called.
     __call__.__annotations__.update(connection=HTTPConnection, response=Response)

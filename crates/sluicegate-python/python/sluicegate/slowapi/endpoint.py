@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
+from .._signature import is_async
 from .call import at_once
 from .errors import RateLimitExceeded
 from .parameters import HIDDEN_CHECK, Parameters
@@ -38,21 +39,24 @@ class Endpoint:
         """Whether any of its limits takes the place of the default ones."""
         return any(group.override_defaults for group in self.groups)
 
-    def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function that checks its limits, and then calls `function`: the endpoint, or what another decorator made of it."""
+    def wrap(self, function: Callable[..., Any], around: Mapping[str, Any]) -> Callable[..., Any]:
+        """The function that checks its limits, and then calls `function`: the endpoint, or what another decorator made of it.
+
+        `around` has the local names where it is decorated.
+        """
         parameters = Parameters(
             function,
+            around,
             may_hide_request=self.limiter.request_parameter == "optional",
             hide_response=self.limiter._headers_enabled,
         )
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             wrapper = self._generator(function, parameters)
-        elif inspect.iscoroutinefunction(function):
+        elif is_async(function):
             wrapper = self._async(function, parameters)
         else:
             wrapper = self._sync(function, parameters)
-        if parameters.signature is not None:
-            wrapper.__signature__ = parameters.signature  # type: ignore[attr-defined]
+        wrapper.__signature__ = parameters.signature  # type: ignore[attr-defined]
         _mark(wrapper, LIMITED, self)
         _mark(self.function, MARKED, self)
         self.wrapper = wrapper

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
@@ -344,7 +345,9 @@ class Limiter:
                 endpoint = Endpoint(self, function, self._names.of(function))
             endpoint.groups.append(group)
             self._list(endpoint.name, group)
-            return function if checks and endpoint.wrapper is function else endpoint.wrap(function)
+            if checks and endpoint.wrapper is function:
+                return function
+            return endpoint.wrap(function, sys._getframe(1).f_locals)
 
         return decorator
 
