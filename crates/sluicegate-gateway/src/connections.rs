@@ -10,10 +10,11 @@ use std::{
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
-    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    metrics::{counter::Counter, gauge::Gauge},
     registry::Registry,
 };
 use rustix::process::{Resource, getrlimit};
+use sluicegate_metrics::Family;
 use sluicegate_policy::{GatewaySettings, Policy, account_ip};
 
 /// Counts the connections of all workers, and refuses those above the limits. Clones share their counts.
@@ -52,7 +53,7 @@ impl Connections {
     /// Nobody is connected.
     pub(crate) fn new() -> Connections {
         let refused = Family::<ReasonLabels, Counter>::default();
-        let counter = |reason| refused.get_or_create_owned(&ReasonLabels { reason });
+        let counter = |reason| refused.series(&ReasonLabels { reason });
         Connections {
             open: Gauge::default(),
             refused_in_all: counter("max_connections"),
@@ -189,7 +190,7 @@ fn by_open_files() -> Option<NonZeroUsize> {
     NonZeroUsize::new(files.saturating_sub(OTHER_FILES) / 2)
 }
 
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Ord, PartialEq, PartialOrd)]
 struct ReasonLabels {
     reason: &'static str,
 }

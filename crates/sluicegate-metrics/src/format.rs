@@ -71,6 +71,31 @@ pub(crate) fn prometheus(open_metrics: &str) -> String {
     text
 }
 
+/// Puts metrics, in either text format, in the order of their names. Each begins with its HELP.
+pub(crate) fn sorted(text: &str) -> String {
+    let (text, end) = match text.strip_suffix(END) {
+        Some(text) => (text, END),
+        None => (text, ""),
+    };
+    let mut metrics = Vec::new();
+    let mut rest = text;
+    // Names and labels hold no line break, so only a metric begins so.
+    while let Some(next) = rest.find(NEXT) {
+        let (metric, others) = rest.split_at(next + 1);
+        metrics.push(metric);
+        rest = others;
+    }
+    metrics.push(rest);
+    metrics.sort_unstable_by_key(|metric| metric.split(' ').nth(2));
+    metrics.push(end);
+    metrics.concat()
+}
+
+/// The beginning of a metric, after the end of the one before.
+const NEXT: &str = "\n# HELP ";
+/// The last line of OpenMetrics.
+const END: &str = "# EOF\n";
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -30,6 +30,7 @@
 //! ```
 
 mod durations;
+mod family;
 mod format;
 mod gate_metrics;
 mod metrics;
@@ -38,6 +39,7 @@ mod stores;
 mod summary;
 
 pub use durations::Durations;
+pub use family::Family;
 pub use format::Format;
 pub use gate_metrics::GateMetrics;
 pub use metrics::Metrics;

@@ -8,15 +8,15 @@ use std::{
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
-    metrics::{counter::Counter, family::Family},
+    metrics::counter::Counter,
     registry::Registry,
 };
 use sluicegate_policy::{Limit, Policy, Route, Tier};
 use sluicegate_stores::Figures;
 
 use crate::{
-    Durations, Format, GateMetrics,
-    format::prometheus,
+    Durations, Family, Format, GateMetrics,
+    format::{prometheus, sorted},
     gate_metrics::LimitMetrics,
     requests::{ALLOW, AllRequests, DENY},
     stores::Stores,
@@ -50,8 +50,7 @@ impl Metrics {
         Self::with(|_| {})
     }
 
-    /// The same, with metrics of the way in: `own` registers them. They are written between the requests and the
-    /// limits, and `sluicegate_` is put before their names.
+    /// The same, with metrics of the way in: `own` registers them. `sluicegate_` is put before their names.
     #[must_use]
     pub fn with(own: impl FnOnce(&mut Registry)) -> Self {
         let mut registry = Registry::with_prefix("sluicegate");
@@ -101,10 +100,10 @@ impl Metrics {
             shared.limits.lock().unwrap_or_else(PoisonError::into_inner).insert(limit.clone());
             let decided = |decision| {
                 let labels = DecisionLabels { limit: limit.clone(), decision };
-                shared.decisions.get_or_create_owned(&labels)
+                shared.decisions.series(&labels)
             };
             let (allowed, denied) = (decided(ALLOW), decided(DENY));
-            let shadow_denied = shared.shadow_denials.get_or_create_owned(&LimitLabels { limit });
+            let shadow_denied = shared.shadow_denials.series(&LimitLabels { limit });
             LimitMetrics { allowed, denied, shadow_denied }
         };
         GateMetrics {
@@ -144,15 +143,15 @@ impl Metrics {
         self.0.stores.watch(Box::new(figures));
     }
 
-    /// Writes everything as it is now.
+    /// Writes everything as it is now: metrics in the order of their names, and their series in that of their labels.
     ///
     /// # Errors
     ///
     /// When a metric cannot be encoded, which is a defect.
     pub fn write(&self, format: Format) -> Result<String, fmt::Error> {
         match format {
-            Format::Prometheus => Ok(prometheus(&self.open_metrics()?)),
-            Format::OpenMetrics => self.open_metrics(),
+            Format::Prometheus => Ok(sorted(&prometheus(&self.open_metrics()?))),
+            Format::OpenMetrics => Ok(sorted(&self.open_metrics()?)),
             Format::Summary => Ok(Summary::of(&self.0.requests).to_json()),
         }
     }
@@ -170,13 +169,13 @@ impl Default for Metrics {
     }
 }
 
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Ord, PartialEq, PartialOrd)]
 struct DecisionLabels {
     limit: String,
     decision: &'static str,
 }
 
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Ord, PartialEq, PartialOrd)]
 struct LimitLabels {
     limit: String,
 }

@@ -5,16 +5,15 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use prometheus_client::{
-    encoding::EncodeLabelSet,
-    metrics::{counter::Counter, family::Family},
-};
+use prometheus_client::{encoding::EncodeLabelSet, metrics::counter::Counter};
+
+use crate::Family;
 
 /// The requests of every route and tier that any gate has had so far.
 #[derive(Debug, Default)]
 pub(crate) struct AllRequests {
     family: Family<RequestLabels, Counter>,
-    /// The same series by route and tier, because a family cannot be walked through.
+    /// The same series by route and tier, to be added up.
     known: Mutex<Known>,
 }
 
@@ -53,7 +52,7 @@ impl AllRequests {
     pub(crate) fn of(&self, route: &str, tier: &str) -> Requests {
         let counter = |decision| {
             let (route, tier) = (route.to_owned(), tier.to_owned());
-            self.family.get_or_create_owned(&RequestLabels { route, tier, decision })
+            self.family.series(&RequestLabels { route, tier, decision })
         };
         let requests = Requests { allowed: counter(ALLOW), denied: counter(DENY), refused: counter(REFUSE) };
         // Clones of one counter are one counter, so it does not matter which of them is known.
@@ -106,7 +105,7 @@ impl Total {
     }
 }
 
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct RequestLabels {
     route: String,
     tier: String,

@@ -124,9 +124,9 @@ impl Collector for Stores {
         let help = "Requests that were decided without the store, because it did not answer";
         let mut family = encoder.encode_descriptor("outage_decisions", help, None, MetricType::Counter)?;
         for (outage, value) in [
-            (Outage::Local, figures.decided_locally),
             (Outage::Allow, figures.allowed),
             (Outage::Deny, figures.refused),
+            (Outage::Local, figures.decided_locally),
         ] {
             let labels = [("outage", outage.as_str())];
             ConstCounter::new(value).encode(family.encode_family(&labels)?)?;
