@@ -56,6 +56,7 @@ impl Blueprint {
             keep_alive: settings.keep_alive,
             total: route.timeouts().total,
         };
+        let keeper = before.map(|before| before.keeper.clone()).unwrap_or_default();
         let before = before.map(|before| &before.upstreams);
         Proxy {
             gate: Arc::clone(&self.gate),
@@ -68,6 +69,7 @@ impl Blueprint {
             upstreams: Upstreams::new(settings, &self.healths, self.dialer.clone(), before),
             metrics: Arc::clone(&self.metrics),
             denials: self.denials.clone(),
+            keeper,
             patiences: self.gate.policy().routes.as_slice().iter().map(patience).collect(),
         }
     }

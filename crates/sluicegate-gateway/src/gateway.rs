@@ -45,7 +45,8 @@ pub struct Gateway {
 /// How a drain ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drained {
-    /// Connections that were cut because they had not finished within the drain timeout.
+    /// Connections that were cut because they had not finished within the drain timeout, and requests that went on for
+    /// clients who had left.
     pub cut: usize,
 }
 

@@ -44,6 +44,7 @@ mod health_check;
 mod host;
 mod housekeeper;
 mod hush;
+mod keeper;
 mod key_watch;
 mod listener;
 pub mod log;
@@ -62,6 +63,7 @@ mod tcp;
 mod tls;
 mod upgrade;
 mod upstream;
+mod upstream_refusal;
 mod worker;
 
 pub use gateway::{Drained, Gateway, StartError};

@@ -12,16 +12,15 @@ use prometheus_client::{
     metrics::{
         MetricType,
         counter::{ConstCounter, Counter},
-        family::Family,
         gauge::{ConstGauge, Gauge},
     },
     registry::Registry,
 };
-use sluicegate_metrics::{Durations, GateMetrics};
+use sluicegate_metrics::{Durations, Family, GateMetrics};
 use sluicegate_policy::{Gate, Route, RouteId};
 use sluicegate_stores::AnyStore;
 
-use crate::{connections::Connections, upstream::Health};
+use crate::{connections::Connections, upstream::Health, upstream_refusal::REFUSALS};
 
 /// The gateway's counters, by the policy's routes, tiers and limits.
 #[derive(Debug)]
@@ -47,6 +46,8 @@ struct Families {
     in_flight: Family<RouteLabels, Gauge>,
     upstream_duration: Family<RouteLabels, Durations>,
     upstream_failures: Family<RouteLabels, Counter>,
+    upstream_refusals: Family<RefusalLabels, Counter>,
+    abandoned: Family<RouteLabels, Gauge>,
     upstreams: Upstreams,
 }
 
@@ -68,6 +69,10 @@ pub(crate) struct RouteMetrics {
     pub(crate) upstream_duration: Durations,
     /// Allowed requests that the upstream did not answer.
     pub(crate) upstream_failures: Counter,
+    /// Allowed requests that the upstream refused, by their places in [`REFUSALS`].
+    pub(crate) upstream_refusals: [Counter; REFUSALS.len()],
+    /// Requests whose clients have left and whose upstream has not ended its answer.
+    pub(crate) abandoned: Gauge,
     /// Requests that have arrived and whose answer has not been sent.
     pub(crate) in_flight: Gauge,
 }
@@ -77,7 +82,7 @@ impl Metrics {
     pub(crate) fn new(gate: &Arc<Gate<AnyStore>>, healths: &Arc<[Arc<Health>]>) -> Metrics {
         let families = Families::new(healths);
         let results = Family::<ResultLabels, Counter>::default();
-        let result = |result| results.get_or_create_owned(&ResultLabels { result });
+        let result = |result| results.series(&ResultLabels { result });
         let reloads =
             ReloadMetrics { done: result("ok"), failed: result("error"), last_successful: Gauge::default() };
         reloads.last_successful.set(1);
@@ -153,8 +158,10 @@ impl Families {
         Families {
             upstreams: Upstreams(Arc::new(RwLock::new(Arc::clone(healths)))),
             in_flight: Family::default(),
-            upstream_duration: Family::new_with_constructor(|| Durations::new(&UPSTREAM_SECONDS)),
+            upstream_duration: Family::new(|| Durations::new(&UPSTREAM_SECONDS)),
             upstream_failures: Family::default(),
+            upstream_refusals: Family::default(),
+            abandoned: Family::default(),
         }
     }
 
@@ -170,6 +177,16 @@ impl Families {
             "Allowed requests that the upstream did not answer",
             self.upstream_failures.clone(),
         );
+        registry.register(
+            "upstream_refusals",
+            "Allowed requests that the upstream itself refused, by the status of its answer",
+            self.upstream_refusals.clone(),
+        );
+        registry.register(
+            "abandoned_requests",
+            "Requests whose clients have left and that are held to the end of the upstream's answer",
+            self.abandoned.clone(),
+        );
         registry.register_collector(Box::new(self.upstreams.clone()));
     }
 
@@ -178,6 +195,10 @@ impl Families {
         self.in_flight.remove(&labels);
         self.upstream_duration.remove(&labels);
         self.upstream_failures.remove(&labels);
+        self.abandoned.remove(&labels);
+        for status in REFUSALS {
+            self.upstream_refusals.remove(&RefusalLabels { route: route.to_owned(), status });
+        }
     }
 
     fn route(&self, route: &Route) -> RouteMetrics {
@@ -185,9 +206,13 @@ impl Families {
         let labels = RouteLabels { route: name.clone() };
         RouteMetrics {
             name,
-            upstream_duration: self.upstream_duration.get_or_create_owned(&labels),
-            upstream_failures: self.upstream_failures.get_or_create_owned(&labels),
-            in_flight: self.in_flight.get_or_create_owned(&labels),
+            upstream_duration: self.upstream_duration.series(&labels),
+            upstream_failures: self.upstream_failures.series(&labels),
+            upstream_refusals: REFUSALS.map(|status| {
+                self.upstream_refusals.series(&RefusalLabels { route: labels.route.clone(), status })
+            }),
+            abandoned: self.abandoned.series(&labels),
+            in_flight: self.in_flight.series(&labels),
         }
     }
 }
@@ -221,10 +246,11 @@ impl Upstreams {
 
 impl Collector for Upstreams {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let healths = Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner));
+        let mut healths = self.0.read().unwrap_or_else(PoisonError::into_inner).to_vec();
+        healths.sort_unstable_by(|one, other| one.name().cmp(other.name()));
         for (name, help, value) in UPSTREAM_GAUGES {
             let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-            for health in &*healths {
+            for health in &healths {
                 let gauge = ConstGauge::new(i64::try_from(value(health)).unwrap_or(i64::MAX));
                 gauge.encode(family.encode_family(&[("upstream", health.name())])?)?;
             }
@@ -232,7 +258,7 @@ impl Collector for Upstreams {
         let help = "Requests that each upstream did not take or did not answer, whoever answered them then";
         let name = "upstream_failed_attempts";
         let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-        for health in &*healths {
+        for health in &healths {
             let counter = ConstCounter::new(health.failures());
             counter.encode(family.encode_family(&[("upstream", health.name())])?)?;
         }
@@ -240,12 +266,18 @@ impl Collector for Upstreams {
     }
 }
 
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Ord, PartialEq, PartialOrd)]
 struct RouteLabels {
     route: String,
 }
 
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Ord, PartialEq, PartialOrd)]
+struct RefusalLabels {
+    route: String,
+    status: u16,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Ord, PartialEq, PartialOrd)]
 struct ResultLabels {
     result: &'static str,
 }

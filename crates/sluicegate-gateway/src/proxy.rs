@@ -1,26 +1,30 @@
 //! The life of one request.
 
-use std::{rc::Rc, sync::Arc};
+use std::{rc::Rc, sync::Arc, time::SystemTime};
 
 use http::{
     Method, Request, Response, StatusCode, Version,
     header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderValue, UPGRADE},
     request::Parts,
+    response,
 };
 use http_body::Body as _;
 use hyper::body::Incoming;
-use sluicegate_policy::{Answer, Gate, GatewaySettings, Reason, Refusal, RequestId, RouteId};
+use prometheus_client::metrics::gauge::Gauge;
+use sluicegate_policy::{Answer, Gate, GatewaySettings, Reason, Refusal, RequestId, RouteId, SlotsUntil};
 use sluicegate_stores::AnyStore;
 use tokio::time::Instant;
 
 use crate::{
-    body::{AnswerBody, ClientBody, ReadError, RequestBody, Rest, discard, read},
+    body::{AnswerBody, ClientBody, KeptBody, ReadError, RequestBody, Rest, discard, read},
     client::Unread,
     forward::{self, BadHead, Forward, Peer},
+    keeper::{self, Keeper},
     log::DenialLog,
     metrics::Metrics,
     upgrade::{self, Switch, Tunnel},
     upstream::{Answered, Patience, SendError, Upstreams},
+    upstream_refusal,
 };
 
 /// What one worker needs to serve requests.
@@ -30,6 +34,7 @@ pub(crate) struct Proxy {
     pub(crate) upstreams: Upstreams,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) denials: DenialLog,
+    pub(crate) keeper: Keeper,
     /// One for each of the policy's routes.
     pub(crate) patiences: Box<[Patience]>,
 }
@@ -40,6 +45,14 @@ pub(crate) struct Running {
     pass: sluicegate_policy::Pass<AnyStore>,
     flight: Flight,
     sent: Instant,
+}
+
+/// A request that the upstream answers.
+enum Sent {
+    /// For as long as its client stays.
+    Attended(Answered, Box<Running>),
+    /// To the end of the answer.
+    Kept(response::Parts, KeptBody),
 }
 
 /// A request that has arrived and is not answered yet.
@@ -71,8 +84,9 @@ impl Proxy {
             _ => Rest::Coming,
         };
         let answer = match self.decide(&mut head, &mut body, peer).await {
-            Ok((running, body)) => match self.send(&mut head, body, peer, protocol, &running).await {
-                Ok((answered, id)) => return relay(answered, &id, running, switch),
+            Ok((running, body)) => match self.send(&mut head, body, peer, protocol, running).await {
+                Ok((Sent::Attended(answered, running), id)) => return relay(answered, &id, running, switch),
+                Ok((Sent::Kept(head, body), id)) => return relay_kept(head, body, &id),
                 Err(answer) => answer,
             },
             Err(answer) => {
@@ -128,39 +142,76 @@ impl Proxy {
 
     /// Sends a request that may pass to the upstream, under the id that comes with the answer.
     async fn send(
-        &self,
+        self: &Rc<Self>,
         head: &mut Parts,
-        body: RequestBody,
+        mut body: RequestBody,
         peer: &Peer,
         protocol: Option<HeaderValue>,
-        running: &Running,
-    ) -> Result<(Answered, RequestId), Box<Answer>> {
+        running: Box<Running>,
+    ) -> Result<(Sent, RequestId), Box<Answer>> {
         // What our own answer would be about, should there be none from the upstream.
         let target = head.uri.clone();
         let kind = head.headers.get(CONTENT_TYPE).cloned();
         let id = self.forward.request(head, peer);
+        let route = running.pass.route();
+        let forwarding = self.gate.policy().routes.get(route).forwarding();
+        for name in &forwarding.removed_headers {
+            head.headers.remove(name);
+        }
         let switches = protocol.is_some();
         if let Some(protocol) = protocol {
             upgrade::name(&mut head.headers, protocol);
         }
+        // The other protocol of a connection that switches ends with its client.
+        let is_kept = forwarding.slots_until == SlotsUntil::UpstreamEnds && !switches;
+        let arrival = is_kept.then(|| body.arrival());
         let mut request = Request::new(body);
         *request.method_mut() = head.method.clone();
         *request.uri_mut() = std::mem::replace(&mut head.uri, target);
         *request.headers_mut() = std::mem::take(&mut head.headers);
-        let failed = match self.upstreams.send(request, self.patience(running.pass.route())).await {
-            Ok(answered) if switches || !is_switched(&answered) => return Ok((answered, id)),
+        let failed = match arrival {
+            None => match self.attempt(request, route, switches, &id).await {
+                Ok(answered) => return Ok((Sent::Attended(answered, running), id)),
+                Err(error) => running.pass.refused(error.into(), own_head(head, kind, &id)),
+            },
+            Some(arrival) => {
+                let patience = self.patience(route);
+                let bound = patience.total.unwrap_or(patience.response);
+                let (proxy, own_id) = (Rc::clone(self), id.clone());
+                // Boxed, because it is large and others are not to carry room for it.
+                let sending = Box::pin(async move { proxy.attempt(request, route, false, &own_id).await });
+                match self.keeper.send(keeper::Request { arrival, running, bound }, sending).await {
+                    Ok((head, body)) => return Ok((Sent::Kept(head, body), id)),
+                    Err(error) => {
+                        let refusal = error.map_or(Refusal::UpstreamDown, Refusal::from);
+                        self.gate.refused(refusal, own_head(head, kind, &id))
+                    }
+                }
+            }
+        };
+        Err(failed)
+    }
+
+    /// Sends a request to the upstream, and counts and logs its failures.
+    async fn attempt(
+        &self,
+        request: Request<RequestBody>,
+        route: RouteId,
+        switches: bool,
+        id: &RequestId,
+    ) -> Result<Answered, SendError> {
+        let failed = match self.upstreams.send(request, self.patience(route)).await {
+            Ok(answered) if switches || !is_switched(&answered) => return Ok(answered),
             Ok(_) => SendError::Switched,
             Err(error) => error,
         };
-        let route = self.metrics.route(running.pass.route());
         if failed.is_upstreams() {
+            let route = self.metrics.route(route);
             route.upstream_failures.inc();
             let request_id = id.as_str();
             tracing::warn!(route = route.name, request_id, error = %failed, "no answer from the upstream");
         }
-        head.headers.insert(RequestId::HEADER, id.as_header().clone());
-        head.headers.extend(kind.map(|kind| (CONTENT_TYPE, kind)));
-        Err(running.pass.refused(failed.into(), head))
+        Err(failed)
     }
 
     fn patience(&self, route: RouteId) -> Patience {
@@ -181,6 +232,32 @@ impl Proxy {
                 tracing::debug!(code = refusal.code(), %refusal, store, "refused");
             }
         }
+    }
+}
+
+impl Running {
+    /// Counts the request while nobody waits for its answer any more.
+    pub(crate) fn abandoned(&self) -> &Gauge {
+        &self.flight.proxy.metrics.route(self.flight.route).abandoned
+    }
+
+    /// Turns the head of the upstream's answer into the one that the client gets.
+    fn complete(&self, head: &mut response::Parts, id: &RequestId) {
+        forward::response(head, id);
+        if head.status.is_client_error() || head.status.is_server_error() {
+            self.complete_refusal(head);
+        }
+        self.pass.apply(&mut head.headers);
+    }
+
+    /// Counts an upstream's own refusal, and completes what it says of retries.
+    fn complete_refusal(&self, head: &mut response::Parts) {
+        let Flight { proxy, route } = &self.flight;
+        if let Some(index) = upstream_refusal::refusal(head.status) {
+            proxy.metrics.route(*route).upstream_refusals[index].inc();
+        }
+        let wait = proxy.gate.policy().routes.get(*route).forwarding().retry_after;
+        upstream_refusal::complete(head, wait, SystemTime::now());
     }
 }
 
@@ -232,7 +309,8 @@ impl From<SendError> for Refusal {
             SendError::Connect(_) | SendError::Broken(_) | SendError::Reset(_) | SendError::Switched => {
                 Refusal::UpstreamDown
             }
-            SendError::ConnectTimeout | SendError::ResponseTimeout => Refusal::UpstreamTimeout,
+            SendError::ConnectTimeout => Refusal::ConnectTimeout,
+            SendError::ResponseTimeout => Refusal::UpstreamTimeout,
             SendError::ClientStalled => Refusal::ClientStalled,
             SendError::ClientBody(_) => Refusal::BadRequest("The body is malformed or ended early"),
         }
@@ -245,14 +323,29 @@ fn relay(answered: Answered, id: &RequestId, running: Box<Running>, switch: &Swi
     let Answered { response, exchange } = answered;
     let (mut head, incoming) = response.into_parts();
     let protocol = head.headers.remove(UPGRADE);
-    forward::response(&mut head, id);
-    running.pass.apply(&mut head.headers);
+    running.complete(&mut head, id);
     if is_switched {
         protocol.into_iter().for_each(|protocol| upgrade::name(&mut head.headers, protocol));
         switch.put(Tunnel { exchange, _running: running });
         return Response::from_parts(head, AnswerBody::Own(None));
     }
     Response::from_parts(head, AnswerBody::upstream(incoming, exchange, running))
+}
+
+/// The same for a request that goes on when its client leaves.
+fn relay_kept(mut head: response::Parts, body: KeptBody, id: &RequestId) -> Response<AnswerBody> {
+    head.headers.remove(UPGRADE);
+    if let Some(running) = body.running() {
+        running.complete(&mut head, id);
+    }
+    Response::from_parts(head, AnswerBody::Kept(body))
+}
+
+/// What our own answer is about, where there is none from the upstream.
+fn own_head<'h>(head: &'h mut Parts, kind: Option<HeaderValue>, id: &RequestId) -> &'h Parts {
+    head.headers.insert(RequestId::HEADER, id.as_header().clone());
+    head.headers.extend(kind.map(|kind| (CONTENT_TYPE, kind)));
+    head
 }
 
 fn is_switched(answered: &Answered) -> bool {

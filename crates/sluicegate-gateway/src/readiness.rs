@@ -6,12 +6,11 @@ use std::{
     time::Duration,
 };
 
-use http::StatusCode;
 use sluicegate_policy::Upstream;
 
 use crate::{dial::Dialer, pace::every, probe::probe};
 
-/// Asks `path` on every upstream every second until one answers 200.
+/// Asks `path` on every upstream every second until one answers with 2xx.
 pub(crate) async fn until_one_is_ready(dialer: &Dialer, upstreams: &[Upstream], path: &str) {
     let mut asking: Vec<_> =
         upstreams.iter().map(|upstream| Box::pin(until_ready(dialer, upstream, path))).collect();
@@ -27,7 +26,7 @@ async fn until_ready(dialer: &Dialer, upstream: &Upstream, path: &str) {
     loop {
         pace.tick().await;
         match probe(dialer, upstream, path, PATIENCE).await {
-            Ok(StatusCode::OK) => return,
+            Ok(status) if status.is_success() => return,
             Ok(status) => tracing::debug!(%upstream, %status, "the upstream warms up"),
             Err(error) => tracing::debug!(%upstream, %error, "the upstream does not answer yet"),
         }

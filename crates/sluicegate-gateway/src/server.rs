@@ -27,7 +27,7 @@ pub(crate) struct Server {
 impl Server {
     /// Serves clients until the drain begins, then lets what runs finish within the drain timeout.
     ///
-    /// Returns the number of connections that had to be cut.
+    /// Returns the number of connections that had to be cut, and of requests without a client.
     pub(crate) async fn run(self, listener: TcpListener) -> usize {
         let mut connections = JoinSet::new();
         let mut draining = self.draining.clone();
@@ -50,14 +50,18 @@ impl Server {
                 self.spawn(&mut connections, stream, peer);
             }
         }
-        let drain_timeout = self.clients.current.proxy().settings().drain_timeout;
-        let finished = async { while connections.join_next().await.is_some() {} };
+        let proxy = self.clients.current.proxy();
+        let drain_timeout = proxy.settings().drain_timeout;
+        let finished = async {
+            while connections.join_next().await.is_some() {}
+            proxy.keeper.idle().await;
+        };
         // What is left when the time is over, or nobody waits for the drain any more, is cut by dropping it.
         tokio::select! {
             _ = timeout(drain_timeout, finished) => {}
             () = draining.stopped() => {}
         }
-        connections.len()
+        connections.len() + proxy.keeper.abandoned()
     }
 
     fn spawn(&self, connections: &mut JoinSet<()>, stream: TcpStream, peer: SocketAddr) {

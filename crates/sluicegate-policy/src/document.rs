@@ -2,12 +2,13 @@
 
 use std::{path::Path, time::Duration};
 
+use http::HeaderName;
 use serde_json::{Map, Value, json};
 use sluicegate::Unit;
 
 use crate::{
-    EjectionSettings, GatewaySettings, HealthSettings, Hidden, Identity, Limit, Policy, Responses, Route,
-    Scale, StoreSettings, Tiers, Timeouts, TlsSettings, Upstream, Warmup,
+    EjectionSettings, Forwarding, GatewaySettings, HealthSettings, Hidden, Identity, Limit, Policy,
+    Responses, Route, Scale, StoreSettings, Tiers, Timeouts, TlsSettings, Upstream, Warmup,
 };
 
 impl Policy {
@@ -80,6 +81,7 @@ impl Policy {
 
     fn route_document(&self, route: &Route) -> Value {
         let Timeouts { response, idle, total } = route.timeouts();
+        let Forwarding { removed_headers, retry_after, slots_until } = route.forwarding();
         let meter = route.meter();
         let limits: Vec<_> = route.limits().iter().map(|id| self.limit(*id).name()).collect();
         json!({
@@ -95,6 +97,9 @@ impl Policy {
             "response_timeout": response.map(period),
             "idle_timeout": idle.map(period),
             "timeout": total.map(period),
+            "remove_request_headers": removed_headers.iter().map(HeaderName::as_str).collect::<Vec<_>>(),
+            "retry_after": retry_after.map(period),
+            "slots_until": slots_until,
         })
     }
 }

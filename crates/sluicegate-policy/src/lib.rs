@@ -9,6 +9,7 @@ mod diagnostic;
 mod document;
 pub mod file;
 mod file_version;
+mod forwarding;
 mod gate;
 mod gateway_settings;
 mod grpc;
@@ -28,6 +29,7 @@ mod refusal;
 mod report;
 mod request_id;
 mod resolve;
+pub mod retry;
 mod route;
 mod scale;
 mod source;
@@ -47,6 +49,7 @@ pub use code_route::{CodeMeter, CodeRoute, CodeRouteError, TierShare};
 pub use diagnostic::{Diagnostic, Diagnostics, Place};
 pub use file::schema;
 pub use file_version::FileVersion;
+pub use forwarding::{Forwarding, SlotsUntil};
 pub use gate::{Account, Answer, Denied, Gate, Given, Pass, Reason, Visit};
 pub use gateway_settings::{
     EjectionSettings, GatewaySettings, HealthSettings, LogFormat, LogKeys, TlsSettings,

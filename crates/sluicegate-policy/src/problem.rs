@@ -7,18 +7,19 @@
 use std::{cmp::Reverse, fmt::Write, time::SystemTime};
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Response, StatusCode, header, request::Parts};
+use http::{HeaderValue, Response, StatusCode, header, request::Parts};
 use sluicegate::{Denial, Wait};
 use smallvec::SmallVec;
 
 use crate::{
     HeaderFamily, Refusal, RequestId, grpc,
     headers::{Lines, Standing, number, retry_after, retry_after_ms},
+    retry::{self, LONGEST_WAIT, RETRY_AFTER_MS},
 };
 
 /// The answer to a request for which a limit is spent: 429.
 ///
-/// `policy` is the `RateLimit-Policy` line, if it has been worked out before.
+/// `policy` is the `RateLimit-Policy` line of the standings in their order, if it has been worked out before.
 pub(crate) fn denied(
     head: &Parts,
     families: &[HeaderFamily],
@@ -27,8 +28,11 @@ pub(crate) fn denied(
     denial: &Denial,
 ) -> Response<Bytes> {
     // Some clients look at the first limit only: it is the one that they have to wait for longest.
+    let longest_first = |standing: &Standing<'_>| Reverse(standing.balance.wait);
+    // They take the first quota of `RateLimit-Policy` for that limit's, so a line in another order is none of this answer.
+    let policy = policy.filter(|_| standings.is_sorted_by_key(longest_first));
     let mut standings: SmallVec<[Standing<'_>; 2]> = standings.into();
-    standings.sort_by_key(|standing| Reverse(standing.balance.wait));
+    standings.sort_by_key(longest_first);
     let violated: SmallVec<[&str; 4]> =
         standings.iter().filter(|standing| standing.is_denied()).map(|standing| standing.name).collect();
     let after = retry_after(denial.wait);
@@ -57,8 +61,8 @@ pub(crate) fn denied(
     {
         headers.insert(RETRY_AFTER_MS, number(milliseconds));
     }
-    if after.is_none_or(|seconds| seconds > LONGEST_RETRY) {
-        headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
+    if after.is_none_or(|seconds| seconds > LONGEST_WAIT.as_secs()) {
+        retry::forbid(headers);
     }
     Lines::of(families, &standings, policy, SystemTime::now).append_to(headers);
     response
@@ -112,6 +116,12 @@ pub(crate) fn refused(refusal: &Refusal, head: &Parts) -> Response<Bytes> {
             }
         }
         _ => {}
+    }
+    if !refusal.is_worth_a_retry() {
+        retry::forbid(headers);
+        if call {
+            grpc::push_back(headers, None);
+        }
     }
     response
 }
@@ -202,7 +212,3 @@ const KSERVE: &str = "/v2/models/";
 const QUOTA_EXCEEDED: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
 /// Bytes of a body without its detail, which is in it twice.
 const USUAL_LENGTH: usize = 400;
-const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
-const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
-/// Seconds. Older SDKs take no longer wait seriously, and would retry three times within two seconds instead.
-const LONGEST_RETRY: u64 = 60;

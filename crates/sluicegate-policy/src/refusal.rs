@@ -39,7 +39,9 @@ pub enum Refusal {
     },
     /// 502: the upstream cannot be reached, or broke off before it answered.
     UpstreamDown,
-    /// 504: the upstream did not answer in time.
+    /// 504: no connection to the upstream came about in time.
+    ConnectTimeout,
+    /// 504: the upstream has the request and did not answer in time.
     UpstreamTimeout,
     /// 503: the store that keeps the balances did not answer.
     StoreUnavailable,
@@ -58,7 +60,7 @@ impl Refusal {
             Self::EncodedBody => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooManyHeaders { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::UpstreamDown => StatusCode::BAD_GATEWAY,
-            Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::ConnectTimeout | Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -77,9 +79,15 @@ impl Refusal {
             Self::EncodedBody => "encoded_body",
             Self::TooManyHeaders { .. } => "too_many_headers",
             Self::UpstreamDown => "upstream_down",
-            Self::UpstreamTimeout => "upstream_timeout",
+            Self::ConnectTimeout | Self::UpstreamTimeout => "upstream_timeout",
             Self::StoreUnavailable => "store_unavailable",
         }
+    }
+
+    /// Whether the same request may do better at once. An upstream that takes too long mostly works on, and a retry is
+    /// a second one beside it.
+    pub(crate) const fn is_worth_a_retry(&self) -> bool {
+        !matches!(self, Self::UpstreamTimeout)
     }
 
     /// The class of error, as the SDKs of OpenAI and Anthropic name them.
@@ -121,7 +129,9 @@ impl fmt::Display for Refusal {
             Self::UpstreamDown => {
                 f.write_str("The upstream server cannot be reached, or broke off before it answered")
             }
-            Self::UpstreamTimeout => f.write_str("The upstream server did not answer in time"),
+            Self::ConnectTimeout | Self::UpstreamTimeout => {
+                f.write_str("The upstream server did not answer in time")
+            }
             Self::StoreUnavailable => f.write_str("The rate limit store did not answer"),
         }
     }

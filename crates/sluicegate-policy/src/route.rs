@@ -6,7 +6,7 @@ use http::Method;
 use matchit::Router;
 use sluicegate::{Cost, Unit};
 
-use crate::{Body, LimitId, Meter, TierId, path::Readings, template::Template};
+use crate::{Body, Forwarding, LimitId, Meter, TierId, path::Readings, template::Template};
 
 /// Which requests a list of limits is for, with all that deciding one of them needs.
 #[derive(Clone, Debug)]
@@ -22,6 +22,7 @@ pub struct Route {
     /// Whether a key of a limit is made of the path's parameters.
     pub(crate) needs_parameters: bool,
     pub(crate) timeouts: Timeouts,
+    pub(crate) forwarding: Forwarding,
 }
 
 /// How long the upstream may take for a route, where the route says so. The gateway alone heeds it.
@@ -114,6 +115,12 @@ impl Route {
     #[must_use]
     pub fn timeouts(&self) -> Timeouts {
         self.timeouts
+    }
+
+    /// How the gateway hands its requests to the upstream.
+    #[must_use]
+    pub fn forwarding(&self) -> &Forwarding {
+        &self.forwarding
     }
 
     /// The limits, in the order of the file.

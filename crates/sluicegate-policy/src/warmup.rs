@@ -52,7 +52,7 @@ impl Warmup {
         Self { scale: self.scale, path: self.path.clone(), ramp: self.ramp, ready: Arc::clone(&before.ready) }
     }
 
-    /// The path that answers 200 once the upstream is ready.
+    /// The path that answers with 2xx once the upstream is ready.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path

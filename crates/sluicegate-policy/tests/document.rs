@@ -83,6 +83,9 @@ fn limits_and_routes_are_as_they_were_resolved() {
         weight = 2
         meter = { items = "/inputs" }
         idle_timeout = "1500ms"
+        remove_request_headers = ["X-Conversation-Id"]
+        retry_after = "5s"
+        slots_until = "upstream-ends"
         limits = [
           { name = "a", quota = "10/minute" },
           { name = "b", quota = "100 items/hour", key = ["tenant", "path:model"], mode = "shadow", algorithm = "fixed-window" },
@@ -136,6 +139,8 @@ fn limits_and_routes_are_as_they_were_resolved() {
         "path": "/models/{model}", "methods": ["POST"], "tier": "premium", "weight": 2, "limits": ["a", "b", "c"],
         "meter": { "items": "/inputs", "bytes": false },
         "response_timeout": null, "idle_timeout": "1500ms", "timeout": null,
+        "remove_request_headers": ["x-conversation-id"], "retry_after": "5s",
+        "slots_until": "upstream-ends",
     });
     assert_eq!(document["routes"][0], route);
     assert_eq!(document["routes"][1]["path"], "unmatched");

@@ -92,7 +92,7 @@ impl Limiter {
         Ok(Charge::of(self.gate.charge(id, key, tier, cost)))
     }
 
-    /// The path that answers 200 once the app has warmed up; none where it has, or the policy has no warm-up.
+    /// The path that answers with 2xx once the app has warmed up; none where it has, or the policy has no warm-up.
     #[getter]
     fn warming_up(&self) -> Option<&str> {
         let warmup = self.read_policy().warmup.as_ref()?;

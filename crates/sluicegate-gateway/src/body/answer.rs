@@ -8,13 +8,15 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::{CutOff, UpstreamBody, is_last};
+use super::{CutOff, KeptBody, UpstreamBody, is_last};
 use crate::{proxy::Running, upstream::Exchange};
 
 /// What a client is answered.
 pub(crate) enum AnswerBody {
     /// The upstream's answer, frame by frame as it comes; the permit and its slots are held until the last.
     Upstream { incoming: UpstreamBody, exchange: Exchange, _running: Box<Running> },
+    /// The same, where the request goes on when the client leaves.
+    Kept(KeptBody),
     /// An answer of ours.
     Own(Option<Bytes>),
 }
@@ -47,6 +49,7 @@ impl Body for AnswerBody {
                 }
                 Poll::Ready(frame)
             }
+            AnswerBody::Kept(body) => Pin::new(body).poll_frame(cx),
             AnswerBody::Own(answer) => Poll::Ready(answer.take().map(|bytes| Ok(Frame::data(bytes)))),
         }
     }
@@ -54,6 +57,7 @@ impl Body for AnswerBody {
     fn is_end_stream(&self) -> bool {
         match self {
             AnswerBody::Upstream { incoming, .. } => incoming.is_end_stream(),
+            AnswerBody::Kept(body) => body.is_end_stream(),
             AnswerBody::Own(answer) => answer.as_ref().is_none_or(Bytes::is_empty),
         }
     }
@@ -61,6 +65,7 @@ impl Body for AnswerBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             AnswerBody::Upstream { incoming, .. } => incoming.size_hint(),
+            AnswerBody::Kept(body) => body.size_hint(),
             AnswerBody::Own(answer) => {
                 SizeHint::with_exact(answer.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }

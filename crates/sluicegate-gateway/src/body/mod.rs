@@ -2,14 +2,16 @@
 
 mod answer;
 mod discard;
+mod kept;
 mod read;
 mod request;
 mod upstream;
 
 pub(crate) use self::answer::AnswerBody;
 pub(crate) use self::discard::{Rest, discard};
+pub(crate) use self::kept::{KeptBody, Remains};
 pub(crate) use self::read::{ReadError, read};
-pub(crate) use self::request::{ClientBody, RequestBody};
+pub(crate) use self::request::{Arrival, ClientBody, RequestBody};
 pub(crate) use self::upstream::{CutOff, UpstreamBody};
 
 use bytes::Bytes;

@@ -1,6 +1,7 @@
 //! A request's body: from the client, and to the upstream.
 
 use std::{
+    cell::Cell,
     collections::VecDeque,
     pin::Pin,
     rc::Rc,
@@ -19,7 +20,12 @@ pub(crate) struct ClientBody {
     incoming: Incoming,
     ended: bool,
     unread: Unread,
+    /// Where its end is noted for others.
+    whole: Option<Rc<Cell<bool>>>,
 }
+
+/// How much of a request has come from its client.
+pub(crate) struct Arrival(Option<Rc<Cell<bool>>>);
 
 /// The body that goes to the upstream.
 pub(crate) enum RequestBody {
@@ -35,11 +41,34 @@ impl ClientBody {
     /// The body of a request that arrived on the connection of `unread`.
     pub(crate) fn new(incoming: Incoming, unread: Unread) -> ClientBody {
         let ended = incoming.is_end_stream();
-        ClientBody { incoming, ended, unread }
+        ClientBody { incoming, ended, unread, whole: None }
+    }
+
+    fn arrival(&mut self) -> Arrival {
+        if !self.ended {
+            self.whole = Some(Rc::default());
+        }
+        Arrival(self.whole.clone())
+    }
+}
+
+impl Arrival {
+    /// Whether all of it has come.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.0.as_deref().is_none_or(Cell::get)
     }
 }
 
 impl RequestBody {
+    /// How much of it has come, now and later.
+    pub(crate) fn arrival(&mut self) -> Arrival {
+        match self {
+            RequestBody::Read(_) => Arrival(None),
+            RequestBody::Again(_, rest) => rest.arrival(),
+            RequestBody::Streamed(body, _) => body.arrival(),
+        }
+    }
+
     /// Tells `state` from now on when the client keeps the upstream waiting.
     pub(crate) fn report_to(&mut self, state: &Rc<State>) {
         match self {
@@ -68,6 +97,9 @@ impl Body for ClientBody {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let frame = ready!(hush::poll_frame(&mut self.incoming, cx));
         self.ended = is_last(frame.as_ref()) || self.incoming.is_end_stream();
+        if let Some(whole) = self.whole.as_ref().filter(|_| self.ended) {
+            whole.set(true);
+        }
         Poll::Ready(frame)
     }
 

@@ -55,7 +55,12 @@ impl Summary<'_> {
         }
         if let Some(warmup) = warmup {
             let scale = warmup.scale(Timestamp::EPOCH).unwrap_or(Scale::WHOLE);
-            writeln!(f, "warm-up    × {} until {} answers 200, then a ramp", factor(scale), warmup.path())?;
+            writeln!(
+                f,
+                "warm-up    × {} until {} answers with 2xx, then a ramp",
+                factor(scale),
+                warmup.path()
+            )?;
         }
         Ok(())
     }

@@ -8,8 +8,8 @@ use serde::{
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{OneOrMany, Placed, store::OutageWord};
-use crate::Mode;
+use super::{OneOrMany, Period, Placed, store::OutageWord};
+use crate::{Mode, SlotsUntil};
 
 /// `[defaults]`: what limits and routes get that do not say otherwise.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -25,6 +25,15 @@ pub struct DefaultsTable {
     /// The limits of requests that match no route, and of routes without `limits`; one account for all of them.
     #[schemars(extend("default" = []))]
     pub limits: Option<Placed<OneOrMany<LimitEntry>>>,
+    /// Request header fields that the upstream is not sent, where a route does not say.
+    #[schemars(extend("default" = []))]
+    pub remove_request_headers: Option<Placed<Vec<Placed<String>>>>,
+    /// `Retry-After` of the upstream's own 408, 429, 503, 504 and 529 that name no time, in whole seconds, where a route does not
+    /// say.
+    pub retry_after: Option<Placed<Period>>,
+    /// When requests give back their slots of concurrent limits, where a route does not say.
+    #[schemars(extend("default" = "client-leaves"))]
+    pub slots_until: Option<SlotsUntil>,
 }
 
 /// `[limits.NAME]`: a limit that several routes can name; all of them charge one account.

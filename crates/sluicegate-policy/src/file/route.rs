@@ -9,6 +9,7 @@ use serde::{
 };
 
 use super::{LimitEntry, OneOrMany, Period, Placed};
+use crate::SlotsUntil;
 
 /// `[[route]]`: which requests a list of limits is for. The most specific route of a request wins.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -37,6 +38,13 @@ pub struct RouteTable {
     /// How long the upstream may take in all, from sending the request to the last byte of the response; unlimited if it
     /// is left out.
     pub timeout: Option<Placed<Period>>,
+    /// Request header fields that the upstream is not sent; those of `[defaults]` if there is no list.
+    pub remove_request_headers: Option<Placed<Vec<Placed<String>>>>,
+    /// `Retry-After` of the upstream's own 408, 429, 503, 504 and 529 that name no time, in whole seconds; that of `[defaults]`
+    /// if it is left out.
+    pub retry_after: Option<Placed<Period>>,
+    /// When a request gives back its slots of concurrent limits; that of `[defaults]` if it is left out.
+    pub slots_until: Option<Placed<SlotsUntil>>,
 }
 
 /// A meter: how usage is found in a request's body.

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use sluicegate::{Quota, Unit};
 
 use crate::{
-    CodeMeter, CodeRoute, CodeRouteError, Identity, Limit, LimitId, Meter, Part, Policy, Route, Routes,
-    Scale, Source, Tier, TierId, TierShare, Tiers, Timeouts, diagnostic::did_you_mean, report::Report,
-    route::Costs,
+    CodeMeter, CodeRoute, CodeRouteError, Forwarding, Identity, Limit, LimitId, Meter, Part, Policy, Route,
+    Routes, Scale, Source, Tier, TierId, TierShare, Tiers, Timeouts, diagnostic::did_you_mean,
+    report::Report, route::Costs,
 };
 
 use super::{
@@ -58,6 +58,7 @@ fn build(report: &mut Report<'_>, policy: &Policy, code: CodeRoute) -> Option<Po
         limits: (0..limits.len()).map(LimitId).collect(),
         needs_parameters: false,
         timeouts: Timeouts::default(),
+        forwarding: Forwarding::default(),
         label: code.label,
         methods: code.methods,
     };

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod code;
+mod forwarding;
 mod gateway;
 mod health;
 mod identity;

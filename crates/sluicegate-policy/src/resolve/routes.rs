@@ -6,7 +6,7 @@ use http::Method;
 use sluicegate::Unit;
 
 use crate::{
-    Limit, LimitId, Meter, Part, Route, Routes, TierId, Tiers, Timeouts,
+    Forwarding, Limit, LimitId, Meter, Part, Route, Routes, TierId, Tiers, Timeouts,
     diagnostic::did_you_mean,
     file::{File, MeterEntry, Period, Placed, RouteTable},
     report::Report,
@@ -14,7 +14,7 @@ use crate::{
     template::Template,
 };
 
-use super::{gateway::timeout, limits::Drafts};
+use super::{forwarding, gateway::timeout, limits::Drafts};
 
 /// The most limits of one route: each is a charge of every request.
 pub(super) const MOST_LIMITS: usize = 64;
@@ -41,15 +41,24 @@ pub(super) fn route_drafts(
         limits: Vec::new(),
         needs_parameters: false,
         timeouts: Timeouts::default(),
+        forwarding: forwarding::defaults(report, &file.defaults),
     };
     give_limits(report, &mut unmatched, &defaults, drafts);
+    let standard = unmatched.forwarding.clone();
+    unmatched.forwarding.slots_until =
+        forwarding::slots_until(standard.slots_until, has_slots(&unmatched, drafts));
 
     let mut paths: BTreeMap<&str, usize> = BTreeMap::new();
     for table in &file.route {
         *paths.entry(table.path.value.as_str()).or_default() += 1;
     }
-    let mut routes: Vec<Route> =
-        file.route.iter().map(|table| route(report, table, &paths, tiers, drafts, &defaults)).collect();
+    let mut routes = Vec::with_capacity(file.route.len() + 1);
+    for table in &file.route {
+        let mut route = route(report, table, &paths, tiers, drafts, &defaults);
+        let has_slots = has_slots(&route, drafts);
+        route.forwarding = forwarding::of_route(report, table, &standard, has_slots);
+        routes.push(route);
+    }
     routes.push(unmatched);
     routes
 }
@@ -133,6 +142,7 @@ fn route(
         limits: Vec::new(),
         needs_parameters: false,
         timeouts: timeouts(report, table),
+        forwarding: Forwarding::default(),
     };
     match &table.limits {
         Some(list) => {
@@ -146,6 +156,10 @@ fn route(
         }
     }
     route
+}
+
+fn has_slots(route: &Route, drafts: &Drafts) -> bool {
+    route.limits.iter().any(|id| drafts.quota(*id).unit() == Unit::Concurrent)
 }
 
 fn timeouts(report: &mut Report<'_>, table: &RouteTable) -> Timeouts {

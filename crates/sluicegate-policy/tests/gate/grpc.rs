@@ -57,6 +57,7 @@ fn each_refusal_has_its_code() {
         (Refusal::EncodedBody, "12"),
         (Refusal::UpstreamDown, "14"),
         (Refusal::StoreUnavailable, "14"),
+        (Refusal::ConnectTimeout, "4"),
         (Refusal::UpstreamTimeout, "4"),
     ] {
         let Answer { response, .. } = *site.gate.refused(refusal.clone(), &head);
@@ -66,12 +67,13 @@ fn each_refusal_has_its_code() {
             "{refusal}"
         );
         assert_eq!(response.headers()["grpc-message"], refusal.to_string());
-        let is_to_be_tried_again = refusal == Refusal::StoreUnavailable;
-        assert_eq!(
-            response.headers().contains_key("grpc-retry-pushback-ms"),
-            is_to_be_tried_again,
-            "{refusal}"
-        );
+        let pushback = response.headers().get("grpc-retry-pushback-ms").map(|it| it.to_str().unwrap());
+        let expected = match refusal {
+            Refusal::StoreUnavailable => Some("1000"),
+            Refusal::UpstreamTimeout => Some("-1"),
+            _ => None,
+        };
+        assert_eq!(pushback, expected, "{refusal}");
     }
 }
 

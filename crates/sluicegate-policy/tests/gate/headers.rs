@@ -79,6 +79,33 @@ fn what_denied_for_longest_comes_first_with_nothing_left() {
     assert_eq!(policy.limit(denied.denied().limit).name(), "hour");
 }
 
+/// H4: some clients read the first member of each field, and take the one for the quota of the other.
+#[test]
+fn a_quota_stands_in_the_place_of_its_balance() {
+    let limits = r#"[{ name = "free", quota = "100/minute" }, { name = "minute", quota = "2/minute" },
+                    { name = "slots", quota = "1 concurrent" }, { name = "hour", quota = "3/hour" }]"#;
+    let site = Site::with_limits(limits);
+    let _held = site.send(&Ask::post("/"));
+    assert_eq!(names(&site.send(&Ask::post("/"))), ["slots", "free", "minute", "hour"]);
+
+    let site = Site::with_limits(limits);
+    site.pass(2, &Ask::post("/"));
+    assert_eq!(names(&site.send(&Ask::post("/"))), ["minute", "free", "slots", "hour"]);
+    site.clock.advance(std::time::Duration::from_secs(30));
+    assert_eq!(names(&site.send(&Ask::post("/"))), ["free", "minute", "slots", "hour"], "the route's");
+    assert_eq!(names(&site.send(&Ask::post("/"))), ["hour", "minute", "free", "slots"]);
+
+    let batch = batches().send(&Ask::post("/").batch(101));
+    assert_eq!(names(&batch), ["items", "calls"], "it can never pass");
+
+    let warming = Site::new(&format!(
+        "[warmup]\nscale = 0.5\nready = \"/ready\"\n[[route]]\npath = \"/\"\nlimits = {limits}"
+    ));
+    warming.pass(1, &Ask::post("/"));
+    let denied = warming.send(&Ask::post("/"));
+    assert_eq!((denied.status(), names(&denied)[0].as_str()), (429, "hour"), "{:?}", names(&denied));
+}
+
 /// H4: there is no time to tell for what can never pass.
 #[test]
 fn what_can_never_pass_comes_first_and_tells_no_time() {
@@ -261,6 +288,13 @@ fn family(responses: &str) -> Reply {
         "#
     ));
     site.send(&Ask::post("/"))
+}
+
+/// The limits, in the one order of both fields.
+fn names(reply: &Reply) -> Vec<String> {
+    let of = |field| reply.list(field).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    assert_eq!(of("ratelimit"), of("ratelimit-policy"));
+    of("ratelimit")
 }
 
 fn batches() -> Site {

@@ -62,7 +62,7 @@ class Chores:
             self._limiter.ready()
 
     async def _is_ready(self, path: str) -> bool:
-        """Whether the app answers 200 there: asked within the process, past the limits."""
+        """Whether the app answers with 2xx there: asked within the process, past the limits."""
         status = 0
         is_asked = False
         is_answered = asyncio.Event()
@@ -103,7 +103,7 @@ class Chores:
             await asyncio.wait_for(self._app(scope, receive, send), _PATIENCE)
         except Exception as error:
             logger.debug("%s fails with %r", path, error)
-        return status == 200
+        return 200 <= status < 300
 
 
 _PACE = 1.0

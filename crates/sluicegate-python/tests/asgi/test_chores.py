@@ -88,6 +88,18 @@ def test_a_health_check_that_hangs_or_fails_is_asked_again(monkeypatch):
     assert len(asked) == 3
 
 
+def test_an_answer_of_2xx_is_ready_and_no_other_is():
+    statuses = [404, 302, 503, 204]
+    answers = iter(statuses)
+
+    async def health(request):
+        return PlainTextResponse("", next(answers))
+
+    app, limiter = limited(health)
+    served(app, ready(limiter))
+    assert next(answers, None) is None
+
+
 def test_a_health_check_sees_what_the_app_made_at_its_start():
     class Lifespan:
         def __init__(self, app):

@@ -3,6 +3,7 @@
 pub(crate) mod client;
 pub(crate) mod http2;
 pub(crate) mod scripted;
+pub(crate) mod stubborn;
 pub(crate) mod tls;
 pub(crate) mod upstream;
 
@@ -19,6 +20,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 pub(crate) use self::client::Client;
 pub(crate) use self::scripted::Scripted;
+pub(crate) use self::stubborn::Stubborn;
 pub(crate) use self::upstream::Upstream;
 
 /// A gateway with one worker before `upstream`. The policy reads bodies below `/read`, lets one

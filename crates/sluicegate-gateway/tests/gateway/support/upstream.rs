@@ -5,7 +5,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicU16, AtomicUsize, Ordering::SeqCst},
     },
 };
 
@@ -30,7 +30,7 @@ use tokio::{
 
 /// `/echo` gives the body back (`/echo/trailers` its trailers, too), `/seen` the head that arrived, `/stream` what the
 /// test sends, `/hang` nothing, `/nothing` 204 and `/port` whose answer it is; `/break` closes, and `/early` answers 413
-/// without reading the body. The same below `/read` and `/slot`.
+/// without reading the body. The same below `/read`, `/slot`, `/held` and `/short`.
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
     streams: mpsc::UnboundedReceiver<Stream>,
@@ -51,7 +51,9 @@ struct Counts {
     open: AtomicUsize,
     requests: AtomicUsize,
     running: AtomicUsize,
-    ready: AtomicBool,
+    /// What `/health` answers, 503 if it is 0.
+    health: AtomicU16,
+    health_checks: AtomicUsize,
     seen: Mutex<String>,
 }
 
@@ -115,12 +117,22 @@ impl Upstream {
 
     /// From now on `/health` answers 200; it answers 503 until then.
     pub(crate) fn become_ready(&self) {
-        self.counts.ready.store(true, SeqCst);
+        self.answer_health_checks(200);
     }
 
     /// From now on `/health` answers 503.
     pub(crate) fn become_unwell(&self) {
-        self.counts.ready.store(false, SeqCst);
+        self.answer_health_checks(503);
+    }
+
+    /// From now on `/health` answers with this status.
+    pub(crate) fn answer_health_checks(&self, status: u16) {
+        self.counts.health.store(status, SeqCst);
+    }
+
+    /// Requests to `/health` so far.
+    pub(crate) fn health_checks(&self) -> usize {
+        self.counts.health_checks.load(SeqCst)
     }
 
     /// What it answers to `/port`.
@@ -169,7 +181,9 @@ async fn answer(
     let _running = Counted::new(&counts, |counts| &counts.running);
     counts.requests.fetch_add(1, SeqCst);
     *counts.seen.lock().expect("no test panics holding it") = head(&request);
-    let path = request.uri().path().trim_start_matches("/read").trim_start_matches("/slot").to_owned();
+    let prefixes = ["/read", "/slot", "/held", "/short"];
+    let path = request.uri().path();
+    let path = prefixes.iter().find_map(|prefix| path.strip_prefix(prefix)).unwrap_or(path).to_owned();
     Ok(match path.as_str() {
         "/echo" => {
             let bytes = request.into_body().collect().await?.to_bytes();
@@ -199,8 +213,12 @@ async fn answer(
         "/hang" => std::future::pending().await,
         "/early" => Response::builder().status(413).body(full("too much")).expect("valid"),
         "/health" => {
-            let status = if counts.ready.load(SeqCst) { 200 } else { 503 };
-            Response::builder().status(status).body(full("")).expect("valid")
+            counts.health_checks.fetch_add(1, SeqCst);
+            let status = match counts.health.load(SeqCst) {
+                0 => 503,
+                status => status,
+            };
+            Response::builder().status(status).header("location", "/port").body(full("")).expect("valid")
         }
         "/port" => Response::new(full(counts.port.to_string())),
         "/nothing" => Response::builder().status(204).body(full("")).expect("valid"),

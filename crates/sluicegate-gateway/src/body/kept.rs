@@ -1,0 +1,99 @@
+//! The body of an answer whose rest is not lost when its client leaves.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use tokio::sync::oneshot;
+
+use super::{CutOff, UpstreamBody, is_last};
+use crate::{proxy::Running, upstream::Exchange};
+
+/// The body of an upstream's answer. Dropped before its end, it hands on what remains.
+pub(crate) struct KeptBody {
+    /// Taken when it is dropped.
+    remains: Option<Remains>,
+    /// Where what remains goes; none once nothing does.
+    left: Option<oneshot::Sender<Remains>>,
+}
+
+/// What remains of an exchange with an upstream. Dropped, it ends, whatever the upstream does.
+pub(crate) struct Remains {
+    pub(crate) incoming: UpstreamBody,
+    pub(crate) exchange: Exchange,
+    pub(crate) running: Box<Running>,
+}
+
+impl KeptBody {
+    /// The body, and where its remains go when it is dropped: nothing comes if all of it was read.
+    pub(crate) fn new(mut remains: Remains) -> (KeptBody, oneshot::Receiver<Remains>) {
+        let (left, received) = oneshot::channel();
+        let has_ended = remains.incoming.is_end_stream();
+        if has_ended {
+            // Hyper never polls an empty body.
+            remains.exchange.finish();
+        }
+        (KeptBody { remains: Some(remains), left: (!has_ended).then_some(left) }, received)
+    }
+
+    /// The request that is answered, until the body is dropped.
+    pub(crate) fn running(&self) -> Option<&Running> {
+        self.remains.as_ref().map(|remains| &*remains.running)
+    }
+}
+
+impl Remains {
+    /// Reads the answer to its end, and forgets it piece by piece.
+    pub(crate) async fn discard(mut self) {
+        loop {
+            let frame = poll_fn(|cx| Pin::new(&mut self.incoming).poll_frame(cx)).await;
+            if is_last(frame.as_ref()) || self.incoming.is_end_stream() {
+                return self.exchange.finish();
+            }
+            if let Some(Err(error)) = frame {
+                tracing::debug!(%error, "an answer that nobody waits for ended early");
+                return;
+            }
+        }
+    }
+}
+
+impl Body for KeptBody {
+    type Data = Bytes;
+    type Error = CutOff;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
+        let this = self.get_mut();
+        let Some(remains) = &mut this.remains else { return Poll::Ready(None) };
+        let frame = ready!(Pin::new(&mut remains.incoming).poll_frame(cx));
+        let has_ended = is_last(frame.as_ref()) || remains.incoming.is_end_stream();
+        if has_ended {
+            remains.exchange.finish();
+        }
+        if has_ended || matches!(frame, Some(Err(_))) {
+            this.left = None;
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.remains.as_ref().is_none_or(|remains| remains.incoming.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.remains.as_ref().map_or_else(SizeHint::new, |remains| remains.incoming.size_hint())
+    }
+}
+
+impl Drop for KeptBody {
+    fn drop(&mut self) {
+        if let (Some(left), Some(remains)) = (self.left.take(), self.remains.take()) {
+            // If nobody takes it, the gateway stops.
+            drop(left.send(remains));
+        }
+    }
+}
