@@ -5,19 +5,26 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketState
 
 from .._decisions import TRY_AGAIN_LATER, answered
+from .._handlers import own_handler
 from .._native import Answer
+
+try:
+    # A handler of an app may be for this class alone.
+    from fastapi import HTTPException
+except ImportError:
+    from starlette.exceptions import HTTPException  # type: ignore[assignment]
 
 
 class RateLimitExceeded(HTTPException):
     """A request may not pass: a limit is spent, or it is refused for another reason (401, 403, 413, …).
 
-    Without a handler of the app's, the client gets the `answer` that the gateway would give. A handler of your own:
+    Without a handler of the app's, for 429, this class or `HTTPException`, the client gets the `answer` that the gateway would
+    give. A handler of your own:
 
         @app.exception_handler(RateLimitExceeded)
         async def slow_down(request, exc):
@@ -68,5 +75,5 @@ async def _answer(connection: HTTPConnection, exceeded: Exception) -> Response |
 def answer_by_default(scope: Any) -> None:
     """Lets the app that serves this scope answer as the gateway does, unless it has a handler of its own."""
     handlers = scope.get("starlette.exception_handlers")
-    if handlers is not None:
-        handlers[0].setdefault(RateLimitExceeded, _answer)
+    if handlers is not None and own_handler(handlers[0], RateLimitExceeded) is None:
+        handlers[0][RateLimitExceeded] = _answer

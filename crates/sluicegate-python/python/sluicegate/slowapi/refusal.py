@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocket
 
+from .._handlers import own_handler
 from .call import settled
 from .errors import RateLimitExceeded
 
@@ -25,7 +26,8 @@ def _rate_limit_exceeded_handler(request: HTTPConnection, exc: RateLimitExceeded
 async def answer(app: Any, request: HTTPConnection, raised: Exception) -> Response:
     """What the app's handler for such an exception says to it. One that no handler is for is raised again."""
     handlers: dict[Any, Callable[..., Any]] = getattr(app, "exception_handlers", {})
-    handler = handlers.get(type(raised))
+    handler = handlers.get(raised.status_code) if isinstance(raised, HTTPException) else None
+    handler = handler or own_handler(handlers, type(raised))
     if handler is not None:
         response: Response = await settled(handler(request, raised), True)
         return response
