@@ -22,6 +22,17 @@ pub(crate) struct Charge {
     charge: sluicegate::Charge,
     /// None for what the limiter's store says.
     outage: Option<Outage>,
+    /// Whether a cost is still to be given, before anything is taken.
+    lacks_cost: bool,
+}
+
+/// The purpose of naming charges.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Purpose {
+    /// Taking them, which needs their costs.
+    Taking,
+    /// Finding their accounts.
+    Accounts,
 }
 
 /// The charges of one request.
@@ -38,9 +49,10 @@ impl Charge {
         outage: Option<&str>,
     ) -> PyResult<Self> {
         let quota = self::quota(quota)?;
-        let charge = sluicegate::Charge::new(key, quota).cost(cost_or_one(cost, quota.unit())?);
-        let outage = outage.map(|outage| outage.parse().map_err(|error| policy_error(&error))).transpose()?;
-        Ok(Self { charge, outage })
+        let mut charge = Self::of(sluicegate::Charge::new(key, quota), cost)?;
+        charge.outage =
+            outage.map(|outage| outage.parse().map_err(|error| policy_error(&error))).transpose()?;
+        Ok(charge)
     }
 
     #[getter]
@@ -60,14 +72,30 @@ impl Charge {
 }
 
 impl Charge {
-    /// A charge that says all there is to say.
-    pub(crate) fn of(charge: sluicegate::Charge) -> Self {
-        let outage = Some(charge.outage);
-        Self { charge, outage }
+    /// A charge with a cost. Without one it costs one request or one slot; another unit's cost is still to be given.
+    fn of(charge: sluicegate::Charge, cost: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let unit = charge.quota.unit();
+        let lacks_cost = cost.is_none() && needs_cost(unit);
+        let cost = cost.map_or(Ok(Cost::new(1)), |cost| self::cost(cost, unit))?;
+        Ok(Self { charge: charge.cost(cost), outage: None, lacks_cost })
     }
 
-    fn with(&self, outage: Outage) -> sluicegate::Charge {
-        self.charge.clone().outage(self.outage.unwrap_or(outage))
+    /// The same, for a charge that names its outage mode.
+    pub(crate) fn of_limit(charge: sluicegate::Charge, cost: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+        let outage = Some(charge.outage);
+        Ok(Self { outage, ..Self::of(charge, cost)? })
+    }
+
+    fn with(&self, outage: Outage, purpose: Purpose) -> PyResult<sluicegate::Charge> {
+        if self.lacks_cost && purpose == Purpose::Taking {
+            let quota = &self.charge.quota;
+            return Err(PyTypeError::new_err(format!(
+                "a charge on `{quota}` needs a cost: give the number of {} that the request takes, as in \
+                 take(KEY, QUOTA, 300), Charge(KEY, QUOTA, 300) or charge(LIMIT, KEY, 300)",
+                quota.unit()
+            )));
+        }
+        Ok(self.charge.clone().outage(self.outage.unwrap_or(outage)))
     }
 }
 
@@ -78,25 +106,26 @@ pub(crate) fn charges(
     quota: Option<&Bound<'_, PyAny>>,
     cost: Option<&Bound<'_, PyAny>>,
     outage: Outage,
+    purpose: Purpose,
 ) -> PyResult<Charges> {
     if let Ok(key) = what.cast::<PyString>() {
         let quota = quota
             .ok_or_else(|| PyTypeError::new_err("a key needs a quota: take(\"alice\", \"10/minute\")"))?;
         let quota = self::quota(quota)?;
         let key = key.extract::<Cow<'_, str>>()?;
-        let charge = sluicegate::Charge::new(&*key, quota).cost(cost_or_one(cost, quota.unit())?);
-        return Ok(smallvec![charge.outage(outage)]);
+        let charge = Charge::of(sluicegate::Charge::new(&*key, quota), cost)?;
+        return Ok(smallvec![charge.with(outage, purpose)?]);
     }
     if quota.is_some() || cost.is_some() {
         return Err(PyTypeError::new_err("a Charge has its quota and its cost: give no others beside it"));
     }
     if let Ok(charge) = what.cast::<Charge>() {
-        return Ok(smallvec![charge.get().with(outage)]);
+        return Ok(smallvec![charge.get().with(outage, purpose)?]);
     }
     let charges = what.try_iter().map_err(|_| {
         PyTypeError::new_err(format!("expected a key, a Charge or several of them, not {}", what.get_type()))
     })?;
-    charges.map(|charge| Ok(charge?.cast::<Charge>()?.get().with(outage))).collect()
+    charges.map(|charge| charge?.cast::<Charge>()?.get().with(outage, purpose)).collect()
 }
 
 /// So many units, whole dollars and parts of them for `usd`.
@@ -124,10 +153,7 @@ pub(crate) fn cost(given: &Bound<'_, PyAny>, unit: Unit) -> PyResult<Cost> {
     }
 }
 
-/// A cost, or one unit where none is given.
-pub(crate) fn cost_or_one(given: Option<&Bound<'_, PyAny>>, unit: Unit) -> PyResult<Cost> {
-    match given {
-        Some(given) => cost(given, unit),
-        None => Cost::of(1, unit).ok_or_else(|| PyValueError::new_err("no unit is that large")),
-    }
+/// Returns `true` for a unit of which a request can take any number: no default would be right.
+pub(crate) fn needs_cost(unit: Unit) -> bool {
+    !matches!(unit, Unit::Requests | Unit::Concurrent)
 }

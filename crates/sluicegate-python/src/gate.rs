@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pyo3::{IntoPyObjectExt, prelude::*, types::PyDict};
+use pyo3::{IntoPyObjectExt, exceptions::PyTypeError, prelude::*, types::PyDict};
 use sluicegate::{Clock, Cost, Unit};
 use sluicegate_metrics::GateMetrics;
 use sluicegate_policy::{Given, Part, Policy, Refusal};
@@ -46,6 +46,8 @@ struct One {
     unit: Unit,
     /// What every request costs.
     cost: Option<Cost>,
+    /// Whether every request has to bring its cost.
+    asks_cost: bool,
     /// Whether keys are made of the path's parameters.
     needs_parameters: bool,
 }
@@ -67,6 +69,7 @@ impl Gate {
         let one = route.map(|route| One {
             unit: route.unit(),
             cost: route.cost(),
+            asks_cost: route.asks_cost(),
             needs_parameters: needs_parameters(gate.policy()),
         });
         let metrics = metrics().gate(gate.policy());
@@ -90,6 +93,10 @@ impl Gate {
         let head = Head::of(scope, routes)?;
         let given = match &self.inner.one {
             None => None,
+            Some(one) if one.asks_cost && cost.is_none() => {
+                let message = format!("a cost in {} is a number, and what finds it gave None", one.unit);
+                return Err(PyTypeError::new_err(message));
+            }
             Some(one) => Some(Owned {
                 tier,
                 key,

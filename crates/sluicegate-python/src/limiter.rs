@@ -8,11 +8,12 @@ use pyo3::{
     types::{PyString, PyTuple},
 };
 
+use sluicegate::Cost;
 use sluicegate_policy::WatchedKeys;
 
 use crate::{
     awaiting::{ToPython, awaitable, begin, block},
-    charge::{Charge, Charges, charges, cost_or_one},
+    charge::{Charge, Charges, Purpose, charges},
     clock::AnyClock,
     decision::{Answered, Peeked},
     errors::{PolicyError, policy_error, store_error},
@@ -88,8 +89,7 @@ impl Limiter {
             PolicyError::new_err(format!("no limit is called {limit:?}; the policy has {}", known.join(", ")))
         })?;
         let tier = tier.and_then(|tier| policy.tiers.find(tier)).unwrap_or(policy.tiers.default_tier());
-        let cost = cost_or_one(cost, policy.limit(id).unit())?;
-        Ok(Charge::of(self.gate.charge(id, key, tier, cost)))
+        Charge::of_limit(self.gate.charge(id, key, tier, Cost::new(1)), cost)
     }
 
     /// The path that answers with 2xx once the app has warmed up; none where it has, or the policy has no warm-up.
@@ -127,7 +127,7 @@ impl Limiter {
         quota: Option<&Bound<'_, PyAny>>,
         cost: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<PyAny>> {
-        let charges = self.charges(what, quota, cost)?;
+        let charges = self.charges(what, quota, cost, Purpose::Taking)?;
         let answered =
             Answered { decision: block(py, self.limiter.take(&charges)), charges, waits: self.waits() };
         answered.to_python(py)
@@ -142,7 +142,7 @@ impl Limiter {
         cost: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<PyAny>> {
         let (limiter, waits, charges) =
-            (self.limiter.clone(), self.waits(), self.charges(what, quota, cost)?);
+            (self.limiter.clone(), self.waits(), self.charges(what, quota, cost, Purpose::Taking)?);
         let taking = async move {
             let decision = limiter.take(&charges).await;
             Answered { decision, charges, waits }
@@ -204,7 +204,7 @@ impl Limiter {
         what: &Bound<'_, PyAny>,
         quota: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let charges = self.charges(what, quota, None)?;
+        let charges = self.charges(what, quota, None, Purpose::Accounts)?;
         block(py, self.limiter.reset(&charges)).map_err(|error| store_error(&error))
     }
 
@@ -215,7 +215,7 @@ impl Limiter {
         what: &Bound<'_, PyAny>,
         quota: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<PyAny>> {
-        let (limiter, charges) = (self.limiter.clone(), self.charges(what, quota, None)?);
+        let (limiter, charges) = (self.limiter.clone(), self.charges(what, quota, None, Purpose::Accounts)?);
         awaitable(py, begin(py, self.waits(), async move { Done(limiter.reset(&charges).await) })?)
     }
 
@@ -267,15 +267,20 @@ impl Limiter {
         what: &Bound<'_, PyAny>,
         quota: Option<&Bound<'_, PyAny>>,
         cost: Option<&Bound<'_, PyAny>>,
+        purpose: Purpose,
     ) -> PyResult<Charges> {
         self.clock.refresh(what.py());
-        charges(what, quota, cost, self.read_policy().store.outage)
+        charges(what, quota, cost, self.read_policy().store.outage, purpose)
     }
 
     /// Charges that cost nothing, and whether a caller asked for one alone.
     fn free(&self, what: &Bound<'_, PyAny>, quota: Option<&Bound<'_, PyAny>>) -> PyResult<(Charges, bool)> {
         let one = what.is_instance_of::<PyString>() || what.is_instance_of::<Charge>();
-        let charges = self.charges(what, quota, None)?.into_iter().map(|charge| charge.cost(0)).collect();
+        let charges = self
+            .charges(what, quota, None, Purpose::Accounts)?
+            .into_iter()
+            .map(|charge| charge.cost(0))
+            .collect();
         Ok((charges, one))
     }
 }

@@ -8,7 +8,7 @@ use sluicegate::{Cost, Outage, Quota, Unit};
 use sluicegate_policy::{CodeMeter, CodeRoute, KeyTemplate, Mode, Policy, TierShare};
 
 use crate::{
-    charge,
+    charge::{self, needs_cost},
     errors::{PolicyError, policy_error},
     limiter::Limiter,
     quota::{parse_all, with_algorithm},
@@ -23,13 +23,15 @@ pub(crate) struct Route {
     tier_header: Option<HeaderName>,
     /// What every request costs, where it is no matter of requests.
     cost: Option<Cost>,
+    /// Whether each request brings its cost.
+    asks_cost: bool,
 }
 
 #[pymethods]
 impl Route {
     #[new]
     #[pyo3(signature = (
-        quotas, *, varies, key, cost, tier, tiers, require_tier, name, algorithm, mode, outage
+        quotas, *, varies, key, cost, asks_cost, tier, tiers, require_tier, name, algorithm, mode, outage
     ))]
     #[expect(clippy::too_many_arguments, reason = "they are what a RateLimit takes")]
     fn new(
@@ -37,6 +39,7 @@ impl Route {
         varies: bool,
         key: Option<Vec<String>>,
         cost: Option<&Bound<'_, PyAny>>,
+        asks_cost: bool,
         tier: Option<&str>,
         tiers: Vec<(String, Bound<'_, PyAny>)>,
         require_tier: Option<String>,
@@ -72,7 +75,7 @@ impl Route {
             };
             route.tiers.push((tier.clone(), share));
         }
-        let mut made = Self { route, tier_header: tier.map(tier_header).transpose()?, cost: None };
+        let mut made = Self { route, tier_header: tier.map(tier_header).transpose()?, cost: None, asks_cost };
         made.measure(cost)?;
         Ok(made)
     }
@@ -105,23 +108,36 @@ impl Route {
         self.cost
     }
 
+    /// Returns `true` if every request has to bring its cost.
+    pub(crate) fn asks_cost(&self) -> bool {
+        self.asks_cost && needs_cost(self.unit())
+    }
+
     /// What a cost counts: what the quotas do that count no requests, or else requests.
     pub(crate) fn unit(&self) -> Unit {
         let mut units = self.route.quotas.iter().map(Quota::unit);
-        units.find(|unit| !matches!(unit, Unit::Requests | Unit::Concurrent)).unwrap_or_default()
+        units.find(|unit| needs_cost(*unit)).unwrap_or_default()
     }
 
     fn measure(&mut self, cost: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let unit = self.unit();
         let mut others = self.route.quotas.iter().map(Quota::unit);
-        if let Some(other) =
-            others.find(|other| *other != unit && !matches!(other, Unit::Requests | Unit::Concurrent))
-        {
+        if let Some(other) = others.find(|other| *other != unit && needs_cost(*other)) {
             let message = format!("a cost counts one thing: give {unit} and {other} a RateLimit each");
             return Err(PolicyError::new_err(message));
         }
         self.route.meter = match cost.map(|cost| (cost, cost.cast::<PyString>())) {
-            None => CodeMeter::Given,
+            None if self.asks_cost => CodeMeter::Given,
+            None => match self.route.quotas.iter().find(|quota| needs_cost(quota.unit())) {
+                None => CodeMeter::None,
+                Some(quota) => {
+                    return Err(PolicyError::new_err(format!(
+                        "nothing counts the {unit} of `{quota}`; give cost=: a number that every request takes, a JSON \
+                         pointer to an array or a number in the body such as \"/inputs\", or a callable that gets the \
+                         request"
+                    )));
+                }
+            },
             Some((_, Ok(pointer))) => {
                 let pointer = pointer.extract::<Cow<'_, str>>()?;
                 let parsed = pointer.parse().map_err(|error| {

@@ -60,11 +60,14 @@ class Charge:
         cls,
         key: str,
         quota: str | Quota,
-        cost: Cost = 1,
+        cost: Cost | None = None,
         *,
         outage: Literal["local", "allow", "deny"] | None = None,
     ) -> Charge:
-        """`outage` is what becomes of it while the store does not answer: this process's memory decides (`local`), it passes
+        """Without a `cost` it takes one request or one slot. A quota of another unit needs one before the charge is taken, and
+        none to look at its account.
+
+        `outage` is what becomes of it while the store does not answer: this process's memory decides (`local`), it passes
         (`allow`), or the take raises `StoreError` (`deny`). Without it, what the limiter's `store.outage` says."""
     @property
     def key(self) -> str: ...
@@ -188,7 +191,7 @@ class Limiter:
         """The store's URL, its password masked."""
     @property
     def policy(self) -> Policy: ...
-    def charge(self, limit: str, key: str, cost: Cost = 1, *, tier: str | None = None) -> Charge:
+    def charge(self, limit: str, key: str, cost: Cost | None = None, *, tier: str | None = None) -> Charge:
         """A charge on one of the policy's limits, by its name, as callers of this tier have it:
 
         >>> limiter = Limiter(policy={"limits": {"rpm": {"quota": "60/minute"}}})
@@ -198,16 +201,16 @@ class Limiter:
         It is on the account of a `RateLimit` with this name whose `key=` gives the same key.
         """
     @overload
-    def take(self, what: str, quota: str | Quota, cost: Cost = 1) -> Permit | Denial: ...
+    def take(self, what: str, quota: str | Quota, cost: Cost | None = None) -> Permit | Denial: ...
     @overload
     def take(self, what: Charge | Iterable[Charge]) -> Permit | Denial:
-        """Takes every charge, or none.
+        """Takes every charge, or none. Raises `TypeError` where a quota of items, tokens, bytes or usd has no cost.
 
         A store elsewhere is waited for while other threads go on; in an event loop await `take_async` instead. Raises
         `StoreError` where the store does not answer and a charge's `outage` is `deny`.
         """
     @overload
-    def take_async(self, what: str, quota: str | Quota, cost: Cost = 1) -> Awaitable[Permit | Denial]: ...
+    def take_async(self, what: str, quota: str | Quota, cost: Cost | None = None) -> Awaitable[Permit | Denial]: ...
     @overload
     def take_async(self, what: Charge | Iterable[Charge]) -> Awaitable[Permit | Denial]:
         """`take`, without blocking the event loop. A store in memory is done when the call returns."""
@@ -361,6 +364,7 @@ class Route:
         varies: bool,
         key: list[str] | None,
         cost: Cost | str | None,
+        asks_cost: bool,
         tier: str | None,
         tiers: list[tuple[str, float | str | Quota]],
         require_tier: str | None,

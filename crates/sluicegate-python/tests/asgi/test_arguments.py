@@ -176,8 +176,8 @@ def test_a_callable_gives_the_cost(limited, ask, kind):
 def test_a_cost_of_a_callable_that_makes_no_sense_is_an_error_and_never_unlimited(limited, ask, limiter, unit, cost):
     client = ask(limited(f"1{unit}/minute", cost=lambda request: cost), raise_server_exceptions=False)
     codes = [client.get("/").status_code for _ in range(3)]
-    # Without a cost, a request costs 1.
-    assert codes == ([200, 429, 429] if cost is None else [500] * 3)
+    # Without a cost, a request is one request, and no number of anything else.
+    assert codes == ([200, 429, 429] if cost is None and not unit else [500] * 3)
 
 
 def test_dollars_are_charged_as_written(limited, ask):

@@ -54,7 +54,7 @@ class RateLimit:
         self,
         *quotas: Quotas | Asked[Quotas],
         key: str | Sequence[str] | Asked[str | None] = "client_ip",
-        cost: Cost | str | Asked[Cost] = 1,
+        cost: Cost | str | Asked[Cost] | None = None,
         tier: str | Asked[str | None] | None = None,
         tiers: Mapping[str, float | str | Quota] | None = None,
         require_tier: str | None = None,
@@ -71,8 +71,9 @@ class RateLimit:
         * `key`: whose account is charged: `client_ip`, `api_key`, `tenant`, `tier`, `path`, `method`, `global`,
           `header:NAME`, `query:NAME`, `cookie:NAME`, `path:NAME`, `body:/pointer`, a list of these, or a callable. An empty key
           is the client's address.
-        * `cost`: what a request takes of the quotas that count items, tokens, bytes or usd, or, where there are none, of those
-          that count requests: a number, a JSON pointer to an array or a number in the body (`"/inputs"`), or a callable.
+        * `cost`: what a request takes of the quotas that count items, tokens, bytes or usd, which need it; or, where there are
+          none, of those that count requests, which is one unless given. A number, a JSON pointer to an array or a number in
+          the body (`"/inputs"`), or a callable.
         * `tier`: how the caller's tier is found: `"header:NAME"` or a callable; else as the limiter's policy says.
         * `tiers`: what each tier gets: a scale of every quota, or a quota. The first is that of callers without a tier.
         * `require_tier`: the tier that callers must have; others get 403.
@@ -98,6 +99,7 @@ class RateLimit:
             varies=self._quotas is not None,
             key=None if self._key else [key] if isinstance(key, str) else list(key),  # type: ignore[arg-type]
             cost=None if callable(cost) else cost,
+            asks_cost=callable(cost),
             tier=None if callable(tier) else tier,
             tiers=list(tiers.items()) if tiers else [],
             require_tier=require_tier,
