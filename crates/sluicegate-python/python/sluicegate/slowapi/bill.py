@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from starlette.requests import HTTPConnection
 
 from .._native import Charge, Denial, Permit, Quota
 from .call import settled
-from .proxies import TrustedProxies
+from .overrides import Listed
 from .wrappers import Limit, LimitGroup, units
 
 if TYPE_CHECKING:
+    from .extension import Limiter
     from .storage import Storage
+
+Group: TypeAlias = LimitGroup | Listed
 
 Outage: TypeAlias = Literal["local", "allow", "deny"] | None
 """What becomes of a request while the store does not answer; None where the store's own setting says."""
@@ -32,19 +35,19 @@ class Line(NamedTuple):
 class Biller:
     """Writes the bills of a limiter: the parts of keys that are its own."""
 
-    def __init__(self, key_prefix: str, proxies: TrustedProxies) -> None:
-        self.key_prefix = key_prefix
-        self.proxies = proxies
+    def __init__(self, limiter: Limiter) -> None:
+        self._limiter = limiter
 
     async def bill(
-        self, groups: Iterable[LimitGroup], connection: HTTPConnection, place: str, storage: Storage, awaits: bool
+        self, groups: Iterable[Group], connection: HTTPConnection, place: str, storage: Storage, awaits: bool
     ) -> list[Line]:
         """The lines for a request to a place: its path, or its endpoint's name."""
         lines: list[Line] = []
+        key_prefix = self._limiter._key_prefix
         method = connection.scope.get("method", "")
         for group in groups:
             fixed = group.fixed
-            for limit in await group.limits(connection, awaits) if fixed is None else fixed:
+            for limit in await limits_of(group, connection, awaits) if fixed is None else fixed:
                 if limit.methods is not None and method.lower() not in limit.methods:
                     continue
                 if limit.exempts is not None and await settled(limit.exempts(connection), awaits):
@@ -52,14 +55,15 @@ class Biller:
                 parts = [await self._key(limit, connection, awaits), await _scope(limit, connection, place, awaits)]
                 if limit.per_method:
                     parts[-1] += f":{method}"
-                if self.key_prefix:
-                    parts.insert(0, self.key_prefix)
+                if key_prefix:
+                    parts.insert(0, key_prefix)
                 cost = limit.fixed_cost
                 if limit.cost_of is not None:
                     cost = units(await settled(limit.cost_of(connection), awaits))
                 quota = limit.quota
-                if quota is None:
+                if quota is None or limit.strategy is not storage.strategy:
                     quota = limit.quota = storage.quota(limit.limit)
+                    limit.strategy = storage.strategy
                 account = f"{limit.limit.namespace}/{'/'.join(parts)}{limit.tail}"
                 lines.append(Line(limit, parts, account, quota, cost))
         return lines
@@ -70,7 +74,12 @@ class Biller:
         if key.__class__ is not str:
             key = await settled(key, awaits)
             key = "" if key is None else str(key)
-        return key or self.proxies.client(connection)
+        return key or self._limiter.trusted_proxies.client(connection)
+
+
+async def limits_of(group: Group, connection: HTTPConnection, awaits: bool) -> Sequence[Limit]:
+    """The limits of a group for a request."""
+    return group.fixed if group.fixed is not None else await group.limits(connection, awaits)
 
 
 async def take(lines: list[Line], storage: Storage, outage: Outage, awaits: bool) -> Permit | Denial:
@@ -85,6 +94,14 @@ async def take(lines: list[Line], storage: Storage, outage: Outage, awaits: bool
     if awaits and storage.elsewhere:
         return await native.take_async(charges)
     return native.take(charges)
+
+
+async def hit_in_turn(lines: list[Line], strategy: Any, awaits: bool) -> Line | None:
+    """Asks another's strategy line by line, up to the one that denies."""
+    for line in lines:
+        if not await settled(strategy.hit(line.limit.limit, *line.parts, cost=line.cost), awaits):
+            return line
+    return None
 
 
 def shown(lines: list[Line]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +17,8 @@ from .call import at_once
 from .errors import RateLimitExceeded
 from .parameters import HIDDEN_CHECK, Parameters
 from .refusal import refuse
-from .wrappers import LimitGroup
+from .overrides import Listed
+from .wrappers import Limit, LimitGroup
 
 if TYPE_CHECKING:
     from .extension import Limiter
@@ -31,13 +32,51 @@ class Endpoint:
         self.function = function
         self.name = name
         self.groups: list[LimitGroup] = []
+        self._listed: tuple[list[Limit], list[LimitGroup]] = ([], [])
+        self._held: list[LimitGroup | Listed] = []
         self.wrapper: Callable[..., Any] | None = None
         """What stands in its place."""
 
     @property
-    def overrides_defaults(self) -> bool:
-        """Whether any of its limits takes the place of the default ones."""
-        return any(group.override_defaults for group in self.groups)
+    def called(self) -> Callable[..., Any]:
+        """The function by which its limiter finds it: its own, or the wrapper of one that takes no mark."""
+        own = limited_by(self.limiter, self.function)[0] is self
+        return self.function if own or self.wrapper is None else self.wrapper
+
+    def held(self) -> list[LimitGroup | Listed]:
+        """Its limits, as far as they are still in the limiter's `_route_limits` and `_dynamic_route_limits`, and those that others
+        have put there."""
+        fixed = self.limiter._route_limits.get(self.name, [])
+        dynamic = self.limiter._dynamic_route_limits.get(self.name, [])
+        # Both are as they were, mostly.
+        if self._listed != (fixed, dynamic):
+            self._listed = list(fixed), list(dynamic)
+            self._held = list(self._still_listed(fixed, dynamic))
+        return self._held
+
+    def _still_listed(self, fixed: list[Limit], dynamic: list[LimitGroup]) -> Iterator[LimitGroup | Listed]:
+        for group in self.groups:
+            if group.fixed is None:
+                if group in dynamic:
+                    yield group
+            else:
+                limits = tuple(limit for limit in group.fixed if limit in fixed)
+                yield group if limits == group.fixed else Listed(limits, group.override_defaults and bool(limits))
+        yield from (group for group in dynamic if group.owner is None)
+        added = tuple(limit for limit in fixed if limit.owner is None)
+        if added:
+            yield Listed(added, any(limit.override_defaults for limit in added))
+
+    def add(self, group: LimitGroup) -> None:
+        """Adds the limits of a decorator, here and in the lists of the limiter."""
+        group.owner = self
+        self.groups.append(group)
+        if group.fixed is None:
+            self.limiter._dynamic_route_limits.setdefault(self.name, []).append(group)
+        else:
+            for limit in group.fixed:
+                limit.owner = self
+            self.limiter._route_limits.setdefault(self.name, []).extend(group.fixed)
 
     def wrap(self, function: Callable[..., Any], around: Mapping[str, Any]) -> Callable[..., Any]:
         """The function that checks its limits, and then calls `function`: the endpoint, or what another decorator made of it.
@@ -48,7 +87,7 @@ class Endpoint:
             function,
             around,
             may_hide_request=self.limiter.request_parameter == "optional",
-            hide_response=self.limiter._headers_enabled,
+            hide_response=self.limiter._injects,
         )
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             wrapper = self._generator(function, parameters)
@@ -72,13 +111,13 @@ class Endpoint:
                 return await function(*args, **kwargs)
             if limiter._due(connection):
                 try:
-                    await limiter._check_endpoint(connection, self, True)
+                    await limiter._checks.for_decorator(connection, self, True)
                 except RateLimitExceeded as exceeded:
                     if not isinstance(connection, WebSocket):
                         raise
                     return await refuse(connection, exceeded)
             returned = await function(*args, **kwargs)
-            if limiter._headers_enabled:
+            if limiter._injects:
                 limiter._inject_into(returned, response, connection)
             return returned
 
@@ -93,9 +132,9 @@ class Endpoint:
             if connection is None:
                 return function(*args, **kwargs)
             if limiter._due(connection):
-                at_once(limiter._check_endpoint(connection, self, False))
+                at_once(limiter._checks.for_decorator(connection, self, False))
             returned = function(*args, **kwargs)
-            if limiter._headers_enabled:
+            if limiter._injects:
                 limiter._inject_into(returned, response, connection)
             return returned
 
@@ -109,8 +148,8 @@ class Endpoint:
 
         async def check(connection: HTTPConnection, response: Response) -> None:
             if limiter.enabled and limiter._due(connection):
-                await limiter._check_endpoint(connection, self, True)
-            if limiter.enabled and limiter._headers_enabled:
+                await limiter._checks.for_decorator(connection, self, True)
+            if limiter.enabled and limiter._injects:
                 limiter._inject_into(None, response, connection)
 
         # Annotations as texts would be looked up in the endpoint's module.

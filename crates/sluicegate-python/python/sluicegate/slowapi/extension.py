@@ -12,19 +12,18 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from .._native import StoreError
-from .._unavailable import unavailable
-from .bill import Biller, Line, Outage, shown, take
 from .call import Done, at_once
+from .checks import Checks, state_of
 from .endpoint import Endpoint, limited_by
 from .errors import RateLimitExceeded
-from .headers import HEADERS, View, retry_time, write
+from .headers import HEADERS, retry_time, write
 from .names import Names
+from .overrides import INJECT, INJECT_ASGI, Listed, OwnLimits, overridden, own
 from .proxies import TrustedProxies
 from .refusal import _rate_limit_exceeded_handler
 from .settings import C, Settings
 from .storage import Storage
-from .strategy import STRATEGIES, RateLimiter
+from .strategy import STRATEGIES, RateLimiter, limiter_on
 from .wrappers import Limit, LimitGroup, Text
 
 __all__ = ["C", "HEADERS", "MAX_BACKEND_CHECKS", "Limiter", "_rate_limit_exceeded_handler"]
@@ -33,12 +32,17 @@ MAX_BACKEND_CHECKS = 5
 """Has no meaning here: a store that does not answer is probed by the engine."""
 
 
+@own
 class Limiter:
     """Limits the requests of an app: `app.state.limiter = Limiter(key_func=get_remote_address)`.
 
     Whatever is not given is read from the environment or a `.env` file: `RATELIMIT_STORAGE_URL` and the other names of `C`.
     Raises `ValueError` for limits, stores and strategies that there are not.
     """
+
+    _default_limits = OwnLimits()
+    _application_limits = OwnLimits("global")
+    _in_memory_fallback = OwnLimits()
 
     def __init__(
         self,
@@ -87,10 +91,11 @@ class Limiter:
         self._exempt_routes: set[str] = set()
         self._route_limits: dict[str, list[Limit]] = {}
         self._dynamic_route_limits: dict[str, list[LimitGroup]] = {}
+        self.__marked_for_limiting: dict[str, list[Callable[..., Any]]] = {}
         self._names = Names()
-        self._default_limits = self._groups(default_limits or settings.text(C.DEFAULT_LIMITS), None)
-        self._application_limits = self._groups(application_limits or settings.text(C.APPLICATION_LIMITS), "global")
-        self._in_memory_fallback = self._groups(in_memory_fallback or settings.text(C.IN_MEMORY_FALLBACK), None)
+        self._default_limits = default_limits or settings.text(C.DEFAULT_LIMITS)
+        self._application_limits = application_limits or settings.text(C.APPLICATION_LIMITS)
+        self._in_memory_fallback = in_memory_fallback or settings.text(C.IN_MEMORY_FALLBACK)
         self._in_memory_fallback_enabled = (
             in_memory_fallback_enabled
             or bool(self._in_memory_fallback)
@@ -103,11 +108,10 @@ class Limiter:
         self._storage_options = {**storage_options, **settings.options(C.STORAGE_OPTIONS)}
         self._storage_uri = storage_uri or settings.text(C.STORAGE_URL, "memory://")
         self._storage = Storage(self._storage_uri, self._storage_options, strategy)
-        self._limiter = RateLimiter(self._storage)
         self._storage_dead = False
         self._fallback_storage = Storage("memory://", {}, strategy)
         self._fallback_limiter = RateLimiter(self._fallback_storage)
-        self._biller = Biller(self._key_prefix, self.trusted_proxies)
+        self._checks = Checks(self)
 
     def limit(
         self,
@@ -177,7 +181,31 @@ class Limiter:
         return Done()
 
     @property
-    def limiter(self) -> RateLimiter:
+    def _storage(self) -> Any:
+        """Where the accounts are. Setting another one replaces `_limiter` too, which decides on them.
+
+        Raises `TypeError` for what is no storage of another `Limiter` nor of the package limits.
+        """
+        return self.__storage
+
+    @_storage.setter
+    def _storage(self, storage: Any) -> None:
+        self._limiter = limiter_on(storage, self._strategy)
+        self.__storage = storage
+
+    @property
+    def _limiter(self) -> Any:
+        """What decides. Anything with a `hit` may stand in its place: it is asked limit by limit."""
+        return self.__limiter
+
+    @_limiter.setter
+    def _limiter(self, limiter: Any) -> None:
+        if not callable(getattr(limiter, "hit", None)):
+            raise TypeError(f"{limiter!r} decides nothing: it has no method hit(limit, *identifiers, cost=1)")
+        self.__limiter = limiter
+
+    @property
+    def limiter(self) -> Any:
         """What decides: the store, or memory while it is down and `in_memory_fallback` has limits of its own."""
         return self._fallback_limiter if self._storage_dead else self._limiter
 
@@ -194,9 +222,17 @@ class Limiter:
     def _check_request_limit(
         self, request: HTTPConnection, endpoint_func: Callable[..., Any] | None, in_middleware: bool = True
     ) -> Done:
-        """Checks a request in code that cannot await. Raises `RateLimitExceeded`."""
-        at_once(self._check_function(request, endpoint_func, in_middleware, False))
+        """Checks a request in code that cannot await. Raises `RateLimitExceeded`.
+
+        What overrides it is called for every check, and may be async.
+        """
+        at_once(self._checks.of_function(request, endpoint_func, in_middleware, False))
         return Done()
+
+    def __evaluate_limits(self, request: HTTPConnection, endpoint: str, limits: Iterable[Limit]) -> None:
+        """Checks a request by these limits alone, in code that cannot await."""
+        checks = self._checks
+        at_once(checks.by(self.limiter, request, [Listed(tuple(limits))], endpoint, checks.outage, False))
 
     def _inject_headers(self, response: Response, current_limit: Any) -> Response:
         """Sets the headers that tell of a limit: `request.state.view_rate_limit`."""
@@ -211,155 +247,41 @@ class Limiter:
             write(headers, current_limit, self._header_mapping, self._retry_after, self.limiter)
         return headers
 
+    @property
+    def _injects(self) -> bool:
+        return self._headers_enabled or overridden(self, INJECT)
+
+    @property
+    def _injects_asgi(self) -> bool:
+        return self._headers_enabled or overridden(self, INJECT_ASGI)
+
     def _inject_into(self, returned: Any, response: Any, connection: HTTPConnection) -> None:
         """Sets the headers of what an endpoint has returned, or of the response that FastAPI makes of it."""
         target = returned if isinstance(returned, Response) else response
-        if target is not None:
-            self._inject_headers(target, _state(connection).get("view_rate_limit"))
+        if target is not None or overridden(self, INJECT):
+            self._inject_headers(target, state_of(connection).get("view_rate_limit"))
 
     def _determine_retry_time(self, retry_header_value: str) -> int:
         return int(retry_time(str(retry_header_value), time.time()))
 
     def _due(self, connection: HTTPConnection) -> bool:
         """Whether this limiter has not checked the request yet."""
-        checked = _state(connection).get("_rate_limiting_complete", ())
+        checked = state_of(connection).get("_rate_limiting_complete", ())
         return self._auto_check and checked is not True and self not in (checked or ())
 
     def _is_exempt(self, function: Callable[..., Any]) -> bool:
         return bool(self._exempt_routes) and self._names.of(function) in self._exempt_routes
-
-    async def _check_endpoint(self, connection: HTTPConnection, endpoint: Endpoint, awaits: bool) -> None:
-        """Checks a request to an endpoint that has decorators. Raises `RateLimitExceeded`."""
-        state = _state(connection)
-        if endpoint.name not in self._exempt_routes and not any(spared() for spared in self._request_filters):
-            groups = [*self._application_limits, *endpoint.groups]
-            if not endpoint.overrides_defaults:
-                groups += self._default_limits
-            place = endpoint.name if self._key_style == "endpoint" else connection.scope["path"]
-            await self._check(connection, groups, place, awaits)
-        state["_rate_limiting_complete"] = (self, *(state.get("_rate_limiting_complete") or ()))
-
-    async def _check_function(
-        self, connection: HTTPConnection, function: Callable[..., Any] | None, in_middleware: bool, awaits: bool
-    ) -> None:
-        """Checks a request to a function, unless that does so itself. Raises `RateLimitExceeded`."""
-        _state(connection).setdefault("view_rate_limit", None)
-        if not self.enabled:
-            return
-        endpoint, checks = limited_by(self, function)
-        if endpoint is not None:
-            if not (checks and in_middleware):
-                await self._check_endpoint(connection, endpoint, awaits)
-            return
-        if function is not None and self._is_exempt(function) or any(spared() for spared in self._request_filters):
-            return
-        place = connection.scope["path"]
-        if self._key_style == "endpoint" and function is not None:
-            place = self._names.of(function)
-        await self._check(connection, [*self._application_limits, *self._default_limits], place, awaits)
-
-    async def _check(self, connection: HTTPConnection, groups: list[LimitGroup], place: str, awaits: bool) -> None:
-        connection.scope["sluicegate.slowapi"] = self
-        try:
-            if self._in_memory_fallback:
-                await self._check_or_fall_back(connection, groups, place, awaits)
-            else:
-                await self._check_on(self._storage, connection, groups, place, self._outage, awaits)
-        except RateLimitExceeded:
-            raise
-        except Exception as error:
-            if not self._swallow_errors:
-                if isinstance(error, StoreError):
-                    raise unavailable() from error
-                raise
-            self.logger.exception("Failed to rate limit. Swallowing error")
-            _state(connection)["view_rate_limit"] = None
-
-    async def _check_or_fall_back(
-        self, connection: HTTPConnection, groups: list[LimitGroup], place: str, awaits: bool
-    ) -> None:
-        """While the store is down, other limits hold, in memory."""
-        try:
-            await self._check_on(self._storage, connection, groups, place, "deny", awaits)
-        except StoreError:
-            if not self._storage_dead:
-                self.logger.warning("Rate limit storage unreachable - falling back to in-memory storage")
-            self._storage_dead = True
-        else:
-            if self._storage_dead:
-                self.logger.info("Rate limit storage recovered")
-            self._storage_dead = False
-            return
-        await self._check_on(self._fallback_storage, connection, self._in_memory_fallback, place, None, awaits)
-
-    async def _check_on(
-        self,
-        storage: Storage,
-        connection: HTTPConnection,
-        groups: list[LimitGroup],
-        place: str,
-        outage: Outage,
-        awaits: bool,
-    ) -> None:
-        lines = await self._biller.bill(groups, connection, place, storage, awaits)
-        state = _state(connection)
-        if not lines:
-            state["view_rate_limit"] = None
-            return
-        decision = await take(lines, storage, outage, awaits)
-        index = shown(lines) if decision else decision.charge
-        line = lines[index]
-        state["view_rate_limit"] = View.of(line.limit.limit, line.parts, decision, index)
-        if not decision:
-            raise self._denied(line, storage, decision.balances[index].reset_after)
-
-    def _denied(self, line: Line, storage: Storage, reset_after: float) -> RateLimitExceeded:
-        storage.count_denied(line.account, line.cost, reset_after)
-        *_, key, scope = line.parts
-        self.logger.warning("ratelimit %s (%s) exceeded at endpoint: %s", line.limit.limit, key, scope)
-        exceeded = RateLimitExceeded(line.limit)
-        exceeded.limiter = self
-        return exceeded
-
-    @property
-    def _outage(self) -> Outage:
-        """What becomes of a limit while the store does not answer: it passes where errors are swallowed, or memory decides."""
-        if self._in_memory_fallback_enabled:
-            return "local"
-        return "allow" if self._swallow_errors else None
-
-    def _groups(self, texts: Iterable[Text] | Text | None, scope: str | None) -> list[LimitGroup]:
-        """Limits of the limiter itself: one text, or several without those that are there twice."""
-        if texts is None or isinstance(texts, str) or callable(texts):
-            texts = [texts] if texts else []
-        distinct: list[Text] = []
-        for text in texts:
-            if text not in distinct:
-                distinct.append(text)
-        return [LimitGroup(text, self._key_func, scope, False, None, None, None, 1, False) for text in distinct]
 
     def _decorator(self, group: LimitGroup) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         def decorator(function: Callable[..., Any]) -> Callable[..., Any]:
             endpoint, checks = limited_by(self, function)
             if endpoint is None:
                 endpoint = Endpoint(self, function, self._names.of(function))
-            endpoint.groups.append(group)
-            self._list(endpoint.name, group)
+            endpoint.add(group)
+            # For who clears it; nothing here reads it.
+            self.__marked_for_limiting.setdefault(endpoint.name, []).append(function)
             if checks and endpoint.wrapper is function:
                 return function
             return endpoint.wrap(function, sys._getframe(1).f_locals)
 
         return decorator
-
-    def _list(self, name: str, group: LimitGroup) -> None:
-        """For who looks limits up by their endpoints' names; nothing here does."""
-        if group.fixed is None:
-            self._dynamic_route_limits.setdefault(name, []).append(group)
-        else:
-            self._route_limits.setdefault(name, []).extend(group.fixed)
-
-
-def _state(connection: HTTPConnection) -> dict[str, Any]:
-    """The dictionary behind `request.state`."""
-    state: dict[str, Any] = connection.scope.setdefault("state", {})
-    return state

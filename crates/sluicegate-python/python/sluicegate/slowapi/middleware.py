@@ -13,9 +13,10 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .call import at_once
+from .call import at_once, settled
 from .endpoint import limited_by
 from .extension import Limiter
+from .overrides import INJECT, overridden
 from .refusal import answer
 from .routes import Routes, find_endpoint, handler_of
 
@@ -44,7 +45,7 @@ class SlowAPIASGIMiddleware:
         if not limiter._auto_check or not limiter._due(request):
             return await self.app(scope, receive, send)
         try:
-            await limiter._check_function(request, endpoint, True, True)
+            await limiter._checks.for_middleware(request, endpoint, True)
         except Exception as raised:
             response = await answer(app, request, raised)
             return await response(scope, receive, send)
@@ -52,7 +53,7 @@ class SlowAPIASGIMiddleware:
         await self.app(
             scope,
             receive if body is None else _again(body, receive),
-            _with_headers(limiter, scope, send) if limiter._headers_enabled else send,
+            _with_headers(limiter, scope, send) if limiter._injects_asgi else send,
         )
 
 
@@ -65,10 +66,16 @@ class SlowAPIMiddleware(BaseHTTPMiddleware):
         self._own_dispatch = dispatch is not None or type(self).dispatch is not SlowAPIMiddleware.dispatch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._own_dispatch:
+        if self._own_dispatch or self._injects_otherwise(scope):
             await super().__call__(scope, receive, send)
         else:
             await self._plain(scope, receive, send)
+
+    @staticmethod
+    def _injects_otherwise(scope: Scope) -> bool:
+        """Whether the limiter's `_inject_headers` is another, which wants a whole response."""
+        limiter = getattr(getattr(scope.get("app"), "state", None), "limiter", None)
+        return isinstance(limiter, Limiter) and overridden(limiter, INJECT)
 
     async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
         app, limiter = request.app, request.app.state.limiter
@@ -82,7 +89,7 @@ class SlowAPIMiddleware(BaseHTTPMiddleware):
             return error_response
         response = await call_next(request)
         if should_inject_headers:
-            limiter._inject_headers(response, getattr(request.state, "view_rate_limit", None))
+            response = limiter._inject_headers(response, getattr(request.state, "view_rate_limit", None))
         return response
 
 
@@ -93,7 +100,7 @@ async def async_check_limits(
     if not limiter._auto_check or not limiter._due(request):
         return None, False
     try:
-        await limiter._check_function(request, handler, True, True)
+        await limiter._checks.for_middleware(request, handler, True)
     except Exception as raised:
         return await answer(app, request, raised), False
     return None, True
@@ -106,7 +113,7 @@ def sync_check_limits(
     if not limiter._auto_check or not limiter._due(request):
         return None, False
     try:
-        limiter._check_request_limit(request, handler, True)
+        at_once(settled(limiter._check_request_limit(request, handler, True), False))
     except Exception as raised:
         return at_once(answer(app, request, raised)), False
     return None, True

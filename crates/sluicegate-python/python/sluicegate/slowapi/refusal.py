@@ -19,8 +19,7 @@ def _rate_limit_exceeded_handler(request: HTTPConnection, exc: RateLimitExceeded
     """429 with `{"error": "Rate limit exceeded: 2 per 1 minute"}`, and the headers where they are enabled."""
     response = JSONResponse({"error": f"Rate limit exceeded: {exc.detail}"}, status_code=429)
     limiter = getattr(exc, "limiter", None) or request.app.state.limiter
-    limiter._inject_headers(response, getattr(request.state, "view_rate_limit", None))
-    return response
+    return limiter._inject_headers(response, getattr(request.state, "view_rate_limit", None))  # type: ignore[no-any-return]
 
 
 async def answer(app: Any, request: HTTPConnection, raised: Exception) -> Response:

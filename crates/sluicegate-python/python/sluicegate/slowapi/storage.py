@@ -23,12 +23,12 @@ class Storage:
         """Whether a decision has to be waited for."""
         # A store elsewhere has a clock of its own, and tests move that of a store in memory.
         self.native = Limiter(url, {"store": table}, clock=None if self.elsewhere else "time.time")
-        self._strategy = strategy
+        self.strategy = strategy
         self._denied: dict[str, tuple[int, float]] = {}
 
     def quota(self, item: RateLimitItem) -> Quota:
         """The quota that a limit has in this store."""
-        return quota_of(item.amount, item.get_expiry(), self._strategy)
+        return quota_of(item.amount, item.get_expiry(), self.strategy)
 
     def get(self, key: str) -> Count:
         """How often an account was hit in its window; in memory, with those that were denied, which it was not charged for."""

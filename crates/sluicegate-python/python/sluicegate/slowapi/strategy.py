@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._native import Charge, Quota
 from .item import RateLimitItem
@@ -54,6 +55,29 @@ class RateLimiter:
         return Charge(item.key_for(*identifiers), self.storage.quota(item), units(cost))
 
 
+def is_own(strategy: Any) -> bool:
+    """Returns `True` for a `RateLimiter` as it is written, on whose storage several limits are taken all or none."""
+    return type(strategy) is RateLimiter and "hit" not in strategy.__dict__ and RateLimiter.hit is _HIT
+
+
+def limiter_on(storage: Any, strategy: str) -> Any:
+    """What decides on a storage: one of ours, or one of the package limits, whose strategies decide on those.
+
+    Raises `TypeError` for any other.
+    """
+    if hasattr(storage, "native"):
+        return RateLimiter(storage)
+    for kind in type(storage).__mro__:
+        package, _, rest = kind.__module__.partition(".")
+        if package == "limits":
+            strategies = import_module("limits.aio.strategies" if rest.startswith("aio") else "limits.strategies")
+            return strategies.STRATEGIES[strategy](storage)
+    raise TypeError(
+        f"{storage!r} is no storage of a sluicegate.slowapi.Limiter, nor of the package limits. What decides in another way "
+        "is set as limiter._limiter, and has a method hit(limit, *identifiers, cost=1)"
+    )
+
+
 @lru_cache(maxsize=1024)
 def quota_of(amount: int, seconds: int, strategy: str) -> Quota:
     """The quota of a limit. A log of more than 128 requests costs too much: a sliding window is as near as that."""
@@ -63,4 +87,5 @@ def quota_of(amount: int, seconds: int, strategy: str) -> Quota:
     return Quota.of(amount, float(seconds), algorithm=algorithm)
 
 
+_HIT = RateLimiter.hit
 _LONGEST_LOG = 128

@@ -35,8 +35,6 @@ class Limit:
         if inspect.iscoroutinefunction(error_message):
             raise TypeError("error_message cannot be an async function: an exception is made of it")
         self.limit = limit
-        self.tail = limit.key_for().removeprefix(limit.namespace)
-        self.quota: Quota | None = None
         self.key_func = key_func
         self.per_method = per_method
         self.methods = methods
@@ -44,13 +42,27 @@ class Limit:
         self.exempt_when = exempt_when
         self.cost = cost
         self.override_defaults = override_defaults
-        self.key_of = of_request(key_func)
-        self.exempts = None if exempt_when is None else of_request(exempt_when, alone=True)
-        self.cost_of = of_request(cost) if callable(cost) else None
-        self.fixed_cost = 0 if callable(cost) else units(cost)
+        self.owner: object = None
+        """The endpoint whose decorator made it; None where it was put into a list by hand."""
         self._scope = scope
         self._scope_of = of_request(scope) if callable(scope) else None
         self._scope_takes_request = callable(scope) and "request" in {p.name for p in parameters_of(scope)}
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Sets a member, and what is made of it: tests change those of limits that are at work."""
+        if name == "limit":
+            self.tail = value.key_for().removeprefix(value.namespace)
+            self.quota: Quota | None = None
+            self.strategy = ""
+        elif name == "key_func":
+            self.key_of = of_request(value)
+        elif name == "exempt_when":
+            self.exempts = None if value is None else of_request(value, alone=True)
+            self._exempt_when_takes_request = value is not None and len(parameters_of(value)) == 1
+        elif name == "cost":
+            self.cost_of = of_request(value) if callable(value) else None
+            self.fixed_cost = 0 if callable(value) else units(value)
+        super().__setattr__(name, value)
 
     def is_exempt(self, request: HTTPConnection | None = None) -> bool:
         """Whether `exempt_when` lets this request pass."""
@@ -96,7 +108,8 @@ class LimitGroup:
         self.request: HTTPConnection | None = None
         self._scope = scope
         self._provider = limit_provider
-        self._key_of = of_request(key_function)
+        self.owner: object = None
+        """The endpoint whose decorator made it; None where it was put into a list by hand."""
         self._named: dict[str, tuple[Limit, ...]] = {}
         wanted = {parameter.name for parameter in parameters_of(limit_provider)} if callable(limit_provider) else set()
         self._wants = wanted & {"key", "request"}
@@ -106,6 +119,16 @@ class LimitGroup:
             self.fixed = self._limits(limit_provider)
         elif not callable(cost):
             units(cost)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Sets a member. Limits that were made before are made again with it."""
+        super().__setattr__(name, value)
+        if name == "key_function":
+            self._key_of = of_request(value)
+        if name in _OF_LIMITS and "fixed" in self.__dict__:
+            self._named.clear()
+            if self.fixed is not None and self.owner is None:
+                self.fixed = self._limits(self._provider)
 
     async def limits(self, request: HTTPConnection, awaits: bool) -> Sequence[Limit]:
         """Its limits for a request. Raises `ValueError` where a function names none."""
@@ -159,5 +182,6 @@ def units(cost: int | float) -> int:
     return whole
 
 
+_OF_LIMITS = ("key_function", "per_method", "methods", "error_message", "exempt_when", "cost", "override_defaults")
 # A function that names limits returns few texts; one that makes up ever new ones shall not fill the memory.
 _MOST_TEXTS = 256
