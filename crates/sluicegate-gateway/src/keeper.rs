@@ -19,6 +19,7 @@ use tokio::{
 
 use crate::{
     body::{Arrival, KeptBody, Remains},
+    framing,
     proxy::Running,
     upstream::{Answered, SendError},
 };
@@ -101,7 +102,8 @@ impl Keeper {
             Some(Ok(answered)) => answered,
         };
         let (head, incoming) = response.into_parts();
-        let (body, left) = KeptBody::new(Remains { incoming, exchange, running });
+        let is_bare = framing::is_without_content(head.status);
+        let (body, left) = KeptBody::new(Remains { incoming, exchange, running }, is_bare);
         // A client that has left does not take it, and it is dropped as one whose client leaves now.
         drop(client.send(Ok((head, body))));
         if let Ok(remains) = left.await {

@@ -38,6 +38,7 @@ mod current;
 mod dial;
 mod drain;
 mod forward;
+mod framing;
 mod gateway;
 mod gather;
 mod health_check;

@@ -19,6 +19,7 @@ use crate::{
     body::{AnswerBody, ClientBody, KeptBody, ReadError, RequestBody, Rest, discard, read},
     client::Unread,
     forward::{self, BadHead, Forward, Peer},
+    framing::{self, Asked},
     keeper::{self, Keeper},
     log::DenialLog,
     metrics::Metrics,
@@ -76,6 +77,7 @@ impl Proxy {
         switch: &Switch,
     ) -> Response<AnswerBody> {
         let (mut head, incoming) = request.into_parts();
+        let asked = Asked::by(&head);
         let protocol = upgrade::asked_for(&head).filter(|_| incoming.is_end_stream());
         let mut body = Some(ClientBody::new(incoming, unread));
         let rest = match head.version {
@@ -85,8 +87,10 @@ impl Proxy {
         };
         let answer = match self.decide(&mut head, &mut body, peer).await {
             Ok((running, body)) => match self.send(&mut head, body, peer, protocol, running).await {
-                Ok((Sent::Attended(answered, running), id)) => return relay(answered, &id, running, switch),
-                Ok((Sent::Kept(head, body), id)) => return relay_kept(head, body, &id),
+                Ok((Sent::Attended(answered, running), id)) => {
+                    return relay(answered, asked, &id, running, switch);
+                }
+                Ok((Sent::Kept(head, body), id)) => return relay_kept(head, body, asked, &id),
                 Err(answer) => answer,
             },
             Err(answer) => {
@@ -152,12 +156,14 @@ impl Proxy {
         // What our own answer would be about, should there be none from the upstream.
         let target = head.uri.clone();
         let kind = head.headers.get(CONTENT_TYPE).cloned();
+        let version = head.version;
         let id = self.forward.request(head, peer);
         let route = running.pass.route();
         let forwarding = self.gate.policy().routes.get(route).forwarding();
         for name in &forwarding.removed_headers {
             head.headers.remove(name);
         }
+        framing::request(&mut head.headers, &body, version);
         let switches = protocol.is_some();
         if let Some(protocol) = protocol {
             upgrade::name(&mut head.headers, protocol);
@@ -306,8 +312,10 @@ impl From<ReadError> for Refusal {
 impl From<SendError> for Refusal {
     fn from(error: SendError) -> Refusal {
         match error {
-            SendError::Connect(_) | SendError::Broken(_) | SendError::Reset(_) | SendError::Switched => {
-                Refusal::UpstreamDown
+            SendError::Reset(error) if error.is_library() => Refusal::UpstreamInvalid,
+            SendError::Connect(_) | SendError::Broken(_) | SendError::Reset(_) => Refusal::UpstreamDown,
+            SendError::Head(_) | SendError::LargeHead(_) | SendError::Coding(_) | SendError::Switched => {
+                Refusal::UpstreamInvalid
             }
             SendError::ConnectTimeout => Refusal::ConnectTimeout,
             SendError::ResponseTimeout => Refusal::UpstreamTimeout,
@@ -318,25 +326,39 @@ impl From<SendError> for Refusal {
 }
 
 /// The upstream's answer, with what the policy adds to it.
-fn relay(answered: Answered, id: &RequestId, running: Box<Running>, switch: &Switch) -> Response<AnswerBody> {
+fn relay(
+    answered: Answered,
+    asked: Asked,
+    id: &RequestId,
+    running: Box<Running>,
+    switch: &Switch,
+) -> Response<AnswerBody> {
     let is_switched = is_switched(&answered);
     let Answered { response, exchange } = answered;
     let (mut head, incoming) = response.into_parts();
     let protocol = head.headers.remove(UPGRADE);
     running.complete(&mut head, id);
+    framing::response(&mut head, &incoming, asked);
     if is_switched {
         protocol.into_iter().for_each(|protocol| upgrade::name(&mut head.headers, protocol));
         switch.put(Tunnel { exchange, _running: running });
         return Response::from_parts(head, AnswerBody::Own(None));
     }
-    Response::from_parts(head, AnswerBody::upstream(incoming, exchange, running))
+    let is_bare = framing::is_without_content(head.status);
+    Response::from_parts(head, AnswerBody::upstream(incoming, is_bare, exchange, running))
 }
 
 /// The same for a request that goes on when its client leaves.
-fn relay_kept(mut head: response::Parts, body: KeptBody, id: &RequestId) -> Response<AnswerBody> {
+fn relay_kept(
+    mut head: response::Parts,
+    body: KeptBody,
+    asked: Asked,
+    id: &RequestId,
+) -> Response<AnswerBody> {
     head.headers.remove(UPGRADE);
-    if let Some(running) = body.running() {
-        running.complete(&mut head, id);
+    if let Some(remains) = body.remains() {
+        remains.running.complete(&mut head, id);
+        framing::response(&mut head, &remains.incoming, asked);
     }
     Response::from_parts(head, AnswerBody::Kept(body))
 }

@@ -45,6 +45,10 @@ pub struct GatewaySettings {
     pub max_head: u32,
     /// The most fields that it may have.
     pub max_headers: usize,
+    /// The largest head of an upstream's response, in bytes.
+    pub max_response_head: u32,
+    /// The most fields that it may have.
+    pub max_response_headers: usize,
     /// How many requests of HTTP/2 may run at a time on one connection.
     pub http2_max_streams: u32,
     /// How many of them a client may give up within ten seconds.
@@ -101,6 +105,8 @@ impl Default for GatewaySettings {
             max_body: 1 << 20,
             max_head: 32 * 1024,
             max_headers: 100,
+            max_response_head: 64 * 1024,
+            max_response_headers: 100,
             http2_max_streams: 100,
             http2_max_resets: 500,
             max_connections: None,

@@ -39,6 +39,8 @@ pub enum Refusal {
     },
     /// 502: the upstream cannot be reached, or broke off before it answered.
     UpstreamDown,
+    /// 502: the upstream's response cannot be passed on.
+    UpstreamInvalid,
     /// 504: no connection to the upstream came about in time.
     ConnectTimeout,
     /// 504: the upstream has the request and did not answer in time.
@@ -59,7 +61,7 @@ impl Refusal {
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::EncodedBody => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooManyHeaders { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::UpstreamDown => StatusCode::BAD_GATEWAY,
+            Self::UpstreamDown | Self::UpstreamInvalid => StatusCode::BAD_GATEWAY,
             Self::ConnectTimeout | Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -79,6 +81,7 @@ impl Refusal {
             Self::EncodedBody => "encoded_body",
             Self::TooManyHeaders { .. } => "too_many_headers",
             Self::UpstreamDown => "upstream_down",
+            Self::UpstreamInvalid => "upstream_invalid",
             Self::ConnectTimeout | Self::UpstreamTimeout => "upstream_timeout",
             Self::StoreUnavailable => "store_unavailable",
         }
@@ -128,6 +131,9 @@ impl fmt::Display for Refusal {
             }
             Self::UpstreamDown => {
                 f.write_str("The upstream server cannot be reached, or broke off before it answered")
+            }
+            Self::UpstreamInvalid => {
+                f.write_str("The upstream server sent a response that cannot be passed on")
             }
             Self::ConnectTimeout | Self::UpstreamTimeout => {
                 f.write_str("The upstream server did not answer in time")

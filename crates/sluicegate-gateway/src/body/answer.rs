@@ -14,7 +14,13 @@ use crate::{proxy::Running, upstream::Exchange};
 /// What a client is answered.
 pub(crate) enum AnswerBody {
     /// The upstream's answer, frame by frame as it comes; the permit and its slots are held until the last.
-    Upstream { incoming: UpstreamBody, exchange: Exchange, _running: Box<Running> },
+    Upstream {
+        incoming: UpstreamBody,
+        /// The status says that there is no content: what comes nevertheless is not passed on.
+        is_bare: bool,
+        exchange: Exchange,
+        _running: Box<Running>,
+    },
     /// The same, where the request goes on when the client leaves.
     Kept(KeptBody),
     /// An answer of ours.
@@ -22,9 +28,10 @@ pub(crate) enum AnswerBody {
 }
 
 impl AnswerBody {
-    /// The upstream's answer.
+    /// The upstream's answer, without content if that `is_bare`.
     pub(crate) fn upstream(
         incoming: UpstreamBody,
+        is_bare: bool,
         mut exchange: Exchange,
         running: Box<Running>,
     ) -> AnswerBody {
@@ -32,7 +39,7 @@ impl AnswerBody {
             // Hyper never polls an empty body.
             exchange.finish();
         }
-        AnswerBody::Upstream { incoming, exchange, _running: running }
+        AnswerBody::Upstream { incoming, is_bare, exchange, _running: running }
     }
 }
 
@@ -56,7 +63,7 @@ impl Body for AnswerBody {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            AnswerBody::Upstream { incoming, .. } => incoming.is_end_stream(),
+            AnswerBody::Upstream { incoming, is_bare, .. } => *is_bare || incoming.is_end_stream(),
             AnswerBody::Kept(body) => body.is_end_stream(),
             AnswerBody::Own(answer) => answer.as_ref().is_none_or(Bytes::is_empty),
         }
@@ -64,6 +71,7 @@ impl Body for AnswerBody {
 
     fn size_hint(&self) -> SizeHint {
         match self {
+            AnswerBody::Upstream { is_bare: true, .. } => SizeHint::default(),
             AnswerBody::Upstream { incoming, .. } => incoming.size_hint(),
             AnswerBody::Kept(body) => body.size_hint(),
             AnswerBody::Own(answer) => {

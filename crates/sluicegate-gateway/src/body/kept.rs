@@ -19,6 +19,8 @@ pub(crate) struct KeptBody {
     remains: Option<Remains>,
     /// Where what remains goes; none once nothing does.
     left: Option<oneshot::Sender<Remains>>,
+    /// The status says that there is no content: what comes nevertheless is not passed on.
+    is_bare: bool,
 }
 
 /// What remains of an exchange with an upstream. Dropped, it ends, whatever the upstream does.
@@ -29,20 +31,21 @@ pub(crate) struct Remains {
 }
 
 impl KeptBody {
-    /// The body, and where its remains go when it is dropped: nothing comes if all of it was read.
-    pub(crate) fn new(mut remains: Remains) -> (KeptBody, oneshot::Receiver<Remains>) {
+    /// The body, without content if that `is_bare`, and where its remains go when it is dropped: nothing comes if all of
+    /// it was read.
+    pub(crate) fn new(mut remains: Remains, is_bare: bool) -> (KeptBody, oneshot::Receiver<Remains>) {
         let (left, received) = oneshot::channel();
         let has_ended = remains.incoming.is_end_stream();
         if has_ended {
             // Hyper never polls an empty body.
             remains.exchange.finish();
         }
-        (KeptBody { remains: Some(remains), left: (!has_ended).then_some(left) }, received)
+        (KeptBody { remains: Some(remains), left: (!has_ended).then_some(left), is_bare }, received)
     }
 
-    /// The request that is answered, until the body is dropped.
-    pub(crate) fn running(&self) -> Option<&Running> {
-        self.remains.as_ref().map(|remains| &*remains.running)
+    /// What is still to come of the exchange, until the body is dropped.
+    pub(crate) fn remains(&self) -> Option<&Remains> {
+        self.remains.as_ref()
     }
 }
 
@@ -81,11 +84,14 @@ impl Body for KeptBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.remains.as_ref().is_none_or(|remains| remains.incoming.is_end_stream())
+        self.is_bare || self.remains.as_ref().is_none_or(|remains| remains.incoming.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.remains.as_ref().map_or_else(SizeHint::new, |remains| remains.incoming.size_hint())
+        match &self.remains {
+            Some(remains) if !self.is_bare => remains.incoming.size_hint(),
+            _ => SizeHint::default(),
+        }
     }
 }
 

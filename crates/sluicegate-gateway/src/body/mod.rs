@@ -17,11 +17,22 @@ pub(crate) use self::upstream::{CutOff, UpstreamBody};
 use bytes::Bytes;
 use http_body::Frame;
 
+use crate::forward;
+
 /// Whether nothing comes after what a body gave: trailers are the last.
 fn is_last<E>(frame: Option<&Result<Frame<Bytes>, E>>) -> bool {
     match frame {
         None => true,
         Some(Ok(frame)) => frame.is_trailers(),
         Some(Err(_)) => false,
+    }
+}
+
+/// Removes from trailers what may not stand there.
+fn clean_trailers<E>(frame: Option<&mut Result<Frame<Bytes>, E>>) {
+    if let Some(Ok(frame)) = frame
+        && let Some(trailers) = frame.trailers_mut()
+    {
+        forward::trailers(trailers);
     }
 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::is_last;
+use super::{clean_trailers, is_last};
 use crate::{client::Unread, hush, upstream::State};
 
 /// The body that a client is sending. Dropped before its end, it notes that on the client's connection.
@@ -95,7 +95,8 @@ impl Body for ClientBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = ready!(hush::poll_frame(&mut self.incoming, cx));
+        let mut frame = ready!(hush::poll_frame(&mut self.incoming, cx));
+        clean_trailers(frame.as_mut());
         self.ended = is_last(frame.as_ref()) || self.incoming.is_end_stream();
         if let Some(whole) = self.whole.as_ref().filter(|_| self.ended) {
             whole.set(true);

@@ -4,7 +4,7 @@ use std::{
     error::Error,
     fmt,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
@@ -12,6 +12,7 @@ use h2::Reason;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::clean_trailers;
 use crate::{hush, upstream::Stream};
 
 /// The body of an upstream's answer, by the HTTP that it comes by.
@@ -37,12 +38,14 @@ impl Body for UpstreamBody {
     type Error = CutOff;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
-        match self.get_mut() {
+        let mut frame = ready!(match self.get_mut() {
             UpstreamBody::Http1(body) => {
                 hush::poll_frame(body, cx).map(|frame| frame.map(|frame| frame.map_err(CutOff::Http1)))
             }
             UpstreamBody::Http2(body) => Pin::new(body).poll_frame(cx),
-        }
+        });
+        clean_trailers(frame.as_mut());
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

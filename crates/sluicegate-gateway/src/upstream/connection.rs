@@ -22,8 +22,8 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-use super::{Patience, SendError, stream::UpstreamStream};
-use crate::{body::RequestBody, dial::Wire, hush::Hushed};
+use super::{MaxHead, Patience, SendError, stream::UpstreamStream};
+use crate::{body::RequestBody, dial::Wire, framing, hush::Hushed};
 
 /// A connection that is idle or carries one exchange. Dropping it closes the socket at once, whatever runs on it.
 pub(crate) struct Connection {
@@ -32,6 +32,7 @@ pub(crate) struct Connection {
     driver: AbortHandle,
     /// Where its stream comes if the upstream switches to another protocol.
     switched: Option<oneshot::Receiver<Switched>>,
+    max_head: MaxHead,
 }
 
 /// A stream that speaks another protocol from now on.
@@ -47,15 +48,21 @@ pub(crate) struct Switched {
 
 impl Connection {
     /// Starts the task that drives the socket of a new connection. The first request is to have this patience.
-    pub(super) async fn open(stream: Wire, patience: Patience) -> io::Result<Connection> {
+    pub(super) async fn open(stream: Wire, patience: Patience, max_head: MaxHead) -> io::Result<Connection> {
         let state = Rc::new(State::new(patience));
-        let (sender, connection) = http1::Builder::new()
-            .max_buf_size(MAX_BUFFER)
+        let bytes = max_head.bytes as usize;
+        let mut builder = http1::Builder::new();
+        builder.max_buf_size(MAX_BUFFER.max(bytes)).max_header_size(bytes);
+        // Hyper has a faster way for its own number.
+        if max_head.fields != HYPERS_MAX_FIELDS {
+            builder.max_headers(max_head.fields);
+        }
+        let (sender, connection) = builder
             .handshake(UpstreamStream::new(stream, Rc::clone(&state)))
             .await
             .map_err(io::Error::other)?;
         let driver = spawn_local(Driver::new(connection, Rc::clone(&state))).abort_handle();
-        Ok(Connection { sender, state, driver, switched: None })
+        Ok(Connection { sender, state, driver, switched: None, max_head })
     }
 
     /// Whether a request can be sent on it now: open, and done with the one before.
@@ -80,10 +87,16 @@ impl Connection {
             self.switched = Some(switched);
         }
         request.body_mut().report_to(&self.state);
-        match self.sender.try_send_request(request).await {
+        let (mut parts, body) = request.into_parts();
+        framing::request_of_http1(&mut parts.headers, &body);
+        match self.sender.try_send_request(Request::from_parts(parts, body)).await {
             Ok(response) => {
                 self.state.wait_for(Waiting::Body);
-                Ok((response, self))
+                let (mut head, body) = response.into_parts();
+                match framing::decoded(&mut head.headers, &body) {
+                    Ok(()) => Ok((Response::from_parts(head, body), self)),
+                    Err(coding) => Err(Failure::Sent(SendError::Coding(coding))),
+                }
             }
             Err(mut failed) => match failed.take_message() {
                 Some(request) => {
@@ -111,6 +124,8 @@ impl Connection {
             Some(_) => SendError::ResponseTimeout,
             // Hyper calls an error of the request's body a user's.
             None if error.is_user() => SendError::ClientBody(error),
+            None if error.is_parse_too_large() => SendError::LargeHead(self.max_head),
+            None if error.is_parse() => SendError::Head(error),
             None => SendError::Broken(error),
         }
     }
@@ -323,5 +338,8 @@ impl Patience {
     }
 }
 
-/// The most that hyper buffers of an answer; also the largest head.
+/// As many fields as hyper reads where it is not told a number.
+const HYPERS_MAX_FIELDS: usize = 100;
+
+/// The most that hyper buffers of an answer, but for a head that may be larger.
 const MAX_BUFFER: usize = 64 * 1024;

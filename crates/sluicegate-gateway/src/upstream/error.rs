@@ -2,6 +2,10 @@
 
 use std::{fmt, io};
 
+use http::HeaderValue;
+
+use super::MaxHead;
+
 /// Why no answer came.
 #[derive(Debug)]
 pub(crate) enum SendError {
@@ -15,8 +19,14 @@ pub(crate) enum SendError {
     ClientStalled,
     /// The client's body ended early or was malformed.
     ClientBody(hyper::Error),
-    /// The upstream closed the connection or did not speak HTTP.
+    /// The upstream closed the connection.
     Broken(hyper::Error),
+    /// The head of the upstream's response is no HTTP.
+    Head(hyper::Error),
+    /// The head of the upstream's response is larger than this.
+    LargeHead(MaxHead),
+    /// The upstream's response is in this transfer coding, which nobody asked for.
+    Coding(HeaderValue),
     /// The upstream reset the request's stream of HTTP/2, or their connection broke.
     Reset(h2::Error),
     /// The upstream switched to another protocol, which nobody asked it to.
@@ -39,6 +49,20 @@ impl fmt::Display for SendError {
             SendError::ClientStalled => write!(f, "the client stopped sending its body"),
             SendError::ClientBody(error) => write!(f, "the client's body is incomplete: {error}"),
             SendError::Broken(error) => write!(f, "the upstream closed the connection: {error}"),
+            SendError::LargeHead(MaxHead { bytes, fields }) => write!(
+                f,
+                "the upstream's response has more than {fields} header fields (max_response_headers), or a \
+                 head of more than {bytes} bytes (max_response_head)"
+            ),
+            SendError::Head(error) => write!(f, "the upstream's response is no valid HTTP: {error}"),
+            SendError::Coding(coding) => {
+                write!(f, "the upstream's response is in a transfer coding that nobody asked for: {coding:?}")
+            }
+            SendError::Reset(error) if error.is_library() => write!(
+                f,
+                "the upstream's response is no valid HTTP/2, or its head is larger than \
+                 max_response_head: {error}"
+            ),
             SendError::Reset(error) => write!(f, "the upstream broke off: {error}"),
             SendError::Switched => write!(f, "the upstream switched protocols unasked"),
         }
@@ -49,7 +73,7 @@ impl std::error::Error for SendError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             SendError::Connect(error) => Some(error),
-            SendError::ClientBody(error) | SendError::Broken(error) => Some(error),
+            SendError::ClientBody(error) | SendError::Broken(error) | SendError::Head(error) => Some(error),
             SendError::Reset(error) => Some(error),
             _ => None,
         }

@@ -6,7 +6,7 @@ use http::{Request, Response, Version};
 use sluicegate_policy::Upstream as Address;
 use tokio::{sync::Mutex, time::Instant};
 
-use super::{Patience, connection::Connection, connection::Failure, http2, pool::Pool};
+use super::{MaxHead, Patience, connection::Connection, connection::Failure, http2, pool::Pool};
 use crate::{
     body::{RequestBody, UpstreamBody},
     dial::{Dialer, Offer},
@@ -74,6 +74,7 @@ impl Links {
         address: &Address,
         offer: Offer,
         patience: Patience,
+        max_head: MaxHead,
     ) -> io::Result<Link> {
         let mut turn = None;
         if offer == Offer::Any && self.is_shared.get() {
@@ -91,11 +92,11 @@ impl Links {
         }
         let link = match version {
             Version::HTTP_2 => {
-                let connection = http2::Connection::open(wire, address, patience).await?;
+                let connection = http2::Connection::open(wire, address, patience, max_head).await?;
                 self.shared.put(connection.clone());
                 Link::Http2(connection)
             }
-            _ => Link::Http1(Connection::open(wire, patience).await?),
+            _ => Link::Http1(Connection::open(wire, patience, max_head).await?),
         };
         drop(turn);
         Ok(link)

@@ -48,6 +48,13 @@ pub(crate) struct Patience {
     pub(crate) total: Option<Duration>,
 }
 
+/// The largest head of a response that is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MaxHead {
+    pub(crate) bytes: u32,
+    pub(crate) fields: usize,
+}
+
 /// An answer and the exchange that it is still arriving in.
 pub(crate) struct Answered {
     pub(crate) response: Response<UpstreamBody>,

@@ -10,7 +10,7 @@ use sluicegate_policy::{GatewaySettings, Upstream as Address};
 use tokio::time::{Instant, timeout};
 
 use super::{
-    Answered, Exchange, Health, Patience, SendError, Upstream, choice::Choice, connection::Failure,
+    Answered, Exchange, Health, MaxHead, Patience, SendError, Upstream, choice::Choice, connection::Failure,
     health::WHOLE, link::Link,
 };
 use crate::{
@@ -29,6 +29,7 @@ pub(crate) struct Upstreams {
     retries: usize,
     /// Whether any is told another host than the client's.
     tells_hosts: bool,
+    max_head: MaxHead,
 }
 
 /// Where a request has been offered in vain, and how long it may be.
@@ -63,6 +64,7 @@ impl Upstreams {
             connect_timeout: settings.connect_timeout,
             retries: settings.retries,
             tells_hosts: settings.upstreams.iter().any(|upstream| upstream.told_host().is_some()),
+            max_head: MaxHead { bytes: settings.max_response_head, fields: settings.max_response_headers },
         }
     }
 
@@ -166,9 +168,8 @@ impl Upstreams {
         patience: Patience,
     ) -> Result<Link, SendError> {
         tries.began.get_or_insert_with(Instant::now);
-        match timeout(self.left(tries), upstream.links.open(&self.dialer, &upstream.address, offer, patience))
-            .await
-        {
+        let opened = upstream.links.open(&self.dialer, &upstream.address, offer, patience, self.max_head);
+        match timeout(self.left(tries), opened).await {
             Ok(connected) => connected.map_err(SendError::Connect),
             Err(_) => Err(SendError::ConnectTimeout),
         }

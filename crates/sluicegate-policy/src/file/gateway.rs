@@ -53,6 +53,12 @@ pub struct GatewayTable {
     /// The most header fields of a request, 1 to 1000; above it: 431.
     #[schemars(range(min = 1, max = 1000), extend("default" = 100))]
     pub max_headers: Option<Placed<i64>>,
+    /// The largest head of an upstream's response, `"8KiB"` to `"1MiB"`; above it: 502.
+    #[schemars(extend("default" = "64KiB"))]
+    pub max_response_head: Option<Placed<Size>>,
+    /// The most header fields of an upstream's response, 100 to 10000; above it: 502.
+    #[schemars(range(min = 100, max = 10_000), extend("default" = 100))]
+    pub max_response_headers: Option<Placed<i64>>,
     /// How many requests of HTTP/2 may run at a time on one connection, 1 to 10000; more are refused, and may be sent again.
     #[schemars(range(min = 1, max = 10_000), extend("default" = 100))]
     pub http2_max_streams: Option<Placed<i64>>,

@@ -15,7 +15,7 @@ use ipnet::IpNet;
 use super::{health, path};
 use crate::{
     GatewaySettings, Hidden, TlsSettings, Upstream,
-    file::{GatewayTable, Period, Placed, TlsTable, UpstreamEntry},
+    file::{GatewayTable, Period, Placed, Size, TlsTable, UpstreamEntry},
     report::Report,
 };
 
@@ -33,8 +33,22 @@ pub(super) fn resolve(report: &mut Report<'_>, table: &GatewayTable) -> GatewayS
         proxy_protocol: proxy_protocol(report, table),
         forwarded_header: table.forwarded_header.unwrap_or_default(),
         max_body: max_body(report, table, default.max_body),
-        max_head: max_head(report, table, default.max_head),
+        max_head: head(report, "max_head", 1, table.max_head.as_ref(), default.max_head),
         max_headers: number(report, "max_headers", table.max_headers.as_ref(), 1..=1000, default.max_headers),
+        max_response_head: head(
+            report,
+            "max_response_head",
+            8,
+            table.max_response_head.as_ref(),
+            default.max_response_head,
+        ),
+        max_response_headers: number(
+            report,
+            "max_response_headers",
+            table.max_response_headers.as_ref(),
+            100..=10_000,
+            default.max_response_headers,
+        ),
         http2_max_streams: number(
             report,
             "http2_max_streams",
@@ -234,13 +248,14 @@ fn max_body(report: &mut Report<'_>, table: &GatewayTable, default: u64) -> u64 
     }
 }
 
-fn max_head(report: &mut Report<'_>, table: &GatewayTable, default: u32) -> u32 {
-    let Some(given) = &table.max_head else { return default };
+/// The size of a head, of at least so many KiB.
+fn head(report: &mut Report<'_>, name: &str, least: u32, given: Option<&Placed<Size>>, default: u32) -> u32 {
+    let Some(given) = given else { return default };
     match u32::try_from(given.value.0) {
-        Ok(bytes @ 0x400..=0x10_0000) => bytes,
+        Ok(bytes) if (least * 0x400..=0x10_0000).contains(&bytes) => bytes,
         _ => {
-            let message = format!("`max_head` cannot be {} bytes", given.value.0);
-            report.error_help(given.start(), message, "give a size from \"1KiB\" to \"1MiB\"");
+            let message = format!("`{name}` cannot be {} bytes", given.value.0);
+            report.error_help(given.start(), message, format!("give a size from \"{least}KiB\" to \"1MiB\""));
             default
         }
     }

@@ -73,6 +73,11 @@ fn values_that_make_no_sense_are_told_what_would() {
              p.toml:4:20: `http2_max_resets` cannot be 0\n  help: give a number from 1 to 1000000",
         ),
         (
+            "[gateway]\nmax_response_head = '4KiB'\nmax_response_headers = 99",
+            "p.toml:2:21: `max_response_head` cannot be 4096 bytes\n  help: give a size from \"8KiB\" to \"1MiB\"\n\
+             p.toml:3:24: `max_response_headers` cannot be 99\n  help: give a number from 100 to 10000",
+        ),
+        (
             "[gateway]\nproxy_protocol = true\ntrusted_proxies = []",
             "p.toml:2:18: `proxy_protocol` without `trusted_proxies` closes every connection\n  \
              help: name the proxies that send it, as in trusted_proxies = [\"10.0.0.0/8\"]",

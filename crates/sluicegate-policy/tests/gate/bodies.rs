@@ -79,6 +79,7 @@ fn each_refusal_has_its_status_and_is_a_problem_document_too() {
         (Refusal::EncodedBody, 415, "invalid_request_error"),
         (Refusal::TooManyHeaders { most: 100 }, 431, "invalid_request_error"),
         (Refusal::UpstreamDown, 502, "api_error"),
+        (Refusal::UpstreamInvalid, 502, "api_error"),
         (Refusal::StoreUnavailable, 503, "api_error"),
         (Refusal::ConnectTimeout, 504, "api_error"),
         (Refusal::UpstreamTimeout, 504, "api_error"),

@@ -56,6 +56,7 @@ fn each_refusal_has_its_code() {
         (Refusal::BodyTooLarge { limit: 1_024 }, "8"),
         (Refusal::EncodedBody, "12"),
         (Refusal::UpstreamDown, "14"),
+        (Refusal::UpstreamInvalid, "14"),
         (Refusal::StoreUnavailable, "14"),
         (Refusal::ConnectTimeout, "4"),
         (Refusal::UpstreamTimeout, "4"),

@@ -2,7 +2,7 @@
 
 use http::{
     Request, Uri, Version,
-    header::{CONNECTION, HOST, UPGRADE},
+    header::{CONNECTION, HOST, TRANSFER_ENCODING, UPGRADE},
     request::Parts,
     uri::{Authority, Scheme},
 };
@@ -11,6 +11,8 @@ use http::{
 pub(super) fn request(mut head: Parts, scheme: &Scheme) -> Request<()> {
     head.headers.remove(CONNECTION);
     head.headers.remove(UPGRADE);
+    // It may have been offered to an upstream of HTTP/1.1 before.
+    head.headers.remove(TRANSFER_ENCODING);
     if let Some(uri) = whole(&head, scheme) {
         head.uri = uri;
         head.headers.remove(HOST);

@@ -31,7 +31,7 @@ use self::{
     progress::{Overdue, Progress},
     upload::Upload,
 };
-use super::{Patience, SendError, Waiting, connection::Failure};
+use super::{MaxHead, Patience, SendError, Waiting, connection::Failure};
 use crate::{body::RequestBody, dial::Wire};
 
 pub(super) use self::pool::Pool;
@@ -52,6 +52,7 @@ struct Shared {
     heard: Cell<Instant>,
     /// How long it is kept without a request.
     keep_alive: Cell<Duration>,
+    max_head: MaxHead,
 }
 
 /// A request that runs on a connection, which counts until this is dropped.
@@ -63,12 +64,17 @@ impl Connection {
     /// # Errors
     ///
     /// When it speaks something else, or closes.
-    pub(super) async fn open(wire: Wire, address: &Address, patience: Patience) -> io::Result<Connection> {
+    pub(super) async fn open(
+        wire: Wire,
+        address: &Address,
+        patience: Patience,
+        max_head: MaxHead,
+    ) -> io::Result<Connection> {
         let (sender, connection) = Builder::new()
             .enable_push(false)
             .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_header_list_size(MAX_HEAD)
+            .max_header_list_size(max_head.bytes)
             .max_send_buffer_size(MAX_SEND_BUFFER)
             .handshake(wire)
             .await
@@ -89,6 +95,7 @@ impl Connection {
             running: Cell::new(0),
             heard: Cell::new(Instant::now()),
             keep_alive: Cell::new(patience.keep_alive),
+            max_head,
         });
         spawn_local(driver::drive(connection, pings, Rc::clone(&shared)));
         Ok(Connection(shared))
@@ -143,6 +150,9 @@ impl Connection {
             Poll::Pending => overdue.poll(cx).map(|()| Err(None)),
         });
         match answered.await {
+            Ok(answer) if answer.headers().len() > self.0.max_head.fields => {
+                Err(Failure::Sent(SendError::LargeHead(self.0.max_head)))
+            }
             Ok(answer) => {
                 progress.wait_for(Waiting::Body);
                 let (head, body) = answer.into_parts();
@@ -208,9 +218,6 @@ const STREAM_WINDOW: u32 = 256 * 1024;
 /// How much of all answers together: the most there is, so that a client which does not read its answer holds up no
 /// other's.
 const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
-
-/// The largest head of an answer, as with HTTP/1.1.
-const MAX_HEAD: u32 = 64 * 1024;
 
 /// How much of one request's body is buffered for an upstream that reads slowly.
 const MAX_SEND_BUFFER: usize = 64 * 1024;

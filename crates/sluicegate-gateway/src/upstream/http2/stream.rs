@@ -11,7 +11,7 @@ use http::{header::CONTENT_LENGTH, response::Parts};
 use http_body::{Body, Frame, SizeHint};
 
 use super::{Slot, progress::Overdue, upload::Upload};
-use crate::{body::CutOff, forward};
+use crate::body::CutOff;
 
 /// The body of an answer, whose request may still be on its way. Dropping it before its end resets the stream.
 pub(crate) struct Stream {
@@ -51,12 +51,7 @@ impl Stream {
             self.data_ended = true;
         }
         let trailers = ready!(self.incoming.poll_trailers(cx));
-        Poll::Ready(trailers.transpose().map(|trailers| {
-            trailers.map(|mut trailers| {
-                forward::trailers(&mut trailers);
-                Frame::trailers(trailers)
-            })
-        }))
+        Poll::Ready(trailers.transpose().map(|trailers| trailers.map(Frame::trailers)))
     }
 }
 

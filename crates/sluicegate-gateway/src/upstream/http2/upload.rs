@@ -14,7 +14,7 @@ use http_body::Body as _;
 use tokio::task::{AbortHandle, spawn_local};
 
 use super::Progress;
-use crate::{body::RequestBody, forward};
+use crate::body::RequestBody;
 
 /// The sending of a body, beside the answer. Dropping it stops it.
 pub(super) struct Upload {
@@ -107,9 +107,7 @@ impl Future for Sending {
                     }
                     Err(frame) => {
                         body.taken = None;
-                        let mut trailers = frame.into_trailers().unwrap_or_default();
-                        forward::trailers(&mut trailers);
-                        this.outgoing.send_trailers(trailers)
+                        this.outgoing.send_trailers(frame.into_trailers().unwrap_or_default())
                     }
                 },
                 Some(Err(error)) => {

@@ -27,6 +27,15 @@ impl Scripted {
     pub(crate) async fn accept(&self) -> Connection {
         Connection(soon(self.listener.accept()).await.expect("it listens").0)
     }
+
+    /// Answers one request without a body, and closes the connection.
+    pub(crate) async fn answer_once(&self, answer: &str) {
+        let mut connection = self.accept().await;
+        connection.request(b"\r\n\r\n").await;
+        connection.write(answer).await;
+        connection.half_close().await;
+        connection.closed().await;
+    }
 }
 
 impl Connection {
