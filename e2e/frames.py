@@ -30,3 +30,19 @@ def connect(gateway):
     stream = socket.create_connection(gateway.address())
     stream.sendall(BEGIN + frame(SETTINGS, 0, 0))
     return stream
+
+
+def read(connection):
+    """The next frame that comes: its kind, flags, stream and payload."""
+    head = _exactly(connection, 9)
+    return head[3], head[4], int.from_bytes(head[5:], "big"), _exactly(connection, int.from_bytes(head[:3], "big"))
+
+
+def _exactly(connection, length):
+    read = b""
+    while len(read) < length:
+        piece = connection.recv(length - len(read))
+        if not piece:
+            raise ConnectionError("closed")
+        read += piece
+    return read

@@ -73,7 +73,7 @@ impl Proxy {
         self: &Rc<Self>,
         request: Request<Incoming>,
         peer: &Peer,
-        unread: Unread,
+        unread: Option<Unread>,
         switch: &Switch,
     ) -> Response<AnswerBody> {
         let (mut head, incoming) = request.into_parts();

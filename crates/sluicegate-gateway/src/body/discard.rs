@@ -8,7 +8,8 @@ use std::{
 };
 
 use http_body::Body;
-use tokio::{task::spawn_local, time::timeout};
+use hyper::body::Incoming;
+use tokio::{runtime::Handle, task::spawn_local, time::timeout};
 
 use super::ClientBody;
 
@@ -19,7 +20,7 @@ pub(crate) enum Rest {
     Coming,
     /// The client waits for "100 Continue", and may send it or not.
     Unasked,
-    /// It comes on a stream of its own, in HTTP/2, which ends with the answer.
+    /// It comes on a stream of its own, in HTTP/2, which carries no other request.
     Apart,
 }
 
@@ -53,8 +54,147 @@ fn poll_discard(body: &mut ClientBody, left: &mut u64, cx: &mut Context<'_>) -> 
     Poll::Ready(())
 }
 
+/// Reads on in a stream of HTTP/2 whose answer needs no more of the body, before the stream is reset.
+///
+/// Many clients lose the answer if the reset comes while they send (RFC 9113, section 8.1, asks them not to). While their
+/// data is taken, they get to see the answer, and stop by themselves or come to the end.
+pub(super) fn linger(mut rest: Incoming) {
+    // None when the worker is about to end.
+    if Handle::try_current().is_err() {
+        return;
+    }
+    // A stream that is over already needs no task.
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut left = WORTH_TAKING;
+    while let Poll::Ready(frame) = Pin::new(&mut rest).poll_frame(&mut cx) {
+        let Some(Ok(frame)) = frame else { return };
+        left = left.saturating_sub(frame.data_ref().map_or(0, |data| data.len() as u64));
+        if rest.is_end_stream() || left == 0 {
+            return;
+        }
+    }
+    spawn_local(timeout(LINGER, async move {
+        let mut next =
+            async || timeout(WORTH_WAITING, poll_fn(|cx| Pin::new(&mut rest).poll_frame(cx))).await;
+        while left > 0 {
+            let Ok(Some(Ok(frame))) = next().await else { return };
+            left = left.saturating_sub(frame.data_ref().map_or(0, |data| data.len() as u64));
+        }
+    }));
+}
+
 /// The rest of a body up to this size is cheaper to read than a new connection.
 const WORTH_READING: u64 = 64 * 1024;
 
-/// How long the rest of a body may take to come.
+/// How long the rest of a body may take to come; in a stream of HTTP/2, its next piece.
 const WORTH_WAITING: Duration = Duration::from_secs(5);
+
+/// How much is taken of a stream that has been answered: more than most uploads.
+const WORTH_TAKING: u64 = 64 * 1024 * 1024;
+
+/// For how long, in all.
+const LINGER: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use bytes::Bytes;
+    use h2::{Reason, SendStream};
+    use http::{Request, Response, StatusCode};
+    use hyper::{server::conn::http2, service::service_fn};
+    use hyper_util::rt::TokioIo;
+    use tokio::{io::duplex, task::LocalSet, time::Instant};
+
+    use super::*;
+
+    /// Runs on the connection's thread.
+    #[derive(Clone)]
+    struct Local;
+
+    impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for Local {
+        fn execute(&self, future: F) {
+            spawn_local(future);
+        }
+    }
+
+    /// Begins an upload that is refused at once, and gives it when the whole answer has come.
+    async fn refused() -> SendStream<Bytes> {
+        let (near, far) = duplex(1 << 20);
+        let service = service_fn(async |request: Request<Incoming>| {
+            drop(ClientBody::new(request.into_body(), None));
+            Ok::<_, Infallible>(Response::builder().status(429).body(String::new()).unwrap())
+        });
+        spawn_local(http2::Builder::new(Local).serve_connection(TokioIo::new(far), service));
+        let (mut client, connection) = h2::client::handshake(near).await.unwrap();
+        spawn_local(connection);
+        let (answer, upload) =
+            client.send_request(Request::post("http://a/").body(()).unwrap(), false).unwrap();
+        let answer = answer.await.unwrap();
+        assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert!(answer.body().is_end_stream());
+        // The connection ends with its last sender.
+        std::mem::forget(client);
+        upload
+    }
+
+    /// Sends bytes, one in so much time, until the upload is reset.
+    async fn trickle(mut upload: SendStream<Bytes>, pause: Duration) -> Reason {
+        loop {
+            // When it has been reset, the reason comes below.
+            let _ = upload.send_data(Bytes::from_static(b"x"), false);
+            if let Ok(reset) = timeout(pause, poll_fn(|cx| upload.poll_reset(cx))).await {
+                return reset.unwrap();
+            }
+        }
+    }
+
+    /// Runs on one thread, with a clock that goes on by itself.
+    async fn locally<T>(test: impl Future<Output = T>) -> T {
+        LocalSet::new().run_until(test).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_upload_that_goes_on_slowly_is_reset_when_its_time_is_over() {
+        locally(async {
+            let (upload, began) = (refused().await, Instant::now());
+            assert_eq!(trickle(upload, Duration::from_secs(1)).await, Reason::NO_ERROR);
+            let took = began.elapsed();
+            assert!(took >= LINGER && took < LINGER + TICK, "{took:?}");
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_upload_that_stops_is_reset_soon() {
+        locally(async {
+            let (upload, began) = (refused().await, Instant::now());
+            assert_eq!(trickle(upload, Duration::from_secs(60)).await, Reason::NO_ERROR);
+            let took = began.elapsed();
+            assert!(took >= WORTH_WAITING && took < WORTH_WAITING + TICK, "{took:?}");
+        })
+        .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_upload_without_end_is_reset_when_much_has_been_taken() {
+        locally(async {
+            let (mut upload, mut sent) = (refused().await, 0);
+            loop {
+                upload.reserve_capacity(PIECE);
+                let Some(Ok(room)) = poll_fn(|cx| upload.poll_capacity(cx)).await else { break };
+                sent += room as u64;
+                if upload.send_data(Bytes::from(vec![0; room]), false).is_err() {
+                    break;
+                }
+            }
+            // What was under way when the reset came counts here, too.
+            assert!((WORTH_TAKING..WORTH_TAKING + (4 << 20)).contains(&sent), "{sent}");
+        })
+        .await;
+    }
+
+    /// Timers fire on whole milliseconds, and never early.
+    const TICK: Duration = Duration::from_millis(20);
+    const PIECE: usize = 64 * 1024;
+}

@@ -12,14 +12,17 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::{clean_trailers, is_last};
+use super::{clean_trailers, discard::linger, is_last};
 use crate::{client::Unread, hush, upstream::State};
 
-/// The body that a client is sending. Dropped before its end, it notes that on the client's connection.
+/// The body that a client is sending. Dropped before its end, it notes that on a connection of HTTP/1.1, and is read on
+/// for a while on a stream of HTTP/2.
 pub(crate) struct ClientBody {
-    incoming: Incoming,
+    /// None once it is dropped.
+    incoming: Option<Incoming>,
     ended: bool,
-    unread: Unread,
+    /// None on a stream of its own.
+    unread: Option<Unread>,
     /// Where its end is noted for others.
     whole: Option<Rc<Cell<bool>>>,
 }
@@ -38,10 +41,10 @@ pub(crate) enum RequestBody {
 }
 
 impl ClientBody {
-    /// The body of a request that arrived on the connection of `unread`.
-    pub(crate) fn new(incoming: Incoming, unread: Unread) -> ClientBody {
+    /// The body of a request that arrived on the connection of `unread`, or else on a stream of its own.
+    pub(crate) fn new(incoming: Incoming, unread: Option<Unread>) -> ClientBody {
         let ended = incoming.is_end_stream();
-        ClientBody { incoming, ended, unread, whole: None }
+        ClientBody { incoming: Some(incoming), ended, unread, whole: None }
     }
 
     fn arrival(&mut self) -> Arrival {
@@ -95,10 +98,12 @@ impl Body for ClientBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let mut frame = ready!(hush::poll_frame(&mut self.incoming, cx));
+        let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
+        let mut frame = ready!(hush::poll_frame(incoming, cx));
+        let ended = is_last(frame.as_ref()) || incoming.is_end_stream();
         clean_trailers(frame.as_mut());
-        self.ended = is_last(frame.as_ref()) || self.incoming.is_end_stream();
-        if let Some(whole) = self.whole.as_ref().filter(|_| self.ended) {
+        self.ended = ended;
+        if let Some(whole) = self.whole.as_ref().filter(|_| ended) {
             whole.set(true);
         }
         Poll::Ready(frame)
@@ -109,14 +114,19 @@ impl Body for ClientBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        self.incoming.as_ref().map_or_else(SizeHint::default, Body::size_hint)
     }
 }
 
 impl Drop for ClientBody {
     fn drop(&mut self) {
-        if !self.ended {
-            self.unread.mark();
+        if self.ended {
+            return;
+        }
+        match (&self.unread, self.incoming.take()) {
+            (Some(unread), _) => unread.mark(),
+            (None, Some(incoming)) => linger(incoming),
+            (None, None) => {}
         }
     }
 }

@@ -221,7 +221,7 @@ impl Clients {
             let (proxy, unread, switch) = (self.current.proxy(), unread.clone(), switch.clone());
             let is_last = &is_last;
             async move {
-                let mut answer = proxy.serve(request, peer, unread, &switch).await;
+                let mut answer = proxy.serve(request, peer, Some(unread), &switch).await;
                 if is_last.get() && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
                     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
@@ -269,19 +269,18 @@ impl Clients {
         bounds: Bounds,
         mut draining: Draining,
     ) -> Result<(), Box<dyn Error>> {
-        // A body that is let go ends its own stream and nothing else: the connection need not know.
-        let (stream, unread) = (ClientStream::new(stream, Unread::default(), None), Unread::default());
+        let stream = ClientStream::new(stream, Unread::default(), None);
         let (turn, peer) = (Turn::default(), Rc::new(peer));
         let (silence, given_up) = (Silence::new(), GivenUp::new(bounds.max_resets));
         let streams = Streams::new(bounds.idle, turn.clone(), silence.clone());
         let counted = given_up.clone();
         let service = service_fn(move |mut request| {
             let (proxy, peer) = (self.current.proxy(), Rc::clone(&peer));
-            let (unread, turn, switch) = (unread.clone(), turn.clone(), Switch::default());
+            let (turn, switch) = (turn.clone(), Switch::default());
             let asked = counted.asked();
             async move {
                 let extended = Extended::asked_by(&mut request);
-                let mut answer = proxy.serve(request, &peer, unread, &switch).await;
+                let mut answer = proxy.serve(request, &peer, None, &switch).await;
                 if let Some(extended) = extended {
                     extended.answer(&mut answer, switch.take());
                 }
