@@ -237,6 +237,7 @@ impl Proxy {
                 let store = answer.store_error.as_ref().map(tracing::field::display);
                 tracing::debug!(code = refusal.code(), %refusal, store, "refused");
             }
+            Reason::Preflight => {}
         }
     }
 }

@@ -45,7 +45,8 @@ impl GateMetrics {
         }
     }
 
-    /// Counts a request that may not pass: a limit is spent, or it is refused for another reason.
+    /// Counts a request that is answered here: a limit is spent, it is refused for another reason, or it is a preflight, which
+    /// counts as one that passed.
     ///
     /// Not for one that passed and was failed by what serves it: that is counted already.
     pub fn answered(&self, answer: &Answer) {
@@ -59,6 +60,9 @@ impl GateMetrics {
             }
             Reason::Refused(_) => {
                 requests.refused.inc();
+            }
+            Reason::Preflight => {
+                requests.allowed.inc();
             }
         }
     }

@@ -2,13 +2,14 @@
 
 use std::{path::Path, time::Duration};
 
-use http::HeaderName;
+use http::{HeaderName, Method};
 use serde_json::{Map, Value, json};
 use sluicegate::Unit;
 
 use crate::{
-    EjectionSettings, Forwarding, GatewaySettings, HealthSettings, Hidden, Identity, Limit, Policy,
+    Cors, EjectionSettings, Forwarding, GatewaySettings, HealthSettings, Hidden, Identity, Limit, Policy,
     Responses, Route, Scale, StoreSettings, Tiers, Timeouts, TlsSettings, Upstream, Warmup,
+    cors::Origins,
 };
 
 impl Policy {
@@ -37,6 +38,7 @@ impl Policy {
             limits,
             routes,
             responses: Responses { headers },
+            cors,
         } = self;
         json!({
             "gateway": self::gateway(gateway),
@@ -47,6 +49,7 @@ impl Policy {
             "limits": limits.iter().map(|limit| self.limit_document(limit)).collect::<Vec<_>>(),
             "routes": routes.as_slice().iter().map(|route| self.route_document(route)).collect::<Vec<_>>(),
             "responses": { "headers": headers },
+            "cors": cors.as_deref().map(self::cors),
         })
     }
 
@@ -243,6 +246,35 @@ fn tiers(tiers: &Tiers) -> Value {
 
 fn warmup(warmup: &Warmup) -> Value {
     json!({ "scale": factor(warmup.scale), "ready": warmup.path(), "ramp": period(warmup.ramp) })
+}
+
+fn cors(cors: &Cors) -> Value {
+    let Cors {
+        origins,
+        methods,
+        headers,
+        expose,
+        credentials,
+        max_age,
+        preflight,
+        charge_preflights,
+        exposed: _,
+        exposed_line: _,
+    } = cors;
+    let words = |names: &[HeaderName]| json!(names.iter().map(HeaderName::as_str).collect::<Vec<_>>());
+    json!({
+        "origins": match origins {
+            Origins::Any => json!("*"),
+            Origins::Listed(origins) => origins.iter().map(ToString::to_string).collect(),
+        },
+        "methods": methods.iter().map(Method::as_str).collect::<Vec<_>>(),
+        "headers": headers.as_deref().map_or(json!("*"), words),
+        "expose": words(expose),
+        "credentials": credentials,
+        "max_age": period(*max_age),
+        "preflight": preflight,
+        "charge_preflights": charge_preflights,
+    })
 }
 
 fn factor(scale: Scale) -> f64 {

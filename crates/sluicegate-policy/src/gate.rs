@@ -8,6 +8,7 @@ mod guessers;
 mod named;
 mod pass;
 mod plan;
+mod preflight;
 mod recognise;
 mod visit;
 
@@ -38,6 +39,7 @@ use crate::{
     ApiKeys, Body, BodyError, Caller, ClientIp, Facts, LimitId, Meter, Policy, Refusal, Route, RouteId,
     RouteMatch, Scale, account_ip,
     client_ip::text_of,
+    cors::is_preflight,
     headers::{Lines, Standing},
 };
 
@@ -151,6 +153,7 @@ impl<S: Store> Gate<S> {
     pub fn refused(&self, refusal: Refusal, head: &Parts) -> Box<Answer> {
         let (routes, tiers) = (&self.policy.routes, &self.policy.tiers);
         Answer::refused(refusal, head, routes.unmatched(), tiers.default_tier())
+            .shared(self.cors(head).as_deref())
     }
 
     /// What the head alone decides: the route, who is calling, and whether a caller of that tier may be here.
@@ -165,6 +168,9 @@ impl<S: Store> Gate<S> {
             Err(error) => return Err(self.refused(Refusal::AmbiguousPath(error), head)),
         };
         let mut visit = self.arrived(head, peer, route, Given::default());
+        if visit.is_preflight {
+            return self.preflight(visit);
+        }
         self.recognise(&mut visit, peer).await?;
         self.entered(visit)
     }
@@ -187,6 +193,9 @@ impl<S: Store> Gate<S> {
             Err(error) => return Err(self.refused(Refusal::AmbiguousPath(error), head)),
         };
         let mut visit = self.arrived(head, peer, route, given);
+        if visit.is_preflight {
+            return Ok(visit);
+        }
         self.recognise(&mut visit, peer).await?;
         if let Some(tier) = given.tier {
             let tiers = &self.policy.tiers;
@@ -204,6 +213,10 @@ impl<S: Store> Gate<S> {
     /// The answer to give instead: 400 for a body that cannot be metered, 429 for a spent limit, 503 when the store
     /// does not answer. Nothing is charged then.
     pub async fn decide(&self, visit: Visit<'_>, body: Option<&Bytes>) -> Result<Pass<S>, Box<Answer>> {
+        if self.is_free(&visit) {
+            let costs = self.policy.routes.get(visit.route()).costs;
+            return Ok(Pass::new(&visit, None, costs).shared(visit.cors));
+        }
         let body = match self.metered(&visit, body) {
             Ok(body) => body,
             Err(error) => return Err(visit.refused(Refusal::BadBody(error))),
@@ -227,7 +240,7 @@ impl<S: Store> Gate<S> {
         for (id, charge) in bill.shadow {
             self.take_shadow(&mut pass, id, charge).await;
         }
-        Ok(pass)
+        Ok(pass.shared(visit.cors))
     }
 }
 
@@ -252,7 +265,15 @@ impl<S: Store> Gate<S> {
         let ip = self.client_ip.of(&head.headers, peer);
         let client = text_of(account_ip(ip, self.policy.identity.ipv6_prefix));
         let caller = Caller::anonymous(client, self.policy.tiers.default_tier());
-        Visit { head, route, caller, given, body_limit: None }
+        Visit {
+            head,
+            route,
+            caller,
+            given,
+            body_limit: None,
+            is_preflight: is_preflight(head),
+            cors: self.cors(head),
+        }
     }
 
     /// Whether a caller that is known may be here, and whether the body is needed.
@@ -273,6 +294,9 @@ impl<S: Store> Gate<S> {
     }
 
     fn metered(&self, visit: &Visit<'_>, body: Option<&Bytes>) -> Result<Option<Body>, BodyError> {
+        if visit.is_preflight {
+            return Ok(Some(Body::default()));
+        }
         let meter = meter(self.policy.routes.get(visit.route()), visit);
         meter.reads_body().then(|| meter.read(body.map_or(&[], |body| body))).transpose()
     }

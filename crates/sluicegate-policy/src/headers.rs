@@ -16,7 +16,7 @@ use smallvec::SmallVec;
 
 pub(crate) use ietf::policy_line;
 
-use crate::HeaderFamily;
+use crate::{HeaderFamily, cors::CorsFields, retry};
 use line::Line;
 
 /// How a caller stands with one limit that was enforced.
@@ -49,9 +49,13 @@ impl Standing<'_> {
     }
 }
 
-/// The header lines that tell a client its balances; two without allocating.
+/// The header lines that tell a client its balances; two without allocating. And those by which a browser shows them to
+/// a page.
 #[derive(Clone, Debug, Default)]
-pub struct Lines(SmallVec<[(HeaderName, HeaderValue); 2]>);
+pub struct Lines {
+    balances: SmallVec<[(HeaderName, HeaderValue); 2]>,
+    cors: Option<Box<CorsFields>>,
+}
 
 impl Lines {
     /// The lines of all families. Of the standings, those that denied come first, the longest wait before all.
@@ -80,30 +84,64 @@ impl Lines {
     }
 
     fn push(&mut self, name: HeaderName, value: HeaderValue) {
-        self.0.push((name, value));
+        self.balances.push((name, value));
     }
 
     fn push_number(&mut self, name: HeaderName, number: u64) {
         self.push(name, Line::number(number));
     }
 
-    /// The lines, one after the other.
-    pub fn iter(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
-        self.0.iter().map(|(name, value)| (name, value))
+    /// Adds what lets a page read the answer.
+    pub(crate) fn share(&mut self, cors: Option<Box<CorsFields>>) {
+        self.cors = cors;
     }
 
-    /// Adds the lines to an answer.
+    pub(crate) fn cors(&self) -> Option<&CorsFields> {
+        self.cors.as_deref()
+    }
+
+    /// Returns `true` if what an answer gets depends on what it has, beyond these lines.
+    #[must_use]
+    pub fn are_shared(&self) -> bool {
+        self.cors.is_some()
+    }
+
+    /// The lines of balances, one after the other.
+    pub fn iter(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+        self.balances.iter().map(|(name, value)| (name, value))
+    }
+
+    /// Adds the lines to an answer. All are appended: what the answer has stays as it is.
     ///
     /// An upstream's own `RateLimit` fields stay, and ours follow as further members of its lists. Where its field
     /// is malformed, ours would be lost with it, and would only hide who is to blame: then it stays alone. Other
     /// families have no lists, so a header that the upstream has set stays as it is.
     pub fn append_to(&self, headers: &mut HeaderMap) {
-        for (name, value) in &self.0 {
+        for (name, value) in &self.balances {
             if let Entry::Vacant(field) = headers.entry(name) {
                 field.insert(value.clone());
             } else if ietf::is_list(name) && is_valid_list(headers, name) {
                 headers.append(name, value.clone());
             }
+        }
+        // A preflight that has come so far is answered by the upstream, which knows what it allows.
+        if let Some(cors) = self.cors().filter(|cors| !cors.are_for_preflight()) {
+            cors.append_to(headers);
+        }
+    }
+}
+
+impl HeaderFamily {
+    /// The fields that answers may have.
+    pub(crate) fn fields(self) -> Vec<HeaderName> {
+        match self {
+            Self::Ietf => ietf::FIELDS.to_vec(),
+            Self::Draft06 => draft06::FIELDS.to_vec(),
+            Self::Github => github::FIELDS.to_vec(),
+            Self::Openai => {
+                openai::FIELDS.into_iter().flat_map(|(_, names)| names).chain([retry::RETRY_AFTER_MS]).collect()
+            }
+            Self::Anthropic => anthropic::FIELDS.into_iter().flat_map(|(_, names)| names).collect(),
         }
     }
 }

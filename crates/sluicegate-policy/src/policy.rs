@@ -8,8 +8,8 @@ use std::{
 use http::HeaderName;
 
 use crate::{
-    CodeRoute, CodeRouteError, Diagnostics, GatewaySettings, HeaderFamily, Limit, LimitId, Overrides, Routes,
-    Source, StoreSettings, Tiers, Warmup, file::File, resolve,
+    CodeRoute, CodeRouteError, Cors, Diagnostics, GatewaySettings, HeaderFamily, Limit, LimitId, Overrides,
+    Routes, Source, StoreSettings, Tiers, Warmup, file::File, resolve,
 };
 
 /// A policy: routes, limits, tiers and warm-up, with everything worked out that a request would otherwise work out
@@ -50,6 +50,8 @@ pub struct Policy {
     pub routes: Routes,
     /// What clients are told.
     pub responses: Responses,
+    /// The web pages that may call, if the policy says so. A route of a program leaves that to its app.
+    pub cors: Option<Arc<Cors>>,
 }
 
 /// Who the caller is.

@@ -18,6 +18,8 @@ pub enum Refusal {
     BadBody(BodyError),
     /// 401: nobody has this API key.
     UnknownApiKey,
+    /// 403: pages of this origin may not call.
+    ForeignOrigin,
     /// 403: the route is for another tier.
     WrongTier {
         /// The tier that it is for.
@@ -56,7 +58,7 @@ impl Refusal {
         match self {
             Self::AmbiguousPath(_) | Self::BadRequest(_) | Self::BadBody(_) => StatusCode::BAD_REQUEST,
             Self::UnknownApiKey => StatusCode::UNAUTHORIZED,
-            Self::WrongTier { .. } => StatusCode::FORBIDDEN,
+            Self::ForeignOrigin | Self::WrongTier { .. } => StatusCode::FORBIDDEN,
             Self::ClientStalled => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::EncodedBody => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -75,6 +77,7 @@ impl Refusal {
             Self::BadRequest(_) => "bad_request",
             Self::BadBody(_) => "invalid_body",
             Self::UnknownApiKey => "invalid_api_key",
+            Self::ForeignOrigin => "origin_not_allowed",
             Self::WrongTier { .. } => "tier_required",
             Self::ClientStalled => "request_timeout",
             Self::BodyTooLarge { .. } => "body_too_large",
@@ -97,7 +100,7 @@ impl Refusal {
     pub(crate) const fn class(&self) -> &'static str {
         match self {
             Self::UnknownApiKey => "authentication_error",
-            Self::WrongTier { .. } => "permission_error",
+            Self::ForeignOrigin | Self::WrongTier { .. } => "permission_error",
             _ if self.status().as_u16() >= 500 => "api_error",
             _ => "invalid_request_error",
         }
@@ -114,6 +117,7 @@ impl fmt::Display for Refusal {
             Self::UnknownApiKey => {
                 f.write_str("Unknown API key: send a valid one in x-api-key or Authorization: Bearer")
             }
+            Self::ForeignOrigin => f.write_str("Pages of this origin may not call this API"),
             Self::WrongTier { needed } => {
                 let mut letters = needed.chars();
                 let first = letters.next().into_iter().flat_map(char::to_uppercase);

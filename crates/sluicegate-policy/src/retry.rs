@@ -19,4 +19,4 @@ pub fn forbid(headers: &mut HeaderMap) {
 }
 
 /// OpenAI's and Anthropic's libraries, and those that are made as they are, read it.
-const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+pub(crate) const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");

@@ -39,8 +39,10 @@ fn no_secret_is_in_it_wherever_it_was_written() {
 
 #[test]
 fn every_setting_of_the_file_is_in_it_with_its_default() {
-    let (document, schema) =
-        (document("[warmup]\nready = '/health'\n[gateway.health]\npath = '/health'"), schema());
+    let (document, schema) = (
+        document("[warmup]\nready = '/health'\n[gateway.health]\npath = '/health'\n[cors]\norigins = '*'"),
+        schema(),
+    );
     for (table, at) in [
         ("Gateway", "/gateway"),
         ("Health", "/gateway/health"),
@@ -49,6 +51,7 @@ fn every_setting_of_the_file_is_in_it_with_its_default() {
         ("Identity", "/identity"),
         ("Warmup", "/warmup"),
         ("Responses", "/responses"),
+        ("Cors", "/cors"),
     ] {
         let shown = document.pointer(at).unwrap();
         for (field, details) in schema["$defs"][table]["properties"].as_object().unwrap() {

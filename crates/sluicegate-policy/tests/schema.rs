@@ -11,6 +11,7 @@ fn every_table_is_described_and_refuses_unknown_fields() {
         tables,
         [
             "$schema",
+            "cors",
             "defaults",
             "gateway",
             "identity",
@@ -59,6 +60,7 @@ fn the_defaults_in_it_are_those_that_are_used() {
         ("Defaults", "[defaults]", ""),
         ("Route", "[[route]]", "path = '/a'\nlimits = '1/s'\n"),
         ("Responses", "[responses]", ""),
+        ("Cors", "[cors]", "origins = 'https://a.example'\n"),
     ] {
         let resolved = |field: &str| {
             let text = format!("{table}\n{needs}{field}");

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use http::{HeaderValue, header};
+use http::{HeaderValue, StatusCode, header};
 use pyo3::{
     prelude::*,
     types::{PyBytes, PyList},
@@ -51,8 +51,11 @@ impl Answer {
     #[getter]
     fn headers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let response = &self.answer.response;
-        let length = (&header::CONTENT_LENGTH, &HeaderValue::from(response.body().len()));
-        lines(py, response.headers().iter().chain([length]))
+        let length = HeaderValue::from(response.body().len());
+        // An answer that never has a body has no length either (RFC 9110, section 8.6).
+        let length =
+            (response.status() != StatusCode::NO_CONTENT).then_some((&header::CONTENT_LENGTH, &length));
+        lines(py, response.headers().iter().chain(length))
     }
 
     #[getter]
@@ -65,6 +68,7 @@ impl Answer {
         match &self.answer.reason {
             Reason::Denied(_) => "rate_limit_exceeded",
             Reason::Refused(refusal) => refusal.code(),
+            Reason::Preflight => "preflight",
         }
     }
 
@@ -78,7 +82,7 @@ impl Answer {
     fn limit(&self) -> Option<&str> {
         match &self.answer.reason {
             Reason::Denied(denied) => Some(self.policy().limit(denied.limit).name()),
-            Reason::Refused(_) => None,
+            Reason::Refused(_) | Reason::Preflight => None,
         }
     }
 
@@ -87,7 +91,7 @@ impl Answer {
     fn key(&self) -> Option<String> {
         match &self.answer.reason {
             Reason::Denied(denied) => Some(self.policy().gateway.log_keys.written(&denied.key, &HASHER)),
-            Reason::Refused(_) => None,
+            Reason::Refused(_) | Reason::Preflight => None,
         }
     }
 
@@ -95,7 +99,7 @@ impl Answer {
     fn retry_after(&self) -> Option<f64> {
         match &self.answer.reason {
             Reason::Denied(denied) => seconds(denied.wait),
-            Reason::Refused(_) => None,
+            Reason::Refused(_) | Reason::Preflight => None,
         }
     }
 

@@ -21,12 +21,12 @@ pub(crate) fn lines<'py, 'h>(
 
 /// Adds the lines of a pass to those of a response.
 pub(crate) fn apply(lines: &Lines, list: &Bound<'_, PyList>) -> PyResult<()> {
-    if says_any(list, lines)? {
+    if lines.are_shared() || says_any(list, lines)? {
         // Whatever the app says of limits of its own stays, as the gateway leaves what an upstream says.
         let mut headers = headers_of(list)?;
         let before = headers.clone();
         lines.append_to(&mut headers);
-        for name in lines.iter().map(|(name, _)| name) {
+        for name in headers.keys() {
             for value in headers.get_all(name).iter().skip(before.get_all(name).iter().count()) {
                 append(list, name, value)?;
             }

@@ -7,6 +7,7 @@ mod admin_limits;
 mod bodies;
 mod client_limits;
 mod connections;
+mod cors;
 mod decisions;
 mod drain;
 mod extended_connect;

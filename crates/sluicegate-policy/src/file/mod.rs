@@ -1,5 +1,6 @@
 //! The policy as written: what the file says, with the place of everything that can be wrong.
 
+mod cors;
 mod entry;
 mod gateway;
 mod health;
@@ -31,6 +32,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
+pub use cors::CorsTable;
 pub use gateway::{Address, GatewayTable};
 pub use health::{EjectionTable, HealthTable};
 pub use identity::IdentityTable;
@@ -76,6 +78,8 @@ pub struct File {
     pub route: Vec<RouteTable>,
     /// What clients are told.
     pub responses: ResponsesTable,
+    /// The web pages that may call the API.
+    pub cors: Option<CorsTable>,
 }
 
 impl File {
@@ -113,6 +117,7 @@ impl File {
                 name @ "warmup" => file.warmup = read(report, name, value),
                 name @ "defaults" => file.defaults = read(report, name, value).unwrap_or_default(),
                 name @ "responses" => file.responses = read(report, name, value).unwrap_or_default(),
+                name @ "cors" => file.cors = read(report, name, value),
                 "tiers" => file.tiers = named(report, value, "tiers"),
                 "limits" => file.limits = named(report, value, "limits"),
                 "route" => file.route = routes(report, value),

@@ -5,7 +5,7 @@ use http::{HeaderValue, Response, request::Parts};
 use sluicegate::{Charge, Denial, Key, StoreError, Wait};
 
 use super::Visit;
-use crate::{HeaderFamily, LimitId, Refusal, RouteId, TierId, headers::Standing, problem};
+use crate::{HeaderFamily, LimitId, Refusal, RouteId, TierId, cors::CorsFields, headers::Standing, problem};
 
 /// The answer to a request that may not pass, and what to log and count of it.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub enum Reason {
     Denied(Denied),
     /// Something is wrong with the request, or with what should serve it.
     Refused(Refusal),
+    /// Nothing is wrong: a browser has asked whether a page may call, and is told what it may do.
+    Preflight,
 }
 
 /// The limits that denied a request.
@@ -50,6 +52,14 @@ impl Answer {
         Box::new(Self { response, route, tier, reason: Reason::Refused(refusal), store_error: None })
     }
 
+    /// Lets the page read the answer that has sent the request, where `[cors]` does.
+    pub(super) fn shared(mut self: Box<Self>, cors: Option<&CorsFields>) -> Box<Self> {
+        if let Some(cors) = cors {
+            cors.append_to(self.response.headers_mut());
+        }
+        self
+    }
+
     /// `limits`, `charges` and `standings` are those that were judged, index by index with the denial's balances.
     /// `policy` is their `RateLimit-Policy` line, if it has been worked out before.
     pub(super) fn denied(
@@ -69,6 +79,7 @@ impl Answer {
             wait: denial.wait,
             limits: denied.map(|(id, _)| *id).collect(),
         });
-        Box::new(Self { response, route: visit.route(), tier: visit.tier(), reason, store_error: None })
+        let (route, tier) = (visit.route(), visit.tier());
+        Box::new(Self { response, route, tier, reason, store_error: None }).shared(visit.cors.as_deref())
     }
 }

@@ -7,7 +7,7 @@ use sluicegate::{Balance, Charge, Cost, Permit, Store, StoreError, Unit};
 use smallvec::SmallVec;
 
 use super::{Answer, Visit};
-use crate::{LimitId, Refusal, RouteId, Scale, TierId, headers::Lines, route::Costs};
+use crate::{LimitId, Refusal, RouteId, Scale, TierId, cors::CorsFields, headers::Lines, route::Costs};
 
 /// A request that may pass. Dropping it gives back its slots of concurrent limits: keep it until the last byte of
 /// the answer is sent, and then, where its cost is known only now, [settle](Self::settle) it.
@@ -47,6 +47,12 @@ impl<S: Store> Pass<S> {
         self.permit = Some(permit);
         self.limits = limits;
         self.lines = lines;
+    }
+
+    /// Lets the page that has sent the request read the answer.
+    pub(super) fn shared(mut self, cors: Option<Box<CorsFields>>) -> Self {
+        self.lines.share(cors);
+        self
     }
 
     pub(super) fn shadow_allowed(&mut self, permit: Permit<S>) {
@@ -96,7 +102,7 @@ impl<S: Store> Pass<S> {
     /// The answer to this request when the upstream fails it after all. What it was charged stays charged.
     #[must_use]
     pub fn refused(&self, refusal: Refusal, head: &Parts) -> Box<Answer> {
-        Answer::refused(refusal, head, self.route, self.tier)
+        Answer::refused(refusal, head, self.route, self.tier).shared(self.lines.cors())
     }
 
     /// What [`apply`](Self::apply) adds to an answer.

@@ -4,7 +4,7 @@ use http::request::Parts;
 use sluicegate::StoreError;
 
 use super::{Answer, Given};
-use crate::{Body, Caller, Facts, Refusal, RouteId, RouteMatch, TierId};
+use crate::{Body, Caller, Facts, Refusal, RouteId, RouteMatch, TierId, cors::CorsFields};
 
 /// A request whose head is known: where it goes and who sends it.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub struct Visit<'h> {
     pub(super) caller: Caller,
     pub(super) given: Given<'h>,
     pub(super) body_limit: Option<u64>,
+    pub(super) is_preflight: bool,
+    pub(super) cors: Option<Box<CorsFields>>,
 }
 
 impl Visit<'_> {
@@ -45,7 +47,7 @@ impl Visit<'_> {
     /// The answer to this request when it cannot be served.
     #[must_use]
     pub fn refused(&self, refusal: Refusal) -> Box<Answer> {
-        Answer::refused(refusal, self.head, self.route(), self.tier())
+        Answer::refused(refusal, self.head, self.route(), self.tier()).shared(self.cors.as_deref())
     }
 
     /// The answer to this request when the store does not answer.

@@ -30,7 +30,7 @@ macro_rules! fields {
     };
 }
 
-const FIELDS: [(Unit, [HeaderName; 3]); 4] = [
+pub(super) const FIELDS: [(Unit, [HeaderName; 3]); 4] = [
     (Unit::Requests, fields!("requests")),
     (Unit::Tokens, fields!("tokens")),
     (Unit::InputTokens, fields!("input-tokens")),

@@ -11,6 +11,7 @@ pub(super) fn write(lines: &mut Lines, standings: &[Standing<'_>]) {
     lines.push_number(RESET, standing.reset_seconds());
 }
 
+pub(super) const FIELDS: [HeaderName; 3] = [LIMIT, REMAINING, RESET];
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");

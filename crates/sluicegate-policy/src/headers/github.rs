@@ -24,6 +24,7 @@ pub(super) fn unix_seconds(now: SystemTime, after: Duration) -> u64 {
     whole_seconds(since.saturating_add(after))
 }
 
+pub(super) const FIELDS: [HeaderName; 5] = [LIMIT, REMAINING, USED, RESET, RESOURCE];
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const USED: HeaderName = HeaderName::from_static("x-ratelimit-used");

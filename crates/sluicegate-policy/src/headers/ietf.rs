@@ -89,6 +89,7 @@ fn per_window(amount: u64, window: u128, of: u128) -> u64 {
     u64::try_from(u128::from(amount).saturating_mul(window) / of.max(1)).unwrap_or(u64::MAX)
 }
 
+pub(super) const FIELDS: [HeaderName; 2] = [RATE_LIMIT, RATE_LIMIT_POLICY];
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const NANOSECONDS: u128 = 1_000_000_000;

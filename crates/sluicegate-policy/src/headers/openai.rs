@@ -38,7 +38,7 @@ fn go_duration(duration: Duration) -> HeaderValue {
     HeaderValue::try_from(text).expect("digits, points and letters make a header")
 }
 
-const FIELDS: [(Unit, [HeaderName; 3]); 2] = [
+pub(super) const FIELDS: [(Unit, [HeaderName; 3]); 2] = [
     (
         Unit::Requests,
         [

@@ -80,6 +80,8 @@ fn build(report: &mut Report<'_>, policy: &Policy, code: CodeRoute) -> Option<Po
         store: policy.store.clone(),
         warmup: policy.warmup.clone(),
         responses: policy.responses.clone(),
+        // The app's own middleware shares its answers, and ours within them.
+        cors: None,
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod code;
+mod cors;
 mod forwarding;
 mod gateway;
 mod health;
@@ -43,6 +44,7 @@ fn build(report: &mut Report<'_>, file: &File) -> Option<Policy> {
     let store = store::resolve(report, &file.store);
     let warmup = file.warmup.as_ref().and_then(|table| warmup(report, table)).map(Arc::new);
     let responses = responses(report, &file.responses);
+    let cors = file.cors.as_ref().map(|table| Arc::new(cors::resolve(report, table, &responses.headers)));
     let tiers = tiers::resolve(report, file);
 
     let mut drafts = Drafts::new(report, file);
@@ -50,7 +52,7 @@ fn build(report: &mut Report<'_>, file: &File) -> Option<Policy> {
     let routes = route_drafts(report, file, &tiers, &mut drafts);
     let limits = drafts.finish(report, file, &tiers, &store);
     let routes = routes::build(report, file, routes, &limits)?;
-    Some(Policy { gateway, store, identity, tiers, warmup, limits, routes, responses })
+    Some(Policy { gateway, store, identity, tiers, warmup, limits, routes, responses, cors })
 }
 
 fn warmup(report: &mut Report<'_>, table: &WarmupTable) -> Option<Warmup> {

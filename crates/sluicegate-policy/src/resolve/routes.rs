@@ -124,7 +124,7 @@ fn route(
             None
         }
     };
-    let methods = methods(report, table);
+    let methods = methods_of(report, table);
     let mut owner = table.path.value.clone();
     if paths[table.path.value.as_str()] > 1 {
         // Routes of one path differ in their methods, and so must the names of their limits.
@@ -232,14 +232,18 @@ fn read_bodies(route: &mut Route, drafts: &Drafts) {
     }
 }
 
-fn methods(report: &mut Report<'_>, table: &RouteTable) -> Vec<Method> {
+fn methods_of(report: &mut Report<'_>, table: &RouteTable) -> Vec<Method> {
     let Some(list) = &table.methods else { return Vec::new() };
     if list.value.is_empty() {
         let help = "leave `methods` out for all of them";
         report.error_help(list.start(), "a route of no methods matches nothing", help);
     }
-    let mut methods = Vec::with_capacity(list.value.len());
-    for word in &list.value {
+    methods(report, &list.value)
+}
+
+pub(super) fn methods(report: &mut Report<'_>, list: &[Placed<String>]) -> Vec<Method> {
+    let mut methods = Vec::with_capacity(list.len());
+    for word in list {
         let known = METHODS.iter().find(|method| method.as_str() == word.value);
         match known {
             None => report.error_or(word.start(), format!("unknown method `{}`", word.value), || {

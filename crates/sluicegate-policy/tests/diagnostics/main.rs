@@ -1,5 +1,6 @@
 //! What somebody reads who has made a mistake in the policy file.
 
+mod cors;
 mod forwarding;
 mod types;
 mod values;

@@ -169,6 +169,7 @@ impl Reply {
             Self::Answered(answer) => match &answer.reason {
                 Reason::Denied(denied) => denied,
                 Reason::Refused(refusal) => panic!("refused: {refusal}"),
+                Reason::Preflight => panic!("it is a preflight"),
             },
             Self::Passed(_) => panic!("the request passed"),
         }
