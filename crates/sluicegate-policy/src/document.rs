@@ -8,8 +8,7 @@ use sluicegate::Unit;
 
 use crate::{
     Cors, EjectionSettings, Forwarding, GatewaySettings, HealthSettings, Hidden, Identity, Limit, Policy,
-    Responses, Route, Scale, StoreSettings, Tiers, Timeouts, TlsSettings, Upstream, Warmup,
-    cors::Origins,
+    Responses, Route, Scale, StoreSettings, Tiers, Timeouts, TlsSettings, Upstream, Warmup, cors::Origins,
 };
 
 impl Policy {

@@ -138,9 +138,11 @@ impl HeaderFamily {
             Self::Ietf => ietf::FIELDS.to_vec(),
             Self::Draft06 => draft06::FIELDS.to_vec(),
             Self::Github => github::FIELDS.to_vec(),
-            Self::Openai => {
-                openai::FIELDS.into_iter().flat_map(|(_, names)| names).chain([retry::RETRY_AFTER_MS]).collect()
-            }
+            Self::Openai => openai::FIELDS
+                .into_iter()
+                .flat_map(|(_, names)| names)
+                .chain([retry::RETRY_AFTER_MS])
+                .collect(),
             Self::Anthropic => anthropic::FIELDS.into_iter().flat_map(|(_, names)| names).collect(),
         }
     }

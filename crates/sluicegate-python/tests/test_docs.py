@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[3]
 PAGES = [
     ROOT / "README.md",
     ROOT / "docs" / "python.md",
+    ROOT / "docs" / "browsers.md",
     ROOT / "crates" / "sluicegate-python" / "README.md",
     ROOT / "examples" / "fastapi" / "README.md",
 ]
