@@ -1,4 +1,4 @@
-"""The API of fastapi-limiter 0.1.6, on the Rust engine.
+"""The API of fastapi-limiter 0.1.6 and 0.2.0, on the Rust engine.
 
     from sluicegate.fastapi_limiter import FastAPILimiter                            # was: fastapi_limiter
     from sluicegate.fastapi_limiter.depends import RateLimiter, WebSocketRateLimiter
