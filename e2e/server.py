@@ -68,14 +68,14 @@ class Server:
             return self.process.wait()
 
 
-def until(condition, what):
+def until(condition, what, patience=PATIENCE):
     """Waits until `condition()` is true and returns its value."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         if value := condition():
             return value
         time.sleep(0.02)
-    raise AssertionError(f"not within {PATIENCE} s: {what}")
+    raise AssertionError(f"not within {patience} s: {what}")
 
 
 def free_port():

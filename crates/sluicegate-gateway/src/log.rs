@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use http::{Response, header::RETRY_AFTER};
 use sluicegate::{Key, Transition};
-use sluicegate_policy::{LogFormat, LogKeys, RequestId};
+use sluicegate_policy::{LogFormat, LogKeys, Policy, RequestId};
 use tracing::Level;
 use tracing_subscriber::{EnvFilter, fmt};
 
@@ -29,6 +29,13 @@ pub fn init(format: LogFormat) {
         LogFormat::Json => logs.json().flatten_event(true).try_init().is_ok(),
         LogFormat::Pretty => logs.try_init().is_ok(),
     };
+}
+
+/// Logs what a policy says and its author hardly means, each once.
+pub fn warnings(policy: &Policy) {
+    for warning in policy.warnings.as_slice() {
+        tracing::warn!(place = %warning.place, help = warning.help, "{}", warning.message);
+    }
 }
 
 /// Logs that the store stopped answering, or answers again.

@@ -13,6 +13,9 @@ fn main() -> ExitCode {
         // Whoever read the output has seen enough of it, as in `sluicegate schema | head`.
         return ExitCode::SUCCESS;
     }
+    if error.is::<commands::AlreadyTold>() {
+        return ExitCode::FAILURE;
+    }
     // Where standard error is closed, the exit code is all that can still be told.
     let _ = writeln!(io::stderr(), "{error}");
     ExitCode::FAILURE

@@ -11,7 +11,7 @@ use sluicegate_policy::{ApiKeys, ApiKeysError, Diagnostics, FileVersion, Policy,
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use crate::{
-    blueprint::Blueprint, dial::Dialer, metrics::ReloadMetrics, origin::Origin, restart, tls::TlsError,
+    blueprint::Blueprint, dial::Dialer, log, metrics::ReloadMetrics, origin::Origin, restart, tls::TlsError,
 };
 
 /// Reads the policy again, and gives a good one to everybody who works by it. Reloads come one after the other.
@@ -118,6 +118,7 @@ impl Reloads {
         let api_keys =
             policy.identity.api_keys.as_deref().map(load).transpose().map_err(ReloadError::ApiKeys)?;
         let dialer = Dialer::new(&policy.gateway).map_err(ReloadError::Tls)?;
+        log::warnings(&policy);
         let next = Arc::new(running.next(policy, api_keys.unwrap_or_default(), dialer));
         self.current.send_replace(Arc::clone(&next));
         let adopt = |worker: &mpsc::UnboundedSender<Adoption>| {

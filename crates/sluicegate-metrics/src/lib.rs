@@ -24,7 +24,7 @@
 //!     Err(answer) => counted.answered(&answer),
 //! }
 //! let text = metrics.write(Format::preferred(["text/plain"]))?;
-//! assert!(text.contains("sluicegate_decisions_total{limit=\"predict-1-per-minute\",decision=\"allow\"} 1\n"));
+//! assert!(text.contains("sluicegate_decisions_total{limit=\"predict_1_per_minute\",decision=\"allow\"} 1\n"));
 //! # Ok(())
 //! # }
 //! ```

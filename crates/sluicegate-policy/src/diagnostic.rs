@@ -64,6 +64,15 @@ impl Diagnostics {
         &self.found
     }
 
+    /// These, and then those.
+    #[must_use]
+    pub fn and(self, others: Self) -> Self {
+        let left_off = self.left_off + others.left_off;
+        let mut all: Self = self.found.into_iter().chain(others.found).collect();
+        all.left_off += left_off;
+        all
+    }
+
     /// Returns `true` if nothing was found.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -38,6 +38,8 @@ impl Policy {
             routes,
             responses: Responses { headers },
             cors,
+            // They are about the file, and this is what was made of it.
+            warnings: _,
         } = self;
         json!({
             "gateway": self::gateway(gateway),

@@ -21,6 +21,7 @@ mod json_pointer;
 mod key_shape;
 mod key_template;
 mod limit;
+mod lint;
 mod meter;
 mod overrides;
 mod path;

@@ -9,7 +9,7 @@ use http::HeaderName;
 
 use crate::{
     CodeRoute, CodeRouteError, Cors, Diagnostics, GatewaySettings, HeaderFamily, Limit, LimitId, Overrides,
-    Routes, Source, StoreSettings, Tiers, Warmup, file::File, resolve,
+    Routes, Source, StoreSettings, Tiers, Warmup, file::File, lint, resolve,
 };
 
 /// A policy: routes, limits, tiers and warm-up, with everything worked out that a request would otherwise work out
@@ -28,7 +28,7 @@ use crate::{
 /// let found = policy.routes.find(&Method::POST, "/models/iris/predict")?;
 /// let route = policy.routes.get(found.route);
 /// let limit = policy.limit(route.limits()[0]);
-/// assert_eq!(limit.name(), "models-model-predict-10-per-minute");
+/// assert_eq!(limit.name(), "models_model_predict_10_per_minute");
 /// assert_eq!(limit.quota(policy.tiers.default_tier()).amount(), 10);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -52,6 +52,8 @@ pub struct Policy {
     pub responses: Responses,
     /// The web pages that may call, if the policy says so. A route of a program leaves that to its app.
     pub cors: Option<Arc<Cors>>,
+    /// What the file says and its author hardly means, as it limits nothing or is dangerous.
+    pub warnings: Diagnostics,
 }
 
 /// Who the caller is.
@@ -81,7 +83,9 @@ impl Policy {
     ///
     /// Everything that is wrong with it, each with its place and mostly with what would be right.
     pub fn parse(source: &Source) -> Result<Self, Diagnostics> {
-        resolve::resolve(source, &File::parse(source)?)
+        let file = File::parse(source)?;
+        let policy = resolve::resolve(source, &file)?;
+        Ok(Self { warnings: lint::lint(source, &file, &policy), ..policy })
     }
 
     /// Reads and resolves the policy in a file, with these settings over it.
@@ -110,7 +114,7 @@ impl Policy {
     ///
     /// assert_eq!(policy.routes.get(policy.routes.unmatched()).label(), "/predict");
     /// let premium = policy.tiers.find("premium").expect("the route has it");
-    /// assert_eq!(policy.limits[0].name(), "predict-10-per-minute");
+    /// assert_eq!(policy.limits[0].name(), "predict_10_per_minute");
     /// assert_eq!(policy.limits[0].quota(premium).amount(), 50);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -123,10 +127,12 @@ impl Policy {
         resolve::with_route(self, route)
     }
 
-    /// The limit with this name.
+    /// The limit with this name, in which `-` and `_` are the same.
     #[must_use]
     pub fn find_limit(&self, name: &str) -> Option<LimitId> {
-        self.limits.iter().position(|limit| limit.name() == name).map(LimitId)
+        let is_like = |limit: &Limit| limit.name().replace('-', "_") == name.replace('-', "_");
+        let exact = self.limits.iter().position(|limit| limit.name() == name);
+        exact.or_else(|| self.limits.iter().position(is_like)).map(LimitId)
     }
 
     /// The limit with this id.

@@ -88,6 +88,12 @@ impl<'s> Report<'s> {
         }
     }
 
+    /// What was found, in the order of the file.
+    pub(crate) fn into_diagnostics(mut self) -> Diagnostics {
+        self.diagnostics.sort();
+        self.diagnostics
+    }
+
     /// The value, or all that was wrong.
     pub(crate) fn finish<T>(mut self, value: Option<T>) -> Result<T, Diagnostics> {
         self.diagnostics.sort();

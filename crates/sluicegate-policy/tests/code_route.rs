@@ -20,7 +20,7 @@ fn limits_are_named_after_route_and_quota_as_in_the_file() {
 #[test]
 fn a_name_is_that_of_the_first_quota_and_the_others_count_on() {
     let route = named("chat", "1/second; 10/minute; 10/minute");
-    assert_eq!(names(&parse(""), route), ["chat", "chat-2", "chat-3"]);
+    assert_eq!(names(&parse(""), route), ["chat", "chat_2", "chat_3"]);
     let longest = "x".repeat(64);
     let long = names(&parse(""), named(&longest, "1/second; 10/minute"));
     assert_eq!(long[0], longest);
@@ -31,7 +31,7 @@ fn a_name_is_that_of_the_first_quota_and_the_others_count_on() {
 fn a_name_that_is_made_is_no_name_of_the_policy_and_one_that_is_given_may_be() {
     let policy =
         parse("[limits.gpu]\nquota = '9/minute'\n[[route]]\npath = '/a'\nlimits = ['1/minute', 'gpu']");
-    assert_eq!(names(&policy, CodeRoute::new("/a", quotas("1/minute"))), ["a-1-per-minute-2"]);
+    assert_eq!(names(&policy, CodeRoute::new("/a", quotas("1/minute"))), ["a_1_per_minute_2"]);
     assert_eq!(names(&policy, named("gpu", "9/minute")), ["gpu"]);
 }
 
@@ -95,7 +95,7 @@ fn an_error_says_what_is_wrong_and_what_would_be_right() {
         (CodeRoute { weight: 0, ..base("9/minute") }, "a weight cannot be 0; "),
         (
             CodeRoute { weight: 10, ..base("9/minute") },
-            "no request could ever pass `a-9-per-minute`: each costs 10; give a smaller weight, or",
+            "no request could ever pass `a_9_per_minute`: each costs 10; give a smaller weight, or",
         ),
         (base("10 tokens/minute"), "nothing counts the tokens of `10 tokens/minute`; give the cost"),
         (tier("gold", base("1/minute")), "no tier is called `gold`; the tiers are free, premium"),
@@ -106,10 +106,10 @@ fn an_error_says_what_is_wrong_and_what_would_be_right() {
         (tiers(&[("a", scale(1.0)), ("a", scale(2.0))]), "the tier `a` is there twice"),
         (tiers(&[("a|b", scale(1.0))]), "`a|b` is no name of a tier; "),
         (tiers(&[("a", own("1/minute; 2/hour"))]), "the tier `a` has 2 quotas, not 1; give one for each"),
-        (tiers(&[("a", own("1 items/minute"))]), "`a-10-per-minute` counts requests, not items; "),
+        (tiers(&[("a", own("1 items/minute"))]), "`a_10_per_minute` counts requests, not items; "),
         (
             CodeRoute { weight: 3, ..tiers(&[("a", scale(1.0)), ("b", scale(0.2))]) },
-            "no request could ever pass `a-10-per-minute`: each costs 3; ",
+            "no request could ever pass `a_10_per_minute`: each costs 3; ",
         ),
     ];
     let policy = parse(
@@ -163,7 +163,7 @@ fn a_policy_of_one_route_can_be_given_another() {
     let first = parse("").with_route(CodeRoute::new("/a", quotas("1/minute"))).unwrap();
     let second = first.with_route(CodeRoute::new("/b", quotas("1/minute"))).unwrap();
     assert_eq!(second.limits.len(), 1);
-    assert_eq!(second.limits[0].name(), "b-1-per-minute");
+    assert_eq!(second.limits[0].name(), "b_1_per_minute");
 }
 
 fn parse(text: &str) -> Policy {

@@ -74,13 +74,13 @@ fn a_limit_without_a_name_gets_one_from_its_route_and_quota() {
     assert_eq!(
         names[..7],
         [
-            "default-100-per-hour",
-            "predict-10-per-minute",
-            "predict-5-per-5-minutes",
-            "predict-10-per-minute-2",
-            "get-models-model-predict-100-per-day-burst-20",
-            "post-models-model-predict-8-concurrent",
-            "root-1-per-second",
+            "default_100_per_hour",
+            "predict_10_per_minute",
+            "predict_5_per_5_minutes",
+            "predict_10_per_minute_2",
+            "get_models_model_predict_100_per_day_burst_20",
+            "post_models_model_predict_8_concurrent",
+            "root_1_per_second",
         ]
     );
     assert_eq!((names[7].len(), &names[7][..55]), (64, &long[..55]));
@@ -96,7 +96,7 @@ fn tiers_keep_accounts_of_their_own_and_scale_what_is_kept_per_caller() {
     assert_eq!(
         lines(&bill(&policy, "/tiered", "free", None, "")),
         [
-            ("tiered-20-per-minute:free|client_ip=192.0.2.7", 20, 1),
+            ("tiered_20_per_minute:free|client_ip=192.0.2.7", 20, 1),
             ("gpu", 8, 1),
             ("all|tier=free|path=/tiered", 30, 1),
         ]
@@ -104,7 +104,7 @@ fn tiers_keep_accounts_of_their_own_and_scale_what_is_kept_per_caller() {
     assert_eq!(
         lines(&bill(&policy, "/tiered", "premium", None, "")),
         [
-            ("tiered-20-per-minute:premium|client_ip=192.0.2.7", 100, 1),
+            ("tiered_20_per_minute:premium|client_ip=192.0.2.7", 100, 1),
             ("gpu", 9, 1),
             ("all|tier=premium|path=/tiered", 30, 1),
         ]
@@ -164,7 +164,7 @@ fn routes_without_limits_share_the_default_ones_and_an_empty_list_is_none() {
     let policy = parse(
         "[defaults]\nlimits = '100/hour'\n[[route]]\npath = '/a'\n[[route]]\npath = '/info'\nlimits = []",
     );
-    let default = [("default-100-per-hour|client_ip=192.0.2.7", 100, 1)];
+    let default = [("default_100_per_hour|client_ip=192.0.2.7", 100, 1)];
     assert_eq!(lines(&bill(&policy, "/a", "default", None, "")), default);
     assert_eq!(lines(&bill(&policy, "/elsewhere", "default", None, "")), default);
     assert_eq!(lines(&bill(&policy, "/info", "default", None, "")), []);
@@ -190,8 +190,8 @@ fn defaults_hold_where_a_limit_says_nothing_else() {
     let bill = bill(&policy, "/a", "default", None, "");
     let kept: Vec<_> = bill.iter().map(|it| it.quota.algorithm().as_str()).collect();
     assert_eq!(kept, ["fixed-window", "concurrent", "sliding-log"]);
-    assert_eq!(bill[0].key.as_str(), "a-1-per-second");
-    assert_eq!(bill[2].key.as_str(), "a-3-per-second|client_ip=192.0.2.7");
+    assert_eq!(bill[0].key.as_str(), "a_1_per_second");
+    assert_eq!(bill[2].key.as_str(), "a_3_per_second|client_ip=192.0.2.7");
 }
 
 #[test]

@@ -142,7 +142,7 @@ fn a_flag_wins_over_a_variable_and_needs_no_file() {
     let policy = Policy::parse(&Source::empty().with(overrides)).unwrap();
     assert_eq!(policy.gateway.listen.port(), 3);
     let unmatched = policy.routes.get(policy.routes.unmatched());
-    assert_eq!(policy.limit(unmatched.limits()[0]).name(), "default-10-per-minute");
+    assert_eq!(policy.limit(unmatched.limits()[0]).name(), "default_10_per_minute");
 
     let wrong = Overrides::default().flag("--limit", "defaults.limits", "ten/minute");
     let error = Policy::parse(&Source::empty().with(wrong)).unwrap_err().to_string();

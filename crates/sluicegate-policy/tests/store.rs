@@ -194,9 +194,9 @@ fn a_limit_does_in_an_outage_what_it_says_and_else_what_the_store_says() {
     let policy = parse(text).unwrap();
     let outage = |name: &str| policy.limits.iter().find(|limit| limit.name() == name).unwrap().outage();
     assert_eq!(outage("shared"), Outage::Allow);
-    assert_eq!(outage("root-2-per-second"), Outage::Deny);
-    assert_eq!(outage("root-3-per-second"), Outage::Local);
-    assert_eq!(outage("unknown-api-keys"), Outage::Deny);
+    assert_eq!(outage("root_2_per_second"), Outage::Deny);
+    assert_eq!(outage("root_3_per_second"), Outage::Local);
+    assert_eq!(outage("unknown_api_keys"), Outage::Deny);
 
     let facts = Facts {
         given: None,
@@ -255,11 +255,11 @@ fn passwords_and_secrets_are_in_no_debug_text_and_no_error() {
     assert!(format!("{policy:?}").contains("redis://me:***@cache"));
     for wrong in ["secret = 7777777", "secret = [7777777]", "url = 7777777", "url = { a = 7777777 }"] {
         let error = parse(&format!("[store]\n{wrong}")).unwrap_err();
-        assert!(error.contains("expected a string") && !error.contains("7777777"), "{error}");
+        assert!(error.contains("must be a string") && !error.contains("7777777"), "{error}");
     }
     let numbers = [("SLUICEGATE_GATEWAY__ADMIN_TOKEN", "7777777777777777")];
     let policy = resolve("", &numbers).unwrap();
     assert_eq!(policy.gateway.admin_token.unwrap().reveal(), "7777777777777777");
     let error = parse("[gateway]\nadmin_token = 7777777777777777").unwrap_err();
-    assert!(error.contains("expected a string") && !error.contains("7777777"), "{error}");
+    assert!(error.contains("must be a string") && !error.contains("7777777"), "{error}");
 }

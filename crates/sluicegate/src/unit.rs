@@ -97,11 +97,15 @@ impl FromStr for Unit {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct UnknownUnit;
 
+impl UnknownUnit {
+    pub(crate) const WHAT: &str = "unknown unit";
+    pub(crate) const HELP: &str =
+        "use requests, items, tokens, input_tokens, output_tokens, bytes, usd or concurrent";
+}
+
 impl fmt::Display for UnknownUnit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "unknown unit; use requests, items, tokens, input_tokens, output_tokens, bytes, usd or concurrent",
-        )
+        write!(f, "{}; {}", Self::WHAT, Self::HELP)
     }
 }
 

@@ -173,6 +173,26 @@ fn a_concurrent_quota_has_no_window() {
 }
 
 #[test]
+fn periods_may_be_short() {
+    for (short, long) in [
+        ("s sec secs", "second"),
+        ("m min mins", "minute"),
+        ("h hr hrs", "hour"),
+        ("d", "day"),
+        ("w", "week"),
+        ("mo mos", "month"),
+        ("y yr yrs Y", "year"),
+    ] {
+        for short in short.split(' ') {
+            for text in ["10/", "10 per 3 "] {
+                let written = format!("{text}{short}").parse::<Quota>();
+                assert_eq!(written, format!("{text}{long}").parse(), "{short}");
+            }
+        }
+    }
+}
+
+#[test]
 fn digits_may_be_grouped() {
     assert_eq!("1_000_000/minute".parse(), Ok(requests(1_000_000, MINUTE)));
     assert!("_1/minute".parse::<Quota>().is_err());
@@ -192,7 +212,9 @@ fn numbers_and_windows_that_are_too_large_are_named() {
 fn an_error_points_at_what_is_wrong_and_says_what_is_right() {
     for (text, wrong, advice) in [
         ("10/minuet", "minuet", "second, minute, hour"),
-        ("10/m", "m", "write `min` or `month`"),
+        ("10/ms", "ms", "the shortest is a second"),
+        ("10 per 5 MS", "MS", "the shortest is a second"),
+        ("10/q", "q", "second, minute, hour"),
         ("10 percent", "cent", "second, minute, hour"),
         ("10 apples/minute", "apples", "requests, items, tokens"),
         ("10", "", "`/` or `per`"),

@@ -56,7 +56,9 @@ impl Demo {
         addresses: Addresses,
         models: Arc<Models>,
     ) -> Result<Self, Box<dyn Error>> {
-        let listener = TcpListener::bind(addresses.model).await?;
+        let listener = TcpListener::bind(addresses.model).await;
+        let listener = listener
+            .map_err(|error| format!("the model server cannot listen on {}: {error}", addresses.model))?;
         let model = listener.local_addr()?;
         let overrides = Overrides::default()
             .flag("the demo's gateway address", "gateway.listen", &addresses.gateway.to_string())

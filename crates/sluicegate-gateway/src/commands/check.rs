@@ -4,8 +4,9 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
-use sluicegate_policy::{Overrides, Policy, Source};
+use sluicegate_policy::{Diagnostics, Overrides, Policy, Source};
 
+use super::findings::Findings;
 use super::start_check::StartCheck;
 use super::summary::Summary;
 use super::{Outcome, POLICY_FILE};
@@ -14,6 +15,9 @@ use super::{Outcome, POLICY_FILE};
 ///
 /// Prints every error with its line and column and what would be right, and exits with 1. Without errors it prints
 /// the routes, limits and tiers as the gateway would use them. Settings in the environment count, as when serving.
+///
+/// Warnings are for what a policy may say and its author hardly means: what limits nothing, such as a path of another
+/// program's templates, and what is dangerous. They go to standard error and do not change the exit code.
 ///
 /// Everything that serving needs at its start is looked at: the files of TLS and of API keys, the store's URL and its
 /// certificates. With --connect the store is asked, too, and this machine must have the addresses to listen on.
@@ -26,16 +30,46 @@ pub(super) struct Check {
     /// Also asks the store, as the gateway does when it starts, and this machine for its addresses
     #[arg(long)]
     connect: bool,
+    /// Takes every warning for an error: the exit code is 1
+    #[arg(long)]
+    strict: bool,
+    /// Prints errors and warnings as one JSON object, and nothing else
+    #[arg(long)]
+    json: bool,
 }
 
 impl Check {
     pub(super) fn run(&self) -> Outcome {
-        let source = Source::read(&self.file)?.with(Overrides::default().environment());
-        let policy = Policy::parse(&source)?;
-        let api_keys = StartCheck { source: &source, policy: &policy, connect: self.connect }.run()?;
-        let summary = Summary { policy: &policy, api_keys: api_keys.as_ref() };
+        let source = Source::read(&self.file).map(|source| source.with(Overrides::default().environment()));
+        let checked = source.and_then(|source| {
+            let policy = Policy::parse(&source)?;
+            let keys = StartCheck { source: &source, policy: &policy, connect: self.connect }.run();
+            Ok((policy, keys))
+        });
+        let (policy, api_keys, errors) = match checked {
+            Err(errors) => (None, None, errors),
+            Ok((policy, Ok(api_keys))) => (Some(policy), api_keys, Diagnostics::default()),
+            Ok((policy, Err(errors))) => (Some(policy), None, errors),
+        };
+        let warnings = policy.as_ref().map(|policy| policy.warnings.clone()).unwrap_or_default();
+        let number = warnings.as_slice().len();
+        let findings = match self.strict {
+            true => Findings { errors: errors.and(warnings), warnings: Diagnostics::default() },
+            false => Findings { errors, warnings },
+        };
+        if self.json {
+            return findings.print_json(&self.file);
+        }
+        findings.print()?;
+        let Some(policy) = &policy else { return Ok(()) };
+        let with = match number {
+            0 => String::new(),
+            1 => ", with 1 warning".to_owned(),
+            more => format!(", with {more} warnings"),
+        };
         let answers = if self.connect { "The store answers.\n" } else { "" };
-        write!(io::stdout(), "{} is a good policy.\n{answers}\n{summary}", self.file.display())?;
+        let summary = Summary { policy, api_keys: api_keys.as_ref() };
+        write!(io::stdout(), "{} is a good policy{with}.\n{answers}\n{summary}", self.file.display())?;
         Ok(())
     }
 }
@@ -43,4 +77,5 @@ impl Check {
 const EXAMPLES: &str = "\
 Examples:
   sluicegate check
+  sluicegate check --strict --json policy.toml          # in a pipeline
   sluicegate check --connect policy.toml && systemctl restart sluicegate";

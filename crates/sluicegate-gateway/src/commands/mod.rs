@@ -1,6 +1,7 @@
 //! The command line: one file for each command.
 
 mod check;
+mod findings;
 mod key;
 mod schema;
 mod serve;
@@ -8,11 +9,24 @@ mod start_check;
 mod summary;
 
 use std::error::Error;
+use std::fmt;
 
 use clap::{Parser, Subcommand};
 
 /// What a command returns. Its error is printed as it is, to standard error, and makes the exit code 1.
 type Outcome = Result<(), Box<dyn Error>>;
+
+/// The error of a command that has printed what is wrong: only the exit code is left to tell.
+#[derive(Debug)]
+pub(crate) struct AlreadyTold;
+
+impl fmt::Display for AlreadyTold {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Ok(())
+    }
+}
+
+impl Error for AlreadyTold {}
 
 /// Exact rate limits before any machine-learning server.
 ///
@@ -21,7 +35,7 @@ type Outcome = Result<(), Box<dyn Error>>;
 ///
 /// Without a command it serves.
 #[derive(Debug, Parser)]
-#[command(version, args_conflicts_with_subcommands = true, after_long_help = EXAMPLES)]
+#[command(name = "sluicegate", version, args_conflicts_with_subcommands = true, after_long_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Option<Command>,

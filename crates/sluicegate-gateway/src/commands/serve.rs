@@ -111,9 +111,7 @@ async fn serve(origin: Origin, policy: Policy) -> Outcome {
     let upstreams: Vec<_> = policy.gateway.upstreams.iter().map(ToString::to_string).collect();
     let upstream = upstreams.join(", ");
     let store = policy.store.url.to_string();
-    if policy.limits.is_empty() {
-        tracing::warn!("the policy has no limits: every request passes");
-    }
+    log::warnings(&policy);
     let gateway = Gateway::start_from(origin, policy).await?;
     tracing::info!(listen = %gateway.address(), admin = %gateway.admin_address(), upstream, store, "serving");
     loop {

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use serde_json::{Value, json};
 use sluicegate_test_servers::RedisServer;
 use tempfile::TempDir;
 
@@ -14,12 +15,12 @@ fn check_shows_what_a_policy_means() {
     succeeds(run(folder.path(), &["key", "new", "--tenant", "acme", "--config", "policy.toml"]));
     let summary = succeeds(run(folder.path(), &["check", "policy.toml"]));
     for part in [
-        "policy.toml is a good policy.",
+        "policy.toml is a good policy, with 1 warning.",
         "upstream   http://127.0.0.1:8000",
         "tiers      free × 1 (default), premium × 5",
         "warm-up    × 0.2 until /health answers with 2xx",
         "api keys   keys.toml: 1 valid of 1",
-        "POST /predict\n  predict-10-per-minute  10/minute per client_ip; premium: 50/minute\n",
+        "POST /predict\n  predict_10_per_minute  10/minute per client_ip; premium: 50/minute\n",
         "/premium/predict, for premium only, each costs 2\n  gpu  64 concurrent for all together\n",
         "every other request\n  no limits\n",
     ] {
@@ -214,3 +215,72 @@ fn check_asks_this_machine_for_its_addresses_where_it_is_told_to() {
     // Without IPv6 it is an error of another kind.
     assert!(error.contains("policy.toml:3:9: "), "{error}");
 }
+
+#[test]
+fn a_warning_has_a_place_and_a_remedy_and_leaves_the_exit_code_alone() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("policy.toml"), LIMITS_NOTHING).unwrap();
+    let checked = run(folder.path(), &["check", "policy.toml"]);
+    assert_eq!(
+        String::from_utf8_lossy(&checked.stderr),
+        "policy.toml:1:9: warning: no route names this limit, so it limits nothing\n  \
+         help: add \"gpu\" to the `limits` of a route, or leave it out\n\
+         policy.toml:4:8: warning: `:id` is no parameter here: only requests whose path has these very characters \
+         meet the route\n  help: write it as \"/v2/{id}\"\n"
+    );
+    assert!(succeeds(checked).starts_with("policy.toml is a good policy, with 2 warnings.\n"));
+}
+
+#[test]
+fn strict_takes_warnings_for_errors() {
+    let folder = TempDir::new().unwrap();
+    let strict = |policy: &str| {
+        fs::write(folder.path().join("policy.toml"), policy).unwrap();
+        run(folder.path(), &["check", "--strict", "policy.toml"])
+    };
+    let error = fails(strict(LIMITS_NOTHING));
+    assert!(error.starts_with("policy.toml:1:9: no route names this limit"), "{error}");
+    assert!(error.contains("\npolicy.toml:4:8: `:id` is no parameter here"), "{error}");
+    succeeds(strict("[defaults]\nlimits = '1/s'"));
+}
+
+#[test]
+fn machines_read_errors_and_warnings_as_json() {
+    let folder = TempDir::new().unwrap();
+    let json = |policy: &str, flags: &[&str]| {
+        fs::write(folder.path().join("policy.toml"), policy).unwrap();
+        let checked =
+            sluicegate(folder.path(), &["check", "--json", "policy.toml"]).args(flags).output().unwrap();
+        assert!(checked.stderr.is_empty(), "{}", String::from_utf8_lossy(&checked.stderr));
+        (checked.status.code().unwrap(), serde_json::from_slice::<Value>(&checked.stdout).unwrap())
+    };
+    let (code, found) = json("[gateway]\nlisten = 8080\nupstrem = 'x'", &[]);
+    assert_eq!((code, &found["ok"], &found["warnings"]), (1, &Value::Bool(false), &json!([])));
+    assert_eq!(
+        found["errors"],
+        json!([
+            {
+                "file": "policy.toml", "line": 2, "column": 10, "help": null,
+                "message": "`gateway.listen` must be an address and a port such as \"0.0.0.0:8080\", not the number 8080",
+            },
+            {
+                "file": "policy.toml", "line": 3, "column": 1, "help": "did you mean `upstream`?",
+                "message": "unknown field `upstrem`",
+            },
+        ])
+    );
+    let (code, found) = json(LIMITS_NOTHING, &[]);
+    assert_eq!((code, &found["ok"], &found["errors"]), (0, &Value::Bool(true), &json!([])));
+    assert_eq!(found["warnings"][1]["help"], "write it as \"/v2/{id}\"");
+    let (code, found) = json(LIMITS_NOTHING, &["--strict"]);
+    assert_eq!((code, found["errors"].as_array().map(Vec::len)), (1, Some(2)));
+    let (code, found) = json("", &[]);
+    assert_eq!((code, &found["warnings"][0]["file"]), (0, &Value::from("policy.toml")));
+    let mut elsewhere = sluicegate(folder.path(), &["check", "--json", "policy.toml"]);
+    let checked = elsewhere.env("SLUICEGATE_STORE__MAX_KEYS", "none").output().unwrap();
+    let found: Value = serde_json::from_slice(&checked.stdout).unwrap();
+    assert_eq!(found["errors"][0]["override"], "SLUICEGATE_STORE__MAX_KEYS");
+}
+
+const LIMITS_NOTHING: &str =
+    "[limits.gpu]\nquota = '1/s'\n[[route]]\npath = '/v2/:id'\nlimits = ['10/minute']\n";

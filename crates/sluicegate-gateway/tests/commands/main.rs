@@ -22,6 +22,13 @@ fn help_teaches_with_examples_for_every_command() {
 }
 
 #[test]
+fn it_says_its_name_and_version() {
+    let folder = TempDir::new().unwrap();
+    let version = format!("sluicegate {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(succeeds(run(folder.path(), &["--version"])), version);
+}
+
+#[test]
 fn a_wrong_setting_in_the_environment_is_named_by_its_variable() {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("sluicegate.toml"), POLICY).unwrap();

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use sluicegate::{Quota, Unit};
 
 use crate::{
-    CodeMeter, CodeRoute, CodeRouteError, Forwarding, Identity, Limit, LimitId, Meter, Part, Policy, Route,
-    Routes, Scale, Source, Tier, TierId, TierShare, Tiers, Timeouts, diagnostic::did_you_mean,
+    CodeMeter, CodeRoute, CodeRouteError, Diagnostics, Forwarding, Identity, Limit, LimitId, Meter, Part,
+    Policy, Route, Routes, Scale, Source, Tier, TierId, TierShare, Tiers, Timeouts, diagnostic::did_you_mean,
     report::Report, route::Costs,
 };
 
@@ -82,6 +82,7 @@ fn build(report: &mut Report<'_>, policy: &Policy, code: CodeRoute) -> Option<Po
         responses: policy.responses.clone(),
         // The app's own middleware shares its answers, and ours within them.
         cors: None,
+        warnings: Diagnostics::default(),
     })
 }
 

@@ -64,7 +64,7 @@ fn failures(
         }
     };
     let start = table.failures.as_ref().map_or(0, Placed::start);
-    keys.then(|| drafts.built_in("unknown-api-keys", quota, start))
+    keys.then(|| drafts.built_in("unknown_api_keys", quota, start))
 }
 
 fn tier_header(report: &mut Report<'_>, tier: &Placed<String>, tiers: &Tiers) -> Option<HeaderName> {

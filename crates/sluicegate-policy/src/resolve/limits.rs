@@ -287,7 +287,10 @@ pub(super) fn quota_at(report: &mut Report<'_>, text: &Placed<String>) -> Option
 fn quota_error(report: &mut Report<'_>, text: &Placed<String>, error: &sluicegate::QuotaError) {
     let inside = report.source().inside(&text.place, &text.value);
     let at = inside.map_or(text.start(), |start| start + error.span().start);
-    report.error(at, error.to_string());
+    match error.unknown_unit_word() {
+        Some(word) => report.error_help(at, format!("unknown unit `{word}`"), UNITS),
+        None => report.error(at, error.to_string()),
+    }
 }
 
 fn checked(report: &mut Report<'_>, text: &Placed<String>, quota: Quota) -> Option<Quota> {
@@ -298,7 +301,7 @@ fn checked(report: &mut Report<'_>, text: &Placed<String>, quota: Quota) -> Opti
     }
     if matches!(quota.unit(), Unit::Tokens | Unit::InputTokens | Unit::OutputTokens | Unit::Usd) {
         let message = format!("no meter gives {} yet", quota.unit());
-        report.error_help(text.start(), message, "count requests, items, bytes or concurrent");
+        report.error_help(text.start(), message, UNITS);
         return None;
     }
     Some(quota)
@@ -327,3 +330,6 @@ fn algorithm_at(report: &mut Report<'_>, word: &Placed<String>) -> Option<Algori
     }
     algorithm
 }
+
+/// The units that meters give.
+const UNITS: &str = "count requests, items, bytes or concurrent";

@@ -52,7 +52,8 @@ fn build(report: &mut Report<'_>, file: &File) -> Option<Policy> {
     let routes = route_drafts(report, file, &tiers, &mut drafts);
     let limits = drafts.finish(report, file, &tiers, &store);
     let routes = routes::build(report, file, routes, &limits)?;
-    Some(Policy { gateway, store, identity, tiers, warmup, limits, routes, responses, cors })
+    let warnings = Diagnostics::default();
+    Some(Policy { gateway, store, identity, tiers, warmup, limits, routes, responses, cors, warnings })
 }
 
 fn warmup(report: &mut Report<'_>, table: &WarmupTable) -> Option<Warmup> {

@@ -16,7 +16,7 @@ impl Names {
         self.0.insert(name.replace('-', "_"))
     }
 
-    /// Takes a name like this one: `predict-10-per-minute` or, where that is taken, `predict-10-per-minute-2`.
+    /// Takes a name like this one: `predict_10_per_minute` or, where that is taken, `predict_10_per_minute_2`.
     pub(super) fn make(&mut self, wanted: &str) -> String {
         let wanted = shortened(wanted);
         let mut name = wanted.clone();
@@ -25,15 +25,15 @@ impl Names {
             if self.take(&name) {
                 break;
             }
-            name = shortened(&format!("{wanted}-{number}"));
+            name = shortened(&format!("{wanted}_{number}"));
         }
         name
     }
 }
 
-/// `predict-10-per-minute` for a route of `/predict` and a quota of `10/minute`.
+/// `predict_10_per_minute` for a route of `/predict` and a quota of `10/minute`.
 pub(super) fn inline(owner: &str, quota: &Quota) -> String {
-    format!("{}-{}", slug(owner), slug(&quota.to_string().replace('/', " per ")))
+    format!("{}_{}", slug(owner), slug(&quota.to_string().replace('/', " per ")))
 }
 
 /// `predict` for a route of `/predict` whose quotas are not always the same.
@@ -41,14 +41,15 @@ pub(super) fn varying(owner: &str) -> String {
     slug(owner)
 }
 
-/// The letters, digits and underscores of a text, with a dash for each run of others.
+/// The letters, digits and underscores of a text, with an underscore for each run of others: the name is the same in
+/// headers, whose readers take it for a word, as in logs and metrics.
 fn slug(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for piece in
         text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|piece| !piece.is_empty())
     {
         if !out.is_empty() {
-            out.push('-');
+            out.push('_');
         }
         out.push_str(piece);
     }
@@ -61,7 +62,7 @@ fn shortened(name: &str) -> String {
         return name.to_owned();
     }
     let mut short = name.get(..55).unwrap_or_default().to_owned();
-    short.push('-');
+    short.push('_');
     for byte in &Sha256::digest(name.as_bytes())[..4] {
         // Writing to a string does not fail.
         let _ = write!(short, "{byte:02x}");

@@ -141,6 +141,11 @@ fn a_quota_is_wrong_at_a_character_of_its_text() {
              help: give at least 1; to refuse all callers of a route, let the upstream do it",
         ),
         (
+            "[defaults]\nlimits = ['20 apples/day', '1/day; 5 rps/s']",
+            "p.toml:2:15: unknown unit `apples`\n  help: count requests, items, bytes or concurrent\n\
+             p.toml:2:38: unknown unit `rps`\n  help: count requests, items, bytes or concurrent",
+        ),
+        (
             "[defaults]\nlimits = ['20 usd/day']",
             "p.toml:2:11: no meter gives usd yet\n  help: count requests, items, bytes or concurrent",
         ),
@@ -167,7 +172,7 @@ fn a_quota_is_wrong_at_a_character_of_its_text() {
         ),
         (
             "[[route]]\npath = '/a'\nweight = 4\nlimits = ['2/minute']",
-            "p.toml:3:10: no request could ever pass `a-2-per-minute`: each costs 4\n  \
+            "p.toml:3:10: no request could ever pass `a_2_per_minute`: each costs 4\n  \
              help: give a smaller weight, or a larger quota or burst",
         ),
     ]);

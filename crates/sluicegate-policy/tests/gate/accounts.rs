@@ -68,7 +68,7 @@ fn a_caller_is_found_in_every_limit_that_may_know_it_and_in_no_other() {
     let found = |key: &str| keys(&site.gate.accounts(key, None));
     let of_an_address = found("client_ip=192.0.2.1");
     let expected = [
-        "unknown-api-keys",
+        "unknown_api_keys",
         "ip:free",
         "ip:premium",
         "key:free",

@@ -36,9 +36,9 @@ fn quotas_that_vary_share_a_name_and_so_an_account() {
         let route = CodeRoute { varies: true, ..CodeRoute::new("/models/{model}", quotas(text)) };
         base.with_route(route).expect("a route").limits[index].name().to_owned()
     };
-    assert_eq!(name("2/minute; 9/hour", 0), "models-model");
-    assert_eq!(name("2/minute; 9/hour", 1), "models-model-2");
-    assert_eq!(name("5/day", 0), "models-model");
+    assert_eq!(name("2/minute; 9/hour", 0), "models_model");
+    assert_eq!(name("2/minute; 9/hour", 1), "models_model_2");
+    assert_eq!(name("5/day", 0), "models_model");
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn the_policys_tiers_scale_a_route_in_code_as_they_scale_the_file() {
     let premium = Ask::post("/").header("x-user-tier", "premium");
     code.pass(6, &premium);
     let denied = code.send(&premium);
-    assert_eq!(denied.denied().key.as_str(), "root-2-per-minute:premium|client_ip=192.0.2.1");
+    assert_eq!(denied.denied().key.as_str(), "root_2_per_minute:premium|client_ip=192.0.2.1");
 }
 
 #[test]

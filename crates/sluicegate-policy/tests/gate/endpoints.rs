@@ -101,7 +101,7 @@ fn what_was_denied_is_told_for_logs_and_metrics() {
     let reply = site.send(&Ask::post("/predict"));
     let denied = reply.denied();
     let policy = site.gate.policy();
-    assert_eq!(policy.limit(denied.limit).name(), "predict-10-per-minute");
+    assert_eq!(policy.limit(denied.limit).name(), "predict_10_per_minute");
     assert!(denied.key.as_str().contains("192.0.2.1"), "{}", denied.key);
     assert_eq!(denied.limits, [denied.limit]);
     let passed = site.send(&Ask::post("/predict/batch").batch(1)).passed();

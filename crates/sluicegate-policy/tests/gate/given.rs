@@ -9,18 +9,18 @@ use crate::site::{Ask, Reply, Site, Store, quotas};
 fn a_given_key_tells_callers_apart_instead_of_the_template() {
     let gate = gate(CodeRoute::new("/", quotas("1/minute")));
     let key = |key| Given { key: Some(key), ..Given::default() };
-    assert_eq!(keys(send(&gate, key("ann"))), ["root-1-per-minute|key=ann"]);
+    assert_eq!(keys(send(&gate, key("ann"))), ["root_1_per_minute|key=ann"]);
     assert_eq!(send(&gate, key("bob")).status(), 200);
     let elsewhere = Ask::post("/").from("198.51.100.7").at(&gate, Some(key("ann")));
     assert_eq!(elsewhere.status(), 429, "whatever its address");
-    assert_eq!(keys(send(&gate, key("a|b=c d"))), ["root-1-per-minute|key=a%7Cb=c%20d"]);
+    assert_eq!(keys(send(&gate, key("a|b=c d"))), ["root_1_per_minute|key=a%7Cb=c%20d"]);
 }
 
 #[test]
 fn an_empty_key_is_the_clients_address_and_no_account_of_all() {
     let gate = gate(CodeRoute::new("/", quotas("1/minute")));
     let empty = Given { key: Some(""), ..Given::default() };
-    assert_eq!(keys(send(&gate, empty)), ["root-1-per-minute|client_ip=192.0.2.1"]);
+    assert_eq!(keys(send(&gate, empty)), ["root_1_per_minute|client_ip=192.0.2.1"]);
     assert_eq!(Ask::post("/").from("198.51.100.7").at(&gate, Some(empty)).status(), 200);
 }
 
@@ -53,7 +53,7 @@ fn keys_that_need_the_body_have_it_though_the_cost_is_given() {
     let gate = gate(CodeRoute { meter, key, ..CodeRoute::new("/", quotas("9/minute")) });
     let given = Given { cost: Some(Cost::new(4)), ..Given::default() };
     let reply = Ask::post("/").body("{\"user\": \"ann\"}").at(&gate, Some(given));
-    assert_eq!(keys(reply), ["root-9-per-minute|body:/user=ann"]);
+    assert_eq!(keys(reply), ["root_9_per_minute|body:/user=ann"]);
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn the_applications_path_parameters_are_those_of_the_key() {
     let given = Given { parameters: &parameters, ..Given::default() };
     let reply = Ask::post("/models/a%2Fb").at(&gate, Some(given));
     let expected =
-        "models-model-path-9-per-minute|path:model=a/b|path=/models/a/b|route=/models/{model:path}";
+        "models_model_path_9_per_minute|path:model=a/b|path=/models/a/b|route=/models/{model:path}";
     assert_eq!(keys(reply), [expected]);
     let without = Ask::post("/models/a").at(&gate, Some(Given::default()));
     assert!(

@@ -41,7 +41,7 @@ impl Route {
         let limit = |(index, quota): (usize, &&str)| {
             let name = match (self.name, index) {
                 (Some(name), 0) => format!("name = \"{name}\", "),
-                (Some(name), index) => format!("name = \"{name}-{}\", ", index + 1),
+                (Some(name), index) => format!("name = \"{name}_{}\", ", index + 1),
                 (None, _) => String::new(),
             };
             format!("{{ {name}quota = \"{quota}\", key = {:?}, mode = \"{mode}\" }}", self.key)

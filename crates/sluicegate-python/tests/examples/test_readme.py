@@ -40,10 +40,17 @@ def test_redis(serve, arrange):
 
 
 @pytest.mark.parametrize("name", ["tiers", "embeddings"])
-def test_a_line_is_answered_as_its_comment_says(serve, name):
+def test_a_line_is_answered_as_the_text_below_it_says(serve, name):
     app = serve(name)
-    for line in BLOCKS[name]:
-        told = re.findall(r"# (\d{3})(?:,|$)", line) or ["200"]
-        printed = typed(line, app)
-        if " -i " in line:
-            assert printed.split()[1] == told[0], line
+    below = README.read_text().split(f"uvicorn {name}:app")[1].split("```")[1].split("##")[0]
+    told = re.findall(r"\b([245]0\d)\b", below) or ["200"]
+    lines = [line for line in BLOCKS[name] if " -i " in line]
+    assert len(told) == len(lines)
+    for line, status in zip(lines, told):
+        assert typed(line, app).split()[1] == status, line
+
+
+def test_blocks_of_commands_have_no_comments():
+    """An interactive zsh, which is macOS's shell, takes them for arguments."""
+    blocks = re.findall(r"^```sh\n(.*?)^```$", README.read_text(), flags=re.MULTILINE | re.DOTALL)
+    assert not any("#" in block for block in blocks)

@@ -3,13 +3,15 @@
 use std::{fmt, ops::Range, time::Duration};
 
 use super::Quota;
-use crate::Algorithm;
+use crate::{Algorithm, unit::UnknownUnit};
 
 /// Why a text or a combination is no quota: what is wrong, where in the text, and what would be right.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct QuotaError {
     message: String,
     span: Range<usize>,
+    /// The word that is no unit, if that is what is wrong.
+    unknown_unit: Option<String>,
 }
 
 impl QuotaError {
@@ -19,8 +21,20 @@ impl QuotaError {
         self.span.clone()
     }
 
+    /// The word that should be a unit and is none, if that is what is wrong: who meters fewer units than there are can
+    /// offer those.
+    #[must_use]
+    pub fn unknown_unit_word(&self) -> Option<&str> {
+        self.unknown_unit.as_deref()
+    }
+
+    pub(super) fn unknown_unit(span: Range<usize>, word: &str) -> Self {
+        let message = format!("{} `{word}`; {}", UnknownUnit::WHAT, UnknownUnit::HELP);
+        Self { unknown_unit: Some(word.to_owned()), ..Self::at(span, message) }
+    }
+
     pub(super) fn at(span: Range<usize>, message: impl Into<String>) -> Self {
-        Self { message: message.into(), span }
+        Self { message: message.into(), span, unknown_unit: None }
     }
 
     /// The same error about this part of a text.

@@ -66,9 +66,8 @@ fn unit(words: &mut Words<'_>) -> Result<Unit, QuotaError> {
     if word.len() >= 3 && word[..3].eq_ignore_ascii_case("per") {
         return Ok(Unit::Requests);
     }
-    let unit = word
-        .parse()
-        .map_err(|error: crate::unit::UnknownUnit| QuotaError::at(span.clone(), error.to_string()))?;
+    let unit =
+        word.parse().map_err(|_: crate::unit::UnknownUnit| QuotaError::unknown_unit(span.clone(), word))?;
     words.skip_to(span.end);
     Ok(unit)
 }
@@ -84,11 +83,12 @@ fn period(words: &mut Words<'_>) -> Result<Duration, QuotaError> {
     };
     let name = word.to_ascii_lowercase();
     let singular = name.strip_suffix('s').filter(|rest| !rest.is_empty()).unwrap_or(&name);
-    let Some((_, seconds)) =
-        PERIODS.iter().find(|(names, _)| names.contains(&singular) || names.contains(&&*name))
-    else {
+    let Some((_, seconds)) = PERIODS.iter().find(|(names, _)| {
+        // Not the plural of `m`: everybody else reads `ms` as milliseconds.
+        names.contains(&&*name) || (names.contains(&singular) && name != "ms")
+    }) else {
         let message = match &*name {
-            "m" => "`m` could be a minute or a month; write `min` or `month`".to_owned(),
+            "ms" => "a period of milliseconds; the shortest is a second, `s`".to_owned(),
             _ => format!("unknown period `{word}`; use second, minute, hour, day, week, month or year"),
         };
         return Err(QuotaError::at(span, message));
@@ -253,10 +253,10 @@ impl<'a> Words<'a> {
 /// Names, and the seconds of each, those of Python's `limits` first.
 const PERIODS: [(&[&str], u64); 7] = [
     (&["second", "sec", "s"], 1),
-    (&["minute", "min"], 60),
+    (&["minute", "min", "m"], 60),
     (&["hour", "hr", "h"], 3_600),
     (&["day", "d"], 86_400),
     (&["week", "w"], 7 * 86_400),
-    (&["month"], 30 * 86_400),
-    (&["year"], 360 * 86_400),
+    (&["month", "mo"], 30 * 86_400),
+    (&["year", "yr", "y"], 360 * 86_400),
 ];

@@ -45,7 +45,7 @@ async fn metrics_count_every_request_and_every_denial_by_route_in_both_formats()
             assert!(text.text().lines().any(|it| it == line), "{line} is not in:\n{}", text.text());
         }
         let denials = format!(
-            "sluicegate_decisions_total{{limit=\"predict-10-per-minute\",decision=\"deny\"}} {limited}"
+            "sluicegate_decisions_total{{limit=\"predict_10_per_minute\",decision=\"deny\"}} {limited}"
         );
         assert!(text.text().lines().any(|it| it == denials), "{denials} is not in:\n{}", text.text());
     }
