@@ -133,9 +133,7 @@ fn callers_who_cannot_be_told_apart_are_told() {
              help: add [tiers.NAME], or write \"global\" for one account of all callers",
         ),
         (
-            format!(
-                "[identity]\napi_keys = 'keys.toml'\n[limits.a]\nquota = '1/s'\nkey = 'tenant'\n[defaults]\nlimits = 'a'"
-            ),
+            "[identity]\napi_keys = 'keys.toml'\n[limits.a]\nquota = '1/s'\nkey = 'tenant'\n[defaults]\nlimits = 'a'".to_owned(),
             "",
         ),
         (
