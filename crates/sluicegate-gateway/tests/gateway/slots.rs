@@ -39,7 +39,7 @@ async fn give_up(gateway: &Gateway, upstream: &Stubborn, path: &str, by_http_2: 
     let begun = upstream.begun();
     let has_begun = async {
         while upstream.begun() == begun {
-            tokio::task::yield_now().await
+            tokio::task::yield_now().await;
         }
     };
     if by_http_2 {
