@@ -9,6 +9,7 @@ use sluicegate::Unit;
 use crate::{
     Cors, EjectionSettings, Forwarding, GatewaySettings, HealthSettings, Hidden, Identity, Limit, Policy,
     Responses, Route, Scale, StoreSettings, Tiers, Timeouts, TlsSettings, Upstream, Warmup, cors::Origins,
+    trusted_proxy,
 };
 
 impl Policy {
@@ -145,7 +146,7 @@ fn gateway(settings: &GatewaySettings) -> Value {
         log,
         log_keys,
     } = settings;
-    let trusted_proxies: Vec<_> = trusted_proxies.iter().map(ToString::to_string).collect();
+    let trusted_proxies: Vec<_> = trusted_proxies.iter().map(trusted_proxy::written).collect();
     json!({
         "listen": listen,
         "reuse_port": reuse_port,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
-use sluicegate_policy::{ClientIp, ForwardedHeader, account_ip};
+use sluicegate_policy::{ClientIp, ForwardedHeader, NO_ADDRESS, Policy, Source, account_ip, trusted_proxy};
 
 /// I1.
 #[test]
@@ -225,4 +225,36 @@ fn ip(text: &str) -> IpAddr {
 
 fn net(text: &str) -> ipnet::IpNet {
     text.parse().unwrap()
+}
+
+#[test]
+fn a_peer_without_an_address_is_believed_where_unix_is_trusted() {
+    let trusting =
+        |entries: &[&str]| entries.iter().map(|entry| trusted_proxy(entry).unwrap()).collect::<Vec<_>>();
+    let mut headers = HeaderMap::new();
+    headers.insert("x-forwarded-for", "6.6.6.6, 198.51.100.1, 10.2.3.4".parse().unwrap());
+    let of = |entries: &[&str], peer| {
+        ClientIp::new(trusting(entries), ForwardedHeader::XForwardedFor).of(&headers, peer).to_string()
+    };
+
+    assert_eq!(of(&["unix", "10.0.0.0/8"], NO_ADDRESS), "198.51.100.1");
+    assert_eq!(of(&["unix"], NO_ADDRESS), "10.2.3.4");
+    assert_eq!(of(&["10.0.0.0/8"], NO_ADDRESS), NO_ADDRESS.to_string());
+    assert_eq!(of(&["unix"], "10.2.3.4".parse().unwrap()), "10.2.3.4");
+    assert_eq!(trusted_proxy("Unix"), None);
+    assert_eq!(trusted_proxy("unix:/run/app.sock"), None);
+}
+
+#[test]
+fn a_policy_names_unix_as_it_is_written() {
+    let text = "[gateway]\ntrusted_proxies = ['unix', '10.0.0.0/8']";
+    let policy = Policy::parse(&Source::new("p.toml", text.as_bytes()).unwrap()).unwrap();
+    assert_eq!(policy.document()["gateway"]["trusted_proxies"], serde_json::json!(["unix", "10.0.0.0/8"]));
+}
+
+#[test]
+fn proxies_on_a_unix_socket_send_the_gateway_no_header_of_the_proxy_protocol() {
+    let text = "[gateway]\ntrusted_proxies = 'unix'\nproxy_protocol = true";
+    let errors = Policy::parse(&Source::new("p.toml", text.as_bytes()).unwrap()).unwrap_err().to_string();
+    assert!(errors.contains("closes every connection"), "{errors}");
 }

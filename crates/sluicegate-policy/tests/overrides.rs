@@ -109,7 +109,7 @@ fn what_is_wrong_with_a_variable_names_the_variable() {
         (
             "SLUICEGATE_GATEWAY__TRUSTED_PROXIES",
             "['::/200']",
-            "`::/200` is neither a network nor an address\n  help: write it as \"10.0.0.0/8\", \"192.0.2.1\" or \"fd00::/8\"",
+            "`::/200` is neither a network nor an address\n  help: write it as \"10.0.0.0/8\", \"192.0.2.1\", \"fd00::/8\", or \"unix\" for peers on a Unix socket",
         ),
         ("SLUICEGATE_LIMITS__GPU", "x", "a table cannot be given in a variable; give its fields, one by one"),
         ("SLUICEGATE_STORE__URL__X", "x", "`url` is not a table in the file"),

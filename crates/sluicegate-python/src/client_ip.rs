@@ -1,10 +1,8 @@
 //! `ClientIp`.
 
-use std::net::IpAddr;
-
 use http::{HeaderMap, HeaderValue};
 use pyo3::prelude::*;
-use sluicegate_policy::{ForwardedHeader, account_ip};
+use sluicegate_policy::{ForwardedHeader, NO_ADDRESS, account_ip, trusted_proxy};
 
 use crate::errors::{PolicyError, policy_error};
 
@@ -22,9 +20,10 @@ impl ClientIp {
     #[pyo3(signature = (trusted_proxies = Vec::new(), *, header = "x-forwarded-for", ipv6_prefix = 64))]
     fn new(trusted_proxies: Vec<String>, header: &str, ipv6_prefix: u8) -> PyResult<Self> {
         let network = |text: String| {
-            let address = text.parse::<IpAddr>().map(ipnet::IpNet::from);
-            address.or_else(|_| text.parse()).map_err(|_| {
-                PolicyError::new_err(format!("`{text}` is no address and no network, such as 10.0.0.0/8"))
+            trusted_proxy(&text).ok_or_else(|| {
+                PolicyError::new_err(format!(
+                    "`{text}` is no address and no network, such as 10.0.0.0/8, and not unix, for peers on a Unix socket"
+                ))
             })
         };
         let trusted = trusted_proxies.into_iter().map(network).collect::<PyResult<_>>()?;
@@ -36,11 +35,14 @@ impl ClientIp {
     }
 
     fn of(&self, peer: String, lines: Vec<String>) -> String {
-        let Ok(address) = peer.parse() else { return peer };
+        let address = peer.parse().unwrap_or(NO_ADDRESS);
         let mut headers = HeaderMap::with_capacity(lines.len());
         for line in lines.iter().filter_map(|line| HeaderValue::from_bytes(line.as_bytes()).ok()) {
             headers.append(self.header.name(), line);
         }
-        account_ip(self.client_ip.of(&headers, address), self.ipv6_prefix).to_string()
+        match self.client_ip.of(&headers, address) {
+            NO_ADDRESS => peer,
+            client => account_ip(client, self.ipv6_prefix).to_string(),
+        }
     }
 }

@@ -2,10 +2,7 @@
 //!
 //! What is in a scope: <https://asgi.readthedocs.io/en/stable/specs/www.html>.
 
-use std::{
-    borrow::Cow,
-    net::{IpAddr, Ipv4Addr},
-};
+use std::{borrow::Cow, net::IpAddr};
 
 use bytes::Bytes;
 use http::{Method, Request, Uri, request::Parts, uri::PathAndQuery};
@@ -18,7 +15,7 @@ use pyo3::{
     types::{PyBytes, PyDict, PyString},
 };
 
-use sluicegate_policy::Routes;
+use sluicegate_policy::{NO_ADDRESS, Routes};
 
 use crate::headers::{headers_of, list};
 
@@ -137,18 +134,17 @@ fn encoded(path: PercentEncode<'_>) -> String {
     if path.is_empty() { "/".to_owned() } else { path.into_owned() }
 }
 
-/// The other end of the connection. One that has no address, as on a Unix socket, counts as `0.0.0.0`.
+/// The other end of the connection. One that has no address, as on a Unix socket, is the proxy that is called `unix`.
 fn peer(scope: &Bound<'_, PyDict>) -> PyResult<IpAddr> {
-    let nobody = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
     let Some(client) = scope.get_item(intern!(scope.py(), "client"))?.filter(|client| !client.is_none())
     else {
-        return Ok(nobody);
+        return Ok(NO_ADDRESS);
     };
     let host = client.get_item(0);
     let host = host.as_ref().ok().and_then(|host| host.extract::<Cow<'_, str>>().ok()).unwrap_or_default();
     // A zone, as in `fe80::1%eth0`, is the server's own name for its network card.
     let host = host.split('%').next().unwrap_or_default();
-    Ok(host.parse().unwrap_or(nobody))
+    Ok(host.parse().unwrap_or(NO_ADDRESS))
 }
 
 /// What no honest client sends, and is refused.

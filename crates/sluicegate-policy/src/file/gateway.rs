@@ -35,7 +35,8 @@ pub struct GatewayTable {
     /// ASCII characters. Without it, they are for this machine only: `admin` has to be a loopback address.
     #[schemars(length(min = 16))]
     pub admin_token: Option<Placed<Hidden>>,
-    /// Proxies, as addresses or networks, whose forwarding header is believed. Empty: nobody's.
+    /// Proxies, as addresses or networks, whose forwarding header is believed; `unix` for peers on a Unix socket, which the
+    /// gateway has none of. Empty: nobody's.
     pub trusted_proxies: Option<Placed<OneOrMany<String>>>,
     /// Every connection begins with a header of the PROXY protocol, version 1 or 2, in which a trusted proxy names the client.
     /// Connections of others, and without it, are closed.

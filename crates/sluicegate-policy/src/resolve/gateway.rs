@@ -17,6 +17,7 @@ use crate::{
     GatewaySettings, Hidden, TlsSettings, Upstream,
     file::{GatewayTable, Period, Placed, Size, TlsTable, UpstreamEntry},
     report::Report,
+    trusted_proxy,
 };
 
 pub(super) fn resolve(report: &mut Report<'_>, table: &GatewayTable) -> GatewaySettings {
@@ -208,14 +209,13 @@ fn trusted_proxies(report: &mut Report<'_>, table: &GatewayTable) -> Vec<IpNet> 
     let mut networks = Vec::with_capacity(entries.len());
     for entry in entries {
         let text = entry.value.as_str();
-        let network: Option<IpNet> =
-            text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+        let network = trusted_proxy(text);
         if network.is_none() {
             let message = format!("`{text}` is neither a network nor an address");
             report.error_help(
                 entry.start(),
                 message,
-                "write it as \"10.0.0.0/8\", \"192.0.2.1\" or \"fd00::/8\"",
+                "write it as \"10.0.0.0/8\", \"192.0.2.1\", \"fd00::/8\", or \"unix\" for peers on a Unix socket",
             );
         }
         networks.extend(network);
@@ -226,7 +226,8 @@ fn trusted_proxies(report: &mut Report<'_>, table: &GatewayTable) -> Vec<IpNet> 
 fn proxy_protocol(report: &mut Report<'_>, table: &GatewayTable) -> bool {
     let Some(given) = &table.proxy_protocol else { return false };
     let proxies = table.trusted_proxies.as_ref().map(Placed::entries).unwrap_or_default();
-    if given.value && proxies.is_empty() {
+    // The gateway has no Unix socket.
+    if given.value && proxies.iter().all(|proxy| proxy.value == "unix") {
         let message = "`proxy_protocol` without `trusted_proxies` closes every connection";
         let help = "name the proxies that send it, as in trusted_proxies = [\"10.0.0.0/8\"]";
         report.error_help(given.start(), message, help);

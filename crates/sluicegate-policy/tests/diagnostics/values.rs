@@ -49,7 +49,7 @@ fn values_that_make_no_sense_are_told_what_would() {
         (
             "[gateway]\ntrusted_proxies = ['10.0.0.0/8', '10.0.0.0/33']",
             "p.toml:2:34: `10.0.0.0/33` is neither a network nor an address\n  \
-             help: write it as \"10.0.0.0/8\", \"192.0.2.1\" or \"fd00::/8\"",
+             help: write it as \"10.0.0.0/8\", \"192.0.2.1\", \"fd00::/8\", or \"unix\" for peers on a Unix socket",
         ),
         (
             "[gateway]\nadmin_token = 'hunter2'",

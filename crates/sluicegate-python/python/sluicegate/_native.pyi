@@ -273,7 +273,7 @@ class ClientIp:
     ) -> ClientIp: ...
     def of(self, peer: str, lines: Iterable[str]) -> str:
         """The client's address, cut to its network where it is IPv6. `lines` are those of the header. A peer that is no
-        address, as on a Unix socket, comes back as it is."""
+        address, as on a Unix socket, comes back as it is, unless `"unix"` is among the trusted proxies."""
 
 @final
 class Pass:

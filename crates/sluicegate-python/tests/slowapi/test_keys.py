@@ -176,9 +176,9 @@ def test_a_key_function_of_a_limit_wins(build, statuses):
         ("10.0.0.1", [("X-Forwarded-For", "not an address")], "10.0.0.1"),
         ("10.0.0.1", [("X-Forwarded-For", "")], "10.0.0.1"),
         ("::ffff:10.0.0.1", [("X-Forwarded-For", "2001:db8::1")], "2001:db8::1"),
-        ("testclient", [("X-Forwarded-For", "198.51.100.1")], "198.51.100.1"),
+        ("testclient", [("X-Forwarded-For", "198.51.100.1")], "testclient"),
         ("testclient", [], "testclient"),
-        (None, [("X-Forwarded-For", "198.51.100.1")], "198.51.100.1"),
+        (None, [("X-Forwarded-For", "198.51.100.1")], "127.0.0.1"),
         (None, [], "127.0.0.1"),
     ],
 )
@@ -188,6 +188,13 @@ def test_addresses_are_believed_from_trusted_proxies_alone(peer, headers, client
     request.scope["sluicegate.slowapi"] = limiter
     assert get_ipaddr(request) == client
     assert get_remote_address(request) == peer or (peer, get_remote_address(request)) == (None, "127.0.0.1")
+
+
+@pytest.mark.parametrize("peer", [None, "", "testclient"])
+def test_a_peer_without_an_address_is_believed_where_unix_is_trusted(peer):
+    request = request_from(peer, ("X-Forwarded-For", "6.6.6.6, 198.51.100.1, 10.2.3.4"))
+    request.scope["sluicegate.slowapi"] = Limiter(get_ipaddr, trusted_proxies=["unix", "10.0.0.0/8"])
+    assert get_ipaddr(request) == "198.51.100.1"
 
 
 def test_the_limiter_that_checks_says_who_is_trusted(build, statuses):
