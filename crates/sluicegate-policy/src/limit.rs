@@ -106,9 +106,11 @@ impl Limit {
         &self.account(tier).name
     }
 
-    /// Whether it counts requests, and callers of some tier could never make one of this weight.
+    /// Returns `true` if it counts requests, and callers of some tier could never make one of this weight. A quota of 0 says
+    /// that they shall not.
     pub(crate) fn never_admits(&self, weight: u64) -> bool {
-        self.unit == Unit::Requests && self.accounts.iter().any(|account| account.quota.burst() < weight)
+        let mut quotas = self.accounts.iter().map(|account| account.quota);
+        self.unit == Unit::Requests && quotas.any(|quota| (1..weight).contains(&quota.burst()))
     }
 
     fn account(&self, tier: TierId) -> &Account {

@@ -73,6 +73,9 @@ fn detail(worst: &Standing<'_>, wait: Wait) -> String {
     let mut text = String::with_capacity(128);
     text.push_str("Too Many Requests: ");
     let written = match (wait, retry_after(wait)) {
+        (Wait::Forever, _) if quota.amount() == 0 => {
+            write!(text, "the limit {name} ({quota}) lets nothing pass")
+        }
         (Wait::Forever, _) => write!(
             text,
             "{} {} at once are more than the whole limit {name} ({quota}): ask for less",

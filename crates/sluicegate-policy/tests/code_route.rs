@@ -89,7 +89,6 @@ fn an_error_says_what_is_wrong_and_what_would_be_right() {
     let tier = |name: &str, route| CodeRoute { tier: Some(name.to_owned()), ..route };
     let rows = [
         (CodeRoute::new("/a", []), "a limit of no quota; give one, such as \"10/minute\""),
-        (base("0/minute"), "a quota of 0 admits nothing; give at least 1"),
         (named("a b", "1/minute"), "`a b` is no name of a limit; use 1 to 64 letters, digits, `_` and `-`"),
         (named("unknown_api-keys", "1/minute"), "another limit is called `unknown_api-keys`; "),
         (CodeRoute { weight: 0, ..base("9/minute") }, "a weight cannot be 0; "),

@@ -6,7 +6,7 @@ use pyo3::{
     prelude::*,
     types::{PyDict, PyMapping},
 };
-use sluicegate_policy::{Overrides, Source};
+use sluicegate_policy::{Mode, Overrides, Source};
 
 use crate::{errors::policy_error, quota::Quota};
 
@@ -31,6 +31,14 @@ impl Policy {
             limits.set_item(limit.name(), Quota(limit.quota(tier)))?;
         }
         Ok(limits)
+    }
+
+    /// Returns `true` if requests to a path, or to a template of paths, can be denied by a limit.
+    fn is_limited(&self, method: &str, path: &str) -> bool {
+        let Ok(method) = method.parse() else { return false };
+        let Ok(found) = self.0.routes.find(&method, path) else { return false };
+        let limits = self.0.routes.get(found.route).limits();
+        limits.iter().any(|id| self.0.limit(*id).mode() == Mode::Enforce)
     }
 
     fn __repr__(&self) -> String {

@@ -161,7 +161,7 @@ fn scaled_quota(report: &mut Report<'_>, draft: &Draft, tier: &Tier, help: &dyn 
     let scaled = draft.quota.scaled(scale);
     // A quota that cannot be scaled comes back as it was.
     let wanted = u128::from(draft.quota.amount()) * u128::from(scale) / 1_000_000;
-    if u128::from(scaled.amount()) != wanted.max(1) {
+    if u128::from(scaled.amount()) != wanted.max(u128::from(draft.quota.amount().min(1))) {
         let why = match draft.quota.algorithm() {
             Algorithm::SlidingLog => "sliding-log keeps at most 128 units",
             _ => "its numbers would grow too large",

@@ -94,9 +94,6 @@ fn check(report: &mut Report<'_>, code: &CodeRoute) {
     if code.quotas.len() > MOST_LIMITS {
         report.error(0, format!("more than {MOST_LIMITS} limits of one route"));
     }
-    if code.quotas.iter().any(|quota| quota.amount() == 0) {
-        report.error_help(0, "a quota of 0 admits nothing", "give at least 1");
-    }
     if let Some(name) = code.name.as_deref().filter(|name| !is_name(name)) {
         report.error_help(0, format!("`{}` is no name of a limit", name.escape_debug()), NAME);
     }

@@ -52,6 +52,10 @@ fn failures(
                 let message = format!("failures are counted in requests, not in {}", quota.unit());
                 report.error_help(given.start(), message, "write it as \"10/minute\"");
             }
+            if quota.amount() == 0 {
+                let help = "give at least 1; a key that is mistyped once would shut its owner out";
+                report.error_help(given.start(), "no unknown API key is allowed", help);
+            }
             if !keys {
                 let help = "add `api_keys`, or leave `failures` out";
                 report.error_help(

@@ -294,11 +294,6 @@ fn quota_error(report: &mut Report<'_>, text: &Placed<String>, error: &sluicegat
 }
 
 fn checked(report: &mut Report<'_>, text: &Placed<String>, quota: Quota) -> Option<Quota> {
-    if quota.amount() == 0 {
-        let help = "give at least 1; to refuse all callers of a route, let the upstream do it";
-        report.error_help(text.start(), "a quota of 0 admits nothing", help);
-        return None;
-    }
     if matches!(quota.unit(), Unit::Tokens | Unit::InputTokens | Unit::OutputTokens | Unit::Usd) {
         let message = format!("no meter gives {} yet", quota.unit());
         report.error_help(text.start(), message, UNITS);

@@ -136,9 +136,9 @@ fn a_quota_is_wrong_at_a_character_of_its_text() {
              p.toml:4:26: found `x` where the burst's amount, as in `10/minute burst 20` should stand",
         ),
         (
-            "[defaults]\nlimits = ['0/minute']",
-            "p.toml:2:11: a quota of 0 admits nothing\n  \
-             help: give at least 1; to refuse all callers of a route, let the upstream do it",
+            "[identity]\napi_keys = 'k.toml'\nfailures = '0/minute'",
+            "p.toml:3:12: no unknown API key is allowed\n  \
+             help: give at least 1; a key that is mistyped once would shut its owner out",
         ),
         (
             "[defaults]\nlimits = ['20 apples/day', '1/day; 5 rps/s']",

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod api_keys;
+mod blocked;
 mod bodies;
 mod callers;
 mod code;

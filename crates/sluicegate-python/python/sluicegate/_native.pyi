@@ -163,6 +163,8 @@ class Policy:
     @property
     def limits(self) -> dict[str, Quota]:
         """The limits' quotas by their names, as the default tier has them."""
+    def is_limited(self, method: str, path: str) -> bool:
+        """Returns `True` if requests to a path, or to a template of paths, can be denied by a limit."""
 
 @final
 class Limiter:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 
@@ -44,3 +44,15 @@ def mount_of(scope: Mapping[str, Any], route: Any) -> str:
     own = getattr(route, "param_convertors", {})
     outer = {str(value): name for name, value in scope.get("path_params", {}).items() if name not in own}
     return "/".join(f"{{{outer[part]}}}" if part in outer else part for part in mount.split("/"))
+
+
+def dependencies_of(route: Any) -> Iterator[object]:
+    """Whatever the route depends on, directly or through another dependency, in the order in which it is asked."""
+    dependant = getattr(route, "dependant", None)
+    return iter(()) if dependant is None else _dependencies(dependant)
+
+
+def _dependencies(dependant: Any) -> Iterator[object]:
+    for dependency in dependant.dependencies:
+        yield from _dependencies(dependency)
+        yield dependency.call

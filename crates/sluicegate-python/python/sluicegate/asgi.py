@@ -48,6 +48,25 @@ class RateLimitMiddleware:
         chores = Chores(app, limiter)
         self._chores = chores if chores.are_left else None
 
+    @classmethod
+    def describe_429(
+        cls,
+        app: Any,
+        route: Any,
+        method: str,
+        policy: Policy | str | PathLike[str] | Mapping[str, Any] | None = None,
+        *,
+        limiter: Limiter | None = None,
+    ) -> dict[str, Any] | None:
+        """The answer to what the policy denies on a route, for the description of a FastAPI."""
+        from .fastapi.openapi import problem_429
+
+        if limiter is not None:
+            policy = limiter.policy
+        elif not isinstance(policy, Policy):
+            policy = Limiter(policy=policy).policy
+        return problem_429(app) if policy.is_limited(method, route.path_format) else None
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
         if kind == "lifespan" and self._chores is not None:

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from .._decisions import PERMIT, decided, log_denial
-from .._native import Limiter, Pass, PolicyError, Quota, Route
+from .._decisions import PERMIT, decided, log_denial, logger
+from .._native import Gate, Limiter, Pass, PolicyError, Quota, Route
+from .._openapi import describe_limits, described_by
+from .._unavailable import unavailable
 from .body import read_body
 from .decorated import decorated
 from .exceeded import RateLimitExceeded, answer_by_default
 from .gates import Gates
 from .held import keep_until_sent, release_with_task
+from .openapi import problem_429
 
 if TYPE_CHECKING:
     from .._native import Algorithm, Cost
@@ -52,13 +55,14 @@ class RateLimit:
 
     def __init__(
         self,
-        *quotas: Quotas | Asked[Quotas],
+        *quotas: Quotas | Asked[Quotas | None],
         key: str | Sequence[str] | Asked[str | None] = "client_ip",
         cost: Cost | str | Asked[Cost] | None = None,
         tier: str | Asked[str | None] | None = None,
         tiers: Mapping[str, float | str | Quota] | None = None,
         require_tier: str | None = None,
         exempt: Asked[bool] | None = None,
+        default: Quotas | None = None,
         name: str | None = None,
         algorithm: Algorithm | None = None,
         mode: Literal["enforce", "shadow"] = "enforce",
@@ -67,7 +71,9 @@ class RateLimit:
     ) -> None:
         """What is wrong with these is a `PolicyError`, at once; callables get the request, and may be async.
 
-        * `quotas`: `"10/minute"`, `"5/second; 100/hour"`, a `Quota`, several of them; or one callable that gives any of these.
+        * `quotas`: `"10/minute"`, `"5/second; 100/hour"`, a `Quota`, several of them; or one callable that gives any of these, or
+          None for no limit. `"0/minute"` lets nothing pass.
+        * `default`: the quotas of a request for which that callable gives nonsense, which is logged. Without them it gets 503.
         * `key`: whose account is charged: `client_ip`, `api_key`, `tenant`, `tier`, `path`, `method`, `global`,
           `header:NAME`, `query:NAME`, `cookie:NAME`, `path:NAME`, `body:/pointer`, a list of these, or a callable. An empty key
           is the client's address.
@@ -84,6 +90,7 @@ class RateLimit:
           are taken. Without one, all of a process share one in memory, or at `SLUICEGATE_STORE__URL`.
         """
         self._exempt = exempt
+        self._denies = mode != "shadow"
         self._quotas = quotas[0] if len(quotas) == 1 and callable(quotas[0]) else None
         self._key = key if callable(key) else None
         self._cost = cost if callable(cost) else None
@@ -109,6 +116,11 @@ class RateLimit:
             outage=outage,
         )
         self._gates = Gates(self._limiter, route, known)
+        if default is not None and self._quotas is None:
+            raise PolicyError("a default is for quotas that a callable gives: leave it out, or give a callable")
+        self._default = None if default is None else _flat([default])
+        if self._default is not None:
+            route(self._default).check(self._limiter)
         # FastAPI looks at this to learn that the call is to be awaited; the call itself is the class's.
         self.__call__ = self._admit  # type: ignore[assignment, method-assign]
 
@@ -116,7 +128,9 @@ class RateLimit:
         """As a dependency: the permit of a request, to be awaited. As a decorator: the endpoint, limited."""
         if isinstance(connection, HTTPConnection):
             return self._admit(connection, response)
-        return decorated(connection, self.permit, sys._getframe(1).f_locals)
+        endpoint = decorated(connection, self.permit, sys._getframe(1).f_locals)
+        described_by(endpoint, self.describe_429)
+        return endpoint
 
     # Older releases of FastAPI cannot look up what texts of annotations mean for an object that is called.
     __call__.__annotations__.update(connection=HTTPConnection, response=Response)
@@ -133,6 +147,8 @@ class RateLimit:
             return None
         if self._asks:
             decision = await self._ask(connection)
+            if decision is None:
+                return None
         else:
             decision = self._gates.of(scope).enter(scope)
         if type(decision) is not Pass:
@@ -146,6 +162,10 @@ class RateLimit:
             keep_until_sent(scope, decision)
         return decision
 
+    def describe_429(self, app: Any, route: Any) -> dict[str, Any] | None:
+        """The answer to what is denied, for the description of an app."""
+        return problem_429(app, RateLimitExceeded) if self._denies else None
+
     async def _admit(self, connection: HTTPConnection, response: Response | None) -> Pass | None:
         permit = await self.permit(connection)
         if permit is not None and permit.holds:
@@ -156,10 +176,11 @@ class RateLimit:
         return permit
 
     async def _ask(self, connection: HTTPConnection) -> Any:
-        """The decision of a request of which callables tell something."""
+        """The decision of a request of which callables tell something; None where they say that there is no limit."""
         scope = connection.scope
-        quotas = await _asked(self._quotas, connection) if self._quotas is not None else None
-        gate = self._gates.of(scope) if self._quotas is None else self._gates.of_quotas(scope, _flat([quotas]))
+        gate = self._gates.of(scope) if self._quotas is None else await self._gate_of(self._quotas, connection)
+        if gate is None:
+            return None
         key = None
         if self._key is not None:
             given = await _asked(self._key, connection)
@@ -167,7 +188,25 @@ class RateLimit:
             key = "" if given is None else str(given)
         cost = await _asked(self._cost, connection) if self._cost is not None else None
         tier = await _asked(self._tier, connection) if callable(self._tier) else None
-        return gate.enter(scope, key=key, cost=cost, tier=tier)
+        try:
+            return gate.enter(scope, key=key, cost=cost, tier=tier)
+        except (TypeError, ValueError, OverflowError) as error:
+            is_tier = not isinstance(tier, str | None)
+            _log_nonsense(self._tier if is_tier else self._cost, tier if is_tier else cost, error)
+            raise unavailable() from error
+
+    async def _gate_of(self, quotas: Asked[Quotas | None], connection: HTTPConnection) -> Gate | None:
+        """The gate of the quotas that a callable gives."""
+        given = await _asked(quotas, connection)
+        if given is None:
+            return None
+        try:
+            return self._gates.of_quotas(connection.scope, _flat([given]))
+        except (TypeError, ValueError) as error:
+            _log_nonsense(quotas, given, error)
+            if self._default is None:
+                raise unavailable() from error
+            return self._gates.of_quotas(connection.scope, self._default)
 
 
 def permit(connection: HTTPConnection) -> Pass | None:
@@ -178,6 +217,11 @@ def permit(connection: HTTPConnection) -> Pass | None:
 async def _asked(ask: Asked[Any], connection: HTTPConnection) -> Any:
     given = ask(connection)
     return await given if isinstance(given, Awaitable) else given
+
+
+def _log_nonsense(asked: Any, given: Any, error: Exception) -> None:
+    name = f"{asked.__module__}.{asked.__qualname__}" if hasattr(asked, "__qualname__") else repr(asked)
+    logger.error("%s gave %r, which no limit can be made of: %s", name, given, error)
 
 
 def _flat(quotas: Sequence[Any]) -> list[str | Quota]:
@@ -191,3 +235,6 @@ def _flat(quotas: Sequence[Any]) -> list[str | Quota]:
 def _default_limiter() -> Limiter:
     """What limits without a limiter of their own share."""
     return Limiter()
+
+
+describe_limits()

@@ -15,12 +15,13 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from .. import Charge, Denial, Limiter, Permit, Quota, StoreError
-from .._route import route_of
+from .._openapi import describe_limits, header, response
+from .._route import dependencies_of, route_of
 from .._unavailable import unavailable
 from . import FastAPILimiter, client_address, default_identifier, http_default_callback, ws_default_callback
 from .callback import default_callback
 from .pyrate import accounts_of, is_limiter, quotas_of
-from .route import dependencies_of, name_of
+from .route import name_of
 
 
 class RateLimiter:
@@ -92,6 +93,18 @@ class RateLimiter:
                     await permit.settle_async(*(0 for _ in permit.balances))
             taken.clear()
             raise
+
+    def describe_429(self, app: Any, route: Any) -> dict[str, Any] | None:
+        """The 429 of the default callback. What another says is not known."""
+        if getattr(route.endpoint, "_skip_limiter", False):
+            return None
+        callback = self.callback
+        if callback is None or callback is default_callback:
+            callback = FastAPILimiter.http_callback or http_default_callback
+        kind = "application/json" if callback is http_default_callback else None
+        headers = {"Retry-After": header("Seconds to wait.", "integer")} if kind else {}
+        schema = {"type": "object", "required": ["detail"], "properties": {"detail": {"type": "string"}}}
+        return response("Too Many Requests", headers, kind, schema)
 
     async def _check(self, key: str) -> int:
         """Takes one from the account of this key: 0, or for how many milliseconds there is none left."""
@@ -189,6 +202,8 @@ class WebSocketRateLimiter(RateLimiter):
     Each `context_key` has an account of its own, so a message can be counted under what it is about.
     """
 
+    describe_429 = None  # type: ignore[assignment]
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # As a dependency it would let clients choose the key by a parameter of the URL, and escape the limit.
@@ -217,6 +232,8 @@ def _quota(times: int, milliseconds: int) -> Quota | None:
 async def _awaited(result: Any) -> Any:
     return await result if hasattr(result, "__await__") else result
 
+
+describe_limits()
 
 # Two requests of one caller wait for one unit: the second waits again.
 _SHORTEST_SLEEP = 0.001

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from .._route import template_of
@@ -12,15 +12,3 @@ def name_of(scope: Mapping[str, Any], route: Any) -> str:
     """Its methods and its template: `GET /models/{model}`, and `WS /updates` for a WebSocket."""
     methods = getattr(route, "methods", None)
     return f"{','.join(sorted(methods)) if methods else 'WS'} {template_of(scope, route) or ''}"
-
-
-def dependencies_of(route: Any) -> Iterator[object]:
-    """Whatever the route depends on, directly or through another dependency, in the order in which it is asked."""
-    dependant = getattr(route, "dependant", None)
-    return iter(()) if dependant is None else _dependencies(dependant)
-
-
-def _dependencies(dependant: Any) -> Iterator[object]:
-    for dependency in dependant.dependencies:
-        yield from _dependencies(dependency)
-        yield dependency.call

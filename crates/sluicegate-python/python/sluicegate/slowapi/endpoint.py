@@ -12,9 +12,11 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
+from .._openapi import described_by
 from .._signature import is_async
 from .call import at_once
 from .errors import RateLimitExceeded
+from .openapi import described
 from .parameters import HIDDEN_CHECK, Parameters
 from .refusal import refuse
 from .overrides import Listed
@@ -96,10 +98,15 @@ class Endpoint:
         else:
             wrapper = self._sync(function, parameters)
         wrapper.__signature__ = parameters.signature  # type: ignore[attr-defined]
+        described_by(wrapper, self._describe_429)
         _mark(wrapper, LIMITED, self)
         _mark(self.function, MARKED, self)
         self.wrapper = wrapper
         return wrapper
+
+    def _describe_429(self, app: Any, route: Any) -> dict[str, Any] | None:
+        exempt = self.name in self.limiter._exempt_routes or not self.limiter.enabled
+        return None if exempt else described(self.limiter, app)
 
     def _async(self, function: Callable[..., Any], parameters: Parameters) -> Callable[..., Any]:
         limiter = self.limiter

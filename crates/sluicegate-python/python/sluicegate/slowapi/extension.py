@@ -12,6 +12,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
+from .._openapi import describe_limits
 from .call import Done, at_once
 from .checks import Checks, state_of
 from .endpoint import Endpoint, limited_by
@@ -285,3 +286,6 @@ class Limiter:
             return endpoint.wrap(function, sys._getframe(1).f_locals)
 
         return decorator
+
+
+describe_limits()

@@ -16,13 +16,25 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .call import at_once, settled
 from .endpoint import limited_by
 from .extension import Limiter
+from .openapi import described
 from .overrides import INJECT, overridden
 from .refusal import answer
 from .routes import Routes, find_endpoint, handler_of
 
 
+def _describe_429(app: Any, route: Any, method: str, *_args: Any, **_kwargs: Any) -> dict[str, Any] | None:
+    limiter = getattr(app.state, "limiter", None)
+    if limiter is None or not limiter.enabled or not (limiter._application_limits or limiter._default_limits):
+        return None
+    endpoint = handler_of(route.endpoint, method)
+    # What its decorators check, they describe.
+    return None if _should_exempt(limiter, endpoint) else described(limiter, app)
+
+
 class SlowAPIASGIMiddleware:
     """Limits HTTP requests; the answers, and WebSockets, pass as they are. The limiter is `app.state.limiter`."""
+
+    describe_429 = staticmethod(_describe_429)
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -59,6 +71,8 @@ class SlowAPIASGIMiddleware:
 
 class SlowAPIMiddleware(BaseHTTPMiddleware):
     """The same. A class that is made of it may have a `dispatch` of its own."""
+
+    describe_429 = staticmethod(_describe_429)
 
     def __init__(self, app: ASGIApp, dispatch: Any = None) -> None:
         super().__init__(app, dispatch)
