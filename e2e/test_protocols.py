@@ -102,3 +102,25 @@ def test_a_renewed_certificate_needs_no_restart_and_a_bad_one_changes_nothing(st
     key.write_text(its_key.read_text())
     until(lambda: "read the certificate" in gateway.logged(), "the gateway has looked at the pair")
     assert curl(url, "--cacert", renewed) == "2 200"
+
+
+def test_curl_that_speaks_in_clear_to_the_port_of_tls_is_told_so(start, sign):
+    gateway = start(by_tls(*sign("gateway")))
+
+    for options in [[], ["--http1.0"], ["--data", "x" * 100_000]]:
+        answer = ask("curl", "--silent", "--include", *options, f"{gateway.url}/health")
+        assert answer.startswith("HTTP/1.1 400 Bad Request"), answer
+        assert "application/problem+json" in answer and "This port speaks TLS: use https" in answer
+    assert gateway.logged().count("This port speaks TLS: use https") == 3
+    assert gateway.labelled("sluicegate_requests_total", 'decision="refuse"') == 3
+
+
+def test_curl_that_speaks_tls_to_the_port_in_clear_leaves_a_line_in_the_log(start):
+    gateway = start("")
+    url = f"{gateway.url.replace('http://', 'https://')}/health"
+
+    asked = subprocess.run(["curl", "--silent", "--insecure", url], capture_output=True, timeout=PATIENCE)
+
+    assert asked.returncode == 35, "no handshake"
+    assert "This port speaks HTTP in clear: use http" in gateway.logged()
+    assert curl(f"{gateway.url}/health") == "1.1 200"

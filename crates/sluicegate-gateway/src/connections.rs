@@ -27,6 +27,8 @@ pub(crate) struct Connections {
     refused_untrusted: Counter,
     refused_header: Counter,
     refused_resets: Counter,
+    /// Streams of HTTP/2.
+    malformed: Counter,
     /// The limit where the policy gives none.
     by_open_files: Option<NonZeroUsize>,
     /// Asked once for each connection, never for a request.
@@ -61,6 +63,7 @@ impl Connections {
             refused_untrusted: counter("untrusted_proxy"),
             refused_header: counter("proxy_protocol"),
             refused_resets: counter("http2_max_resets"),
+            malformed: Counter::default(),
             refused,
             by_open_files: by_open_files(),
             by_client: Arc::default(),
@@ -73,6 +76,11 @@ impl Connections {
             "refused_connections",
             "Connections closed because of a limit, or for want of a proxy's word for the client's address",
             self.refused.clone(),
+        );
+        registry.register(
+            "http2_malformed_streams",
+            "Streams of HTTP/2 that were reset because of what their client sent",
+            self.malformed.clone(),
         );
     }
 
@@ -96,6 +104,11 @@ impl Connections {
         }
         self.open.inc();
         Some(Connected { connections: self.clone(), ip, client })
+    }
+
+    /// Counts streams of HTTP/2 that are reset because of what their client sent.
+    pub(crate) fn malformed(&self) -> Counter {
+        self.malformed.clone()
     }
 
     fn by_client(&self) -> MutexGuard<'_, ByClient> {

@@ -2,6 +2,7 @@
 
 use std::{rc::Rc, sync::Arc, time::SystemTime};
 
+use bytes::Bytes;
 use http::{
     Method, Request, Response, StatusCode, Version,
     header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderValue, UPGRADE},
@@ -218,6 +219,14 @@ impl Proxy {
             tracing::warn!(route = route.name, request_id, error = %failed, "no answer from the upstream");
         }
         Err(failed)
+    }
+
+    /// Refuses what is no request that could be served.
+    pub(crate) fn refuse(&self, refusal: Refusal) -> Response<Bytes> {
+        let (head, ()) = Request::new(()).into_parts();
+        let answer = self.gate.refused(refusal, &head);
+        self.count(&answer);
+        answer.response
     }
 
     fn patience(&self, route: RouteId) -> Patience {

@@ -32,8 +32,17 @@ pub enum Refusal {
         /// The most bytes that are read.
         limit: u64,
     },
+    /// 414: the target is longer than what is read.
+    TargetTooLong,
     /// 415: the body has to be read and is compressed.
     EncodedBody,
+    /// 431: the head is larger than what is read, or has more fields.
+    HeadTooLarge {
+        /// The most bytes.
+        limit: u64,
+        /// The most fields.
+        most: usize,
+    },
     /// 431: the head has more fields than are read.
     TooManyHeaders {
         /// The most fields.
@@ -61,8 +70,11 @@ impl Refusal {
             Self::ForeignOrigin | Self::WrongTier { .. } => StatusCode::FORBIDDEN,
             Self::ClientStalled => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::EncodedBody => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::TooManyHeaders { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::HeadTooLarge { .. } | Self::TooManyHeaders { .. } => {
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+            }
             Self::UpstreamDown | Self::UpstreamInvalid => StatusCode::BAD_GATEWAY,
             Self::ConnectTimeout | Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -81,7 +93,9 @@ impl Refusal {
             Self::WrongTier { .. } => "tier_required",
             Self::ClientStalled => "request_timeout",
             Self::BodyTooLarge { .. } => "body_too_large",
+            Self::TargetTooLong => "target_too_long",
             Self::EncodedBody => "encoded_body",
+            Self::HeadTooLarge { .. } => "head_too_large",
             Self::TooManyHeaders { .. } => "too_many_headers",
             Self::UpstreamDown => "upstream_down",
             Self::UpstreamInvalid => "upstream_invalid",
@@ -127,6 +141,13 @@ impl fmt::Display for Refusal {
             Self::BodyTooLarge { limit } => {
                 write!(f, "The body is larger than {limit} bytes: send it in smaller parts")
             }
+            Self::TargetTooLong => {
+                f.write_str("The target of the request is too long: send what is long in the body")
+            }
+            Self::HeadTooLarge { limit, most } => write!(
+                f,
+                "The head of the request is larger than {limit} bytes or has more than {most} header fields: send less"
+            ),
             Self::EncodedBody => {
                 f.write_str("The body must be read here and is compressed: send it without Content-Encoding")
             }

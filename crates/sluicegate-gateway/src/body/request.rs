@@ -106,6 +106,9 @@ impl Body for ClientBody {
         if let Some(whole) = self.whole.as_ref().filter(|_| ended) {
             whole.set(true);
         }
+        if let Some(unread) = self.unread.as_ref().filter(|_| ended) {
+            unread.end();
+        }
         Poll::Ready(frame)
     }
 

@@ -1,12 +1,17 @@
 //! A client's connection: which HTTP it speaks, within which limits, and how it ends.
 
+mod frames;
 mod given_up;
+mod heads;
 mod http2;
 mod lookahead;
 mod preface;
 mod proxy_protocol;
+mod refusal;
 mod silence;
 mod stream;
+mod target;
+mod unread;
 
 use std::{
     cell::Cell,
@@ -20,11 +25,13 @@ use std::{
 };
 
 use http::{
-    StatusCode,
+    Request, StatusCode,
     header::{CONNECTION, HeaderValue},
 };
-use hyper::{server::conn::http1, service::service_fn};
+use http_body::Body as _;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
+use sluicegate_policy::Refusal;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -33,15 +40,20 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use self::{
+    frames::Frames,
     given_up::{GivenUp, TooMany},
+    heads::Heads,
     http2::{Streams, Turn},
     lookahead::Lookahead,
-    preface::{Protocol, protocol},
+    preface::{Protocol, is_in_clear, protocol},
     proxy_protocol::{AnnouncedError, announced},
     silence::Silence,
     stream::ClientStream,
+    target::Aside,
+    unread::Rest,
 };
 use crate::{
+    body::AnswerBody,
     connections::Connected,
     current::Current,
     drain::Draining,
@@ -51,7 +63,7 @@ use crate::{
     upgrade::{Extended, Switch},
 };
 
-pub(crate) use self::stream::Unread;
+pub(crate) use self::unread::Unread;
 
 /// What every client of one worker is served by.
 pub(crate) struct Clients {
@@ -157,17 +169,32 @@ impl Clients {
 
     async fn by_tls(
         &self,
-        stream: Lookahead<TcpStream>,
+        mut stream: Lookahead<TcpStream>,
         connected: &Connected,
         certificates: &Certificates,
         bounds: Bounds,
         mut draining: Draining,
     ) -> Result<(), Box<dyn Error>> {
         let acceptor = TlsAcceptor::from(Arc::clone(&certificates.borrow()));
-        let stream = tokio::select! {
+        let accepted = timeout(bounds.header, async {
+            match is_in_clear(&mut stream).await? {
+                true => Ok(Err(stream)),
+                false => acceptor.accept(stream).await.map(Ok),
+            }
+        });
+        let accepted = tokio::select! {
             biased;
-            accepted = timeout(bounds.header, acceptor.accept(stream)) => accepted??,
+            accepted = accepted => accepted??,
             () = draining.over(bounds.last) => return Ok(()),
+        };
+        let stream = match accepted {
+            Ok(stream) => stream,
+            Err(stream) => {
+                let ip = connected.ip();
+                return Ok(self
+                    .refuse_protocol(stream, ip, "This port speaks TLS: use https", bounds)
+                    .await?);
+            }
         };
         let protocol = match stream.get_ref().1.alpn_protocol() {
             Some(tls::HTTP_2) => Protocol::Http2,
@@ -204,6 +231,11 @@ impl Clients {
             Protocol::Http1 => self.http1(stream, &peer, bounds, draining).await,
             // Boxed, because it is large and most connections are HTTP/1.1.
             Protocol::Http2 => Box::pin(self.http2(stream, peer, bounds, draining)).await,
+            Protocol::Tls => {
+                let refused =
+                    self.refuse_protocol(stream, peer.ip, "This port speaks HTTP in clear: use http", bounds);
+                Ok(Box::pin(refused).await?)
+            }
         }
     }
 
@@ -216,12 +248,29 @@ impl Clients {
     ) -> Result<(), Box<dyn Error>> {
         let (unread, switch, is_last) = (Unread::default(), Switch::default(), Cell::new(false));
         let silence = Silence::new();
-        let stream = ClientStream::new(stream, unread.clone(), Some(silence.clone()));
-        let service = service_fn(|request| {
-            let (proxy, unread, switch) = (self.current.proxy(), unread.clone(), switch.clone());
+        let aside = Aside::default();
+        let heads = Heads::new(silence.clone(), aside.clone());
+        let stream = ClientStream::new(stream, unread.clone(), Some(heads));
+        let service = service_fn(|mut request: Request<Incoming>| {
+            let (proxy, switch) = (self.current.proxy(), switch.clone());
             let is_last = &is_last;
+            let unread = unread.begin(match request.body().is_end_stream() {
+                // Hyper adds something where another protocol may follow.
+                _ if !request.extensions().is_empty() => Rest::Unknown,
+                true => Rest::Nothing,
+                false => Rest::Body,
+            });
+            let is_restored = aside.restore(request.uri_mut());
             async move {
-                let mut answer = proxy.serve(request, peer, Some(unread), &switch).await;
+                let mut answer = match is_restored {
+                    true => proxy.serve(request, peer, Some(unread), &switch).await,
+                    false => {
+                        if !request.body().is_end_stream() {
+                            unread.mark();
+                        }
+                        proxy.refuse(Refusal::TargetTooLong).map(|bytes| AnswerBody::Own(Some(bytes)))
+                    }
+                };
                 if is_last.get() && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
                     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
@@ -249,10 +298,17 @@ impl Clients {
         let finish = |connection: Pin<&mut Hushed<_>>| {
             http1::Connection::graceful_shutdown(Pin::new(connection.get_mut().get_mut()));
         };
-        tokio::select! {
+        let served = tokio::select! {
             biased;
-            served = drive(Pin::new(&mut connection), finish, told_to_end, pending()) => served?,
+            served = drive(Pin::new(&mut connection), finish, told_to_end, pending()) => served,
             () = silence.exceeds(bounds.header, bounds.keep_alive) => return Ok(()),
+        };
+        if let Err(error) = served {
+            let mut stream = connection.into_inner().into_parts().io;
+            if let Some(status) = stream.refused() {
+                Box::pin(self.refuse_head(stream, status, bounds.idle)).await?;
+            }
+            return Err(error.into());
         }
         if let Some(tunnel) = switch.take() {
             let parts = connection.into_inner().into_parts();
@@ -269,7 +325,8 @@ impl Clients {
         bounds: Bounds,
         mut draining: Draining,
     ) -> Result<(), Box<dyn Error>> {
-        let stream = ClientStream::new(stream, Unread::default(), None);
+        let frames = Frames::new(peer.ip, self.current.proxy().metrics.connections.malformed());
+        let stream = ClientStream::new(stream, Unread::default(), None).watched(frames);
         let (turn, peer) = (Turn::default(), Rc::new(peer));
         let (silence, given_up) = (Silence::new(), GivenUp::new(bounds.max_resets));
         let streams = Streams::new(bounds.idle, turn.clone(), silence.clone());

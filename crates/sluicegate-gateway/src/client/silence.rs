@@ -77,6 +77,11 @@ impl Silence {
         }
     }
 
+    /// Returns `true` while hyper waits for a head, or for the rest of one.
+    pub(super) fn awaits_head(&self) -> bool {
+        self.0.waiting.load(Relaxed) != NOTHING
+    }
+
     /// A request of HTTP/2 runs until this is dropped.
     pub(super) fn busy(&self) -> Busy {
         self.0.running.fetch_add(1, Relaxed);

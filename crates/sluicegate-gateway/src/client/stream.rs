@@ -1,15 +1,14 @@
 //! A client's stream of bytes.
 
 use std::{
-    cell::Cell,
     future::Future,
-    io,
+    io, iter,
     pin::Pin,
-    rc::Rc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
+use http::StatusCode;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use socket2::SockRef;
@@ -19,7 +18,7 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::silence::Silence;
+use super::{frames::Frames, heads::Heads, unread::Unread};
 use crate::{gather, tcp};
 
 /// A client's stream, in clear or by TLS, that lingers when it is shut down before the client has sent everything.
@@ -29,8 +28,10 @@ use crate::{gather, tcp};
 pub(super) struct ClientStream<S> {
     io: TokioIo<S>,
     unread: Unread,
-    /// Told of what is read, if it wants to know.
-    silence: Option<Silence>,
+    /// Of a connection of HTTP/1.1.
+    heads: Option<Heads>,
+    /// Of one of HTTP/2.
+    frames: Option<Frames>,
     linger: Option<Pin<Box<Sleep>>>,
 }
 
@@ -45,14 +46,39 @@ pub(super) fn prepare(stream: &TcpStream, stall: Duration) -> io::Result<()> {
     SockRef::from(stream).set_tcp_user_timeout(Some(stall))
 }
 
-/// Whether a request's body was let go before its end; shared by a connection's stream and its requests.
-#[derive(Clone, Default)]
-pub(crate) struct Unread(Rc<Cell<bool>>);
-
 impl<S: AsyncRead + Unpin> ClientStream<S> {
     /// Wraps a stream.
-    pub(super) fn new(stream: S, unread: Unread, silence: Option<Silence>) -> ClientStream<S> {
-        ClientStream { io: TokioIo::new(stream), unread, silence, linger: None }
+    pub(super) fn new(stream: S, unread: Unread, heads: Option<Heads>) -> ClientStream<S> {
+        ClientStream { io: TokioIo::new(stream), unread, heads, frames: None, linger: None }
+    }
+
+    /// The stream, whose `frames` are watched.
+    pub(super) fn watched(mut self, frames: Frames) -> ClientStream<S> {
+        self.frames = Some(frames);
+        self
+    }
+
+    /// Notes how much of these slices was written.
+    fn note_sent<'s>(
+        &mut self,
+        polled: Poll<io::Result<usize>>,
+        slices: impl Iterator<Item = &'s [u8]>,
+    ) -> Poll<io::Result<usize>> {
+        if let (Poll::Ready(Ok(length)), Some(frames)) = (&polled, &mut self.frames) {
+            let mut length = *length;
+            for slice in slices {
+                let sent = length.min(slice.len());
+                frames.sent(&slice[..sent]);
+                length -= sent;
+            }
+        }
+        polled
+    }
+
+    /// The status that hyper would have answered to a head that it refused, if it did: then an answer is owed. Call it when
+    /// hyper has given up the stream.
+    pub(super) fn refused(&mut self) -> Option<StatusCode> {
+        self.heads.take()?.refused()
     }
 
     /// Reads and forgets what has arrived. Ready at the end of the stream.
@@ -69,26 +95,20 @@ impl<S: AsyncRead + Unpin> ClientStream<S> {
     }
 }
 
-impl Unread {
-    /// Notes that the rest of the request's body will not be read.
-    pub(crate) fn mark(&self) {
-        self.0.set(true);
-    }
-
-    fn is_marked(&self) -> bool {
-        self.0.get()
-    }
-}
-
 impl<S: AsyncRead + Unpin> Read for ClientStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
+        mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.io).poll_read(cx, buffer);
-        if let (Poll::Ready(Ok(())), Some(silence)) = (&polled, &self.silence) {
-            silence.note_read();
+        let ClientStream { io, unread, heads, .. } = &mut *self;
+        let Some(heads) = heads else { return Pin::new(io).poll_read(cx, buffer) };
+        let polled = match heads.poll_read(cx, io.inner_mut(), unread, &mut buffer) {
+            Some(polled) => polled,
+            None => Pin::new(io).poll_read(cx, buffer),
+        };
+        if let Poll::Ready(Ok(())) = polled {
+            heads.note_read();
         }
         polled
     }
@@ -96,14 +116,25 @@ impl<S: AsyncRead + Unpin> Read for ClientStream<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Write for ClientStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
+        if self.heads.as_mut().is_some_and(|heads| heads.takes(bytes)) {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        let polled = Pin::new(&mut self.io).poll_write(cx, bytes);
+        self.note_sent(polled, iter::once(bytes))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(heads) = &mut self.heads {
+            heads.flushed();
+        }
         Pin::new(&mut self.io).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Somebody else has an answer to write.
+        if self.heads.as_ref().is_some_and(|heads| heads.refused().is_some()) {
+            return Poll::Ready(Ok(()));
+        }
         // Asked first: a client that sends without end would leave no time to ask afterwards.
         match &mut self.linger {
             Some(linger) => {
@@ -135,7 +166,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Write for ClientStream<S> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        gather::poll_write(Pin::new(&mut self.io), cx, slices)
+        let first = slices.first().map_or(&[][..], |slice| slice);
+        if self.heads.as_mut().is_some_and(|heads| heads.takes(first)) {
+            return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));
+        }
+        let polled = gather::poll_write(Pin::new(&mut self.io), cx, slices);
+        self.note_sent(polled, slices.iter().map(|slice| &**slice))
     }
 }
 

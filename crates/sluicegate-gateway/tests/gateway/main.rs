@@ -29,6 +29,7 @@ mod smuggling;
 mod sockets;
 mod store;
 mod support;
+mod targets;
 mod timeouts;
 mod tls;
 mod tls_upstream;

@@ -92,17 +92,6 @@ async fn a_client_that_does_not_finish_its_handshake_is_closed() {
 }
 
 #[tokio::test]
-async fn a_client_that_speaks_in_clear_is_not_served() {
-    let upstream = Upstream::start().await;
-    let authority = Authority::new("test");
-    let gateway = gateway_with(upstream.address, |settings| settings.tls = Some(authority.settings()));
-    let mut client = Client::connect(gateway.address()).await;
-    client.write("GET /seen HTTP/1.1\r\nhost: a\r\n\r\n").await;
-    assert!(!client.rest().await.starts_with(b"HTTP/"));
-    assert_eq!(upstream.requests(), 0);
-}
-
-#[tokio::test]
 async fn where_clients_must_show_a_certificate_nobody_else_is_served() {
     let upstream = Upstream::start().await;
     let (authority, clients, strangers) =
@@ -197,4 +186,49 @@ async fn files_that_cannot_be_used_are_named_at_start() {
         let beginning = format!("cannot use {} for TLS: {problem}", file.display());
         assert!(error.to_string().starts_with(&beginning), "{error}\n{beginning}");
     }
+}
+
+#[tokio::test]
+async fn http_in_clear_on_the_port_of_tls_is_400_in_clear() {
+    let upstream = Upstream::start().await;
+    let authority = Authority::new("test");
+    let gateway = gateway_with(upstream.address, |settings| settings.tls = Some(authority.settings()));
+    let body = "x".repeat(200_000);
+    for request in [
+        "GET / HTTP/1.1\r\nhost: a\r\n\r\n".to_owned(),
+        "g".to_owned(),
+        format!("POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 200000\r\n\r\n{body}"),
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(),
+    ] {
+        let mut client = Client::connect(gateway.address()).await;
+        client.write(&request).await;
+        let answer = client.answer().await;
+        let shown = &request[..request.len().min(20)];
+        assert_eq!((answer.status, answer.header("connection")), (400, Some("close")), "{shown}");
+        assert!(answer.text().contains("This port speaks TLS: use https"), "{shown}: {}", answer.text());
+        assert!(client.closed_cleanly().await, "{shown}");
+    }
+    for request in ["\r\nGET / HTTP/1.1\r\n\r\n", "\0\0\0\0\0"] {
+        let mut client = Client::connect(gateway.address()).await;
+        client.write(request).await;
+        assert!(!client.rest().await.starts_with(b"HTTP"), "what is neither gets an alert, or nothing");
+    }
+    assert_eq!(upstream.requests(), 0);
+    let mut client = Client::over(authority.connect(gateway.address(), &[]).await);
+    assert_eq!(client.get("/seen").await.status, 200);
+}
+
+#[tokio::test]
+async fn tls_on_the_port_in_clear_is_400_and_closed() {
+    let upstream = Upstream::start().await;
+    let authority = Authority::new("test");
+    let gateway = gateway_with(upstream.address, |_| {});
+    assert!(authority.try_connect(gateway.address(), &[], None).await.is_err());
+    let mut client = Client::connect(gateway.address()).await;
+    client.write(b"\x16\x03\x01\x02\x00\x01\x00").await;
+    let answer = client.answer().await;
+    assert_eq!(answer.status, 400);
+    assert!(answer.text().contains("This port speaks HTTP in clear: use http"), "{}", answer.text());
+    assert!(client.closed_cleanly().await);
+    assert_eq!(upstream.requests(), 0);
 }
