@@ -32,6 +32,11 @@ def me(session: str = Cookie("nobody")):
     return {"session": session}
 
 
+@app.get("/api/items")
+def items():
+    return ["a", "b"]
+
+
 if len(sys.argv) > 2:
     app.add_middleware(
         CORSMiddleware,

@@ -11,6 +11,7 @@ use crate::{
     log::DenialLog,
     metrics::Metrics,
     proxy::Proxy,
+    public_urls::PublicUrls,
     upstream::{Health, Patience, Upstreams},
 };
 
@@ -70,6 +71,8 @@ impl Blueprint {
             metrics: Arc::clone(&self.metrics),
             denials: self.denials.clone(),
             keeper,
+            maps_back: settings.rewrite_redirects
+                && settings.upstreams.iter().any(|upstream| PublicUrls::of(upstream).is_some()),
             patiences: self.gate.policy().routes.as_slice().iter().map(patience).collect(),
         }
     }

@@ -56,6 +56,7 @@ mod pace;
 mod policy_watch;
 mod probe;
 mod proxy;
+mod public_urls;
 mod readiness;
 mod reload;
 mod restart;

@@ -24,6 +24,7 @@ use crate::{
     keeper::{self, Keeper},
     log::DenialLog,
     metrics::Metrics,
+    public_urls::Told,
     upgrade::{self, Switch, Tunnel},
     upstream::{Answered, Patience, SendError, Upstreams},
     upstream_refusal,
@@ -39,6 +40,8 @@ pub(crate) struct Proxy {
     pub(crate) keeper: Keeper,
     /// One for each of the policy's routes.
     pub(crate) patiences: Box<[Patience]>,
+    /// Whether an upstream knows other URLs than its clients do.
+    pub(crate) maps_back: bool,
 }
 
 /// A request that may pass, on its way through the upstream. Dropped when its answer has been sent or nobody wants it
@@ -207,8 +210,14 @@ impl Proxy {
         switches: bool,
         id: &RequestId,
     ) -> Result<Answered, SendError> {
+        let told = self.maps_back.then(|| Told::of(request.headers()));
         let failed = match self.upstreams.send(request, self.patience(route)).await {
-            Ok(answered) if switches || !is_switched(&answered) => return Ok(answered),
+            Ok(mut answered) if switches || !is_switched(&answered) => {
+                if let Some(told) = told {
+                    answered.map_back(&told);
+                }
+                return Ok(answered);
+            }
             Ok(_) => SendError::Switched,
             Err(error) => error,
         };

@@ -27,6 +27,8 @@ pub struct GatewaySettings {
     /// The servers that are protected, which all do the same, below the same base path. The gateway cannot start without
     /// one; the tower layer needs none.
     pub upstreams: Vec<Upstream>,
+    /// Whether redirects and cookies in which an upstream names itself are mapped to what its clients see.
+    pub rewrite_redirects: bool,
     /// Root certificates of upstreams that are spoken to by TLS; the system's if not given.
     pub upstream_ca: Option<PathBuf>,
     /// Health, metrics, accounts and reloads.
@@ -96,6 +98,7 @@ impl Default for GatewaySettings {
             reuse_port: false,
             tls: None,
             upstreams: Vec::new(),
+            rewrite_redirects: true,
             upstream_ca: None,
             admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 9090)),
             admin_token: None,

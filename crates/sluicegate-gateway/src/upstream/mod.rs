@@ -18,7 +18,10 @@ use http::{HeaderValue, Response};
 use sluicegate_policy::Upstream as Address;
 
 use self::{connection::Waiting, health::InFlight, link::Links};
-use crate::body::UpstreamBody;
+use crate::{
+    body::UpstreamBody,
+    public_urls::{PublicUrls, Told},
+};
 
 pub(crate) use self::{
     connection::State, error::SendError, exchange::Exchange, health::Health, http2::Stream,
@@ -30,6 +33,8 @@ pub(crate) struct Upstream {
     address: Address,
     /// Instead of the client's, if given.
     told_host: Option<HeaderValue>,
+    /// Where it knows others than its clients do.
+    public_urls: Option<PublicUrls>,
     links: Links,
     in_flight: InFlight,
     health: Arc<Health>,
@@ -61,12 +66,22 @@ pub(crate) struct Answered {
     pub(crate) exchange: Exchange,
 }
 
+impl Answered {
+    /// Maps what the upstream says of itself back to what its clients see.
+    pub(crate) fn map_back(&mut self, told: &Told) {
+        if let Some(urls) = &self.exchange.upstream().public_urls {
+            urls.map_back(self.response.headers_mut(), told);
+        }
+    }
+}
+
 impl Upstream {
     /// An upstream without connections. Connects to nobody yet.
     fn new(address: Address, health: Arc<Health>) -> Upstream {
         let (links, in_flight) = (Links::new(&address), health.in_flight_of_a_worker());
         let told_host = address.told_host().and_then(|host| HeaderValue::from_str(host).ok());
-        Upstream { address, told_host, links, in_flight, health }
+        let public_urls = PublicUrls::of(&address);
+        Upstream { address, told_host, public_urls, links, in_flight, health }
     }
 
     /// Whether it is at this address, and this is known of it.

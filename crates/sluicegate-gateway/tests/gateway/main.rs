@@ -21,6 +21,7 @@ mod http2_conformance;
 mod http2_upstream;
 mod proxy_protocol;
 mod readiness;
+mod redirects;
 mod reload;
 mod removed_headers;
 mod response_heads;

@@ -25,6 +25,10 @@ pub struct GatewayTable {
     /// The server that is protected: `http://host:port`, with a base path if it has one. Or a list of up to 64 that do
     /// the same, over which requests are spread by `weight`.
     pub upstream: Option<Placed<OneOrMany<UpstreamEntry>>>,
+    /// Whether redirects, links and cookies of an upstream that is told a `host`, or is below a base path, are mapped to what
+    /// its clients see.
+    #[schemars(extend("default" = true))]
+    pub rewrite_redirects: Option<bool>,
     /// A file of root certificates, in PEM and relative to the policy file, which sign those of `https` upstreams. Default: the
     /// system's.
     pub upstream_ca: Option<Placed<String>>,

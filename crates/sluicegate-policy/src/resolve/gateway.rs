@@ -27,6 +27,7 @@ pub(super) fn resolve(report: &mut Report<'_>, table: &GatewayTable) -> GatewayS
         reuse_port: table.reuse_port.unwrap_or(default.reuse_port),
         tls: table.tls.as_ref().map(|given| tls(report, given)),
         upstreams: upstreams(report, table),
+        rewrite_redirects: table.rewrite_redirects.unwrap_or(default.rewrite_redirects),
         upstream_ca: table.upstream_ca.as_ref().map(|given| upstream_ca(report, given)),
         admin: admin(report, table, &default),
         admin_token: table.admin_token.as_ref().map(|given| admin_token(report, given)),
