@@ -82,6 +82,11 @@ impl<T> Held<T> {
         Self(Mutex::new(Some(Own::new(value))))
     }
 
+    /// Nothing, as if somebody had taken it.
+    pub(crate) fn taken() -> Self {
+        Self(Mutex::new(None))
+    }
+
     pub(crate) fn take(&self) -> Option<T> {
         self.lock().take()?.into_inner()
     }

@@ -1,6 +1,9 @@
 //! `Gate`.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use pyo3::{IntoPyObjectExt, exceptions::PyTypeError, prelude::*, types::PyDict};
 use sluicegate::{Clock, Cost, Unit};
@@ -32,12 +35,21 @@ struct Inner {
     gate: Arc<sluicegate_policy::Gate<Store>>,
     metrics: GateMetrics,
     clock: AnyClock,
+    /// Whether it decides, or lets everything pass.
+    enabled: Arc<AtomicBool>,
     /// Whether its store is elsewhere.
     waits: bool,
     /// Whether a route has its bodies read.
     reads_bodies: bool,
     /// Where it is the gate of one route: what is known of that.
     one: Option<One>,
+}
+
+impl Inner {
+    /// What a cost counts.
+    fn unit(&self) -> Unit {
+        self.one.as_ref().map(|one| one.unit).unwrap_or_default()
+    }
 }
 
 /// One route, whose requests come here alone.
@@ -74,8 +86,8 @@ impl Gate {
         });
         let metrics = metrics().gate(gate.policy());
         let reads_bodies = gate.policy().routes.as_slice().iter().any(|route| route.meter().reads_body());
-        let (clock, waits) = (limiter.clock(), limiter.waits());
-        Ok(Self { inner: Arc::new(Inner { gate, metrics, clock, waits, reads_bodies, one }) })
+        let (clock, enabled, waits) = (limiter.clock(), limiter.switch(), limiter.waits());
+        Ok(Self { inner: Arc::new(Inner { gate, metrics, clock, enabled, waits, reads_bodies, one }) })
     }
 
     /// Decides a request: a pass, an answer, a visit that wants the body, or a promise of one of them.
@@ -88,6 +100,9 @@ impl Gate {
         key: Option<String>,
         cost: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<PyAny>> {
+        if !self.inner.enabled.load(Ordering::Relaxed) {
+            return Pass::free(self.inner.unit()).into_py_any(py);
+        }
         self.inner.clock.refresh(py);
         let routes = self.inner.one.is_none().then(|| &self.inner.gate.policy().routes);
         let head = Head::of(scope, routes)?;
@@ -181,7 +196,7 @@ pub(crate) struct Decided {
 
 impl ToPython for Decided {
     fn to_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let unit = self.inner.one.as_ref().map(|one| one.unit).unwrap_or_default();
+        let unit = self.inner.unit();
         match self.decision {
             Ok(pass) => Pass::new(pass, unit, self.inner.waits).into_py_any(py),
             Err(answer) => Answer::new(answer, Arc::clone(&self.inner.gate)).into_py_any(py),

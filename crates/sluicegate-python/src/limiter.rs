@@ -1,6 +1,9 @@
 //! `Limiter`.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use pyo3::{
     exceptions::PyTypeError,
@@ -31,6 +34,8 @@ pub(crate) struct Limiter {
     /// The policy at work; gates of single routes have its accounts, clock and API keys.
     gate: Arc<sluicegate_policy::Gate<Store>>,
     clock: AnyClock,
+    /// Whether its gates decide, or let everything pass.
+    enabled: Arc<AtomicBool>,
     /// The file of API keys, where the policy names one.
     keys: Option<Mutex<WatchedKeys>>,
 }
@@ -60,7 +65,14 @@ impl Limiter {
         let gate = sluicegate_policy::Gate::new(policy.0.clone(), Arc::clone(limiter.store()), clock.clone());
         let gate = Arc::new(gate);
         let keys = policy.0.identity.api_keys.as_deref().map(|path| Mutex::new(WatchedKeys::at(path)));
-        let limiter = Self { limiter, policy: Py::new(py, policy)?, gate, clock, keys };
+        let limiter = Self {
+            limiter,
+            policy: Py::new(py, policy)?,
+            gate,
+            clock,
+            enabled: Arc::new(AtomicBool::new(true)),
+            keys,
+        };
         limiter.refresh(py)?;
         Ok(limiter)
     }
@@ -219,6 +231,16 @@ impl Limiter {
         awaitable(py, begin(py, self.waits(), async move { Done(limiter.reset(&charges).await) })?)
     }
 
+    #[getter]
+    fn enabled(&self) -> bool {
+        self.enabled.load(Ordering::Relaxed)
+    }
+
+    #[setter]
+    fn set_enabled(&self, enabled: bool) {
+        self.enabled.store(enabled, Ordering::Relaxed);
+    }
+
     fn clear(&self, py: Python<'_>) -> PyResult<()> {
         block(py, self.limiter.store().clear()).map_err(|error| store_error(&error))
     }
@@ -246,6 +268,11 @@ impl Limiter {
     /// The policy at work.
     pub(crate) fn gate(&self) -> &Arc<sluicegate_policy::Gate<Store>> {
         &self.gate
+    }
+
+    /// Whether its gates decide, as it may be set at any time.
+    pub(crate) fn switch(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.enabled)
     }
 
     fn read_policy(&self) -> &sluicegate_policy::Policy {

@@ -52,6 +52,18 @@ impl Pass {
         Self { lines, balances, holds, unit, waits, pass: Held::new(pass) }
     }
 
+    /// A pass that was charged nothing, for a limiter that is switched off.
+    pub(crate) fn free(unit: Unit) -> Self {
+        Self {
+            lines: Lines::default(),
+            balances: SmallVec::new(),
+            holds: false,
+            unit,
+            waits: false,
+            pass: Held::taken(),
+        }
+    }
+
     fn actual(&self, one: Option<&Bound<'_, PyAny>>, units: Option<&Bound<'_, PyDict>>) -> PyResult<Actual> {
         match (one, units) {
             (Some(one), None) => Ok(Actual::One(cost(one, self.unit)?)),

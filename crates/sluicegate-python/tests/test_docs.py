@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,8 @@ def ask():
 
 @pytest.mark.parametrize("blocks", list(sections()))
 def test_every_block_runs(blocks):
+    if any("@pytest.fixture" in text for _, text in blocks):
+        pytest.skip("pytest runs it, in a test of its own")
     names = run(blocks)
 
     for name, value in list(names.items()):
@@ -103,6 +107,14 @@ def anchors(page):
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+def test_the_recipe_for_pytest_runs():
+    [blocks] = [param.values[0] for param in sections() if param.id == "docs/python.md: Tests"]
+    Path("test_recipe.py").write_text("\n".join(text for _, text in blocks))
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_recipe.py"]
+    outcome = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (outcome.returncode, "4 passed" in outcome.stdout) == (0, True), outcome.stdout
+
+
 def test_five_lines_limit(ask):
     client = ask(section("Five lines")["app"])
 
@@ -128,6 +140,7 @@ def test_costs_are_taken_and_settled(ask):
     # 8 kB are 2000 tokens by the estimate, and two in truth.
     assert [client.post("/chat", json={"prompt": "a" * 8000}).status_code for _ in range(20)] == [200] * 20
     assert [client.get("/stream").status_code for _ in range(20)] == [200] * 20
+    assert [client.get("/sync-stream").text for _ in range(20)] == ["onetwothree"] * 20
 
 
 def test_tiers_differ(ask):

@@ -241,6 +241,9 @@ class Limiter:
     def reset_async(self, what: str, quota: str | Quota) -> Awaitable[None]: ...
     @overload
     def reset_async(self, what: Charge | Iterable[Charge]) -> Awaitable[None]: ...
+    enabled: bool
+    """Whether `RateLimit`, the middleware and the drop-in for fastapi-limiter decide by it. False lets everything pass and charges
+    nothing. `take` decides all the same."""
     def clear(self) -> None:
         """Forgets all accounts under the store's prefix. Memcached cannot tell which those are: `StoreError`."""
     def clear_async(self) -> Awaitable[None]: ...

@@ -13,7 +13,7 @@ from .._native import Answer, Pass
 from ..asgi import RateLimitMiddleware
 from .exceeded import RateLimitExceeded
 from .metrics import metrics
-from .rate_limit import RateLimit, permit
+from .rate_limit import RateLimit, default_limiter, permit
 
 __all__ = [
     "Answer",
@@ -21,6 +21,7 @@ __all__ = [
     "RateLimit",
     "RateLimitExceeded",
     "RateLimitMiddleware",
+    "default_limiter",
     "metrics",
     "permit",
 ]

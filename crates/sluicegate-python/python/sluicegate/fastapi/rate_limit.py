@@ -96,7 +96,7 @@ class RateLimit:
         self._cost = cost if callable(cost) else None
         self._tier = tier
         self._asks = any(callable(given) for given in (self._quotas, key, cost, tier))
-        self._limiter = limiter or _default_limiter()
+        self._limiter = limiter or default_limiter()
         # What a callable gives is not known yet; all else is judged now.
         known = [] if self._quotas else _flat(quotas)
         if not known and self._quotas is None:
@@ -232,8 +232,11 @@ def _flat(quotas: Sequence[Any]) -> list[str | Quota]:
 
 
 @cache
-def _default_limiter() -> Limiter:
-    """What limits without a limiter of their own share."""
+def default_limiter() -> Limiter:
+    """The limiter that limits without one of their own share, in memory or at `SLUICEGATE_STORE__URL`.
+
+    Tests clear it, or set its `enabled`.
+    """
     return Limiter()
 
 

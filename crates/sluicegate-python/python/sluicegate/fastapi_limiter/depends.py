@@ -74,8 +74,8 @@ class RateLimiter:
             raise TypeError("a limiter has its rates: give no times and no window beside it")
 
     async def __call__(self, request: HTTPConnection, response: Response) -> Any:
-        self._store()  # raises where nothing is initialised, whatever else is wrong
-        if getattr(request.scope.get("endpoint"), "_skip_limiter", False):
+        # The store raises where nothing is initialised, whatever else is wrong.
+        if not self._store().enabled or getattr(request.scope.get("endpoint"), "_skip_limiter", False):
             return None
         key = f"{FastAPILimiter.prefix}:{await self._caller(request)}:{self._place(request.scope)}"
         pexpire, permit = await self._decide(key)
@@ -210,7 +210,8 @@ class WebSocketRateLimiter(RateLimiter):
         self.__signature__ = Signature([Parameter("ws", Parameter.POSITIONAL_OR_KEYWORD, annotation=WebSocket)])
 
     async def __call__(self, ws: WebSocket, context_key: object = "") -> Any:  # type: ignore[override]
-        self._store()
+        if not self._store().enabled:
+            return None
         # With what it allows, for two limits of one connection are two accounts.
         key = f"{FastAPILimiter.prefix}:ws:{await self._caller(ws)}:{context_key}:{self._amount()}"
         pexpire, _ = await self._decide(key)
