@@ -17,7 +17,7 @@ use sluicegate_stores::AnyStore;
 use tokio::time::Instant;
 
 use crate::{
-    body::{AnswerBody, ClientBody, KeptBody, ReadError, RequestBody, Rest, discard, read},
+    body::{AnswerBody, ClientBody, KeptBody, MALFORMED, RequestBody, Rest, discard, read},
     client::Unread,
     forward::{self, BadHead, Forward, Peer},
     framing::{self, Asked},
@@ -122,27 +122,24 @@ impl Proxy {
             return Err(self.gate.refused(bad.into(), head));
         }
         let mut began = Instant::now();
-        let visit = self.gate.enter(head, peer.ip).await?;
+        let mut visit = self.gate.enter(head, peer.ip).await?;
         let flight = Flight::begin(Rc::clone(self), visit.route());
-        let read = match (visit.body_limit(), body.as_mut()) {
-            (Some(limit), Some(body)) => {
-                let asked = Instant::now();
-                let read = match read(body, limit, self.patience(visit.route()).idle).await {
-                    Ok(bytes) => bytes,
-                    Err(error) => return Err(visit.refused(error.into())),
-                };
-                // The client's time is no part of the decision's.
-                began += asked.elapsed();
-                Some(read)
+        let mut reading = visit.take_reading();
+        if let (Some(reading), Some(body)) = (&mut reading, body.as_mut()) {
+            let asked = Instant::now();
+            if let Err(refusal) = read(body, reading, self.patience(visit.route()).idle).await {
+                return Err(visit.refused(refusal));
             }
-            _ => None,
-        };
-        let pass = self.gate.decide(visit, read.as_ref()).await?;
+            // The client's time is no part of the decision's.
+            began += asked.elapsed();
+        }
+        let pass = self.gate.decide(visit, reading.as_deref()).await?;
         let sent = Instant::now();
         self.metrics.gate.passed(&pass, sent - began);
-        let body = match (read, body.take()) {
+        let body = match (reading, body.take()) {
+            (Some(reading), Some(body)) => RequestBody::held(reading.into_held(), body),
             (None, Some(body)) => RequestBody::Streamed(body, None),
-            (read, _) => RequestBody::Read(read),
+            (_, None) => RequestBody::Read(None),
         };
         // Boxed, because it is large and moves with the answer's body.
         Ok((Box::new(Running { pass, flight, sent }), body))
@@ -318,16 +315,6 @@ impl From<BadHead> for Refusal {
     }
 }
 
-impl From<ReadError> for Refusal {
-    fn from(error: ReadError) -> Refusal {
-        match error {
-            ReadError::TooLarge { limit } => Refusal::BodyTooLarge { limit },
-            ReadError::Stalled => Refusal::ClientStalled,
-            ReadError::Broken => Refusal::BadRequest("The body is malformed or ended early"),
-        }
-    }
-}
-
 impl From<SendError> for Refusal {
     fn from(error: SendError) -> Refusal {
         match error {
@@ -339,7 +326,7 @@ impl From<SendError> for Refusal {
             SendError::ConnectTimeout => Refusal::ConnectTimeout,
             SendError::ResponseTimeout => Refusal::UpstreamTimeout,
             SendError::ClientStalled => Refusal::ClientStalled,
-            SendError::ClientBody(_) => Refusal::BadRequest("The body is malformed or ended early"),
+            SendError::ClientBody(_) => MALFORMED,
         }
     }
 }

@@ -95,6 +95,7 @@ impl Policy {
             "tier": route.tier().map(|tier| self.tiers.name(tier)),
             "meter": {
                 "items": meter.items.as_ref().map(ToString::to_string),
+                "max": meter.most_items,
                 "bytes": meter.gives(Unit::Bytes),
             },
             "weight": route.weight(),

@@ -20,8 +20,7 @@ use std::{
     time::SystemTime,
 };
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, header, request::Parts};
+use http::{HeaderValue, request::Parts};
 use sluicegate::{Balance, Charge, Clock, Cost, Decision, Denial, Limiter, Store, Timestamp};
 use smallvec::SmallVec;
 
@@ -36,7 +35,7 @@ pub use pass::Pass;
 pub use visit::Visit;
 
 use crate::{
-    ApiKeys, Body, BodyError, Caller, ClientIp, Facts, LimitId, Meter, Policy, Refusal, Route, RouteId,
+    ApiKeys, Body, Caller, ClientIp, Facts, LimitId, Meter, Policy, Reading, Refusal, Route, RouteId,
     RouteMatch, Scale, account_ip,
     client_ip::text_of,
     cors::is_preflight,
@@ -46,7 +45,7 @@ use crate::{
 /// A policy at work: decides requests by it, on the accounts of a store.
 ///
 /// The life of a request is [`enter`](Self::enter), which needs its head only, and [`decide`](Self::decide), which
-/// needs its body where [`Visit::body_limit`] says so.
+/// needs of its body what [`Visit::take_reading`] reads.
 ///
 /// ```
 /// # use std::{net::IpAddr, sync::Arc};
@@ -206,20 +205,20 @@ impl<S: Store> Gate<S> {
 
     /// Takes the charges of every limit that denies, all or none, and then those of each shadow limit alone.
     ///
-    /// `body` is the whole body where [`Visit::body_limit`] asked for it, and not looked at otherwise.
+    /// `reading` is that of [`Visit::take_reading`], with as much of the body as it needed.
     ///
     /// # Errors
     ///
-    /// The answer to give instead: 400 for a body that cannot be metered, 429 for a spent limit, 503 when the store
-    /// does not answer. Nothing is charged then.
-    pub async fn decide(&self, visit: Visit<'_>, body: Option<&Bytes>) -> Result<Pass<S>, Box<Answer>> {
+    /// The answer to give instead: 400 for a body that cannot be metered, 413 for too many items, 429 for a spent limit,
+    /// 503 when the store does not answer. Nothing is charged then.
+    pub async fn decide(&self, visit: Visit<'_>, reading: Option<&Reading>) -> Result<Pass<S>, Box<Answer>> {
         if self.is_free(&visit) {
             let costs = self.policy.routes.get(visit.route()).costs;
             return Ok(Pass::new(&visit, None, costs).shared(visit.cors));
         }
-        let body = match self.metered(&visit, body) {
+        let body = match self.metered(&visit, reading) {
             Ok(body) => body,
-            Err(error) => return Err(visit.refused(Refusal::BadBody(error))),
+            Err(refusal) => return Err(visit.refused(refusal)),
         };
         let bill = self.bill(&visit, body.as_ref());
         let mut pass = Pass::new(&visit, bill.scale, self.policy.routes.get(visit.route()).costs);
@@ -270,7 +269,7 @@ impl<S: Store> Gate<S> {
             route,
             caller,
             given,
-            body_limit: None,
+            reading: None,
             is_preflight: is_preflight(head),
             cors: self.cors(head),
         }
@@ -285,20 +284,25 @@ impl<S: Store> Gate<S> {
         }
         let meter = meter(route, &visit);
         if meter.reads_body() {
-            if meter.reads_json() && is_encoded(&visit.head.headers) {
-                return Err(visit.refused(Refusal::EncodedBody));
+            match Reading::of(&meter, visit.head, self.policy.gateway.max_body) {
+                Ok(reading) => visit.reading = Some(Box::new(reading)),
+                Err(refusal) => return Err(visit.refused(refusal)),
             }
-            visit.body_limit = Some(self.policy.gateway.max_body);
         }
         Ok(visit)
     }
 
-    fn metered(&self, visit: &Visit<'_>, body: Option<&Bytes>) -> Result<Option<Body>, BodyError> {
+    fn metered(&self, visit: &Visit<'_>, reading: Option<&Reading>) -> Result<Option<Body>, Refusal> {
         if visit.is_preflight {
-            return Ok(Some(Body::default()));
+            return Ok(Some(Body::absent()));
         }
+        let Some(reading) = reading.or(visit.reading.as_deref()) else { return Ok(None) };
         let meter = meter(self.policy.routes.get(visit.route()), visit);
-        meter.reads_body().then(|| meter.read(body.map_or(&[], |body| body))).transpose()
+        let body = reading.measured(&meter).map_err(Refusal::BadBody)?;
+        match (body.items, meter.most_items) {
+            (Some(items), Some(most)) if items > most => Err(Refusal::TooManyItems { items, most }),
+            _ => Ok(Some(body)),
+        }
     }
 
     fn bill(&self, visit: &Visit<'_>, body: Option<&Body>) -> Bill {
@@ -383,9 +387,4 @@ fn meter<'r>(route: &'r Route, visit: &Visit<'_>) -> Cow<'r, Meter> {
         None => Cow::Borrowed(route.meter()),
         Some(_) => Cow::Owned(route.meter().of_keys()),
     }
-}
-
-fn is_encoded(headers: &HeaderMap) -> bool {
-    let mut encodings = headers.get_all(header::CONTENT_ENCODING).iter();
-    encodings.any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }

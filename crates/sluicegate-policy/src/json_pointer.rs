@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 /// Where in a JSON document something stands (RFC 6901): `/inputs`, `/0/text`.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct JsonPointer {
     text: String,
     segments: Vec<String>,
@@ -12,6 +12,19 @@ pub struct JsonPointer {
 impl JsonPointer {
     /// The most segments: nobody's batch stands deeper.
     pub const MAX_SEGMENTS: usize = 16;
+
+    /// The batch size in KServe's protocol V2: the first dimension of the first input's shape.
+    pub(crate) fn kserve() -> Self {
+        let text = "/inputs/0/shape/0".to_owned();
+        let segments = ["inputs", "0", "shape", "0"].map(str::to_owned).into();
+        Self { text, segments }
+    }
+
+    /// The pointer to a member of the document, or to a field of a form.
+    pub(crate) fn member(name: &str) -> Self {
+        let text = ["/", &name.replace('~', "~0").replace('/', "~1")].concat();
+        Self { text, segments: vec![name.to_owned()] }
+    }
 
     /// The names and indices from the document's root.
     pub(crate) fn segments(&self) -> &[String] {

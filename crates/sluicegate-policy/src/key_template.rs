@@ -295,6 +295,8 @@ impl FromStr for Part {
             "query" => Ok(Self::Query(name.to_owned())),
             "cookie" => Ok(Self::Cookie(name.to_owned())),
             "path" => Ok(Self::Parameter(name.to_owned())),
+            // The name of a member of the document, or of a form's field.
+            "body" if !name.contains('/') => Ok(Self::Body(JsonPointer::member(name))),
             "body" => match name.parse() {
                 Ok(pointer) => Ok(Self::Body(pointer)),
                 Err(error) => wrong(

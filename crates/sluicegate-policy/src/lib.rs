@@ -64,7 +64,7 @@ pub use hidden::Hidden;
 pub use json_pointer::JsonPointer;
 pub use key_template::{Facts, KeyError, KeyTemplate, Part};
 pub use limit::{Limit, LimitId, Mode};
-pub use meter::Meter;
+pub use meter::{Meter, Progress, Reading};
 pub use overrides::Overrides;
 pub use policy::{Identity, Policy, Responses};
 pub use refusal::Refusal;

@@ -1,11 +1,18 @@
 //! How usage and keys are found in a request's body.
 
+mod form;
+mod json;
+mod multipart;
+mod plan;
+mod reading;
+
 use sluicegate::Unit;
 
-use crate::{
-    Body, BodyError, JsonPointer,
-    body::{Found, search},
-};
+use crate::{Body, BodyError, JsonPointer};
+
+use json::{Found, search};
+
+pub use reading::{Progress, Reading};
 
 /// What is read from the bodies of a route's requests: the number of items, and values that are part of a key.
 ///
@@ -23,6 +30,8 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub struct Meter {
     pub(crate) items: Option<JsonPointer>,
+    /// The most items of one request.
+    pub(crate) most_items: Option<u64>,
     bytes: bool,
     /// Pointers of keys.
     values: Vec<JsonPointer>,
@@ -36,6 +45,12 @@ impl Meter {
     #[must_use]
     pub fn items(pointer: JsonPointer) -> Self {
         Self { items: Some(pointer), ..Self::default() }
+    }
+
+    /// The same meter for requests of at most so many items. Larger ones are refused.
+    #[must_use]
+    pub fn at_most(self, items: u64) -> Self {
+        Self { most_items: Some(items), ..self }
     }
 
     /// The same meter that also counts bytes.
@@ -58,15 +73,15 @@ impl Meter {
         Self { values: self.values.clone(), ..Self::default() }
     }
 
-    /// Whether a body has to be read before its request can be decided.
+    /// Returns `true` if decisions may need the body: its length or its content.
     #[must_use]
     pub fn reads_body(&self) -> bool {
-        self.bytes || self.reads_json()
+        self.bytes || self.reads_content()
     }
 
-    /// Whether the body has to be JSON, so that it cannot be read where it is compressed.
+    /// Returns `true` if the content of the body is read, so that it must not be compressed.
     #[must_use]
-    pub fn reads_json(&self) -> bool {
+    pub fn reads_content(&self) -> bool {
         self.items.is_some() || !self.values.is_empty()
     }
 
@@ -81,7 +96,7 @@ impl Meter {
         }
     }
 
-    /// Reads a body.
+    /// Reads a body of JSON.
     ///
     /// # Errors
     ///
@@ -89,7 +104,7 @@ impl Meter {
     /// of a key may be missing.
     pub fn read(&self, body: &[u8]) -> Result<Body, BodyError> {
         let bytes = u64::try_from(body.len()).unwrap_or(u64::MAX);
-        if !self.reads_json() {
+        if !self.reads_content() {
             return Ok(Body { bytes, ..Body::default() });
         }
         if body.is_empty() && self.items.is_none() {
@@ -103,7 +118,26 @@ impl Meter {
             None => None,
         };
         let values = self.values.iter().cloned().zip(found.map(|found| found.and_then(Found::into_text)));
-        Ok(Body { items, bytes, values: values.collect() })
+        Ok(Body { items, bytes, values: values.collect(), is_absent: false })
+    }
+
+    /// [`read`](Self::read) for JSON that must be an object, so that no longer text begins with another value: `1` stands
+    /// at the beginning of `1000`.
+    fn read_object(&self, text: &[u8]) -> Result<Body, BodyError> {
+        let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
+        match first {
+            Some(b'{') => self.read(text),
+            _ => Err(BodyError::Malformed("the part before the tensors is no object".to_owned())),
+        }
+    }
+
+    /// The measure of a request without a body, which its method may allow.
+    fn without_body(&self, is_optional: bool) -> Result<Body, BodyError> {
+        match &self.items {
+            Some(pointer) if !is_optional => Err(BodyError::Empty(pointer.to_string())),
+            Some(_) => Ok(Body::absent()),
+            None => Ok(Body::default()),
+        }
     }
 }
 

@@ -32,6 +32,18 @@ pub enum Refusal {
         /// The most bytes that are read.
         limit: u64,
     },
+    /// 413: the form's fields that a key is made of come behind more than is read to find them.
+    FieldsTooLate {
+        /// The most bytes that are read.
+        limit: u64,
+    },
+    /// 413: the request has more items than the route takes at once.
+    TooManyItems {
+        /// The request's items.
+        items: u64,
+        /// The most items.
+        most: u64,
+    },
     /// 414: the target is longer than what is read.
     TargetTooLong,
     /// 415: the body has to be read and is compressed.
@@ -69,7 +81,9 @@ impl Refusal {
             Self::UnknownApiKey => StatusCode::UNAUTHORIZED,
             Self::ForeignOrigin | Self::WrongTier { .. } => StatusCode::FORBIDDEN,
             Self::ClientStalled => StatusCode::REQUEST_TIMEOUT,
-            Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTooLarge { .. } | Self::FieldsTooLate { .. } | Self::TooManyItems { .. } => {
+                StatusCode::PAYLOAD_TOO_LARGE
+            }
             Self::TargetTooLong => StatusCode::URI_TOO_LONG,
             Self::EncodedBody => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::HeadTooLarge { .. } | Self::TooManyHeaders { .. } => {
@@ -93,6 +107,8 @@ impl Refusal {
             Self::WrongTier { .. } => "tier_required",
             Self::ClientStalled => "request_timeout",
             Self::BodyTooLarge { .. } => "body_too_large",
+            Self::FieldsTooLate { .. } => "fields_too_late",
+            Self::TooManyItems { .. } => "too_many_items",
             Self::TargetTooLong => "target_too_long",
             Self::EncodedBody => "encoded_body",
             Self::HeadTooLarge { .. } => "head_too_large",
@@ -140,6 +156,18 @@ impl fmt::Display for Refusal {
             Self::ClientStalled => f.write_str("The body stopped arriving: send the request again"),
             Self::BodyTooLarge { limit } => {
                 write!(f, "The body is larger than {limit} bytes: send it in smaller parts")
+            }
+            Self::FieldsTooLate { limit } => {
+                write!(
+                    f,
+                    "The form does not have the fields that are needed within its first {limit} bytes: send them before its files"
+                )
+            }
+            Self::TooManyItems { items, most } => {
+                write!(
+                    f,
+                    "The request has {items} items, and at most {most} are taken at once: send fewer in each request"
+                )
             }
             Self::TargetTooLong => {
                 f.write_str("The target of the request is too long: send what is long in the body")

@@ -142,6 +142,9 @@ impl Route {
         match (self.costs, given, body) {
             (_, Some(given), _) => given,
             (Costs::ByUnit, _, Some(body)) => body.cost(unit),
+            (Costs::OneNumber { .. }, _, Some(Body { is_absent: true, .. })) if unit != Unit::Requests => {
+                Cost::ZERO
+            }
             (Costs::OneNumber { .. }, _, Some(Body { items: Some(items), .. })) => {
                 Cost::of(*items, unit).unwrap_or(Cost::new(u64::MAX))
             }

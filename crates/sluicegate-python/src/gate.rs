@@ -8,7 +8,7 @@ use std::sync::{
 use pyo3::{IntoPyObjectExt, exceptions::PyTypeError, prelude::*, types::PyDict};
 use sluicegate::{Clock, Cost, Unit};
 use sluicegate_metrics::GateMetrics;
-use sluicegate_policy::{Given, Part, Policy, Refusal};
+use sluicegate_policy::{Given, Part, Policy};
 
 use crate::{
     answer::Answer,
@@ -21,7 +21,7 @@ use crate::{
     route::Route,
     scope::{Head, parameters},
     store::Store,
-    visit::{Body, Deciding, Desk},
+    visit::{Deciding, Desk},
 };
 
 /// A policy at work: decides ASGI requests by it.
@@ -144,21 +144,21 @@ impl Request {
         let began = inner.clock.now();
         let gate = &inner.gate;
         let decision = async {
-            let visit = match &given {
+            let mut visit = match &given {
                 None => gate.enter(&head.parts, head.peer).await?,
                 Some(given) => {
                     let route = gate.policy().routes.unmatched();
                     gate.enter_route(route, &head.parts, head.peer, given.borrowed()).await?
                 }
             };
-            let body = match (visit.body_limit(), desk) {
-                (Some(limit), Some(desk)) => match desk.body(limit).await {
-                    Body::Whole(body) => Some(body),
-                    Body::TooLarge => return Err(visit.refused(Refusal::BodyTooLarge { limit })),
+            let reading = match (visit.take_reading(), desk) {
+                (Some(reading), Some(desk)) => match desk.read(reading).await {
+                    Ok(reading) => Some(reading),
+                    Err(refusal) => return Err(visit.refused(refusal)),
                 },
-                _ => None,
+                (reading, _) => reading,
             };
-            gate.decide(visit, body.as_ref()).await.map(Box::new)
+            gate.decide(visit, reading.as_deref()).await.map(Box::new)
         };
         let decision = decision.await;
         match &decision {

@@ -4,12 +4,13 @@ use std::{
     future::{Future, poll_fn},
     mem,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
 use pyo3::{IntoPyObjectExt, exceptions::PyRuntimeError, prelude::*};
+use sluicegate_policy::{Progress, Reading, Refusal};
 
 use crate::{
     awaiting::{ToPython, begin},
@@ -17,33 +18,59 @@ use crate::{
     gate::Decided,
 };
 
-/// A decision that is not made yet: it wants the request's body first.
+/// A decision that is not made yet: it wants to read the request's body first.
 #[pyclass(frozen, module = "sluicegate")]
 pub(crate) struct Visit {
-    body_limit: u64,
     waits: bool,
-    /// None once the body has been given.
-    deciding: Mutex<Option<Deciding>>,
+    /// None once the decision has gone on.
+    state: Mutex<Option<(Read, Deciding)>>,
 }
 
 #[pymethods]
 impl Visit {
-    /// The most bytes of body that are read.
-    #[getter]
-    fn body_limit(&self) -> u64 {
-        self.body_limit
+    /// Takes the next piece of the body. Returns whether no more is needed.
+    fn take(&self, piece: Vec<u8>, is_last: bool) -> PyResult<bool> {
+        let mut state = self.lock();
+        let (read, _) = state.as_mut().ok_or_else(gone)?;
+        let Ok(reading) = read else { return Ok(true) };
+        let taken = match (reading.take(Bytes::from(piece)), is_last) {
+            (Ok(Progress::More), true) => reading.end().map(|()| Progress::Enough),
+            (taken, _) => taken,
+        };
+        let is_enough = !matches!(taken, Ok(Progress::More));
+        if let Err(refusal) = taken {
+            *read = Err(refusal);
+        }
+        Ok(is_enough)
     }
 
-    /// Goes on with the body, or with None where it is longer than the limit.
-    fn give(&self, py: Python<'_>, body: Option<Vec<u8>>) -> PyResult<Py<PyAny>> {
-        let deciding = self.deciding.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let deciding = deciding.ok_or_else(|| PyRuntimeError::new_err("this visit has been given a body"))?;
-        deciding.desk.put(match body {
-            Some(body) => Body::Whole(Bytes::from(body)),
-            None => Body::TooLarge,
-        });
+    /// Takes the fields of a form that has been read already, in place of the body.
+    fn take_fields(&self, fields: Vec<(String, String)>) -> PyResult<()> {
+        let mut state = self.lock();
+        let (read, _) = state.as_mut().ok_or_else(gone)?;
+        if let Ok(reading) = read {
+            reading.end_with_fields(fields);
+        }
+        Ok(())
+    }
+
+    /// Goes on with what has been taken.
+    fn decide(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let (read, deciding) = self.lock().take().ok_or_else(gone)?;
+        deciding.desk.put(read);
         deciding.begin(py, self.waits)
     }
+}
+
+impl Visit {
+    fn lock(&self) -> MutexGuard<'_, Option<(Read, Deciding)>> {
+        // What a thread that panicked here has left is whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn gone() -> PyErr {
+    PyRuntimeError::new_err("this visit has been decided")
 }
 
 /// A request that is being decided.
@@ -82,7 +109,7 @@ impl Deciding {
         match self.future.as_mut().poll(context) {
             Poll::Ready(decided) => Ok(Step::Decided(decided)),
             Poll::Pending => match self.desk.wanted() {
-                Some(limit) => Ok(Step::Body(limit, self)),
+                Some(reading) => Ok(Step::Body(reading, self)),
                 None => Err(self),
             },
         }
@@ -92,7 +119,7 @@ impl Deciding {
 /// How far a decision has come.
 enum Step {
     Decided(Decided),
-    Body(u64, Deciding),
+    Body(Box<Reading>, Deciding),
 }
 
 impl Step {
@@ -110,8 +137,8 @@ impl ToPython for Stepped {
     fn to_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         match self.step {
             Step::Decided(decided) => decided.to_python(py),
-            Step::Body(body_limit, deciding) => {
-                Visit { body_limit, waits: self.waits, deciding: Mutex::new(Some(deciding)) }.into_py_any(py)
+            Step::Body(reading, deciding) => {
+                Visit { waits: self.waits, state: Mutex::new(Some((Ok(reading), deciding))) }.into_py_any(py)
             }
         }
     }
@@ -121,24 +148,23 @@ impl ToPython for Stepped {
 #[derive(Clone, Default)]
 pub(crate) struct Desk(Arc<Mutex<Lying>>);
 
-/// What Python has read.
-pub(crate) enum Body {
-    Whole(Bytes),
-    TooLarge,
-}
+/// A reading that Python has brought to its end, or why it could not.
+pub(crate) type Read = Result<Box<Reading>, Refusal>;
 
 #[derive(Default)]
 enum Lying {
     #[default]
     Nothing,
-    Wanted(u64),
-    Given(Body),
+    Wanted(Box<Reading>),
+    /// Python is reading.
+    Taken,
+    Given(Read),
 }
 
 impl Desk {
-    /// The body, once it is there.
-    pub(crate) async fn body(&self, limit: u64) -> Body {
-        *self.lock() = Lying::Wanted(limit);
+    /// The reading with as much of the body as it needs, once that is there.
+    pub(crate) async fn read(&self, reading: Box<Reading>) -> Read {
+        *self.lock() = Lying::Wanted(reading);
         // Nobody is woken: whoever gives the body polls the decision itself.
         poll_fn(|_| {
             let mut lying = self.lock();
@@ -153,18 +179,22 @@ impl Desk {
         .await
     }
 
-    fn wanted(&self) -> Option<u64> {
-        match *self.lock() {
-            Lying::Wanted(limit) => Some(limit),
-            _ => None,
+    fn wanted(&self) -> Option<Box<Reading>> {
+        let mut lying = self.lock();
+        match mem::replace(&mut *lying, Lying::Taken) {
+            Lying::Wanted(reading) => Some(reading),
+            other => {
+                *lying = other;
+                None
+            }
         }
     }
 
-    fn put(&self, given: Body) {
+    fn put(&self, given: Read) {
         *self.lock() = Lying::Given(given);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Lying> {
+    fn lock(&self) -> MutexGuard<'_, Lying> {
         // Nothing panics while it is locked.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -34,8 +34,8 @@ pub(crate) struct Arrival(Option<Rc<Cell<bool>>>);
 pub(crate) enum RequestBody {
     /// It was read before the decision.
     Read(Option<Bytes>),
-    /// It was begun to be sent, in vain: these pieces first, and then the rest.
-    Again(VecDeque<Bytes>, Box<RequestBody>),
+    /// Its beginning was read before the decision, or sent in vain: these pieces first, and then the rest.
+    Begun(VecDeque<Bytes>, Box<RequestBody>),
     /// It is forwarded as it comes. The upstream connection is told whether it has to wait for the client.
     Streamed(ClientBody, Option<Rc<State>>),
 }
@@ -67,8 +67,16 @@ impl RequestBody {
     pub(crate) fn arrival(&mut self) -> Arrival {
         match self {
             RequestBody::Read(_) => Arrival(None),
-            RequestBody::Again(_, rest) => rest.arrival(),
+            RequestBody::Begun(_, rest) => rest.arrival(),
             RequestBody::Streamed(body, _) => body.arrival(),
+        }
+    }
+
+    /// The body of which a decision has `held` the beginning, and maybe all.
+    pub(crate) fn held(held: Bytes, rest: ClientBody) -> RequestBody {
+        match rest.ended {
+            true => RequestBody::Read(Some(held)),
+            false => RequestBody::Streamed(rest, None).after(vec![held]),
         }
     }
 
@@ -76,7 +84,7 @@ impl RequestBody {
     pub(crate) fn report_to(&mut self, state: &Rc<State>) {
         match self {
             RequestBody::Streamed(body, told) if !body.ended => *told = Some(Rc::clone(state)),
-            RequestBody::Again(_, rest) => rest.report_to(state),
+            RequestBody::Begun(_, rest) => rest.report_to(state),
             RequestBody::Streamed(..) | RequestBody::Read(_) => {}
         }
     }
@@ -85,7 +93,7 @@ impl RequestBody {
     pub(crate) fn after(self, taken: Vec<Bytes>) -> RequestBody {
         match taken.is_empty() {
             true => self,
-            false => RequestBody::Again(taken.into(), Box::new(self)),
+            false => RequestBody::Begun(taken.into(), Box::new(self)),
         }
     }
 }
@@ -144,7 +152,7 @@ impl Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match self.get_mut() {
             RequestBody::Read(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            RequestBody::Again(taken, rest) => match taken.pop_front() {
+            RequestBody::Begun(taken, rest) => match taken.pop_front() {
                 Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
                 None => Pin::new(rest).poll_frame(cx),
             },
@@ -161,7 +169,7 @@ impl Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         match self {
             RequestBody::Read(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
-            RequestBody::Again(taken, rest) => taken.is_empty() && rest.is_end_stream(),
+            RequestBody::Begun(taken, rest) => taken.is_empty() && rest.is_end_stream(),
             RequestBody::Streamed(body, _) => body.is_end_stream(),
         }
     }
@@ -171,7 +179,7 @@ impl Body for RequestBody {
             RequestBody::Read(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
-            RequestBody::Again(taken, rest) => after(taken, &rest.size_hint()),
+            RequestBody::Begun(taken, rest) => after(taken, &rest.size_hint()),
             RequestBody::Streamed(body, _) => body.size_hint(),
         }
     }

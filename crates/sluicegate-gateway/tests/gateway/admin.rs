@@ -47,6 +47,7 @@ async fn the_summary_counts_every_request_exactly() {
         "total_requests": 6,
         "limited_requests": 2,
         "endpoints": {
+            "/held/{*rest}": { "total": 0, "limited": 0 },
             "/once": { "total": 3, "limited": 2 },
             "/read/{*rest}": { "total": 0, "limited": 0 },
             "/slot/{*rest}": { "total": 0, "limited": 0 },

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 
-use crate::support::{Client, Scripted, Upstream, gateway, gateway_with, in_flight_is_zero, noise, until};
+use crate::support::{
+    Client, Scripted, Upstream, batch, gateway, gateway_with, in_flight_is_zero, noise, until,
+};
 
 const SIZES: [usize; 9] = [1, 10, 1_017, 65_535, 65_536, 65_537, 70_000, 300_000, 1_000_000];
 
@@ -60,8 +62,8 @@ async fn a_body_that_must_be_read_and_is_too_large_is_413_and_never_reaches_the_
     let upstream = Upstream::start().await;
     let gateway = gateway_with(upstream.address, |settings| settings.max_body = 1_000);
     let mut client = Client::connect(gateway.address()).await;
-    assert_eq!(client.post("/read/echo", &noise(1_001)).await.status, 413);
-    assert_eq!(client.post("/read/echo", &noise(1_000)).await.status, 200, "the connection still serves");
+    assert_eq!(client.post("/held/echo", &batch(1_001)).await.status, 413);
+    assert_eq!(client.post("/held/echo", &batch(1_000)).await.status, 200, "the connection still serves");
 
     client.write("POST /read/echo HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n").await;
     client.write("3e9\r\n").await;
@@ -76,7 +78,7 @@ async fn a_client_that_sends_everything_before_reading_gets_its_413() {
     let upstream = Upstream::start().await;
     let gateway = gateway(upstream.address);
     let mut client = Client::connect(gateway.address()).await;
-    let answer = client.post("/read/echo", &noise(20_000_000)).await;
+    let answer = client.post("/held/echo", &batch(20_000_000)).await;
     assert_eq!(answer.status, 413);
     assert_eq!(answer.header("connection"), Some("close"));
     assert!(client.closed_cleanly().await);
@@ -87,7 +89,7 @@ async fn a_client_that_goes_on_sending_after_its_413_is_not_reset() {
     let upstream = Upstream::start().await;
     let gateway = gateway(upstream.address);
     let mut client = Client::connect(gateway.address()).await;
-    client.write("POST /read/echo HTTP/1.1\r\nhost: test\r\ncontent-length: 20000000\r\n\r\n").await;
+    client.write("POST /held/echo HTTP/1.1\r\nhost: test\r\ncontent-length: 20000000\r\n\r\n").await;
     assert_eq!(client.answer().await.status, 413);
     assert!(client.closed_cleanly().await, "nothing more comes from the gateway");
     // By the time the only worker answers another client, it has done with this one whatever it does.

@@ -191,7 +191,7 @@ async fn a_body_that_is_too_large_is_413_and_the_connection_serves_on() {
     let client = Client2::connect(gateway.address()).await;
     // More than the windows hold: nobody waits for the rest.
     let body = noise(3_000_000);
-    assert_eq!(client.post("/read/echo", &body).await.status, 413);
+    assert_eq!(client.post("/held/echo", &body).await.status, 413);
     assert_eq!(client.ask(post("/read/echo", pieces(&body, HeaderMap::new()))).await.status, 413);
     assert!(client.post("/echo", &body).await.body == body);
     assert_eq!(upstream.requests(), 1);

@@ -15,6 +15,7 @@ mod failures;
 mod floods;
 mod framing;
 mod heads;
+mod held_bodies;
 mod hosts;
 mod http2;
 mod http2_conformance;

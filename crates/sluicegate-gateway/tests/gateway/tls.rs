@@ -7,7 +7,7 @@ use sluicegate_gateway::{Gateway, StartError};
 use sluicegate_policy::{Policy, Source, TlsSettings};
 use tokio::io::AsyncReadExt;
 
-use crate::support::{Client, Upstream, gateway_with, http2::Client2, noise, soon, tls::Authority};
+use crate::support::{Client, Upstream, batch, gateway_with, http2::Client2, noise, soon, tls::Authority};
 
 #[tokio::test]
 async fn the_protocol_is_negotiated_and_the_upstream_is_told_of_https() {
@@ -70,7 +70,7 @@ async fn a_client_that_sends_everything_before_reading_gets_its_413_by_tls() {
     let authority = Authority::new("test");
     let gateway = gateway_with(upstream.address, |settings| settings.tls = Some(authority.settings()));
     let mut client = Client::over(authority.connect(gateway.address(), &[]).await);
-    assert_eq!(client.post("/read/echo", &noise(20_000_000)).await.status, 413);
+    assert_eq!(client.post("/held/echo", &batch(20_000_000)).await.status, 413);
 }
 
 #[tokio::test]

@@ -51,9 +51,9 @@ pub struct RouteTable {
 #[derive(Clone, Debug, JsonSchema)]
 #[schemars(untagged, rename = "Meter")]
 pub enum MeterEntry {
-    /// `"bytes"`: the length of the body.
+    /// `"bytes"`: the length of the body; `"kserve"`: the batch size of requests in KServe's protocol V2.
     Word(String),
-    /// `{ items = "/inputs" }`: a batch's size.
+    /// `{ items = "/inputs", max = 64 }`: a batch's size.
     Table(MeterTable),
 }
 
@@ -61,8 +61,12 @@ pub enum MeterEntry {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MeterTable {
-    /// A JSON pointer: the length of the array there, or the whole number there, is the number of items.
+    /// A JSON pointer: the length of the array there, or the whole number there, is the number of items. Or `"kserve"`:
+    /// the first dimension of the first input's shape.
     pub items: Placed<String>,
+    /// The most items of one request; larger requests get 413.
+    #[schemars(range(min = 1))]
+    pub max: Option<Placed<i64>>,
 }
 
 impl<'de> Deserialize<'de> for MeterEntry {
@@ -77,7 +81,7 @@ impl<'de> Visitor<'de> for EntryVisitor {
     type Value = MeterEntry;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("\"bytes\" or { items = \"/pointer\" }")
+        f.write_str("\"bytes\", \"kserve\" or { items = \"/pointer\" }")
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<MeterEntry, E> {

@@ -4,7 +4,7 @@ use http::request::Parts;
 use sluicegate::StoreError;
 
 use super::{Answer, Given};
-use crate::{Body, Caller, Facts, Refusal, RouteId, RouteMatch, TierId, cors::CorsFields};
+use crate::{Body, Caller, Facts, Reading, Refusal, RouteId, RouteMatch, TierId, cors::CorsFields};
 
 /// A request whose head is known: where it goes and who sends it.
 #[derive(Debug)]
@@ -13,7 +13,8 @@ pub struct Visit<'h> {
     pub(super) route: RouteMatch<'h>,
     pub(super) caller: Caller,
     pub(super) given: Given<'h>,
-    pub(super) body_limit: Option<u64>,
+    /// The reading of the body, where the route has a meter. Boxed, because most routes have none.
+    pub(super) reading: Option<Box<Reading>>,
     pub(super) is_preflight: bool,
     pub(super) cors: Option<Box<CorsFields>>,
 }
@@ -37,11 +38,10 @@ impl Visit<'_> {
         &self.caller
     }
 
-    /// At most how many bytes of body must be read before the decision, or `None` when it needs no body. A larger
-    /// body is [refused](Self::refused) as [`Refusal::BodyTooLarge`].
+    /// Takes the reading of the body that the decision needs. Returns `None` if the head tells all, so that the body streams.
     #[must_use]
-    pub fn body_limit(&self) -> Option<u64> {
-        self.body_limit
+    pub fn take_reading(&mut self) -> Option<Box<Reading>> {
+        self.reading.take_if(|reading| reading.needs_body())
     }
 
     /// The answer to this request when it cannot be served.

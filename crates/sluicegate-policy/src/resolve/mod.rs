@@ -8,6 +8,7 @@ mod gateway;
 mod health;
 mod identity;
 mod limits;
+mod meter;
 mod names;
 mod routes;
 mod store;

@@ -8,13 +8,13 @@ use sluicegate::Unit;
 use crate::{
     Forwarding, Limit, LimitId, Meter, Part, Route, Routes, TierId, Tiers, Timeouts,
     diagnostic::did_you_mean,
-    file::{File, MeterEntry, Period, Placed, RouteTable},
+    file::{File, Period, Placed, RouteTable},
     report::Report,
     route::Costs,
     template::Template,
 };
 
-use super::{forwarding, gateway::timeout, limits::Drafts};
+use super::{forwarding, gateway::timeout, limits::Drafts, meter::meter};
 
 /// The most limits of one route: each is a charge of every request.
 pub(super) const MOST_LIMITS: usize = 64;
@@ -270,35 +270,6 @@ fn required_tier(report: &mut Report<'_>, tier: &Placed<String>, tiers: &Tiers) 
         });
     }
     found
-}
-
-fn meter(report: &mut Report<'_>, table: &RouteTable) -> Meter {
-    let mut items = None;
-    let mut bytes = false;
-    for entry in table.meter.as_ref().map(Placed::entries).unwrap_or_default() {
-        match &entry.value {
-            MeterEntry::Word(word) if word == "bytes" && !bytes => bytes = true,
-            MeterEntry::Table(table) if items.is_none() => match table.items.value.parse() {
-                Ok(pointer) => items = Some(pointer),
-                Err(error) => {
-                    let message =
-                        format!("`{}` is no JSON pointer: {error}", table.items.value.escape_debug());
-                    report.error_help(table.items.start(), message, "write it as \"/inputs\"");
-                }
-            },
-            MeterEntry::Word(word) if word != "bytes" => {
-                let message = format!("unknown meter `{}`", word.escape_debug());
-                report.error_help(
-                    entry.start(),
-                    message,
-                    "the meters are \"bytes\" and { items = \"/inputs\" }",
-                );
-            }
-            _ => report.error(entry.start(), "this meter is there twice"),
-        }
-    }
-    let meter = items.map_or_else(Meter::default, Meter::items);
-    if bytes { meter.and_bytes() } else { meter }
 }
 
 fn weight(report: &mut Report<'_>, table: &RouteTable) -> u64 {

@@ -11,7 +11,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use serde_json::Value;
 use sfv::{BareItem, List, ListEntry, Parser};
 use sluicegate::{ManualClock, MemoryStore, Quota};
-use sluicegate_policy::{Answer, Denied, Gate, Given, Pass, Policy, Reason, Source};
+use sluicegate_policy::{
+    Answer, Denied, Gate, Given, Pass, Policy, Progress, Reading, Reason, Refusal, Source,
+};
 
 pub(crate) type Store = MemoryStore<ManualClock>;
 
@@ -50,16 +52,18 @@ impl Site {
     }
 }
 
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Ask {
     request: Request<Bytes>,
     peer: &'static str,
+    /// The bytes in which the body comes at a time.
+    piece: usize,
 }
 
 impl Ask {
     pub(crate) fn new(method: &Method, target: &str) -> Self {
         let request = Request::builder().method(method).uri(target).body(Bytes::new()).unwrap();
-        Self { request, peer: "192.0.2.1" }
+        Self { request, peer: "192.0.2.1", piece: usize::MAX }
     }
 
     pub(crate) fn post(target: &str) -> Self {
@@ -94,21 +98,45 @@ impl Ask {
             None => now(gate.enter(&head, peer)),
             Some(given) => now(gate.enter_route(route, &head, peer, given)),
         };
-        let visit = match entered {
+        let mut visit = match entered {
             Ok(visit) => visit,
             Err(answer) => return Reply::Answered(answer),
         };
-        let read = visit.body_limit().map(|_| &body);
-        match now(gate.decide(visit, read)) {
+        let reading = visit.take_reading().map(|reading| read(*reading, body.chunks(self.piece)));
+        let reading = match reading.transpose() {
+            Ok(reading) => reading,
+            Err(refusal) => return Reply::Answered(visit.refused(refusal)),
+        };
+        match now(gate.decide(visit, reading.as_ref())) {
             Ok(pass) => Reply::Passed(Box::new(pass)),
             Err(answer) => Reply::Answered(answer),
         }
+    }
+
+    /// Lets the body come in pieces of so many bytes.
+    pub(crate) fn in_pieces(mut self, bytes: usize) -> Self {
+        self.piece = bytes;
+        self
     }
 
     /// A batch of so many items.
     pub(crate) fn batch(self, items: usize) -> Self {
         self.body(serde_json::json!({ "inputs": vec![0; items] }).to_string())
     }
+}
+
+/// Reads a body as a gateway does, until no more of it is needed.
+pub(crate) fn read<'b>(
+    mut reading: Reading,
+    pieces: impl Iterator<Item = &'b [u8]>,
+) -> Result<Reading, Refusal> {
+    for piece in pieces {
+        if reading.take(Bytes::copy_from_slice(piece))? == Progress::Enough {
+            return Ok(reading);
+        }
+    }
+    reading.end()?;
+    Ok(reading)
 }
 
 #[derive(Debug)]

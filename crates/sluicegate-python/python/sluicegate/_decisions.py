@@ -15,13 +15,17 @@ PERMIT = "sluicegate.permit"
 
 
 async def decided(
-    step: Pass | Answer | Visit | Awaitable[Any], read: Callable[[int], Awaitable[bytes | None]]
+    step: Pass | Answer | Visit | Awaitable[Any], read: Callable[[Visit], Awaitable[None]]
 ) -> Pass | Answer:
     """The decision, once the store has answered, and the body has been read where it tells a cost or a key."""
     while True:
         if type(step) is Pass or type(step) is Answer:
             return step
-        step = step.give(await read(step.body_limit)) if type(step) is Visit else await step
+        if type(step) is Visit:
+            await read(step)
+            step = step.decide()
+        else:
+            step = await step
 
 
 async def answered(

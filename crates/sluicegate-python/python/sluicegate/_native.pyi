@@ -350,13 +350,14 @@ class Answer:
 
 @final
 class Visit:
-    """A decision that wants the request's body first."""
+    """A decision that wants to read the request's body first."""
 
-    @property
-    def body_limit(self) -> int:
-        """The most bytes that are read."""
-    def give(self, body: bytes | None) -> Pass | Answer | Visit | Awaitable[Any]:
-        """Goes on with the body, or with None where it is longer than the limit."""
+    def take(self, piece: bytes, is_last: bool) -> bool:
+        """Takes the next piece of the body. Returns whether no more is needed."""
+    def take_fields(self, fields: list[tuple[str, str]]) -> None:
+        """Takes the fields of a form that has been read already, in place of the body."""
+    def decide(self) -> Pass | Answer | Visit | Awaitable[Any]:
+        """Goes on with what has been taken."""
 
 @final
 class Route:

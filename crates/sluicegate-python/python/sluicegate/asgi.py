@@ -8,7 +8,7 @@ from typing import Any
 
 from ._chores import Chores
 from ._decisions import PERMIT, answered, decided, log_denial
-from ._native import Answer, Gate, Limiter, Pass, Policy
+from ._native import Answer, Gate, Limiter, Pass, Policy, Visit
 from ._view import View
 
 Scope = MutableMapping[str, Any]
@@ -126,28 +126,21 @@ class RateLimitMiddleware:
 
 
 class _Body:
-    """A body that has been read to find a cost in it, and that the app reads once more."""
+    """A body of which the beginning is read to find a cost or a key in it, and that the app reads from its start."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self._read: list[Message] = []
 
-    async def read(self, limit: int) -> bytes | None:
-        """The whole body; none where it is longer than the limit."""
-        chunks: list[bytes] = []
-        length = 0
-        while True:
+    async def read(self, visit: Visit) -> None:
+        """Reads as much of the body as the decision needs."""
+        is_enough = False
+        while not is_enough:
             message = await self._receive()
             self._read.append(message)
             if message["type"] != "http.request":
                 raise _Gone
-            chunk = message.get("body", b"")
-            length += len(chunk)
-            if length > limit:
-                return None
-            chunks.append(chunk)
-            if not message.get("more_body", False):
-                return b"".join(chunks)
+            is_enough = visit.take(message.get("body", b""), not message.get("more_body", False))
 
     async def receive(self) -> Message:
         if self._read:
@@ -159,9 +152,9 @@ class _Gone(Exception):
     """The client has gone before it sent its request."""
 
 
-async def _no_body(limit: int) -> bytes:
+async def _no_body(visit: Visit) -> None:
     """That of a WebSocket's handshake."""
-    return b""
+    visit.take(b"", True)
 
 
 _STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})

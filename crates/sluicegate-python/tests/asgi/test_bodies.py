@@ -5,7 +5,7 @@ import json
 from typing import Annotated
 
 import pytest
-from fastapi import Body, Depends, FastAPI, Request
+from fastapi import Body, Depends, FastAPI, Form, Request, UploadFile
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -124,6 +124,90 @@ def test_a_cost_beyond_the_quota_never_passes(client):
     answer = client.post("/dependency/dict", json={"inputs": [1] * 11})
     assert answer.status_code == 429
     assert "retry-after" not in answer.headers
+
+
+def test_a_request_without_a_body_costs_no_items_and_counts_itself(ask, limiter):
+    app = FastAPI()
+
+    @app.api_route("/items", methods=["GET", "POST", "DELETE"], dependencies=[Depends(RateLimit("2 items/minute", "9/minute", cost="/inputs", limiter=limiter))])
+    async def items():
+        return "passed"
+
+    @app.api_route("/requests", methods=["GET", "POST"], dependencies=[Depends(RateLimit("2/minute", cost="/inputs", limiter=limiter))])
+    async def requests():
+        return "passed"
+
+    client = ask(app)
+    answers = [client.request(method, "/items") for method in ("GET", "HEAD", "DELETE", "GET")]
+    assert [answer.status_code for answer in answers] == [200, 405, 200, 200]
+    assert ";r=2;" in answers[3].headers["ratelimit"]
+    assert client.post("/items").status_code == 400
+    assert [client.get("/requests").status_code for _ in range(3)] == [200, 200, 429]
+
+
+# --- forms ---
+
+MULTIPART = {"content-type": "multipart/form-data; boundary=b"}
+FIELD = b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\n%b\r\n'
+FILE = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n%b\r\n--b--\r\n'
+
+
+@pytest.fixture
+def uploads(ask):
+    """A client of endpoints that take uploads in all ways there are."""
+    app = FastAPI()
+    limiter = Limiter(policy={"gateway": {"max_body": "2KiB"}})
+
+    def limit(key="body:model"):
+        return RateLimit("1/minute", key=key, limiter=limiter)
+
+    @app.post("/form", dependencies=[Depends(limit())])
+    async def form(model: Annotated[str, Form()], file: UploadFile | None = None):
+        return {"model": model, "length": len(await file.read()) if file else 0}
+
+    @app.post("/decorated")
+    @limit()
+    async def decorated(model: Annotated[str, Form()], file: UploadFile | None = None):
+        return {"model": model, "length": len(await file.read()) if file else 0}
+
+    @app.post("/request", dependencies=[Depends(limit()), Depends(limit(["body:model", "path"]))])
+    async def request(request: Request):
+        form = await request.form()
+        return {"model": form["model"], "length": len(await form["file"].read()) if "file" in form else 0}
+
+    @app.post("/stream", dependencies=[Depends(limit())])
+    async def stream(request: Request):
+        return {"read": len(b"".join([chunk async for chunk in request.stream()]))}
+
+    return ask(app)
+
+
+@pytest.mark.parametrize("path", ["/form", "/decorated", "/request"])
+def test_a_field_of_a_form_is_a_key_and_the_endpoint_reads_it_all(uploads, path):
+    for model in ("a", "b"):
+        answers = [uploads.post(path, data={"model": model, "other": "x"}) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [200, 429]
+        assert answers[0].json() == {"model": model, "length": 0}
+    for model in (b"c", b"d"):
+        # More than max_body, in pieces: only its beginning is read before the decision.
+        body = FIELD % model + FILE % (b"0" * 50_000)
+        pieces = [body[at : at + 700] for at in range(0, len(body), 700)]
+        answers = [uploads.post(path, content=iter(pieces), headers=MULTIPART) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [200, 429]
+        assert answers[0].json() == {"model": model.decode(), "length": 50_000}
+
+
+def test_an_endpoint_streams_all_of_an_upload(uploads):
+    for model, at in ((b"a", 5), (b"b", 9_000)):
+        body = FIELD % model + FILE % (b"0" * 50_000)
+        answer = uploads.post("/stream", content=iter([body[:at], body[at:]]), headers=MULTIPART)
+        assert answer.json() == {"read": len(body)}
+
+
+def test_a_field_that_is_there_twice_is_400(uploads):
+    for path in ("/form", "/stream"):
+        answer = uploads.post(path, content=FIELD % b"a" * 2 + FILE % b"0", headers=MULTIPART)
+        assert (answer.status_code, answer.json()["detail"]) == (400, "`/model` is in the body twice")
 
 
 # --- settlements ---

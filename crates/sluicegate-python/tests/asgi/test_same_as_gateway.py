@@ -73,6 +73,15 @@ path = "/body"
 limits = [{{ quota = "1/hour", key = "body:/user" }}]
 
 [[route]]
+path = "/form"
+limits = [{{ quota = "1/hour", key = ["client_ip", "body:model"] }}]
+
+[[route]]
+path = "/v2/models/a/infer"
+meter = [{{ items = "kserve", max = 64 }}, "bytes"]
+limits = ["100 items/hour", "5/hour", "100000 bytes/hour"]
+
+[[route]]
 path = "/shadow"
 limits = [{{ quota = "1/hour", mode = "shadow" }}]
 
@@ -87,6 +96,18 @@ limits = ["2/hour"]
 
 JSON = {"content-type": "application/json"}
 BATCH = {"json": {"inputs": [1] * 20}}
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+UPLOAD = {"content-type": "multipart/form-data; boundary=b"}
+PART = '--b\r\nContent-Disposition: form-data; name="{}"{}\r\n\r\n{}\r\n'
+MODEL, FILE = PART.format("model", "", "a"), PART.format("file", '; filename="a.wav"', "0" * 4000)
+SHAPE = b'{"inputs":[{"shape":[20,3]}]}'
+
+
+def tensors(length, tail=b"", **headers):
+    return ("POST", "/v2/models/a/infer", {"content": SHAPE + tail, "headers": {INFERENCE: str(length), **headers}})
+
+
+INFERENCE = "inference-header-content-length"
 
 # Each is asked as often as it says, of both; {key} is a premium customer's API key.
 REQUESTS = {
@@ -104,6 +125,23 @@ REQUESTS = {
     "a body without its cost": [("POST", "/models/a/predict", {"content": b"{}", "headers": JSON})],
     "a body that is no JSON": [("POST", "/models/a/predict", {"content": b"{", "headers": JSON})],
     "no body": [("POST", "/models/a/predict", {})],
+    "no body that is needed": [(method, "/v2/models/a/infer", {}) for method in ("GET", "HEAD", "OPTIONS", "DELETE", "GET", "GET")],
+    "forms": [("POST", "/form", {"content": f"x=1&model={model}", "headers": FORM}) for model in "aabb"],
+    "JSON called a form": [("POST", "/form", {"content": '{"model": "a"}', "headers": FORM})] * 2,
+    "an upload": [("POST", "/form", {"content": MODEL + FILE + "--b--", "headers": UPLOAD})] * 2,
+    "an upload in pieces": [("POST", "/form", {"content": "upload", "headers": UPLOAD})] * 2,
+    "a field behind a file": [("POST", "/form", {"content": FILE + MODEL + "--b--", "headers": UPLOAD})],
+    "a form that is none": [
+        ("POST", "/form", {"content": content, "headers": headers})
+        for content, headers in [(MODEL * 2 + "--b--", UPLOAD), (MODEL, UPLOAD), ("x", {"content-type": "multipart/form-data"})]
+    ],
+    "tensors": [tensors(len(SHAPE), b"\xff" * length) for length in (0, 100, 4000)],
+    "tensors in pieces": [("POST", "/v2/models/a/infer", {"content": "tensors", "headers": {INFERENCE: "29"}})] * 2,
+    "tensors of no length": [tensors(length) for length in (0, "x", 30, 2000, "-1")],
+    "compressed tensors": [tensors(len(SHAPE), **{"content-encoding": "gzip"})],
+    "more items than one request may have": [
+        ("POST", "/v2/models/a/infer", {"json": {"inputs": [{"shape": [items]}]}}) for items in (64, 65)
+    ],
     "too large a body": [("POST", "/models/a/predict", {"json": {"inputs": [1] * 1000}})],
     "too large a body in pieces": [("POST", "/models/a/predict", {"content": "pieces", "headers": JSON})],
     "a compressed body": [("POST", "/models/a/predict", {"content": b"x", "headers": {"content-encoding": "gzip"}})],
@@ -117,6 +155,14 @@ REQUESTS = {
     + [("GET", "/predict", {"headers": {"x-forwarded-for": "203.0.113.8"}, "proxy": True})],
     "a spoofed address": [("GET", "/predict", {"headers": {"x-forwarded-for": f"203.0.113.{n}"}}) for n in range(3)],
 }
+
+
+PIECES = {
+    "pieces": lambda: iter([b'{"inputs": ['] + [b"1, " * 100] * 10 + [b"1]}"]),
+    "upload": lambda: iter([MODEL[:9].encode(), MODEL[9:].encode()] + [FILE.encode()] + [b"--b--"]),
+    "tensors": lambda: iter([SHAPE[:9], SHAPE[9:] + b"\0"] + [b"\xff" * 50] * 9),
+}
+"""Bodies whose length is not announced."""
 
 
 class Pair:
@@ -155,8 +201,7 @@ class Pair:
             settings = dict(settings)
             local = "127.0.0.2" if settings.pop("proxy", False) else address
             headers = {name: value.replace("{key}", self.key) for name, value in settings.pop("headers", {}).items()}
-            if settings.get("content") == "pieces":
-                settings["content"] = iter([b'{"inputs": ['] + [b"1, " * 100] * 10 + [b"1]}"])
+            settings["content"] = PIECES.get(settings.get("content"), lambda: settings.get("content"))()
             transport = httpx.HTTPTransport(local_address=local, verify=False)
             # A request without an id gets one of its own, and the answer's body has it too.
             with httpx.Client(transport=transport, headers={"x-request-id": "mine"}, timeout=30) as client:
@@ -230,6 +275,16 @@ def test_what_was_compared_are_answers_of_all_kinds(pair):
     assert ask("a body without its cost") == [400]
     assert ask("too large a body") == ask("too large a body in pieces") == [413]
     assert ask("a compressed body") == [415]
+    assert ask("no body that is needed") == [200, 200, 405, 405, 200, 429]
+    assert ask("forms") == [200, 429, 200, 429]
+    assert ask("JSON called a form", "127.0.2.3") == [200, 429]
+    assert ask("an upload", "127.0.2.7") == ask("an upload in pieces", "127.0.2.8") == [200, 429]
+    assert ask("tensors", "127.0.2.4") == [200] * 3
+    assert ask("tensors in pieces", "127.0.2.5") == [200] * 2
+    assert ask("tensors of no length") == [400, 400, 400, 413, 400]
+    assert ask("more items than one request may have", "127.0.2.6") == [200, 413]
+    assert ask("a field behind a file") == [413]
+    assert ask("a form that is none") == [400] * 3
     assert ask("an ambiguous path")[1] == 400
 
 

@@ -23,8 +23,8 @@ pub(crate) use self::scripted::Scripted;
 pub(crate) use self::stubborn::Stubborn;
 pub(crate) use self::upstream::Upstream;
 
-/// A gateway with one worker before `upstream`. The policy reads bodies below `/read`, lets one
-/// request a day to `/once` and one at a time below `/slot`, and knows no other limit.
+/// A gateway with one worker before `upstream`. The policy counts the bytes of bodies below `/read`, and items in
+/// those below `/held`, lets one request a day to `/once` and one at a time below `/slot`, and knows no other limit.
 pub(crate) fn gateway(upstream: SocketAddr) -> Gateway {
     gateway_with(upstream, |_| {})
 }
@@ -73,6 +73,10 @@ const POLICY: &str = r#"
     [[route]]
     path = "/read/{*rest}"
     meter = "bytes"
+
+    [[route]]
+    path = "/held/{*rest}"
+    meter = { items = "/inputs" }
 
     [[route]]
     path = "/once"
@@ -189,6 +193,13 @@ pub(crate) async fn until(condition: impl Fn() -> bool) {
         }
     })
     .await;
+}
+
+/// A batch of one item in so many bytes.
+pub(crate) fn batch(length: usize) -> Vec<u8> {
+    let batch = format!("{{\"inputs\":[1],\"noise\":\"{}\"}}", "x".repeat(length.saturating_sub(25)));
+    assert!(batch.len() == length, "no batch is as short as that");
+    batch.into_bytes()
 }
 
 /// `length` bytes without a pattern that a lost or doubled piece would keep.

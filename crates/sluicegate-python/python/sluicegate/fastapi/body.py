@@ -2,25 +2,49 @@
 
 from __future__ import annotations
 
-from starlette.requests import HTTPConnection, Request
+from typing import Any
+
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
+
+from .._native import Visit
 
 
-async def read_body(connection: HTTPConnection, limit: int) -> bytes | None:
-    """The body, which the endpoint can read again; None where it is longer than the limit. A WebSocket has none."""
+async def read_body(connection: HTTPConnection, visit: Visit) -> None:
+    """Lets a visit read as much of the body as it needs; the endpoint can read it all again. A WebSocket has none."""
     if not isinstance(connection, Request):
-        return b""
-    if not hasattr(connection, "_body"):
-        # Somebody has read it already and kept it, as FastAPI does with a form.
-        if getattr(connection, "_stream_consumed", False):
-            return b""
-        chunks: list[bytes] = []
-        length = 0
-        async for chunk in connection.stream():
-            length += len(chunk)
-            if length > limit:
-                return None
-            chunks.append(chunk)
+        visit.take(b"", True)
+    elif hasattr(connection, "_body"):
+        visit.take(connection._body, True)
+    elif getattr(connection, "_stream_consumed", False):
+        # Somebody has read it already. FastAPI does so with a form, and keeps the fields.
+        form = getattr(connection, "_form", None)
+        if form is None:
+            visit.take(b"", True)
+        else:
+            visit.take_fields([(name, text) for name, text in form.multi_items() if isinstance(text, str)])
+    else:
+        await _read(connection, visit)
+
+
+async def _read(request: Request, visit: Visit) -> None:
+    receive = request._receive
+    messages: list[Any] = []
+    is_enough = is_last = False
+    while not is_enough:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            request._is_disconnected = True
+            raise ClientDisconnect
+        messages.append(message)
+        is_last = not message.get("more_body", False)
+        is_enough = visit.take(message.get("body", b""), is_last)
+    if is_last:
         # Where Starlette keeps a body that has been read, for whoever reads it next.
-        connection._body = b"".join(chunks)
-    body = await connection.body()
-    return body if len(body) <= limit else None
+        request._body = b"".join(message.get("body", b"") for message in messages)
+        request._stream_consumed = True
+        return
+
+    async def received() -> Any:
+        return messages.pop(0) if messages else await receive()
+
+    request._receive = received

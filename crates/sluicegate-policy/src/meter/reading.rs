@@ -1,0 +1,203 @@
+//! Reading as much of a body as a decision needs.
+
+use bytes::{Bytes, BytesMut};
+use http::request::Parts;
+
+use crate::{Body, BodyError, JsonPointer, Meter, Refusal};
+
+use super::{
+    form,
+    multipart::Multipart,
+    plan::{Format, Plan},
+};
+
+/// The reading of one request's body, piece by piece, until the decision needs no more of it.
+///
+/// It holds what it was given, so that the request can be forwarded: what is [held](Self::into_held) first, and then the rest,
+/// which needs no holding.
+///
+/// ```
+/// # use sluicegate_policy::{Progress, Reading, Refusal};
+/// # fn whole(mut reading: Reading, pieces: Vec<bytes::Bytes>) -> Result<Reading, Refusal> {
+/// for piece in pieces {
+///     if reading.take(piece)? == Progress::Enough {
+///         return Ok(reading);
+///     }
+/// }
+/// reading.end()?;
+/// # Ok(reading)
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Reading {
+    plan: Plan,
+    held: Held,
+    /// Where the body is a form with files.
+    multipart: Option<Multipart>,
+    /// Where an application has read the form itself: its fields.
+    fields: Option<Vec<(String, String)>>,
+}
+
+/// How far a [`Reading`] has come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Progress {
+    /// The next piece is needed, or the end.
+    More,
+    /// The rest of the body is not needed.
+    Enough,
+}
+
+impl Reading {
+    /// The reading for a request of this head. At most `limit` bytes are held.
+    pub(crate) fn of(meter: &Meter, head: &Parts, limit: u64) -> Result<Self, Refusal> {
+        let plan = Plan::of(meter, head, limit)?;
+        let multipart = match &plan.format {
+            Format::Multipart(boundary) => Some(Multipart::new(boundary, meter.values.clone())),
+            _ => None,
+        };
+        Ok(Self { plan, held: Held::Nothing, multipart, fields: None })
+    }
+
+    /// Returns `true` if the head does not tell all that the meter needs.
+    pub(crate) fn needs_body(&self) -> bool {
+        self.plan.needs_body()
+    }
+
+    /// Takes the next piece of the body.
+    ///
+    /// # Errors
+    ///
+    /// The refusal of the request: the part that is needed is larger than the limit, cannot be read, or is compressed.
+    pub fn take(&mut self, piece: Bytes) -> Result<Progress, Refusal> {
+        if self.plan.is_encoded && !piece.is_empty() {
+            return Err(Refusal::EncodedBody);
+        }
+        self.held.add(piece);
+        if self.has_enough(false)? {
+            return Ok(Progress::Enough);
+        }
+        let limit = self.plan.limit;
+        match &self.multipart {
+            _ if self.held.len() <= limit => Ok(Progress::More),
+            Some(multipart) if !self.plan.to_end => match multipart.is_complete() {
+                true => Ok(Progress::Enough),
+                false => Err(Refusal::FieldsTooLate { limit }),
+            },
+            _ => Err(Refusal::BodyTooLarge { limit }),
+        }
+    }
+
+    /// Takes note that the body has ended.
+    ///
+    /// # Errors
+    ///
+    /// As for [`take`](Self::take).
+    pub fn end(&mut self) -> Result<(), Refusal> {
+        self.has_enough(true).map(|_| ())
+    }
+
+    /// Takes the fields of a form, and their texts, that an application has read from the body already.
+    pub fn end_with_fields(&mut self, fields: Vec<(String, String)>) {
+        self.fields = Some(fields);
+    }
+
+    /// What has been read of the body.
+    #[must_use]
+    pub fn into_held(self) -> Bytes {
+        self.held.into_bytes()
+    }
+
+    fn has_enough(&mut self, ended: bool) -> Result<bool, Refusal> {
+        let held = self.held.as_slice();
+        let enough = match (&mut self.multipart, &self.plan.format) {
+            (Some(multipart), _) if !held.is_empty() => {
+                // What stands behind the limit does not count, wherever the pieces end.
+                let limit = usize::try_from(self.plan.limit).unwrap_or(usize::MAX);
+                multipart.read(&held[..held.len().min(limit)], ended).map_err(Refusal::BadBody)?
+            }
+            (_, Format::JsonBeforeTensors(start)) => self.held.len() >= *start,
+            _ => false,
+        };
+        Ok(enough && !self.plan.to_end)
+    }
+
+    /// What the meter finds in the body.
+    pub(crate) fn measured(&self, meter: &Meter) -> Result<Body, BodyError> {
+        let held = self.held.as_slice();
+        let bytes = self.plan.length.unwrap_or(self.held.len());
+        if let Some(fields) = &self.fields {
+            return self.of_fields(meter, fields, bytes);
+        }
+        if held.is_empty() && self.plan.length.is_none_or(|length| length == 0) {
+            return meter.without_body(self.plan.is_optional);
+        }
+        let pointers: Vec<&JsonPointer> = meter.values.iter().collect();
+        let texts = match &self.plan.format {
+            Format::Opaque => vec![None; pointers.len()],
+            Format::Json => return meter.read(held).map(|body| Body { bytes, ..body }),
+            Format::JsonBeforeTensors(start) => {
+                let end = usize::try_from(*start).ok().filter(|end| *end <= held.len());
+                let end = end.ok_or(BodyError::InferenceHeaderBeyondBody(*start))?;
+                return meter.read_object(&held[..end]).map(|body| Body { bytes, ..body });
+            }
+            Format::Form => form::search(held, &pointers)?,
+            Format::Multipart(_) => self.multipart.as_ref().map(Multipart::found).unwrap_or_default(),
+        };
+        Ok(Body { bytes, values: meter.values.iter().cloned().zip(texts).collect(), ..Body::default() })
+    }
+
+    fn of_fields(&self, meter: &Meter, fields: &[(String, String)], bytes: u64) -> Result<Body, BodyError> {
+        if meter.items.is_some() {
+            return Err(BodyError::Malformed("it is a form".to_owned()));
+        }
+        let pointers: Vec<&JsonPointer> = meter.values.iter().collect();
+        let texts = form::fields(&pointers, fields.iter().map(|(name, text)| (name, text.as_str())))?;
+        Ok(Body { bytes, values: meter.values.iter().cloned().zip(texts).collect(), ..Body::default() })
+    }
+}
+
+/// What has been read. Most bodies arrive in one piece, which is kept as it is.
+#[derive(Debug)]
+enum Held {
+    Nothing,
+    One(Bytes),
+    Many(BytesMut),
+}
+
+impl Held {
+    fn add(&mut self, piece: Bytes) {
+        *self = match std::mem::replace(self, Self::Nothing) {
+            Self::Nothing => Self::One(piece),
+            Self::One(first) => {
+                let mut joined = BytesMut::with_capacity(2 * (first.len() + piece.len()));
+                joined.extend_from_slice(&first);
+                joined.extend_from_slice(&piece);
+                Self::Many(joined)
+            }
+            Self::Many(mut joined) => {
+                joined.extend_from_slice(&piece);
+                Self::Many(joined)
+            }
+        };
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Nothing => &[],
+            Self::One(bytes) => bytes,
+            Self::Many(bytes) => bytes,
+        }
+    }
+
+    fn len(&self) -> u64 {
+        self.as_slice().len() as u64
+    }
+
+    fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Nothing => Bytes::new(),
+            Self::One(bytes) => bytes,
+            Self::Many(bytes) => bytes.freeze(),
+        }
+    }
+}
