@@ -1,11 +1,12 @@
 """Bodies that a meter reads, bodies that nobody reads, and bodies that never end."""
 
 import os
+import subprocess
 
 import pytest
 
 from model import flowers
-from server import until
+from server import PATIENCE, until
 
 METERED = """
 [gateway]
@@ -68,6 +69,42 @@ def test_a_body_that_was_read_arrives_byte_for_byte(client):
     body = os.urandom(90 * 1024)
 
     assert client.post("/echo", content=body).content == body
+
+
+def test_a_body_that_announces_its_length_streams_through_a_meter_of_bytes(client):
+    body = os.urandom(300 * 1024)
+    chunks = [body[at : at + 50_000] for at in range(0, len(body), 50_000)]
+
+    answer = client.post("/echo", content=body)
+    assert answer.content == body
+    assert f";r={1_000_000 - len(body)};" in answer.headers["ratelimit"]
+    assert client.post("/echo", content=iter(chunks)).status_code == 413
+
+
+def test_a_request_without_a_body_costs_no_items(client):
+    assert [client.get("/predict/batch").status_code for _ in range(2)] == [405, 405]
+    assert client.options("/predict/batch").status_code == 405
+    assert client.post("/predict/batch", json=flowers(100)).status_code == 200
+    assert client.get("/predict/batch").headers["ratelimit"].startswith('"items";r=0;')
+
+
+def test_forms_are_charged_to_the_key_in_them_and_their_files_stream(start, tmp_path):
+    policy = '[gateway]\nmax_body = "4KiB"\n[[route]]\npath = "/echo"\nlimits = [{ quota = "1/hour", key = "body:model" }]\n'
+    url = f"{start(policy).url}/echo"
+    recording = tmp_path / "speech.wav"
+    recording.write_bytes(os.urandom(300 * 1024))
+
+    def curl(*form):
+        command = ["curl", "-sS", "-o", "/dev/null", "-w", "%{http_code} %{size_download}", *form, url]
+        status, size = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE).stdout.split()
+        return int(status), int(size) > 300 * 1024
+
+    for model in ("tiny", "base"):
+        upload = ("-F", f"model={model}", "-F", f"file=@{recording}")
+        assert [curl(*upload), curl(*upload)] == [(200, True), (429, False)]
+    assert curl("-F", f"file=@{recording}", "-F", "model=late") == (413, False)
+    assert [curl("-d", "model=small")[0] for _ in range(2)] == [200, 429]
+    assert curl("--data-urlencode", "model=tiny")[0] == 429
 
 
 def test_a_compressed_body_is_415_where_it_must_be_read(client):

@@ -141,7 +141,7 @@ fn limits_and_routes_are_as_they_were_resolved() {
     assert_eq!(document["limits"], expected);
     let route = json!({
         "path": "/models/{model}", "methods": ["POST"], "tier": "premium", "weight": 2, "limits": ["a", "b", "c"],
-        "meter": { "items": "/inputs", "bytes": false },
+        "meter": { "items": "/inputs", "max": null, "bytes": false },
         "response_timeout": null, "idle_timeout": "1500ms", "timeout": null,
         "remove_request_headers": ["x-conversation-id"], "retry_after": "5s",
         "slots_until": "upstream-ends",

@@ -107,8 +107,13 @@ fn values_that_make_no_sense_are_told_what_would() {
             "[[route]]\npath = '/a'\nweight = 0\nmeter = ['bytes', 'bytes', 'openai', { items = 'n' }]",
             "p.toml:3:10: a weight cannot be 0\n  help: give a whole number of requests, at least 1\n\
              p.toml:4:19: this meter is there twice\n\
-             p.toml:4:28: unknown meter `openai`\n  help: the meters are \"bytes\" and { items = \"/inputs\" }\n\
+             p.toml:4:28: unknown meter `openai`\n  help: the meters are \"bytes\", \"kserve\" and { items = \"/inputs\" }\n\
              p.toml:4:48: `n` is no JSON pointer: a JSON pointer begins with `/`\n  help: write it as \"/inputs\"",
+        ),
+        (
+            "[[route]]\npath = '/a'\nmeter = [{ items = 'kserve', max = 0 }, 'kserve']",
+            "p.toml:3:36: the most items cannot be 0\n  help: give a whole number of items, at least 1\n\
+             p.toml:3:41: this meter is there twice",
         ),
     ]);
 }

@@ -76,6 +76,8 @@ fn each_refusal_has_its_status_and_is_a_problem_document_too() {
         (Refusal::WrongTier { needed: "premium".to_owned() }, 403, "permission_error"),
         (Refusal::ClientStalled, 408, "invalid_request_error"),
         (Refusal::BodyTooLarge { limit: 1_024 }, 413, "invalid_request_error"),
+        (Refusal::FieldsTooLate { limit: 1_024 }, 413, "invalid_request_error"),
+        (Refusal::TooManyItems { items: 65, most: 64 }, 413, "invalid_request_error"),
         (Refusal::EncodedBody, 415, "invalid_request_error"),
         (Refusal::TooManyHeaders { most: 100 }, 431, "invalid_request_error"),
         (Refusal::UpstreamDown, 502, "api_error"),
