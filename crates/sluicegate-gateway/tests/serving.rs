@@ -79,6 +79,34 @@ fn a_policy_without_limits_is_served_with_a_warning() {
 }
 
 #[test]
+fn warnings_are_logged_with_place_and_remedy_at_the_start_and_with_a_reload() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("sluicegate.toml");
+    fs::write(&file, "[[route]]\npath = '/v1/*'\nlimits = '1/s'").unwrap();
+    let flags = ["--upstream", "http://127.0.0.1:1", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+    let mut child = sluicegate(folder.path()).args(flags).stderr(Stdio::piped()).spawn().unwrap();
+    let logs = BufReader::new(child.stderr.take().unwrap());
+    let nowhere = SocketAddr::from(([0; 4], 0));
+    let mut gateway = Serving { child, logs, listen: nowhere, admin: nowhere };
+    let warning = |parameter: &str| {
+        format!(
+            "`{parameter}` is no parameter here: only requests whose path has these very characters meet the route"
+        )
+    };
+    let event = gateway.logged(&warning("*"));
+    assert_eq!(
+        (&event["level"], &event["place"]),
+        (&Value::from("WARN"), &Value::from("sluicegate.toml:2:8"))
+    );
+    assert_eq!(event["help"], "write it as \"/v1/{*rest}\"");
+    gateway.logged("serving");
+
+    fs::write(&file, "[[route]]\npath = '/v1/:id'\nlimits = '1/s'").unwrap();
+    gateway.signal("HUP");
+    assert_eq!(gateway.logged(&warning(":id"))["help"], "write it as \"/v1/{id}\"");
+}
+
+#[test]
 fn a_store_that_goes_and_comes_back_is_logged_once_each_and_its_password_never() {
     let folder = TempDir::new().unwrap();
     let redis = RedisServer::builder().password("hunter2").start();
