@@ -6,7 +6,7 @@ import logging
 import pytest
 from fastapi import Depends, FastAPI
 
-from sluicegate import PolicyError, Quota
+from sluicegate import Limiter, PolicyError, Quota
 from sluicegate.asgi import RateLimitMiddleware
 from sluicegate.fastapi import RateLimit
 
@@ -72,6 +72,23 @@ def test_zero_lets_nothing_pass_as_it_is_written_or_in_the_policy(limiter, ask, 
     for asked in (app, policed):
         answer = ask(asked).get("/")
         assert (answer.status_code, "retry-after" in answer.headers) == (429, False)
+
+
+@pytest.mark.parametrize("store", ["redis", "memcached"])
+def test_zero_lets_nothing_pass_in_a_store_elsewhere(arrange, ask, store):
+    algorithms = ("token-bucket", "fixed-window", "sliding-window", "sliding-log")
+    zeros = [{"name": algorithm, "quota": "0/minute", "algorithm": algorithm} for algorithm in algorithms]
+    # Memcached keeps no slots.
+    zeros += [{"name": "slots", "quota": "0 concurrent"}] if store == "redis" else []
+    routes = [{"path": f"/{zero['name']}", "limits": ["100/minute", zero]} for zero in zeros]
+    app = FastAPI()
+    app.get("/{name}")(lambda name: {})
+    limiter = Limiter(arrange(store).url, policy={"store": {"timeout": "1s"}, "route": routes})
+    client = ask(RateLimitMiddleware(app, limiter=limiter))
+    for route in routes:
+        answers = [client.get(route["path"]) for _ in range(2)]
+        assert [(answer.status_code, "retry-after" in answer.headers) for answer in answers] == [(429, False)] * 2
+        assert "lets nothing pass" in answers[0].json()["detail"]
 
 
 @pytest.mark.parametrize("given", NONSENSE, ids=repr)
