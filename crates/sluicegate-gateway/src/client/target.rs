@@ -8,6 +8,7 @@ use std::{cell::RefCell, rc::Rc};
 
 use bytes::Bytes;
 use http::uri::{PathAndQuery, Uri};
+use memchr::memchr;
 
 /// The bytes of a target that were set aside, until its request takes them. Clones share them.
 #[derive(Clone, Default)]
@@ -101,7 +102,7 @@ impl RequestLine {
         // Most lines come whole, and have nothing of the kind. All bytes are looked at, because many can be at once.
         if self.place == Place::Before
             && !matches!(bytes, [b'\r' | b'\n', ..])
-            && let Some(end) = bytes.iter().position(|byte| *byte == b'\n')
+            && let Some(end) = memchr(b'\n', bytes)
             && !bytes[..end].iter().fold(false, |any, byte| any | may_be_refused(*byte))
         {
             self.place = Place::Behind;
