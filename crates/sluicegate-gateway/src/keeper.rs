@@ -38,8 +38,8 @@ struct Tasks {
     ended: Notify,
 }
 
-/// The head of an upstream's answer and its body, or why there is none. `None` if that is not to be known.
-pub(crate) type Kept = Result<(response::Parts, KeptBody), Option<SendError>>;
+/// The head of an upstream's answer and its body, or why there is none, with the request. `None` if that is not to be known.
+pub(crate) type Kept = Result<(response::Parts, KeptBody), Option<(SendError, Box<Running>)>>;
 
 /// A request that goes on.
 pub(crate) struct Request {
@@ -98,7 +98,7 @@ impl Keeper {
         });
         let Answered { response, exchange } = match sent.await {
             None => return,
-            Some(Err(error)) => return drop(client.send(Err(Some(error)))),
+            Some(Err(error)) => return drop(client.send(Err(Some((error, running))))),
             Some(Ok(answered)) => answered,
         };
         let (head, incoming) = response.into_parts();

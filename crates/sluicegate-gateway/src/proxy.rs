@@ -189,10 +189,10 @@ impl Proxy {
                 let sending = Box::pin(async move { proxy.attempt(request, route, false, &own_id).await });
                 match self.keeper.send(keeper::Request { arrival, running, bound }, sending).await {
                     Ok((head, body)) => return Ok((Sent::Kept(head, body), id)),
-                    Err(error) => {
-                        let refusal = error.map_or(Refusal::UpstreamDown, Refusal::from);
-                        self.gate.refused(refusal, own_head(head, kind, &id))
+                    Err(Some((error, running))) => {
+                        running.pass.refused(error.into(), own_head(head, kind, &id))
                     }
+                    Err(None) => self.gate.refused(Refusal::UpstreamDown, own_head(head, kind, &id)),
                 }
             }
         };

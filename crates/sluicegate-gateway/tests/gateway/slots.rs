@@ -196,6 +196,30 @@ async fn who_stays_is_answered_as_ever() {
 }
 
 #[tokio::test]
+async fn the_answers_are_those_of_any_route() {
+    let upstream = Upstream::start().await;
+    let policy = [POLICY, "[cors]\norigins = [\"https://app.example\"]"].concat();
+    let gateway = gateway_of(&policy, upstream.address, |settings| {
+        settings.response_timeout = Duration::from_millis(50);
+    });
+    let mut client = Client::connect(gateway.address()).await;
+    for (path, status) in [("/break", 502), ("/hang", 504), ("/health", 503), ("/seen", 200)] {
+        let mut answers = Vec::new();
+        for route in ["/held", "/free"] {
+            let fields = "host: a\r\norigin: https://app.example\r\nx-request-id: 1";
+            client.write(format!("GET {route}{path} HTTP/1.1\r\n{fields}\r\n\r\n")).await;
+            let answer = client.answer().await;
+            assert_eq!(answer.status, status, "{route}{path}");
+            assert_eq!(answer.header("access-control-allow-origin"), Some("https://app.example"));
+            let lines =
+                answer.head.lines().filter(|line| !line.starts_with("date") && !line.contains("length"));
+            answers.push(lines.collect::<Vec<_>>().join("\n").replace("\"slot\"", "\"free\""));
+        }
+        assert_eq!(answers[0], answers[1], "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_drain_waits_for_them_and_cuts_them_when_its_time_is_over() {
     for (millis, cut) in [(30_000, 0), (50, 1)] {
         let upstream = Stubborn::start(false).await;

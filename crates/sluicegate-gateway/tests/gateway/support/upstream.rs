@@ -30,7 +30,8 @@ use tokio::{
 
 /// `/echo` gives the body back (`/echo/trailers` its trailers, too), `/seen` the head that arrived, `/stream` what the
 /// test sends, `/hang` nothing, `/nothing` 204 and `/port` whose answer it is; `/break` closes, and `/early` answers 413
-/// without reading the body. The same below `/read`, `/slot`, `/held`, `/short`, `/tensors` and `/form`.
+/// without reading the body. The same below `/read`, `/slot`, `/held`, `/short`, `/tensors`, `/form` and
+/// `/free`.
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
     streams: mpsc::UnboundedReceiver<Stream>,
@@ -181,7 +182,7 @@ async fn answer(
     let _running = Counted::new(&counts, |counts| &counts.running);
     counts.requests.fetch_add(1, SeqCst);
     *counts.seen.lock().expect("no test panics holding it") = head(&request);
-    let prefixes = ["/read", "/slot", "/held", "/short", "/tensors", "/form"];
+    let prefixes = ["/read", "/slot", "/held", "/short", "/tensors", "/form", "/free"];
     let path = request.uri().path();
     let path = prefixes.iter().find_map(|prefix| path.strip_prefix(prefix)).unwrap_or(path).to_owned();
     Ok(match path.as_str() {
