@@ -85,6 +85,20 @@ class Raw(asyncio.Protocol):
         self.transport.pause_reading()
         self.reply(b"", b"413 Content Too Large")
 
+    def do_fields(self):
+        fields = b"".join(b"x-%d: 1\r\n" % number for number in range(2_000))
+        self.transport.write(b"HTTP/1.1 200 OK\r\n%scontent-length: 0\r\n\r\n" % fields)
+
+    def do_length(self):
+        self.transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: five\r\n\r\nhello")
+
+    def do_coding(self):
+        self.transport.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n")
+
+    def do_hints(self):
+        self.transport.write(b"HTTP/1.1 103 Early Hints\r\nlink: </style.css>; rel=preload\r\n\r\n")
+        asyncio.get_running_loop().call_later(0.005, self.reply, b"ok")
+
     def do_garbage(self):
         self.transport.write(b"SSH-2.0-OpenSSH_9.2\r\n")
 

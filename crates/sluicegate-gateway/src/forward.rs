@@ -13,7 +13,7 @@ use http::{
     uri::{PathAndQuery, Uri},
 };
 use ipnet::IpNet;
-use sluicegate_policy::{ClientIp, ForwardedHeader, RequestId, Upstream};
+use sluicegate_policy::{ClientIp, ForwardedHeader, Refusal, RequestId, Upstream};
 use smallvec::SmallVec;
 
 use crate::host::{are_hosts, is_host};
@@ -187,6 +187,18 @@ impl Forward {
         }
         // Two valid paths make a valid path.
         Uri::try_from([self.base.as_str(), target].concat()).unwrap_or_else(|_| uri.clone())
+    }
+}
+
+impl From<BadHead> for Refusal {
+    fn from(bad: BadHead) -> Refusal {
+        Refusal::BadRequest(match bad {
+            BadHead::Host => "The request must name its host in exactly one Host header",
+            BadHead::NoHost => {
+                "The Host header must name a host, with a port or without, as models.example:8080 does"
+            }
+            BadHead::Target => "The request's target must be a path or an http URL",
+        })
     }
 }
 

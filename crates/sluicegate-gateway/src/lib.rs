@@ -45,6 +45,7 @@ mod health_check;
 mod host;
 mod housekeeper;
 mod hush;
+mod interim;
 mod keeper;
 mod key_watch;
 mod listener;

@@ -17,10 +17,11 @@ use sluicegate_stores::AnyStore;
 use tokio::time::Instant;
 
 use crate::{
-    body::{AnswerBody, ClientBody, KeptBody, MALFORMED, RequestBody, Rest, discard, read},
+    body::{AnswerBody, ClientBody, KeptBody, RequestBody, Rest, discard, read},
     client::Unread,
-    forward::{self, BadHead, Forward, Peer},
+    forward::{self, Forward, Peer},
     framing::{self, Asked},
+    interim::Interims,
     keeper::{self, Keeper},
     log::DenialLog,
     metrics::Metrics,
@@ -79,9 +80,12 @@ impl Proxy {
         peer: &Peer,
         unread: Option<Unread>,
         switch: &Switch,
+        interims: Option<&Interims>,
     ) -> Response<AnswerBody> {
         let (mut head, incoming) = request.into_parts();
         let asked = Asked::by(&head);
+        let takes_interims = head.version == Version::HTTP_11 && self.settings().interim_responses;
+        let interims = interims.filter(|_| takes_interims);
         let protocol = upgrade::asked_for(&head).filter(|_| incoming.is_end_stream());
         let mut body = Some(ClientBody::new(incoming, unread));
         let rest = match head.version {
@@ -90,13 +94,22 @@ impl Proxy {
             _ => Rest::Coming,
         };
         let answer = match self.decide(&mut head, &mut body, peer).await {
-            Ok((running, body)) => match self.send(&mut head, body, peer, protocol, running).await {
-                Ok((Sent::Attended(answered, running), id)) => {
-                    return relay(answered, asked, &id, running, switch);
+            Ok((running, body)) => {
+                if let Some(interims) = interims {
+                    interims.attend().await;
                 }
-                Ok((Sent::Kept(head, body), id)) => return relay_kept(head, body, asked, &id),
-                Err(answer) => answer,
-            },
+                let sent = self.send(&mut head, body, peer, protocol, interims, running).await;
+                if let Some(interims) = interims {
+                    interims.written().await;
+                }
+                match sent {
+                    Ok((Sent::Attended(answered, running), id)) => {
+                        return relay(answered, asked, &id, running, switch);
+                    }
+                    Ok((Sent::Kept(head, body), id)) => return relay_kept(head, body, asked, &id),
+                    Err(answer) => answer,
+                }
+            }
             Err(answer) => {
                 self.count(&answer);
                 answer
@@ -152,6 +165,7 @@ impl Proxy {
         mut body: RequestBody,
         peer: &Peer,
         protocol: Option<HeaderValue>,
+        interims: Option<&Interims>,
         running: Box<Running>,
     ) -> Result<(Sent, RequestId), Box<Answer>> {
         // What our own answer would be about, should there be none from the upstream.
@@ -177,16 +191,18 @@ impl Proxy {
         *request.uri_mut() = std::mem::replace(&mut head.uri, target);
         *request.headers_mut() = std::mem::take(&mut head.headers);
         let failed = match arrival {
-            None => match self.attempt(request, route, switches, &id).await {
+            None => match self.attempt(request, route, switches, interims, &id).await {
                 Ok(answered) => return Ok((Sent::Attended(answered, running), id)),
                 Err(error) => running.pass.refused(error.into(), own_head(head, kind, &id)),
             },
             Some(arrival) => {
                 let patience = self.patience(route);
                 let bound = patience.total.unwrap_or(patience.response);
-                let (proxy, own_id) = (Rc::clone(self), id.clone());
+                let (proxy, own_id, interims) = (Rc::clone(self), id.clone(), interims.cloned());
                 // Boxed, because it is large and others are not to carry room for it.
-                let sending = Box::pin(async move { proxy.attempt(request, route, false, &own_id).await });
+                let sending = Box::pin(async move {
+                    proxy.attempt(request, route, false, interims.as_ref(), &own_id).await
+                });
                 match self.keeper.send(keeper::Request { arrival, running, bound }, sending).await {
                     Ok((head, body)) => return Ok((Sent::Kept(head, body), id)),
                     Err(Some((error, running))) => {
@@ -205,10 +221,11 @@ impl Proxy {
         request: Request<RequestBody>,
         route: RouteId,
         switches: bool,
+        interims: Option<&Interims>,
         id: &RequestId,
     ) -> Result<Answered, SendError> {
         let told = self.maps_back.then(|| Told::of(request.headers()));
-        let failed = match self.upstreams.send(request, self.patience(route)).await {
+        let failed = match self.upstreams.send(request, self.patience(route), interims).await {
             Ok(mut answered) if switches || !is_switched(&answered) => {
                 if let Some(told) = told {
                     answered.map_back(&told);
@@ -300,34 +317,6 @@ impl Drop for Running {
     fn drop(&mut self) {
         let route = self.flight.proxy.metrics.route(self.flight.route);
         route.upstream_duration.observe(self.sent.elapsed());
-    }
-}
-
-impl From<BadHead> for Refusal {
-    fn from(bad: BadHead) -> Refusal {
-        Refusal::BadRequest(match bad {
-            BadHead::Host => "The request must name its host in exactly one Host header",
-            BadHead::NoHost => {
-                "The Host header must name a host, with a port or without, as models.example:8080 does"
-            }
-            BadHead::Target => "The request's target must be a path or an http URL",
-        })
-    }
-}
-
-impl From<SendError> for Refusal {
-    fn from(error: SendError) -> Refusal {
-        match error {
-            SendError::Reset(error) if error.is_library() => Refusal::UpstreamInvalid,
-            SendError::Connect(_) | SendError::Broken(_) | SendError::Reset(_) => Refusal::UpstreamDown,
-            SendError::Head(_) | SendError::LargeHead(_) | SendError::Coding(_) | SendError::Switched => {
-                Refusal::UpstreamInvalid
-            }
-            SendError::ConnectTimeout => Refusal::ConnectTimeout,
-            SendError::ResponseTimeout => Refusal::UpstreamTimeout,
-            SendError::ClientStalled => Refusal::ClientStalled,
-            SendError::ClientBody(_) => MALFORMED,
-        }
     }
 }
 

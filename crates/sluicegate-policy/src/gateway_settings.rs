@@ -51,6 +51,8 @@ pub struct GatewaySettings {
     pub max_response_head: u32,
     /// The most fields that it may have.
     pub max_response_headers: usize,
+    /// Whether interim responses (1xx) of an upstream are passed on to clients of HTTP/1.1.
+    pub interim_responses: bool,
     /// How many requests of HTTP/2 may run at a time on one connection.
     pub http2_max_streams: u32,
     /// How many of them a client may give up within ten seconds.
@@ -109,7 +111,8 @@ impl Default for GatewaySettings {
             max_head: 32 * 1024,
             max_headers: 100,
             max_response_head: 64 * 1024,
-            max_response_headers: 100,
+            max_response_headers: 1000,
+            interim_responses: true,
             http2_max_streams: 100,
             http2_max_resets: 500,
             max_connections: None,

@@ -59,6 +59,7 @@ use crate::{
     drain::Draining,
     forward::Peer,
     hush::Hushed,
+    interim::Interims,
     tls::{self, Certificates},
     upgrade::{Extended, Switch},
 };
@@ -250,10 +251,11 @@ impl Clients {
         let silence = Silence::new();
         let aside = Aside::default();
         let heads = Heads::new(silence.clone(), aside.clone());
-        let stream = ClientStream::new(stream, unread.clone(), Some(heads));
+        let interims = Interims::default();
+        let stream = ClientStream::new(stream, unread.clone(), Some(heads)).with_interims(interims.clone());
         let service = service_fn(|mut request: Request<Incoming>| {
             let (proxy, switch) = (self.current.proxy(), switch.clone());
-            let is_last = &is_last;
+            let (is_last, interims) = (&is_last, &interims);
             let unread = unread.begin(match request.body().is_end_stream() {
                 // Hyper adds something where another protocol may follow.
                 _ if !request.extensions().is_empty() => Rest::Unknown,
@@ -263,7 +265,7 @@ impl Clients {
             let is_restored = aside.restore(request.uri_mut());
             async move {
                 let mut answer = match is_restored {
-                    true => proxy.serve(request, peer, Some(unread), &switch).await,
+                    true => proxy.serve(request, peer, Some(unread), &switch, Some(interims)).await,
                     false => {
                         if !request.body().is_end_stream() {
                             unread.mark();
@@ -337,7 +339,7 @@ impl Clients {
             let asked = counted.asked();
             async move {
                 let extended = Extended::asked_by(&mut request);
-                let mut answer = proxy.serve(request, &peer, None, &switch).await;
+                let mut answer = proxy.serve(request, &peer, None, &switch, None).await;
                 if let Some(extended) = extended {
                     extended.answer(&mut answer, switch.take());
                 }

@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use super::{frames::Frames, heads::Heads, unread::Unread};
-use crate::{gather, tcp};
+use crate::{gather, interim::Interims, tcp};
 
 /// A client's stream, in clear or by TLS, that lingers when it is shut down before the client has sent everything.
 ///
@@ -32,6 +32,8 @@ pub(super) struct ClientStream<S> {
     heads: Option<Heads>,
     /// Of one of HTTP/2.
     frames: Option<Frames>,
+    /// What is written beside hyper, if anything is.
+    interims: Option<Interims>,
     linger: Option<Pin<Box<Sleep>>>,
 }
 
@@ -49,7 +51,13 @@ pub(super) fn prepare(stream: &TcpStream, stall: Duration) -> io::Result<()> {
 impl<S: AsyncRead + Unpin> ClientStream<S> {
     /// Wraps a stream.
     pub(super) fn new(stream: S, unread: Unread, heads: Option<Heads>) -> ClientStream<S> {
-        ClientStream { io: TokioIo::new(stream), unread, heads, frames: None, linger: None }
+        ClientStream { io: TokioIo::new(stream), unread, heads, frames: None, interims: None, linger: None }
+    }
+
+    /// The stream, which also writes interim responses.
+    pub(super) fn with_interims(mut self, interims: Interims) -> ClientStream<S> {
+        self.interims = Some(interims);
+        self
     }
 
     /// The stream, whose `frames` are watched.
@@ -114,8 +122,24 @@ impl<S: AsyncRead + Unpin> Read for ClientStream<S> {
     }
 }
 
+impl<S: AsyncRead + AsyncWrite + Unpin> ClientStream<S> {
+    fn poll_write_interims(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(interims) = &self.interims else { return Poll::Ready(Ok(())) };
+        interims.poll_write(cx, |cx, bytes| Pin::new(&mut self.io).poll_write(cx, bytes))
+    }
+
+    /// Ends an interim response that has been written in part.
+    fn poll_end_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.interims.as_ref().is_some_and(Interims::is_begun) {
+            true => self.poll_write_interims(cx),
+            false => Poll::Ready(Ok(())),
+        }
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Write for ClientStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_end_interim(cx))?;
         if self.heads.as_mut().is_some_and(|heads| heads.takes(bytes)) {
             return Poll::Ready(Ok(bytes.len()));
         }
@@ -126,6 +150,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Write for ClientStream<S> {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some(heads) = &mut self.heads {
             heads.flushed();
+        }
+        // Hyper flushes when all that it had has been written, so that the last response is whole; and the next is not
+        // given to it before its interim responses are written.
+        if self.interims.as_ref().is_some_and(Interims::is_waiting) {
+            ready!(self.poll_write_interims(cx))?;
         }
         Pin::new(&mut self.io).poll_flush(cx)
     }
@@ -166,6 +195,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Write for ClientStream<S> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_end_interim(cx))?;
         let first = slices.first().map_or(&[][..], |slice| slice);
         if self.heads.as_mut().is_some_and(|heads| heads.takes(first)) {
             return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));

@@ -1,7 +1,7 @@
 //! One connection to the upstream, and the task that drives its socket.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     future::Future,
     io,
     pin::Pin,
@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, header::UPGRADE};
+use http::{HeaderMap, Request, Response, StatusCode, header::UPGRADE};
 use hyper::{
     body::Incoming,
     client::conn::http1::{self, SendRequest},
@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::{MaxHead, Patience, SendError, stream::UpstreamStream};
-use crate::{body::RequestBody, dial::Wire, framing, hush::Hushed};
+use crate::{body::RequestBody, dial::Wire, framing, hush::Hushed, interim::Interims};
 
 /// A connection that is idle or carries one exchange. Dropping it closes the socket at once, whatever runs on it.
 pub(crate) struct Connection {
@@ -32,7 +32,6 @@ pub(crate) struct Connection {
     driver: AbortHandle,
     /// Where its stream comes if the upstream switches to another protocol.
     switched: Option<oneshot::Receiver<Switched>>,
-    max_head: MaxHead,
 }
 
 /// A stream that speaks another protocol from now on.
@@ -49,20 +48,16 @@ pub(crate) struct Switched {
 impl Connection {
     /// Starts the task that drives the socket of a new connection. The first request is to have this patience.
     pub(super) async fn open(stream: Wire, patience: Patience, max_head: MaxHead) -> io::Result<Connection> {
-        let state = Rc::new(State::new(patience));
+        let state = Rc::new(State::new(patience, max_head));
         let bytes = max_head.bytes as usize;
-        let mut builder = http1::Builder::new();
-        builder.max_buf_size(MAX_BUFFER.max(bytes)).max_header_size(bytes);
-        // Hyper has a faster way for its own number.
-        if max_head.fields != HYPERS_MAX_FIELDS {
-            builder.max_headers(max_head.fields);
-        }
-        let (sender, connection) = builder
+        let (sender, connection) = http1::Builder::new()
+            .max_buf_size(MAX_BUFFER.max(bytes))
+            .max_header_size(bytes)
             .handshake(UpstreamStream::new(stream, Rc::clone(&state)))
             .await
             .map_err(io::Error::other)?;
         let driver = spawn_local(Driver::new(connection, Rc::clone(&state))).abort_handle();
-        Ok(Connection { sender, state, driver, switched: None, max_head })
+        Ok(Connection { sender, state, driver, switched: None })
     }
 
     /// Whether a request can be sent on it now: open, and done with the one before.
@@ -76,11 +71,13 @@ impl Connection {
         mut request: Request<RequestBody>,
         patience: Patience,
         until: Option<Instant>,
+        interims: Option<&Interims>,
     ) -> Result<(Response<Incoming>, Connection), Failure> {
         self.state.wait_for(Waiting::Answer);
         self.state.patience.set(patience);
         self.state.until.set(until);
         self.state.handed_over.set(true);
+        self.state.expect_head(interims);
         if request.headers().contains_key(UPGRADE) {
             let (switch, switched) = oneshot::channel();
             self.state.switch.set(Some(switch));
@@ -93,6 +90,9 @@ impl Connection {
             Ok(response) => {
                 self.state.wait_for(Waiting::Body);
                 let (mut head, body) = response.into_parts();
+                if let Some(surplus) = self.state.surplus.take() {
+                    head.headers.extend(*surplus);
+                }
                 match framing::decoded(&mut head.headers, &body) {
                     Ok(()) => Ok((Response::from_parts(head, body), self)),
                     Err(coding) => Err(Failure::Sent(SendError::Coding(coding))),
@@ -124,7 +124,7 @@ impl Connection {
             Some(_) => SendError::ResponseTimeout,
             // Hyper calls an error of the request's body a user's.
             None if error.is_user() => SendError::ClientBody(error),
-            None if error.is_parse_too_large() => SendError::LargeHead(self.max_head),
+            None if error.is_parse_too_large() => SendError::LargeHead(self.state.max_head),
             None if error.is_parse() => SendError::Head(error),
             None => SendError::Broken(error),
         }
@@ -164,10 +164,17 @@ pub(crate) struct State {
     abandoned: Cell<bool>,
     /// Who wants the stream when HTTP is over on it.
     switch: Cell<Option<oneshot::Sender<Switched>>>,
+    /// The final head has not come yet.
+    awaits_head: Cell<bool>,
+    max_head: MaxHead,
+    /// Fields of the head that hyper does not read.
+    surplus: Cell<Option<Box<HeaderMap>>>,
+    /// Where interim responses go, if they are wanted.
+    interims: RefCell<Option<Interims>>,
 }
 
 impl State {
-    fn new(patience: Patience) -> State {
+    fn new(patience: Patience, max_head: MaxHead) -> State {
         State {
             waiting: Cell::default(),
             patience: Cell::new(patience),
@@ -178,7 +185,40 @@ impl State {
             deaf: Cell::default(),
             abandoned: Cell::default(),
             switch: Cell::default(),
+            awaits_head: Cell::default(),
+            max_head,
+            surplus: Cell::default(),
+            interims: RefCell::default(),
         }
+    }
+
+    /// Notes that a request is sent, whose interim responses go there.
+    fn expect_head(&self, interims: Option<&Interims>) {
+        self.awaits_head.set(true);
+        *self.interims.borrow_mut() = interims.cloned();
+    }
+
+    /// Whether the final head of a response is still to come.
+    pub(super) fn awaits_head(&self) -> bool {
+        self.awaits_head.get()
+    }
+
+    /// Notes that hyper gets the final head now, but for these fields.
+    pub(super) fn note_head(&self, surplus: Option<Box<HeaderMap>>) {
+        self.awaits_head.set(false);
+        self.surplus.set(surplus);
+    }
+
+    /// Takes an interim response.
+    pub(super) fn note_interim(&self, status: StatusCode, headers: &HeaderMap) {
+        if let Some(interims) = &*self.interims.borrow() {
+            interims.push(status, headers);
+        }
+    }
+
+    /// The largest head that is read.
+    pub(super) fn max_head(&self) -> MaxHead {
+        self.max_head
     }
 
     /// Notes what is waited for from now on.
@@ -337,9 +377,6 @@ impl Patience {
         self.response.min(self.idle).min(self.keep_alive)
     }
 }
-
-/// As many fields as hyper reads where it is not told a number.
-const HYPERS_MAX_FIELDS: usize = 100;
 
 /// The most that hyper buffers of an answer, but for a head that may be larger.
 const MAX_BUFFER: usize = 64 * 1024;

@@ -3,8 +3,10 @@
 use std::{fmt, io};
 
 use http::HeaderValue;
+use sluicegate_policy::Refusal;
 
 use super::MaxHead;
+use crate::body::MALFORMED;
 
 /// Why no answer came.
 #[derive(Debug)]
@@ -76,6 +78,22 @@ impl std::error::Error for SendError {
             SendError::ClientBody(error) | SendError::Broken(error) | SendError::Head(error) => Some(error),
             SendError::Reset(error) => Some(error),
             _ => None,
+        }
+    }
+}
+
+impl From<SendError> for Refusal {
+    fn from(error: SendError) -> Refusal {
+        match error {
+            SendError::Reset(error) if error.is_library() => Refusal::UpstreamInvalid,
+            SendError::Connect(_) | SendError::Broken(_) | SendError::Reset(_) => Refusal::UpstreamDown,
+            SendError::Head(_) | SendError::LargeHead(_) | SendError::Coding(_) | SendError::Switched => {
+                Refusal::UpstreamInvalid
+            }
+            SendError::ConnectTimeout => Refusal::ConnectTimeout,
+            SendError::ResponseTimeout => Refusal::UpstreamTimeout,
+            SendError::ClientStalled => Refusal::ClientStalled,
+            SendError::ClientBody(_) => MALFORMED,
         }
     }
 }

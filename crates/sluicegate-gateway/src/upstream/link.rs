@@ -10,6 +10,7 @@ use super::{MaxHead, Patience, connection::Connection, connection::Failure, http
 use crate::{
     body::{RequestBody, UpstreamBody},
     dial::{Dialer, Offer},
+    interim::Interims,
 };
 
 /// A connection on which a request can go now.
@@ -26,15 +27,16 @@ impl Link {
         request: Request<RequestBody>,
         patience: Patience,
         until: Option<Instant>,
+        interims: Option<&Interims>,
     ) -> Result<(Response<UpstreamBody>, Option<Connection>), Failure> {
         match self {
             Link::Http1(connection) => {
-                let (response, connection) = connection.send(request, patience, until).await?;
+                let (response, connection) = connection.send(request, patience, until, interims).await?;
                 Ok((response.map(UpstreamBody::Http1), Some(connection)))
             }
             // Boxed, because it is large: requests of HTTP/1.1 would carry room for it.
             Link::Http2(connection) => {
-                let response = Box::pin(connection.send(request, patience, until)).await?;
+                let response = Box::pin(connection.send(request, patience, until, interims)).await?;
                 Ok((response.map(|body| UpstreamBody::Http2(Box::new(body))), None))
             }
         }

@@ -5,6 +5,7 @@ mod connection;
 mod ejection;
 mod error;
 mod exchange;
+mod foresight;
 mod health;
 mod http2;
 mod link;
@@ -138,7 +139,7 @@ mod tests {
                 let _connection = exchange(&upstream, &listener).await;
                 sleep(Duration::from_secs(2)).await;
                 let sent = Instant::now();
-                let failed = upstream.send(Request::new(RequestBody::Read(None)), PATIENCE).await;
+                let failed = upstream.send(Request::new(RequestBody::Read(None)), PATIENCE, None).await;
                 assert!(matches!(failed, Err(SendError::ResponseTimeout)));
                 let waited = sent.elapsed();
                 assert!(waited >= PATIENCE.response && waited < PATIENCE.response + TICK, "{waited:?}");
@@ -159,7 +160,7 @@ mod tests {
                         sleep(Duration::from_secs(1)).await;
                     }
                 };
-                let send = upstream.send(Request::new(RequestBody::Read(None)), PATIENCE);
+                let send = upstream.send(Request::new(RequestBody::Read(None)), PATIENCE, None);
                 tokio::select! {
                     failed = send => assert!(matches!(failed, Err(SendError::ResponseTimeout))),
                     () = trickle => panic!("it is still awaited after {:?}", sent.elapsed()),
@@ -183,7 +184,7 @@ mod tests {
                 ] {
                     let _connection = exchange(&upstream, &listener).await;
                     let sent = Instant::now();
-                    let failed = upstream.send(Request::new(RequestBody::Read(None)), patience).await;
+                    let failed = upstream.send(Request::new(RequestBody::Read(None)), patience, None).await;
                     assert!(matches!(failed, Err(SendError::ResponseTimeout)));
                     let waited = sent.elapsed();
                     assert!(waited >= expected && waited < expected + TICK, "{waited:?} of {expected:?}");
@@ -200,7 +201,8 @@ mod tests {
                 let mut connection = exchange(&upstream, &listener).await;
                 let short = Patience { total: Some(Duration::from_secs(2)), ..PATIENCE };
                 let request = Request::new(RequestBody::Read(None));
-                let (answered, ()) = tokio::join!(upstream.send(request, short), serve(&mut connection));
+                let (answered, ()) =
+                    tokio::join!(upstream.send(request, short, None), serve(&mut connection));
                 answered.unwrap_or_else(|error| panic!("{error}")).exchange.finish();
                 sleep(Duration::from_secs(3)).await;
                 answer(&upstream, &mut connection).await;
@@ -222,7 +224,7 @@ mod tests {
                 let sent = Instant::now();
                 let minutes = Duration::from_secs(600);
                 let patience = Patience { response: minutes, idle: minutes, ..PATIENCE };
-                let send = upstream.send(Request::new(RequestBody::Read(None)), patience);
+                let send = upstream.send(Request::new(RequestBody::Read(None)), patience, None);
                 let (failed, _silent) = tokio::join!(send, serve);
                 assert!(matches!(failed, Err(SendError::Reset(_))));
                 assert!(sent.elapsed() < Duration::from_secs(60), "{:?}", sent.elapsed());
@@ -245,7 +247,12 @@ mod tests {
                 };
                 let send = async {
                     let request = Request::new(RequestBody::Read(None));
-                    drop(upstream.send(request, PATIENCE).await.unwrap_or_else(|error| panic!("{error}")));
+                    drop(
+                        upstream
+                            .send(request, PATIENCE, None)
+                            .await
+                            .unwrap_or_else(|error| panic!("{error}")),
+                    );
                 };
                 let (kept, ()) = tokio::join!(serve, send);
                 assert!(kept >= PATIENCE.keep_alive && kept < PATIENCE.keep_alive + TICK, "{kept:?}");
@@ -285,15 +292,17 @@ mod tests {
             connection
         };
         let (answered, connection) =
-            tokio::join!(upstream.send(Request::new(RequestBody::Read(None)), PATIENCE), serve);
+            tokio::join!(upstream.send(Request::new(RequestBody::Read(None)), PATIENCE, None), serve);
         answered.unwrap_or_else(|error| panic!("{error}")).exchange.finish();
         connection
     }
 
     /// One more exchange on the connection that was kept.
     async fn answer(upstream: &Upstreams, connection: &mut TcpStream) {
-        let (answered, ()) =
-            tokio::join!(upstream.send(Request::new(RequestBody::Read(None)), PATIENCE), serve(connection));
+        let (answered, ()) = tokio::join!(
+            upstream.send(Request::new(RequestBody::Read(None)), PATIENCE, None),
+            serve(connection)
+        );
         answered.unwrap_or_else(|error| panic!("{error}")).exchange.finish();
     }
 

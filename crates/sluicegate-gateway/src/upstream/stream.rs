@@ -2,16 +2,21 @@
 
 use std::{
     io,
+    mem::MaybeUninit,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
 };
 
-use hyper::rt::{Read, ReadBufCursor, Write};
+use bytes::BytesMut;
+use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::State;
+use super::{
+    State,
+    foresight::{self, Seen},
+};
 use crate::{dial::Wire, gather};
 
 /// A stream that is still read after the other side has stopped reading.
@@ -21,11 +26,27 @@ use crate::{dial::Wire, gather};
 pub(crate) struct UpstreamStream {
     io: TokioIo<Wire>,
     state: Rc<State>,
+    /// What has been looked at and not been read.
+    held: BytesMut,
 }
 
 impl UpstreamStream {
     pub(super) fn new(stream: Wire, state: Rc<State>) -> UpstreamStream {
-        UpstreamStream { io: TokioIo::new(stream), state }
+        UpstreamStream { io: TokioIo::new(stream), state, held: BytesMut::new() }
+    }
+}
+
+impl UpstreamStream {
+    /// Looks for the final head in what is held, which may be all there is.
+    fn look(&mut self, is_all: bool) {
+        loop {
+            match foresight::look(&mut self.held, self.state.max_head()) {
+                Seen::Interim(status, headers) => self.state.note_interim(status, &headers),
+                Seen::Final(surplus) => return self.state.note_head(surplus),
+                Seen::Nothing if is_all => return self.state.note_head(None),
+                Seen::Nothing => return,
+            }
+        }
     }
 }
 
@@ -50,9 +71,29 @@ impl Read for UpstreamStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
+        mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buffer)
+        let this = &mut *self;
+        while this.state.awaits_head() {
+            let mut piece = [MaybeUninit::uninit(); PIECE];
+            let room = buffer.remaining().min(PIECE);
+            let mut piece = ReadBuf::uninit(&mut piece[..room]);
+            ready!(Pin::new(&mut this.io).poll_read(cx, piece.unfilled()))?;
+            let piece = piece.filled();
+            if this.held.is_empty() && (piece.is_empty() || foresight::is_plain(piece)) {
+                this.state.note_head(None);
+                buffer.put_slice(piece);
+                return Poll::Ready(Ok(()));
+            }
+            this.held.extend_from_slice(piece);
+            this.look(piece.is_empty());
+        }
+        if this.held.is_empty() {
+            return Pin::new(&mut this.io).poll_read(cx, buffer);
+        }
+        let length = this.held.len().min(buffer.remaining());
+        buffer.put_slice(&this.held.split_to(length));
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -99,3 +140,6 @@ impl Write for UpstreamStream {
         Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()))
     }
 }
+
+/// How much is read at once while a head is awaited: as much as hyper reads at first.
+const PIECE: usize = 8 * 1024;

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     body::RequestBody,
     dial::{Dialer, Offer},
+    interim::Interims,
 };
 
 /// The upstreams as one worker sees them: any may get any request.
@@ -68,7 +69,8 @@ impl Upstreams {
         }
     }
 
-    /// Sends a request to one of the upstreams and waits for the head of the answer.
+    /// Sends a request to one of the upstreams and waits for the head of the answer. Interim responses before that are
+    /// taken by `interims`, if given.
     ///
     /// Takes a connection that is there, if one can take it. If that turns out to be closed before anything was sent, or
     /// the upstream says that it did nothing with the request, that goes over a fresh one, and to another upstream if there
@@ -81,6 +83,7 @@ impl Upstreams {
         &self,
         mut request: Request<RequestBody>,
         patience: Patience,
+        interims: Option<&Interims>,
     ) -> Result<Answered, SendError> {
         let until = patience.total.map(|total| Instant::now() + total);
         let mut tries = Tries { until, ..Tries::default() };
@@ -107,7 +110,7 @@ impl Upstreams {
                     if let Some(host) = exchange.upstream().told_host.as_ref().or(clients_host.as_ref()) {
                         request.headers_mut().insert(HOST, host.clone());
                     }
-                    match link.send(request, patience, until).await {
+                    match link.send(request, patience, until, interims).await {
                         Ok((response, connection)) => return Ok(exchange.answered(response, connection)),
                         Err(Failure::Sent(error)) => {
                             if error.is_upstreams() {

@@ -20,6 +20,7 @@ mod hosts;
 mod http2;
 mod http2_conformance;
 mod http2_upstream;
+mod interim;
 mod proxy_protocol;
 mod readiness;
 mod redirects;

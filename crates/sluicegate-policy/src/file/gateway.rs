@@ -62,8 +62,11 @@ pub struct GatewayTable {
     #[schemars(extend("default" = "64KiB"))]
     pub max_response_head: Option<Placed<Size>>,
     /// The most header fields of an upstream's response, 100 to 10000; above it: 502.
-    #[schemars(range(min = 100, max = 10_000), extend("default" = 100))]
+    #[schemars(range(min = 100, max = 10_000), extend("default" = 1000))]
     pub max_response_headers: Option<Placed<i64>>,
+    /// Whether interim responses of an upstream, such as 103 Early Hints, are passed on to clients of HTTP/1.1.
+    #[schemars(extend("default" = true))]
+    pub interim_responses: Option<bool>,
     /// How many requests of HTTP/2 may run at a time on one connection, 1 to 10000; more are refused, and may be sent again.
     #[schemars(range(min = 1, max = 10_000), extend("default" = 100))]
     pub http2_max_streams: Option<Placed<i64>>,

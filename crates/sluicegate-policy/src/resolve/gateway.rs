@@ -51,6 +51,7 @@ pub(super) fn resolve(report: &mut Report<'_>, table: &GatewayTable) -> GatewayS
             100..=10_000,
             default.max_response_headers,
         ),
+        interim_responses: table.interim_responses.unwrap_or(default.interim_responses),
         http2_max_streams: number(
             report,
             "http2_max_streams",

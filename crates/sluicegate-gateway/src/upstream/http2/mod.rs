@@ -32,7 +32,7 @@ use self::{
     upload::Upload,
 };
 use super::{MaxHead, Patience, SendError, Waiting, connection::Failure};
-use crate::{body::RequestBody, dial::Wire};
+use crate::{body::RequestBody, dial::Wire, interim::Interims};
 
 pub(super) use self::pool::Pool;
 pub(crate) use self::stream::Stream;
@@ -127,6 +127,7 @@ impl Connection {
         request: Request<RequestBody>,
         patience: Patience,
         until: Option<Instant>,
+        interims: Option<&Interims>,
     ) -> Result<Response<Stream>, Failure> {
         let slot = Slot::new(&self.0, patience);
         let (parts, body) = request.into_parts();
@@ -145,9 +146,16 @@ impl Connection {
         let progress = Rc::new(Progress::new(patience, until));
         let upload = Upload::start(body, outgoing, &progress);
         let mut overdue = Overdue::new(&progress);
-        let answered = poll_fn(|cx| match Pin::new(&mut answer).poll(cx) {
-            Poll::Ready(answer) => Poll::Ready(answer.map_err(Some)),
-            Poll::Pending => overdue.poll(cx).map(|()| Err(None)),
+        let answered = poll_fn(|cx| {
+            while let Some(interims) = interims
+                && let Poll::Ready(Some(Ok(interim))) = answer.poll_informational(cx)
+            {
+                interims.push(interim.status(), interim.headers());
+            }
+            match Pin::new(&mut answer).poll(cx) {
+                Poll::Ready(answer) => Poll::Ready(answer.map_err(Some)),
+                Poll::Pending => overdue.poll(cx).map(|()| Err(None)),
+            }
         });
         match answered.await {
             Ok(answer) if answer.headers().len() > self.0.max_head.fields => {
