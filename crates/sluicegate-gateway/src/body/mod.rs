@@ -33,7 +33,7 @@ fn is_last<E>(frame: Option<&Result<Frame<Bytes>, E>>) -> bool {
 }
 
 /// Removes from trailers what may not stand there.
-fn clean_trailers<E>(frame: Option<&mut Result<Frame<Bytes>, E>>) {
+fn clean_trailers<E>(frame: &mut Option<Result<Frame<Bytes>, E>>) {
     if let Some(Ok(frame)) = frame
         && let Some(trailers) = frame.trailers_mut()
     {

@@ -109,7 +109,7 @@ impl Body for ClientBody {
         let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
         let mut frame = ready!(hush::poll_frame(incoming, cx));
         let ended = is_last(frame.as_ref()) || incoming.is_end_stream();
-        clean_trailers(frame.as_mut());
+        clean_trailers(&mut frame);
         self.ended = ended;
         if let Some(whole) = self.whole.as_ref().filter(|_| ended) {
             whole.set(true);

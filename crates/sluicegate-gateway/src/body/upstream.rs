@@ -44,7 +44,7 @@ impl Body for UpstreamBody {
             }
             UpstreamBody::Http2(body) => Pin::new(body).poll_frame(cx),
         });
-        clean_trailers(frame.as_mut());
+        clean_trailers(&mut frame);
         Poll::Ready(frame)
     }
 

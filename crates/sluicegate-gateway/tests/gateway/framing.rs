@@ -4,7 +4,7 @@ use std::future::pending;
 
 use bytes::Bytes;
 use h2::server::SendResponse;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, header::TE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header::TE};
 use http_body_util::BodyExt;
 use tokio::net::TcpListener;
 
@@ -135,8 +135,7 @@ async fn trailers_say_nothing_of_the_connection() {
         "HTTP/1.1 200 OK\r\ntrailer: x-sum\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n{trailers}\r\n\r\n"
     );
     let two = told2(Method::GET, &answer).await;
-    let trailers: Vec<_> =
-        two.trailers.as_ref().expect("they pass").keys().map(|name| name.as_str()).collect();
+    let trailers: Vec<_> = two.trailers.as_ref().expect("they pass").keys().map(HeaderName::as_str).collect();
     assert_eq!((&two.body[..], trailers), (&b"hello"[..], vec!["x-sum"]));
     let one = told("GET", "1.1", &answer).await;
     assert!(one.ends_with("5\r\nhello\r\n0\r\nx-sum: 42\r\n\r\n"), "{one}");
