@@ -90,7 +90,7 @@ def test_an_upload_by_http_2_sees_its_denial(gateway, tmp_path, upload, size):
 @pytest.mark.parametrize("upload", [curl, over_httpx, node])
 def test_an_upload_by_http_2_sees_that_it_is_too_large(start, tmp_path, upload):
     """It is found out while the body is read."""
-    gateway = start('[[route]]\npath = "/echo"\nmeter = "bytes"\n')
+    gateway = start('[[route]]\npath = "/echo"\nmeter = { items = "/inputs" }\n')
 
     status, _ = upload(f"{gateway.url}/echo", 10 * MEGABYTE, tmp_path)
 
