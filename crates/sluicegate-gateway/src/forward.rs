@@ -40,7 +40,7 @@ pub(crate) struct Peer {
 pub(crate) enum BadHead {
     /// Exactly one host is required.
     Host,
-    /// What is named as the host is none.
+    /// The named host is not a host.
     NoHost,
     /// A tunnel, or a target that is not of HTTP.
     Target,

@@ -129,5 +129,5 @@ fn write_head(to: &mut Vec<u8>, status: StatusCode, headers: &HeaderMap) {
     to.extend_from_slice(b"\r\n");
 }
 
-/// How many bytes may wait for a client.
+/// Maximum bytes that may wait for a client.
 const MOST_UNWRITTEN: usize = 64 * 1024;

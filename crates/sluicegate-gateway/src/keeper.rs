@@ -43,10 +43,10 @@ pub(crate) type Kept = Result<(response::Parts, KeptBody), Option<(SendError, Bo
 
 /// A request that goes on.
 pub(crate) struct Request {
-    /// How much of it has come from the client.
+    /// The part of it that has arrived from the client.
     pub(crate) arrival: Arrival,
     pub(crate) running: Box<Running>,
-    /// How long the upstream's answer may take once the client has left.
+    /// Maximum time for the upstream's answer once the client has left.
     pub(crate) bound: Duration,
 }
 

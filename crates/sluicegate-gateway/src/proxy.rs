@@ -41,7 +41,7 @@ pub(crate) struct Proxy {
     pub(crate) keeper: Keeper,
     /// One for each of the policy's routes.
     pub(crate) patiences: Box<[Patience]>,
-    /// Whether an upstream knows other URLs than its clients do.
+    /// Some upstream knows other URLs than its clients do.
     pub(crate) maps_back: bool,
 }
 
@@ -358,7 +358,7 @@ fn relay_kept(
     Response::from_parts(head, AnswerBody::Kept(body))
 }
 
-/// What our own answer is about, where there is none from the upstream.
+/// Restores the head that our own answer is about, where there is none from the upstream.
 fn own_head<'h>(head: &'h mut Parts, kind: Option<HeaderValue>, id: &RequestId) -> &'h Parts {
     head.headers.insert(RequestId::HEADER, id.as_header().clone());
     head.headers.extend(kind.map(|kind| (CONTENT_TYPE, kind)));

@@ -92,7 +92,7 @@ impl PublicUrls {
         self.below_base(path).filter(|below| *below != path).map(local)
     }
 
-    /// What follows the base path, if anything does: a path, a query or nothing.
+    /// Returns the rest of a path below the base: a path, a query or nothing.
     fn below_base<'u>(&self, path: &'u str) -> Option<&'u str> {
         let below = path.strip_prefix(self.base.as_str())?;
         if self.base.is_empty() {
@@ -130,7 +130,7 @@ impl PublicUrls {
 }
 
 impl Told {
-    /// What the upstream is told in these headers, with the client's `Host`.
+    /// Returns what these headers tell the upstream, among them the client's `Host`.
     pub(crate) fn of(headers: &HeaderMap) -> Told {
         let field = |name: HeaderName| headers.get(name).cloned();
         Told { hosts: [field(HOST), field(X_FORWARDED_HOST)], scheme: field(X_FORWARDED_PROTO) }

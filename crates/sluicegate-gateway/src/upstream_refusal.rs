@@ -1,4 +1,4 @@
-//! What an upstream's own refusal says of retries.
+//! Retries of what an upstream itself refused.
 
 use std::time::{Duration, SystemTime};
 
@@ -29,7 +29,7 @@ pub(crate) fn complete(head: &mut Parts, wait: Option<Duration>, now: SystemTime
     }
 }
 
-/// How many seconds clients are told to wait: by milliseconds, which win where they are read, by seconds or by a date.
+/// Returns the seconds that clients are told to wait: by milliseconds, which win where they are read, by seconds or by a date.
 /// Of several lines, the longest, because libraries differ in which they take.
 fn told_seconds(headers: &HeaderMap, now: SystemTime) -> Option<f64> {
     let milliseconds = headers.get_all(RETRY_AFTER_MS).iter().filter_map(number).reduce(f64::max);

@@ -27,12 +27,12 @@ pub struct Cors {
     pub(crate) headers: Option<Vec<HeaderName>>,
     /// Response headers of the upstream that pages may read, beside ours.
     pub(crate) expose: Vec<HeaderName>,
-    /// Whether browsers send cookies and client certificates along.
+    /// Lets browsers send cookies and client certificates along.
     pub(crate) credentials: bool,
     /// The time for which a browser remembers the answer to a preflight.
     pub(crate) max_age: Duration,
     pub(crate) preflight: Preflight,
-    /// Whether a preflight that goes to the upstream is charged as any other request.
+    /// Charges preflights that go to the upstream like any other request.
     pub(crate) charge_preflights: bool,
     /// Our own fields and those of `expose`, in the order in which they are told.
     pub(crate) exposed: Vec<HeaderName>,
@@ -40,7 +40,7 @@ pub struct Cors {
     pub(crate) exposed_line: HeaderValue,
 }
 
-/// Who answers preflights.
+/// The party that answers preflights.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Preflight {

@@ -1,4 +1,4 @@
-//! How the gateway hands the requests of a route to the upstream.
+//! Settings for handing a route's requests to the upstream.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use http::HeaderName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How the gateway hands the requests of a route to the upstream. Other ways in have no upstream and heed none of it.
+/// Settings for handing a route's requests to the upstream. Only the gateway heeds them: other ways in have no upstream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Forwarding {
     /// Request header fields that the upstream is not sent.

@@ -27,7 +27,7 @@ pub struct GatewaySettings {
     /// The servers that are protected, which all do the same, below the same base path. The gateway cannot start without
     /// one; the tower layer needs none.
     pub upstreams: Vec<Upstream>,
-    /// Whether redirects and cookies in which an upstream names itself are mapped to what its clients see.
+    /// Maps redirects and cookies in which an upstream names itself to what its clients see.
     pub rewrite_redirects: bool,
     /// Root certificates of upstreams that are spoken to by TLS; the system's if not given.
     pub upstream_ca: Option<PathBuf>,
@@ -51,7 +51,7 @@ pub struct GatewaySettings {
     pub max_response_head: u32,
     /// The most fields that it may have.
     pub max_response_headers: usize,
-    /// Whether interim responses (1xx) of an upstream are passed on to clients of HTTP/1.1.
+    /// Passes interim responses (1xx) of an upstream on to clients of HTTP/1.1.
     pub interim_responses: bool,
     /// How many requests of HTTP/2 may run at a time on one connection.
     pub http2_max_streams: u32,

@@ -52,7 +52,7 @@ pub struct Policy {
     pub responses: Responses,
     /// The web pages that may call, if the policy says so. A route of a program leaves that to its app.
     pub cors: Option<Arc<Cors>>,
-    /// What the file says and its author hardly means, as it limits nothing or is dangerous.
+    /// Warnings of what the author hardly means, because it limits nothing or is dangerous.
     pub warnings: Diagnostics,
 }
 

@@ -120,7 +120,7 @@ impl Refusal {
         }
     }
 
-    /// Whether the same request may do better at once. An upstream that takes too long mostly works on, and a retry is
+    /// Returns `true` if the same request may do better at once. An upstream that takes too long mostly works on, and a retry is
     /// a second one beside it.
     pub(crate) const fn is_worth_a_retry(&self) -> bool {
         !matches!(self, Self::UpstreamTimeout)

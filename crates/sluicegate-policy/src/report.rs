@@ -65,7 +65,7 @@ impl<'s> Report<'s> {
         self.diagnostics.push(Diagnostic { place, message: message.to_owned(), help: Some(help.to_owned()) });
     }
 
-    /// What serde or the TOML parser has to say of a place. `subject` is the field there, which is named where the place
+    /// Reports an error of serde or the TOML parser at a place. `subject` is the field there, which is named where the place
     /// does not do so. A custom message's second line is its help.
     pub(crate) fn toml(&mut self, error: &toml::de::Error, place: Range<usize>, subject: Option<&str>) {
         let at = place.start;
@@ -88,7 +88,7 @@ impl<'s> Report<'s> {
         }
     }
 
-    /// What was found, in the order of the file.
+    /// Returns the findings in the order of the file.
     pub(crate) fn into_diagnostics(mut self) -> Diagnostics {
         self.diagnostics.sort();
         self.diagnostics

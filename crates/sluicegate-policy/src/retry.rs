@@ -1,4 +1,4 @@
-//! What clients' libraries are told of retries, beside `Retry-After`.
+//! Header fields about retries that clients' libraries read beside `Retry-After`.
 
 use std::time::Duration;
 

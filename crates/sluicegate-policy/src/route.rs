@@ -117,7 +117,7 @@ impl Route {
         self.timeouts
     }
 
-    /// How the gateway hands its requests to the upstream.
+    /// Returns the settings for handing its requests to the upstream.
     #[must_use]
     pub fn forwarding(&self) -> &Forwarding {
         &self.forwarding

@@ -1,4 +1,4 @@
-//! What somebody reads whose policy is good and hardly meant.
+//! Warnings about policies that are valid but hardly meant.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

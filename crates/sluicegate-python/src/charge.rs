@@ -22,7 +22,7 @@ pub(crate) struct Charge {
     charge: sluicegate::Charge,
     /// None for what the limiter's store says.
     outage: Option<Outage>,
-    /// Whether a cost is still to be given, before anything is taken.
+    /// A cost has to be given before anything is taken.
     lacks_cost: bool,
 }
 

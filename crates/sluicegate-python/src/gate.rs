@@ -35,7 +35,7 @@ struct Inner {
     gate: Arc<sluicegate_policy::Gate<Store>>,
     metrics: GateMetrics,
     clock: AnyClock,
-    /// Whether it decides, or lets everything pass.
+    /// Decides if `true`, and lets everything pass otherwise.
     enabled: Arc<AtomicBool>,
     /// Whether its store is elsewhere.
     waits: bool,
@@ -46,7 +46,7 @@ struct Inner {
 }
 
 impl Inner {
-    /// What a cost counts.
+    /// Returns the unit of a cost.
     fn unit(&self) -> Unit {
         self.one.as_ref().map(|one| one.unit).unwrap_or_default()
     }
@@ -54,11 +54,11 @@ impl Inner {
 
 /// One route, whose requests come here alone.
 struct One {
-    /// What a cost counts.
+    /// Returns the unit of a cost.
     unit: Unit,
     /// What every request costs.
     cost: Option<Cost>,
-    /// Whether every request has to bring its cost.
+    /// Every request has to bring its cost.
     asks_cost: bool,
     /// Whether keys are made of the path's parameters.
     needs_parameters: bool,

@@ -34,7 +34,7 @@ pub(crate) struct Limiter {
     /// The policy at work; gates of single routes have its accounts, clock and API keys.
     gate: Arc<sluicegate_policy::Gate<Store>>,
     clock: AnyClock,
-    /// Whether its gates decide, or let everything pass.
+    /// Its gates decide if `true`, and let everything pass otherwise.
     enabled: Arc<AtomicBool>,
     /// The file of API keys, where the policy names one.
     keys: Option<Mutex<WatchedKeys>>,
@@ -270,7 +270,7 @@ impl Limiter {
         &self.gate
     }
 
-    /// Whether its gates decide, as it may be set at any time.
+    /// Returns the switch of its gates, which may be set at any time.
     pub(crate) fn switch(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.enabled)
     }

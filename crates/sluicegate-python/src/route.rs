@@ -23,7 +23,7 @@ pub(crate) struct Route {
     tier_header: Option<HeaderName>,
     /// What every request costs, where it is no matter of requests.
     cost: Option<Cost>,
-    /// Whether each request brings its cost.
+    /// Each request brings its cost.
     asks_cost: bool,
 }
 

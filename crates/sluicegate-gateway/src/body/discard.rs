@@ -86,13 +86,13 @@ pub(super) fn linger(mut rest: Incoming) {
 /// The rest of a body up to this size is cheaper to read than a new connection.
 const WORTH_READING: u64 = 64 * 1024;
 
-/// How long the rest of a body may take to come; in a stream of HTTP/2, its next piece.
+/// Maximum time for the rest of a body to arrive; in a stream of HTTP/2, for its next piece.
 const WORTH_WAITING: Duration = Duration::from_secs(5);
 
-/// How much is taken of a stream that has been answered: more than most uploads.
+/// Maximum bytes taken of a stream that has been answered: more than most uploads.
 const WORTH_TAKING: u64 = 64 * 1024 * 1024;
 
-/// For how long, in all.
+/// Maximum time for taking them.
 const LINGER: Duration = Duration::from_secs(30);
 
 #[cfg(test)]

@@ -17,13 +17,13 @@ use crate::{proxy::Running, upstream::Exchange};
 pub(crate) struct KeptBody {
     /// Taken when it is dropped.
     remains: Option<Remains>,
-    /// Where what remains goes; none once nothing does.
+    /// The receiver of what remains. None once nothing does.
     left: Option<oneshot::Sender<Remains>>,
     /// The status says that there is no content: what comes nevertheless is not passed on.
     is_bare: bool,
 }
 
-/// What remains of an exchange with an upstream. Dropped, it ends, whatever the upstream does.
+/// The rest of an exchange with an upstream. Dropping it ends the exchange, whatever the upstream does.
 pub(crate) struct Remains {
     pub(crate) incoming: UpstreamBody,
     pub(crate) exchange: Exchange,
@@ -43,7 +43,7 @@ impl KeptBody {
         (KeptBody { remains: Some(remains), left: (!has_ended).then_some(left), is_bare }, received)
     }
 
-    /// What is still to come of the exchange, until the body is dropped.
+    /// Returns the rest of the exchange, until the body is dropped.
     pub(crate) fn remains(&self) -> Option<&Remains> {
         self.remains.as_ref()
     }

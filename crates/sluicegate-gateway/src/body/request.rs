@@ -23,11 +23,11 @@ pub(crate) struct ClientBody {
     ended: bool,
     /// None on a stream of its own.
     unread: Option<Unread>,
-    /// Where its end is noted for others.
+    /// The flag that tells others of its end.
     whole: Option<Rc<Cell<bool>>>,
 }
 
-/// How much of a request has come from its client.
+/// The part of a request that has arrived from its client.
 pub(crate) struct Arrival(Option<Rc<Cell<bool>>>);
 
 /// The body that goes to the upstream.
@@ -56,14 +56,14 @@ impl ClientBody {
 }
 
 impl Arrival {
-    /// Whether all of it has come.
+    /// Returns `true` if all of it has arrived.
     pub(crate) fn is_whole(&self) -> bool {
         self.0.as_deref().is_none_or(Cell::get)
     }
 }
 
 impl RequestBody {
-    /// How much of it has come, now and later.
+    /// Returns a view of how much of it has arrived, which stays up to date.
     pub(crate) fn arrival(&mut self) -> Arrival {
         match self {
             RequestBody::Read(_) => Arrival(None),

@@ -13,7 +13,7 @@ pub(super) struct Frames {
     /// The beginning of a frame, as far as it was sent.
     began: [u8; HEAD + CODE],
     length: usize,
-    /// How much of a frame is still to come that does not matter.
+    /// Bytes still to come of a frame that does not matter.
     rest: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Where the heads of HTTP/1.1 begin in a client's stream, and what the library says to those that it refuses.
+//! The beginnings of HTTP/1.1 heads in a client's stream, and the library's answers to heads that it refuses.
 
 use std::{
     io,

@@ -32,7 +32,7 @@ pub(super) struct ClientStream<S> {
     heads: Option<Heads>,
     /// Of one of HTTP/2.
     frames: Option<Frames>,
-    /// What is written beside hyper, if anything is.
+    /// Bytes to write beside what hyper writes, if any.
     interims: Option<Interims>,
     linger: Option<Pin<Box<Sleep>>>,
 }

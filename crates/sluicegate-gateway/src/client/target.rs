@@ -17,7 +17,7 @@ pub(super) struct Aside(Rc<RefCell<Vec<(usize, u8)>>>);
 /// A request line as it arrives, in any pieces.
 pub(super) struct RequestLine {
     place: Place,
-    /// How many bytes of path and query there were.
+    /// Bytes of path and query so far.
     length: usize,
     aside: Aside,
 }
@@ -174,7 +174,7 @@ mod tests {
 
     use super::*;
 
-    /// What comes of the first line of a head that arrives in two pieces: its bytes, and the target that is restored.
+    /// Reads the first line of a head that arrives in two pieces. Returns its bytes and the restored target.
     fn read(head: &[u8], cut: usize) -> (Vec<u8>, Option<String>) {
         let aside = Aside::default();
         let mut line = RequestLine::new(aside.clone());

@@ -1,8 +1,8 @@
-//! What has not been read of a client's requests.
+//! The unread rest of a client's requests.
 
 use std::{cell::Cell, rc::Rc};
 
-/// What is unread of one request of a connection of HTTP/1.1, for those who read it and for the connection's stream. The default
+/// The unread rest of a request on an HTTP/1.1 connection, shared by its readers and the connection's stream. The default
 /// is that of a connection before its first request.
 #[derive(Clone, Default)]
 pub(crate) struct Unread {
@@ -20,7 +20,7 @@ struct Connection {
     rest: Cell<Rest>,
 }
 
-/// What is still to come of the last request of a connection.
+/// The part of a connection's last request that is still to come.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Rest {
     /// Whatever another protocol has.

@@ -1,4 +1,4 @@
-//! What `check` found wrong with a policy.
+//! Findings of `check` in a policy.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -8,7 +8,7 @@ use sluicegate_policy::{Diagnostic, Diagnostics, Place};
 
 use super::{AlreadyTold, Outcome};
 
-/// What is wrong with a policy, and what its author hardly means.
+/// Errors in a policy, and warnings of what its author hardly means.
 pub(super) struct Findings {
     pub(super) errors: Diagnostics,
     pub(super) warnings: Diagnostics,

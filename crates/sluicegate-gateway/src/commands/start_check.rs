@@ -12,7 +12,7 @@ use sluicegate_stores::AnyStore;
 pub(super) struct StartCheck<'p> {
     pub(super) source: &'p Source,
     pub(super) policy: &'p Policy,
-    /// Whether to ask the store, and this machine for its addresses.
+    /// Also asks the store, and this machine for its addresses.
     pub(super) connect: bool,
 }
 

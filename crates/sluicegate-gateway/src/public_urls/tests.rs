@@ -6,7 +6,7 @@ use url::Url;
 
 use super::*;
 
-/// What becomes of a field of the upstream at `url` (told `host`) that answers a client at `https://gateway.example`.
+/// Maps a field of the upstream at `url` (told `host`) that answers a client at `https://gateway.example`.
 fn mapped(url: &str, host: Option<&str>, name: &str, value: &str) -> String {
     let upstream: Upstream = url.parse().unwrap();
     let upstream = match host {
@@ -159,7 +159,7 @@ fn cookies_are_sent_to_the_gateway_below_the_path_that_clients_know() {
 }
 
 proptest! {
-    /// What the upstream redirects to is what it gets when the client follows.
+    /// A client that follows a redirect asks the upstream for what it meant.
     #[test]
     fn there_and_back_is_the_same_path(
         base in "(/[a-z]{1,3}){0,2}",

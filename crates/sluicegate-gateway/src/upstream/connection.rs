@@ -169,7 +169,7 @@ pub(crate) struct State {
     max_head: MaxHead,
     /// Fields of the head that hyper does not read.
     surplus: Cell<Option<Box<HeaderMap>>>,
-    /// Where interim responses go, if they are wanted.
+    /// The receiver of interim responses, if they are wanted.
     interims: RefCell<Option<Interims>>,
 }
 
@@ -198,7 +198,7 @@ impl State {
         *self.interims.borrow_mut() = interims.cloned();
     }
 
-    /// Whether the final head of a response is still to come.
+    /// The final head of a response is still to come.
     pub(super) fn awaits_head(&self) -> bool {
         self.awaits_head.get()
     }

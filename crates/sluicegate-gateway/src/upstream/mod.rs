@@ -34,7 +34,7 @@ pub(crate) struct Upstream {
     address: Address,
     /// Instead of the client's, if given.
     told_host: Option<HeaderValue>,
-    /// Where it knows others than its clients do.
+    /// The mapping of its URLs, if its clients know others.
     public_urls: Option<PublicUrls>,
     links: Links,
     in_flight: InFlight,

@@ -26,7 +26,7 @@ use crate::{dial::Wire, gather};
 pub(crate) struct UpstreamStream {
     io: TokioIo<Wire>,
     state: Rc<State>,
-    /// What has been looked at and not been read.
+    /// Bytes that were looked at and not yet read.
     held: BytesMut,
 }
 
@@ -141,5 +141,5 @@ impl Write for UpstreamStream {
     }
 }
 
-/// How much is read at once while a head is awaited: as much as hyper reads at first.
+/// Maximum bytes to read at once while a head is awaited: as many as hyper reads at first.
 const PIECE: usize = 8 * 1024;

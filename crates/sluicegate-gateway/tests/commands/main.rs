@@ -109,13 +109,13 @@ fn run(folder: &Path, arguments: &[&str]) -> Output {
     sluicegate(folder, arguments).output().unwrap()
 }
 
-/// What a successful command printed.
+/// Returns the output of a successful command.
 fn succeeds(output: Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What a command that failed had to say, on standard error only.
+/// Returns the message of a failed command, which is on standard error only.
 fn fails(output: Output) -> String {
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(output.stdout.is_empty());

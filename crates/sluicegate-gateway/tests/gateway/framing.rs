@@ -1,4 +1,4 @@
-//! What frames a body is made from the body, and never copied: for every version of HTTP on either side.
+//! Framing of bodies, which is made and never copied, for every version of HTTP on either side.
 
 use std::future::pending;
 

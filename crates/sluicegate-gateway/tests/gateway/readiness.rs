@@ -1,4 +1,4 @@
-//! Which answers of an upstream mean that it is ready, and well.
+//! Answers of an upstream that mean that it is ready, and well.
 
 use crate::support::{Client, Upstream, gateway_of, metric, soon, until};
 

@@ -4,7 +4,7 @@ use sluicegate_policy::GatewaySettings;
 
 use crate::support::{Client, Scripted, client::Answer, gateway_with, scripted::Connection};
 
-/// What a client gets of an upstream's answer with `lines`, by a gateway whose upstream's URL ends with `base`, and which is
+/// Returns what a client gets of an upstream's answer with `lines`, through a gateway whose upstream's URL ends with `base`, and which is
 /// told its own host if it is said so.
 async fn answered(lines: &str, base: &str, host: bool, change: impl FnOnce(&mut GatewaySettings)) -> Answer {
     let upstream = Scripted::start().await;

@@ -19,7 +19,7 @@ fn response(fields: usize, bytes: usize) -> String {
     format!("HTTP/1.1 200 OK\r\n{fields}content-length: 5\r\n\r\nhello")
 }
 
-/// What a client of HTTP/1.1 is told when the upstream answers so.
+/// Returns what a client of HTTP/1.1 gets when the upstream sends this response.
 async fn told(response: &str, change: impl FnOnce(&mut GatewaySettings)) -> String {
     let upstream = Scripted::start().await;
     let gateway = gateway_with(upstream.address, change);

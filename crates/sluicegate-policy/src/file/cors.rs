@@ -23,16 +23,16 @@ pub struct CorsTable {
     /// Response headers of the upstream that pages may read, beside those that we set; `"*"` for all.
     #[schemars(extend("default" = []))]
     pub expose: Option<Placed<OneOrMany<String>>>,
-    /// Whether browsers send cookies and client certificates along.
+    /// Lets browsers send cookies and client certificates along.
     #[schemars(extend("default" = false))]
     pub credentials: Option<Placed<bool>>,
     /// The time for which a browser remembers the answer to a preflight.
     #[schemars(extend("default" = "600s"))]
     pub max_age: Option<Period>,
-    /// Who answers preflights: `"answer"` for us, `"pass"` for the upstream.
+    /// The party that answers preflights: `"answer"` for us, `"pass"` for the upstream.
     #[schemars(extend("default" = "answer"))]
     pub preflight: Option<Preflight>,
-    /// Whether preflights that go to the upstream are charged as any other request.
+    /// Charges preflights that go to the upstream like any other request.
     #[schemars(extend("default" = false))]
     pub charge_preflights: Option<Placed<bool>>,
 }

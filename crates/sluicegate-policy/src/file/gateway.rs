@@ -25,7 +25,7 @@ pub struct GatewayTable {
     /// The server that is protected: `http://host:port`, with a base path if it has one. Or a list of up to 64 that do
     /// the same, over which requests are spread by `weight`.
     pub upstream: Option<Placed<OneOrMany<UpstreamEntry>>>,
-    /// Whether redirects, links and cookies of an upstream that is told a `host`, or is below a base path, are mapped to what
+    /// Maps redirects, links and cookies of an upstream that is told a `host`, or is below a base path, to what
     /// its clients see.
     #[schemars(extend("default" = true))]
     pub rewrite_redirects: Option<bool>,
@@ -64,7 +64,7 @@ pub struct GatewayTable {
     /// The most header fields of an upstream's response, 100 to 10000; above it: 502.
     #[schemars(range(min = 100, max = 10_000), extend("default" = 1000))]
     pub max_response_headers: Option<Placed<i64>>,
-    /// Whether interim responses of an upstream, such as 103 Early Hints, are passed on to clients of HTTP/1.1.
+    /// Passes interim responses of an upstream, such as 103 Early Hints, on to clients of HTTP/1.1.
     #[schemars(extend("default" = true))]
     pub interim_responses: Option<bool>,
     /// How many requests of HTTP/2 may run at a time on one connection, 1 to 10000; more are refused, and may be sent again.

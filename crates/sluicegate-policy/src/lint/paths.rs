@@ -32,7 +32,7 @@ fn foreign(path: &str) -> Option<(&str, String)> {
     Some((found?, right))
 }
 
-/// What a segment is here that nginx, Express, Flask, Rails, Remix, Next or a regular expression would have so.
+/// Translates a segment as nginx, Express, Flask, Rails, Remix, Next or a regular expression write it.
 fn translated(segment: &str, is_last: bool) -> Option<String> {
     let parameter = |name: &str| Some(format!("{{{name}}}"));
     let rest = |name: &str| if is_last { Some(format!("{{*{name}}}")) } else { parameter(name) };

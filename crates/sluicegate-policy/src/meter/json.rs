@@ -6,7 +6,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess
 
 use crate::{BodyError, JsonPointer};
 
-/// What is at a pointer.
+/// The value at a pointer.
 #[derive(Clone, Debug)]
 pub(crate) enum Found {
     Array(u64),

@@ -1,4 +1,4 @@
-//! Which part of a request's body a meter needs, and as what it is read.
+//! The part of a request's body that a meter needs, and its format.
 
 use http::{HeaderMap, Method, header, request::Parts};
 
@@ -6,7 +6,7 @@ use crate::{BodyError, Meter, Refusal};
 
 use super::multipart;
 
-/// Which part of one request's body is read, and as what. Its head tells.
+/// The part of one request's body to read, and its format, as its head tells.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) format: Format,

@@ -32,13 +32,13 @@ use super::{
 pub struct Reading {
     plan: Plan,
     held: Held,
-    /// Where the body is a form with files.
+    /// The reader of a form with files.
     multipart: Option<Multipart>,
-    /// Where an application has read the form itself: its fields.
+    /// The fields of a form that the application has read itself.
     fields: Option<Vec<(String, String)>>,
 }
 
-/// How far a [`Reading`] has come.
+/// The progress of a [`Reading`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Progress {
     /// The next piece is needed, or the end.
@@ -101,7 +101,7 @@ impl Reading {
         self.fields = Some(fields);
     }
 
-    /// What has been read of the body.
+    /// Returns the bytes that were read of the body.
     #[must_use]
     pub fn into_held(self) -> Bytes {
         self.held.into_bytes()
@@ -121,7 +121,7 @@ impl Reading {
         Ok(enough && !self.plan.to_end)
     }
 
-    /// What the meter finds in the body.
+    /// Returns what the meter finds in the body.
     pub(crate) fn measured(&self, meter: &Meter) -> Result<Body, BodyError> {
         let held = self.held.as_slice();
         let bytes = self.plan.length.unwrap_or(self.held.len());
@@ -156,7 +156,7 @@ impl Reading {
     }
 }
 
-/// What has been read. Most bodies arrive in one piece, which is kept as it is.
+/// The bytes read so far. Most bodies arrive in one piece, which is kept as it is.
 #[derive(Debug)]
 enum Held {
     Nothing,

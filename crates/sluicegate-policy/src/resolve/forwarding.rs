@@ -1,4 +1,4 @@
-//! How the gateway hands the requests of a route to the upstream.
+//! Settings for handing a route's requests to the upstream.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::{
     report::Report,
 };
 
-/// What holds for routes that say nothing of their own, and for requests that match none.
+/// Resolves the settings of routes that say nothing of their own, and of requests that match none.
 pub(super) fn defaults(report: &mut Report<'_>, table: &DefaultsTable) -> Forwarding {
     Forwarding {
         removed_headers: removed(report, table.remove_request_headers.as_ref()).unwrap_or_default(),
@@ -19,7 +19,7 @@ pub(super) fn defaults(report: &mut Report<'_>, table: &DefaultsTable) -> Forwar
     }
 }
 
-/// What a route says, and the defaults where it says nothing.
+/// Resolves a route's settings, and takes the defaults where it says nothing.
 pub(super) fn of_route(
     report: &mut Report<'_>,
     table: &RouteTable,

@@ -1,4 +1,4 @@
-//! What a route says of its upstream's requests.
+//! Diagnostics of a route's settings for its upstream.
 
 use crate::{check, said};
 

@@ -1,4 +1,4 @@
-//! What lets a page of another origin read responses: the upstream's, and ours.
+//! Fields that let a page of another origin read responses: the upstream's, and ours.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sluicegate_policy::Refusal;
@@ -12,7 +12,7 @@ fn page(origin: &str) -> Ask {
     Ask::post("/").header("origin", origin)
 }
 
-/// What a browser lets a page see, after the fields that the upstream sets.
+/// Returns the fields that a browser sees when the upstream has sent these.
 fn over(reply: &Reply, lines: &[(&'static str, &str)]) -> HeaderMap {
     let mut upstream = HeaderMap::new();
     for (name, value) in lines {

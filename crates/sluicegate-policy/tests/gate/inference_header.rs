@@ -107,7 +107,7 @@ fn tensors(json: &str, tail: &[u8]) -> Ask {
     Ask::post("/").header(HEADER, &json.len().to_string()).body([json.as_bytes(), tail].concat())
 }
 
-/// What is left after this request and a minute in which all comes back.
+/// Returns what is left after this request and a minute in which all comes back.
 fn remaining_after(site: &Site, ask: &Ask) -> i64 {
     site.wait(60);
     let reply: Reply = site.send(ask);

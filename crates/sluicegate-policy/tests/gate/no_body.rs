@@ -90,7 +90,7 @@ fn where_one_number_is_the_cost_of_all_a_request_without_a_body_counts_itself() 
     }
 }
 
-/// What is left of requests, items and bytes after one more batch of one item in 12 bytes.
+/// Returns what is left of requests, items and bytes after one more batch of one item in 12 bytes.
 fn left(site: &Site) -> [i64; 3] {
     let reply = site.send(&Ask::post("/batch").body("{\"inputs\":1}"));
     let list = reply.list("ratelimit");

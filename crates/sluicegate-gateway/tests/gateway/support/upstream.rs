@@ -52,7 +52,7 @@ struct Counts {
     open: AtomicUsize,
     requests: AtomicUsize,
     running: AtomicUsize,
-    /// What `/health` answers, 503 if it is 0.
+    /// The status of `/health`, 503 if it is 0.
     health: AtomicU16,
     health_checks: AtomicUsize,
     seen: Mutex<String>,
