@@ -1,7 +1,7 @@
 //! The header fields that frame a body: written anew from the body that is known, never copied (RFC 9112, section 6).
 
 use http::{
-    HeaderMap, HeaderValue, Method, StatusCode, Version,
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version,
     header::{CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING},
     request, response,
 };
@@ -29,18 +29,18 @@ impl Asked {
 /// # Errors
 ///
 /// The line of `Transfer-Encoding`, if it names a coding that has not been undone.
-pub(crate) fn decoded(headers: &mut HeaderMap, body: &impl Body) -> Result<(), HeaderValue> {
-    if !headers.contains_key(TRANSFER_ENCODING) {
+pub(crate) fn decoded<B: Body>(response: &mut Response<B>) -> Result<(), HeaderValue> {
+    if !response.headers().contains_key(TRANSFER_ENCODING) {
         return Ok(());
     }
-    let mut lines = headers.get_all(TRANSFER_ENCODING).iter();
+    let mut lines = response.headers().get_all(TRANSFER_ENCODING).iter();
     if let Some(line) = lines.find(|line| !is_undone(line))
-        && !body.is_end_stream()
+        && !response.body().is_end_stream()
     {
         return Err(line.clone());
     }
-    headers.remove(TRANSFER_ENCODING);
-    headers.remove(CONTENT_LENGTH);
+    response.headers_mut().remove(TRANSFER_ENCODING);
+    response.headers_mut().remove(CONTENT_LENGTH);
     Ok(())
 }
 
@@ -68,21 +68,23 @@ pub(crate) fn response(head: &mut response::Parts, body: &UpstreamBody, asked: A
     }
 }
 
-/// Frames a request that a client sent by this version of HTTP, as far as both versions have it in common.
-pub(crate) fn request(headers: &mut HeaderMap, body: &RequestBody, version: Version) {
+/// Frames a request, as far as both versions of HTTP have it in common.
+pub(crate) fn request(headers: &mut HeaderMap, body: &RequestBody) {
     let length = if body.is_end_stream() { Some(0) } else { body.size_hint().exact() };
     set_length(headers, length);
-    let is_streamed = !matches!(body, RequestBody::Read(_));
-    let may_have_trailers = is_streamed && (version == Version::HTTP_2 || length.is_none());
-    if !may_have_trailers {
+    if !body.may_have_trailers() {
         headers.remove(TRAILER);
     }
 }
 
 /// Frames a request for an upstream of HTTP/1.1: in chunks where the length is unknown, or trailers are announced.
-pub(crate) fn request_of_http1(headers: &mut HeaderMap, body: &RequestBody) {
-    if !body.is_end_stream() && (body.size_hint().exact().is_none() || headers.contains_key(TRAILER)) {
-        chunk(headers);
+pub(crate) fn request_of_http1(request: &mut Request<RequestBody>) {
+    let body = request.body();
+    if !body.is_end_stream()
+        && body.may_have_trailers()
+        && (body.size_hint().exact().is_none() || request.headers().contains_key(TRAILER))
+    {
+        chunk(request.headers_mut());
     }
 }
 

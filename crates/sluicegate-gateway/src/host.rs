@@ -14,12 +14,11 @@ pub(crate) fn is_host(value: &[u8]) -> bool {
     }
     let mut rest = value;
     loop {
-        rest = match rest {
-            [] => return true,
+        let Some(end) = rest.iter().position(|byte| !OF_NAME[usize::from(*byte)]) else { return true };
+        rest = match &rest[end..] {
             // A port alone names no host.
-            [b':', ..] => return rest.len() < value.len() && is_port(rest),
+            port @ [b':', ..] => return port.len() < value.len() && is_port(port),
             [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => rest,
-            [byte, rest @ ..] if is_of_name(*byte) => rest,
             _ => return false,
         };
     }
@@ -44,32 +43,28 @@ fn is_address(literal: &[u8]) -> bool {
         return !version.is_empty()
             && version.iter().all(u8::is_ascii_hexdigit)
             && !address.is_empty()
-            && address.iter().all(|byte| *byte == b':' || is_of_name(*byte));
+            && address.iter().all(|byte| *byte == b':' || OF_NAME[usize::from(*byte)]);
     }
     str::from_utf8(literal).is_ok_and(|literal| literal.parse::<Ipv6Addr>().is_ok())
 }
 
-/// Returns `true` for what stands for itself in a registered name (RFC 3986, section 3.2.2).
-const fn is_of_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'-' | b'.'
-                | b'_'
-                | b'~'
-                | b'!'
-                | b'$'
-                | b'&'
-                | b'\''
-                | b'('
-                | b')'
-                | b'*'
-                | b'+'
-                | b','
-                | b';'
-                | b'='
-        )
-}
+/// The bytes that stand for themselves in a registered name (RFC 3986, section 3.2.2). A table, because every request is
+/// looked at.
+const OF_NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0u8;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let others = b"-._~!$&'()*+,;=";
+    let mut at = 0;
+    while at < others.len() {
+        table[others[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
 
 #[cfg(test)]
 mod tests {

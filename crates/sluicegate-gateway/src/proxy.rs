@@ -171,14 +171,13 @@ impl Proxy {
         // What our own answer would be about, should there be none from the upstream.
         let target = head.uri.clone();
         let kind = head.headers.get(CONTENT_TYPE).cloned();
-        let version = head.version;
         let id = self.forward.request(head, peer);
         let route = running.pass.route();
         let forwarding = self.gate.policy().routes.get(route).forwarding();
         for name in &forwarding.removed_headers {
             head.headers.remove(name);
         }
-        framing::request(&mut head.headers, &body, version);
+        framing::request(&mut head.headers, &body);
         let switches = protocol.is_some();
         if let Some(protocol) = protocol {
             upgrade::name(&mut head.headers, protocol);
@@ -190,18 +189,23 @@ impl Proxy {
         *request.method_mut() = head.method.clone();
         *request.uri_mut() = std::mem::replace(&mut head.uri, target);
         *request.headers_mut() = std::mem::take(&mut head.headers);
+        let told = self.maps_back.then(|| Told::of(request.headers()));
+        let patience = self.patience(route);
         let failed = match arrival {
-            None => match self.attempt(request, route, switches, interims, &id).await {
-                Ok(answered) => return Ok((Sent::Attended(answered, running), id)),
-                Err(error) => running.pass.refused(error.into(), own_head(head, kind, &id)),
-            },
+            None => {
+                let sent = self.upstreams.send(request, patience, interims).await;
+                match self.concluded(sent, route, switches, told, &id) {
+                    Ok(answered) => return Ok((Sent::Attended(answered, running), id)),
+                    Err(error) => running.pass.refused(error.into(), own_head(head, kind, &id)),
+                }
+            }
             Some(arrival) => {
-                let patience = self.patience(route);
                 let bound = patience.total.unwrap_or(patience.response);
                 let (proxy, own_id, interims) = (Rc::clone(self), id.clone(), interims.cloned());
                 // Boxed, because it is large and others are not to carry room for it.
                 let sending = Box::pin(async move {
-                    proxy.attempt(request, route, false, interims.as_ref(), &own_id).await
+                    let sent = proxy.upstreams.send(request, patience, interims.as_ref()).await;
+                    proxy.concluded(sent, route, false, told, &own_id)
                 });
                 match self.keeper.send(keeper::Request { arrival, running, bound }, sending).await {
                     Ok((head, body)) => return Ok((Sent::Kept(head, body), id)),
@@ -215,17 +219,16 @@ impl Proxy {
         Err(failed)
     }
 
-    /// Sends a request to the upstream, and counts and logs its failures.
-    async fn attempt(
+    /// Completes what came of a request to the upstream: maps an answer back, and counts and logs a failure.
+    fn concluded(
         &self,
-        request: Request<RequestBody>,
+        sent: Result<Answered, SendError>,
         route: RouteId,
         switches: bool,
-        interims: Option<&Interims>,
+        told: Option<Told>,
         id: &RequestId,
     ) -> Result<Answered, SendError> {
-        let told = self.maps_back.then(|| Told::of(request.headers()));
-        let failed = match self.upstreams.send(request, self.patience(route), interims).await {
+        let failed = match sent {
             Ok(mut answered) if switches || !is_switched(&answered) => {
                 if let Some(told) = told {
                     answered.map_back(&told);

@@ -80,6 +80,15 @@ impl RequestBody {
         }
     }
 
+    /// Returns `true` if trailers may follow: behind chunks, and on any stream of HTTP/2.
+    pub(crate) fn may_have_trailers(&self) -> bool {
+        match self {
+            RequestBody::Read(_) => false,
+            RequestBody::Begun(_, rest) => rest.may_have_trailers(),
+            RequestBody::Streamed(body, _) => body.unread.is_none() || body.size_hint().exact().is_none(),
+        }
+    }
+
     /// Tells `state` from now on when the client keeps the upstream waiting.
     pub(crate) fn report_to(&mut self, state: &Rc<State>) {
         match self {

@@ -84,17 +84,15 @@ impl Connection {
             self.switched = Some(switched);
         }
         request.body_mut().report_to(&self.state);
-        let (mut parts, body) = request.into_parts();
-        framing::request_of_http1(&mut parts.headers, &body);
-        match self.sender.try_send_request(Request::from_parts(parts, body)).await {
-            Ok(response) => {
+        framing::request_of_http1(&mut request);
+        match self.sender.try_send_request(request).await {
+            Ok(mut response) => {
                 self.state.wait_for(Waiting::Body);
-                let (mut head, body) = response.into_parts();
                 if let Some(surplus) = self.state.surplus.take() {
-                    head.headers.extend(*surplus);
+                    response.headers_mut().extend(*surplus);
                 }
-                match framing::decoded(&mut head.headers, &body) {
-                    Ok(()) => Ok((Response::from_parts(head, body), self)),
+                match framing::decoded(&mut response) {
+                    Ok(()) => Ok((response, self)),
                     Err(coding) => Err(Failure::Sent(SendError::Coding(coding))),
                 }
             }

@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 
 use super::{
     State,
-    foresight::{self, Seen},
+    foresight::{self, HeadEnd, Seen},
 };
 use crate::{dial::Wire, gather};
 
@@ -26,13 +26,14 @@ use crate::{dial::Wire, gather};
 pub(crate) struct UpstreamStream {
     io: TokioIo<Wire>,
     state: Rc<State>,
+    head_end: HeadEnd,
     /// Bytes that were looked at and not yet read.
     held: BytesMut,
 }
 
 impl UpstreamStream {
     pub(super) fn new(stream: Wire, state: Rc<State>) -> UpstreamStream {
-        UpstreamStream { io: TokioIo::new(stream), state, held: BytesMut::new() }
+        UpstreamStream { io: TokioIo::new(stream), state, head_end: HeadEnd::new(), held: BytesMut::new() }
     }
 }
 
@@ -80,7 +81,7 @@ impl Read for UpstreamStream {
             let mut piece = ReadBuf::uninit(&mut piece[..room]);
             ready!(Pin::new(&mut this.io).poll_read(cx, piece.unfilled()))?;
             let piece = piece.filled();
-            if this.held.is_empty() && (piece.is_empty() || foresight::is_plain(piece)) {
+            if this.held.is_empty() && (piece.is_empty() || this.head_end.is_plain(piece)) {
                 this.state.note_head(None);
                 buffer.put_slice(piece);
                 return Poll::Ready(Ok(()));
