@@ -1,9 +1,12 @@
 //! Slots of requests whose clients leave.
 
-use std::time::Duration;
+use std::{future::poll_fn, time::Duration};
 
 use bytes::Bytes;
+use h2::Reason;
+use http::Request;
 use sluicegate_gateway::{Drained, Gateway};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::{
     Client, Stubborn, Upstream, gateway_of, http2, http2::Client2, in_flight_is_zero, metric, soon, until,
@@ -148,6 +151,34 @@ async fn an_upload_that_was_not_complete_is_cancelled() {
     }
 }
 
+/// The gateway cannot forward more and stops reading the body, so no error of the body ends the request.
+#[tokio::test]
+async fn a_broken_upload_is_cancelled_though_the_upstream_reads_no_more() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has free ports");
+    let gateway = gateway(listener.local_addr().expect("it is bound"), true);
+    let stream = TcpStream::connect(gateway.address()).await.expect("the gateway listens");
+    let (mut client, connection) = soon(h2::client::handshake(stream)).await.expect("it speaks HTTP/2");
+    tokio::spawn(connection);
+    let request = Request::post("http://test/held/upload").body(()).expect("valid");
+    let (_answer, mut upload) = client.send_request(request, false).expect("it is open");
+    upload.send_data(Bytes::from(vec![b'x'; WINDOW]), false).expect("it is open");
+
+    let (stream, _) = soon(listener.accept()).await.expect("the gateway connects");
+    let mut upstream = soon(h2::server::handshake(stream)).await.expect("it speaks HTTP/2");
+    let (request, mut respond) = soon(upstream.accept()).await.expect("it is open").expect("a request comes");
+    tokio::spawn(async move { while upstream.accept().await.is_some() {} });
+    let (mut body, mut arrived) = (request.into_body(), 0);
+    // The upstream never opens its window again.
+    while arrived < WINDOW {
+        arrived += soon(body.data()).await.expect("there is more").expect("it comes").len();
+    }
+
+    upload.send_reset(Reason::CANCEL);
+    let reason = soon(poll_fn(|cx| respond.poll_reset(cx))).await.expect("it is open");
+    assert_eq!(reason, Reason::CANCEL);
+    in_flight_is_zero(&gateway).await;
+}
+
 #[tokio::test]
 async fn what_nobody_waits_for_is_held_no_longer_than_the_routes_time() {
     let mut upstream = Upstream::start().await;
@@ -239,3 +270,6 @@ async fn a_drain_waits_for_them_and_cuts_them_when_its_time_is_over() {
         assert_eq!(soon(drained).await.expect("no panic"), Drained { cut });
     }
 }
+
+/// The bytes that an HTTP/2 server takes on a stream before it reads them.
+const WINDOW: usize = 65_535;
