@@ -259,7 +259,7 @@ def test_a_callable_gives_the_tier(limited, ask, kind):
         (["1/minute"], {"key": "client-ip"}, "client"),
         (["1/minute"], {"key": ""}, "key"),
         (["1/minute"], {"key": ["client_ip", "header:"]}, "header"),
-        (["1/minute"], {"key": "body:user"}, "body"),
+        (["1/minute"], {"key": "body:/a~2"}, "~"),
         (["1 items/minute"], {"cost": "inputs"}, "inputs"),
         (["1 items/minute"], {"cost": "/a~2"}, "~"),
         (["1/minute"], {"tier": "x-tier"}, "tier"),
