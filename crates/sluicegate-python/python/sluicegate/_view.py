@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 
+from ._routing import full_match
+
 Scope = MutableMapping[str, Any]
 
 
@@ -56,27 +58,18 @@ def _seen(app: Any, scope: Scope, mount: str) -> str:
     """The path that the last router sees, behind the mounts that have led there."""
     # The framework may be any other, and then no app has a root.
     from starlette._utils import get_route_path
-    from starlette.routing import Match
 
     app = _inner(app)
     root = _root_of(app)
     if root:
         scope = {**scope, "root_path": root}
-    for route in _routes_of(app):
-        match, child = route.matches(scope)
-        if match is not Match.FULL:
-            continue
-        # FastAPI since 0.137 keeps an included router whole.
-        inside = getattr(route, "_match", None)
-        while inside is not None:
-            _, child, route, _ = inside(scope)
-            inside = getattr(route, "_match", None)
-        if not _leads_on(route):
-            break
-        deeper = {**scope, **child}
-        here = deeper.get("root_path", "")[len(scope.get("root_path", "")) :]
-        return _seen(route.app, deeper, mount + here)
-    return mount + get_route_path(scope)
+    matched = full_match(_routes_of(app), scope)
+    if matched is None or not _leads_on(matched[0]):
+        return mount + get_route_path(scope)
+    route, child = matched
+    deeper = {**scope, **child}
+    here = deeper.get("root_path", "")[len(scope.get("root_path", "")) :]
+    return _seen(route.app, deeper, mount + here)
 
 
 def _nodes(node: Any, known: set[int]) -> Iterator[Any]:

@@ -6,7 +6,9 @@ import inspect
 from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any
 
-from starlette.routing import BaseRoute, Host, Match, Mount
+from starlette.routing import BaseRoute, Host, Mount
+
+from .._routing import full_match
 
 Endpoint = Callable[..., Any]
 
@@ -53,20 +55,14 @@ def handler_of(endpoint: Endpoint, method: str) -> Endpoint:
 
 def _find(routes: Iterable[BaseRoute], scope: MutableMapping[str, Any]) -> tuple[Endpoint | None, bool]:
     """The endpoint, and whether another request to its path is led there too."""
-    for route in routes:
-        match, child = route.matches(scope)
-        if match is not Match.FULL:
-            continue
-        # FastAPI since 0.137 keeps an included router whole.
-        inside = getattr(route, "_match", None)
-        while inside is not None:
-            _, child, route, _ = inside(scope)
-            inside = getattr(route, "_match", None)
-        if isinstance(route, (Mount, Host)):
-            endpoint, lasting = _find(route.routes or (), {**scope, **child})
-            return endpoint, lasting and isinstance(route, Mount)
-        return getattr(route, "endpoint", None) or _unknown, True
-    return None, True
+    matched = full_match(routes, scope)
+    if matched is None:
+        return None, True
+    route, child = matched
+    if isinstance(route, (Mount, Host)):
+        endpoint, lasting = _find(route.routes or (), {**scope, **child})
+        return endpoint, lasting and isinstance(route, Mount)
+    return getattr(route, "endpoint", None) or _unknown, True
 
 
 def _unknown() -> None:
