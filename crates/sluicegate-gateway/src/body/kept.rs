@@ -17,7 +17,7 @@ use crate::{proxy::Running, upstream::Exchange};
 pub(crate) struct KeptBody {
     /// Taken when it is dropped.
     remains: Option<Remains>,
-    /// The receiver of what remains. None once nothing does.
+    /// Hands on what remains. None once nothing does.
     left: Option<oneshot::Sender<Remains>>,
     /// The status says that there is no content: what comes nevertheless is not passed on.
     is_bare: bool,

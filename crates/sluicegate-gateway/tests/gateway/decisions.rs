@@ -65,26 +65,6 @@ async fn an_answer_of_the_gateways_own_is_a_problem_with_the_requests_id() {
 }
 
 #[tokio::test]
-async fn limits_are_small_until_the_upstream_is_ready() {
-    let upstream = Upstream::start().await;
-    let policy = "[warmup]\nscale = 0.1\nready = \"/health\"\nramp = \"0s\"\n\n\
-                  [[route]]\npath = \"/seen\"\nlimits = [{ quota = \"10/day\", key = \"header:x-who\" }]";
-    let gateway = gateway_of(policy, upstream.address, |_| {});
-    let mut client = Client::connect(gateway.address()).await;
-    let mut second_request_of = async |who: usize| {
-        let request = format!("GET /seen HTTP/1.1\r\nhost: a\r\nx-who: {who}\r\n\r\n");
-        client.write(&request).await;
-        assert_eq!(client.answer().await.status, 200);
-        client.write(&request).await;
-        client.answer().await.status
-    };
-    assert_eq!(second_request_of(0).await, 429, "a tenth of ten is one");
-    upstream.become_ready();
-    let mut newcomers = 1..;
-    soon(async { while second_request_of(newcomers.next().expect("no end")).await == 429 {} }).await;
-}
-
-#[tokio::test]
 async fn a_key_that_is_revoked_in_its_file_opens_nothing_any_more() {
     let upstream = Upstream::start().await;
     let folder = tempfile::tempdir().expect("a place for files");

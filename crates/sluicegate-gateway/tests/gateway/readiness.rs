@@ -3,29 +3,33 @@
 use crate::support::{Client, Upstream, gateway_of, metric, soon, until};
 
 #[tokio::test]
+async fn limits_are_small_until_the_upstream_is_ready() {
+    let upstream = Upstream::start().await;
+    let gateway = gateway_of(WARMING_UP, upstream.address, |_| {});
+    let mut client = Client::connect(gateway.address()).await;
+    assert_eq!(second_request_of(&mut client, 0).await, 429, "a tenth of ten is one");
+    upstream.become_ready();
+    let mut newcomers = 1..;
+    let mut newcomer = || newcomers.next().expect("no end");
+    soon(async { while second_request_of(&mut client, newcomer()).await == 429 {} }).await;
+}
+
+#[tokio::test]
 async fn anything_but_2xx_is_not_ready() {
     let upstream = Upstream::start().await;
-    let policy = "[warmup]\nscale = 0.1\nready = \"/health\"\nramp = \"0s\"\n\n\
-                  [[route]]\npath = \"/seen\"\nlimits = [{ quota = \"10/day\", key = \"header:x-who\" }]";
-    let gateway = gateway_of(policy, upstream.address, |_| {});
+    let gateway = gateway_of(WARMING_UP, upstream.address, |_| {});
     let mut client = Client::connect(gateway.address()).await;
-    let mut second_request_of = async |who: usize| {
-        let request = format!("GET /seen HTTP/1.1\r\nhost: a\r\nx-who: {who}\r\n\r\n");
-        client.write(&request).await;
-        assert_eq!(client.answer().await.status, 200);
-        client.write(&request).await;
-        client.answer().await.status
-    };
     let mut newcomers = 0..;
     let mut newcomer = || newcomers.next().expect("no end");
     for status in [400, 404, 302] {
         upstream.answer_health_checks(status);
         let asked = upstream.health_checks();
         until(|| upstream.health_checks() > asked).await;
-        assert_eq!(second_request_of(newcomer()).await, 429, "a tenth of ten is one, after {status}");
+        let second = second_request_of(&mut client, newcomer()).await;
+        assert_eq!(second, 429, "a tenth of ten is one, after {status}");
     }
     upstream.answer_health_checks(204);
-    soon(async { while second_request_of(newcomer()).await == 429 {} }).await;
+    soon(async { while second_request_of(&mut client, newcomer()).await == 429 {} }).await;
 }
 
 #[tokio::test]
@@ -43,3 +47,16 @@ async fn anything_but_2xx_is_not_well() {
         soon(async { while metric(&gateway, &name).await == 0 {} }).await;
     }
 }
+
+/// Sends two requests of a caller, of which the first always passes. Returns the status of the second.
+async fn second_request_of(client: &mut Client, who: usize) -> u16 {
+    let request = format!("GET /seen HTTP/1.1\r\nhost: a\r\nx-who: {who}\r\n\r\n");
+    client.write(&request).await;
+    assert_eq!(client.answer().await.status, 200);
+    client.write(&request).await;
+    client.answer().await.status
+}
+
+/// Ten requests for each caller, and one while the upstream warms up.
+const WARMING_UP: &str = "[warmup]\nscale = 0.1\nready = \"/health\"\nramp = \"0s\"\n\n\
+                          [[route]]\npath = \"/seen\"\nlimits = [{ quota = \"10/day\", key = \"header:x-who\" }]";

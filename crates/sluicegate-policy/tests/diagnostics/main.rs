@@ -2,8 +2,8 @@
 
 mod cors;
 mod forwarding;
-mod types;
 mod values;
+mod wrong_types;
 
 use sluicegate_policy::{Diagnostics, Policy, Source};
 
