@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sluicegate::{Charge, Cost, Decision, DenyCache, Lease, Store, StoreError, Taken};
+use sluicegate::{Charge, Cost, Decision, DenyCache, Lease, ServerId, Store, StoreError, Taken};
 use sluicegate_policy::{StoreKind, StoreSettings};
 
 /// A store whose denials are remembered, or asked for each time.
@@ -81,6 +81,14 @@ impl<S: Store> Store for Denials<S> {
             Self::Remembered(cache) => cache.release(charges, lease),
             Self::Asked(store) => store.release(charges, lease),
         }
+    }
+
+    fn server(&self, charge: &Charge) -> ServerId {
+        self.store().server(charge)
+    }
+
+    fn servers(&self) -> Vec<(ServerId, String)> {
+        self.store().servers()
     }
 }
 

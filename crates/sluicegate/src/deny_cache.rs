@@ -15,7 +15,8 @@ use remembered::{Caps, Remembered};
 use table::Table;
 
 use crate::{
-    Charge, Clock, Cost, Decision, Lease, Store, StoreError, SystemClock, Taken, fingerprint::Secret,
+    Charge, Clock, Cost, Decision, Lease, ServerId, Store, StoreError, SystemClock, Taken,
+    fingerprint::Secret,
 };
 
 /// A store that remembers its denials for as long as they hold, so that a key which is over its limit costs the store
@@ -149,6 +150,14 @@ impl<S: Store, C: Clock> Store for DenyCache<S, C> {
 
     fn release(&self, charges: &[Charge], lease: Lease) {
         self.store.release(charges, lease);
+    }
+
+    fn server(&self, charge: &Charge) -> ServerId {
+        self.store.server(charge)
+    }
+
+    fn servers(&self) -> Vec<(ServerId, String)> {
+        self.store.servers()
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::{fmt, future::Future};
 
-use crate::{Charge, Cost, Decision, Lease, Taken};
+use smallvec::SmallVec;
+
+use crate::{Charge, Cost, Decision, Lease, ServerId, Taken};
 
 /// Keeps what each key has spent. The store, not its caller, tells the time.
 ///
@@ -12,7 +14,8 @@ pub trait Store: Send + Sync + 'static {
     /// Takes every charge, or takes none and names the one that was denied.
     ///
     /// A cost of zero peeks: it is judged like any other and changes nothing. Two charges on one account add
-    /// up. An error means that nobody knows whether the charges were taken.
+    /// up. An error means that nobody knows whether the charges were taken. Where several servers keep the accounts,
+    /// the error names those that [failed](StoreError::servers), and what the others admitted is given back.
     fn take(&self, charges: &[Charge]) -> impl Future<Output = Result<Decision<Taken>, StoreError>> + Send;
 
     /// Replaces the costs of `charges` by what was `actual`ly used, index by index, and gives back the slots of
@@ -44,6 +47,18 @@ pub trait Store: Send + Sync + 'static {
     /// Gives back the lease's slots of concurrent limits; all else keeps its estimate. Returns at once: a store
     /// behind a network does the work later. Releasing a lease twice changes nothing.
     fn release(&self, charges: &[Charge], lease: Lease);
+
+    /// The server that keeps this charge's account, as far as the store knows now. [The only one](ServerId::ONLY),
+    /// unless the store has several.
+    fn server(&self, _charge: &Charge) -> ServerId {
+        ServerId::ONLY
+    }
+
+    /// The servers that keep accounts now, each with the address by which people know it. A server that has lost its
+    /// accounts to others is not among them any more. Empty where the store is this process itself.
+    fn servers(&self) -> Vec<(ServerId, String)> {
+        Vec::new()
+    }
 }
 
 /// A store did not answer, or answered something that makes no sense.
@@ -60,6 +75,7 @@ pub trait Store: Send + Sync + 'static {
 pub struct StoreError {
     message: String,
     misconfiguration: bool,
+    servers: SmallVec<[ServerId; 2]>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -67,7 +83,7 @@ impl StoreError {
     /// Nobody answered, or not in time: it may heal by itself. Says what went wrong and what to do.
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), misconfiguration: false, source: None }
+        Self { message: message.into(), misconfiguration: false, servers: SmallVec::new(), source: None }
     }
 
     /// The store answered that it cannot be asked like this, and a person must mend it: a wrong address or password, a
@@ -81,6 +97,21 @@ impl StoreError {
     #[must_use]
     pub const fn is_misconfiguration(&self) -> bool {
         self.misconfiguration
+    }
+
+    /// The same error of this server, beside those that were named before.
+    #[must_use]
+    pub fn at(mut self, server: ServerId) -> Self {
+        if !self.servers.contains(&server) {
+            self.servers.push(server);
+        }
+        self
+    }
+
+    /// The servers that failed; empty where it may be any that was asked.
+    #[must_use]
+    pub fn servers(&self) -> &[ServerId] {
+        &self.servers
     }
 
     /// The same error with what caused it.
