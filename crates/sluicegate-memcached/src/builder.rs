@@ -17,7 +17,7 @@ pub struct MemcachedStoreBuilder {
     secret: Secret,
     readable: bool,
     timeout: Duration,
-    watch: Watch,
+    clock: Option<ManualClock>,
 }
 
 /// Never printed.
@@ -38,7 +38,7 @@ impl MemcachedStoreBuilder {
             secret: Secret::default(),
             readable: false,
             timeout: Duration::from_millis(10),
-            watch: Watch::Wall,
+            clock: None,
         })
     }
 
@@ -76,7 +76,7 @@ impl MemcachedStoreBuilder {
     /// A clock to go by instead of the system's, for tests. Items then never expire.
     #[must_use]
     pub fn clock(mut self, clock: ManualClock) -> Self {
-        self.watch = Watch::Manual(clock);
+        self.clock = Some(clock);
         self
     }
 
@@ -98,7 +98,7 @@ impl MemcachedStoreBuilder {
             return Err(StoreError::misconfigured("a timeout of the store must be longer than nothing"));
         }
         let names = Names::new(&self.prefix, &self.secret.0, self.readable);
-        let desk = Desk::new(self.servers, names, self.watch, runtime);
+        let desk = Desk::new(self.servers, names, Watch::new(self.clock), runtime);
         Ok(MemcachedStore::new(Arc::new(desk), Timekeeper::new(self.timeout, runtime), runtime))
     }
 }

@@ -2,30 +2,36 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sluicegate::{Clock, ManualClock, Timestamp};
+use sluicegate::{ManualClock, SteadyClock, Timestamp};
 
-/// Memcached tells nobody the time, so everybody brings their own: the system's wall clock, in microseconds, or a clock
-/// that a test moves.
-#[derive(Clone, Debug)]
-pub(crate) enum Watch {
-    Wall,
-    Manual(ManualClock),
+/// Memcached tells nobody the time, so every instance brings its own: the system's wall clock, in microseconds, or a
+/// clock that a test moves. Either may be set; the time never goes back.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    steady: SteadyClock,
+    manual: Option<ManualClock>,
 }
 
 impl Watch {
+    pub(crate) fn new(manual: Option<ManualClock>) -> Self {
+        let steady = manual.as_ref().map_or_else(SteadyClock::new, SteadyClock::of);
+        Self { steady, manual }
+    }
+
     /// The time now. The wall clock's epoch is the beginning of 2020: the engine's clock, which counts ticks in 64 bits,
     /// then lasts until 2056.
     pub(crate) fn now(&self) -> Timestamp {
-        match self {
-            Self::Wall => Timestamp::from_ticks(micros().saturating_sub(EPOCH).saturating_mul(TICKS)),
-            Self::Manual(clock) => clock.now(),
-        }
+        let wall = match &self.manual {
+            None => Timestamp::from_ticks(micros().saturating_sub(EPOCH).saturating_mul(TICKS)),
+            Some(clock) => clock.wall(),
+        };
+        self.steady.read(wall)
     }
 
     /// For how long Memcached keeps an account that is idle at this time, as it is told: seconds, at least one, or zero
     /// for ever. Never too short: Memcached counts whole seconds, and the first of them is one that has begun.
     pub(crate) fn time_to_live(&self, idle_at: Timestamp, now: Timestamp) -> u64 {
-        if matches!(self, Self::Manual(_)) {
+        if self.manual.is_some() {
             // A test's time is not Memcached's.
             return 0;
         }
@@ -62,8 +68,9 @@ mod tests {
 
     #[test]
     fn an_account_is_kept_until_it_is_idle_and_at_most_two_seconds_longer() {
-        let now = Watch::Wall.now();
-        let lives = |duration| Watch::Wall.time_to_live(now + duration, now);
+        let watch = Watch::new(None);
+        let now = watch.now();
+        let lives = |duration| watch.time_to_live(now + duration, now);
         assert_eq!(lives(Duration::ZERO), 1);
         assert_eq!(lives(Duration::from_nanos(1)), 2);
         assert_eq!(lives(Duration::from_secs(60)), 61);
@@ -72,11 +79,12 @@ mod tests {
 
     #[test]
     fn a_long_life_is_told_as_a_date_and_one_beyond_all_dates_as_none() {
-        let now = Watch::Wall.now();
+        let watch = Watch::new(None);
+        let now = watch.now();
         let day = Duration::from_secs(86_400);
         let today = micros() / 1_000_000;
-        let date = Watch::Wall.time_to_live(now + 40 * day, now);
+        let date = watch.time_to_live(now + 40 * day, now);
         assert!((today + 40 * 86_400..today + 41 * 86_400).contains(&date), "{date}");
-        assert_eq!(Watch::Wall.time_to_live(now + 18 * 360 * day, now), 0);
+        assert_eq!(watch.time_to_live(now + 18 * 360 * day, now), 0);
     }
 }

@@ -80,14 +80,14 @@ impl<'r> Books<'r> {
     }
 
     /// Adds keys and arguments to a command.
-    pub(crate) fn write(&self, command: &mut Cmd, time: Option<u64>, lease: u64) {
+    pub(crate) fn write(&self, command: &mut Cmd, time: &str, lease: u64) {
         command.arg(self.keys.len());
         for key in &self.keys {
             command.arg(*key);
         }
         let doubles = self.rows.iter().flatten().flat_map(|number| double(*number).to_le_bytes());
         let doubles: Vec<u8> = doubles.collect();
-        super::call::time(command, time).arg(lease).arg(&self.kinds[..]).arg(doubles).arg(&self.bytes[..]);
+        command.arg(time).arg(lease).arg(&self.kinds[..]).arg(doubles).arg(&self.bytes[..]);
         for lease in &self.leases {
             command.arg(format!("{lease:016x}"));
         }

@@ -16,6 +16,7 @@ use crate::{
     leases::Leases,
     link::Servers,
     names::Names,
+    server_time::ServerTime,
     sweep::Sweep,
 };
 
@@ -124,7 +125,7 @@ impl RedisStoreBuilder {
             servers,
             timeout: self.timeout,
             lease: self.lease,
-            clock: self.clock,
+            time: ServerTime::new(self.clock),
         };
         let (running, ended) = watch::channel(());
         let (courier_leases, courier_counters) = (Arc::clone(&leases), Arc::clone(&counters));

@@ -36,12 +36,12 @@ impl<'r> Call<'r> {
     }
 
     /// The command that calls the script by its hash, as a server knows it that has run it before.
-    pub(crate) fn evalsha(&self, time: Option<u64>, lease: u64) -> Cmd {
+    pub(crate) fn evalsha(&self, time: &str, lease: u64) -> Cmd {
         self.command("EVALSHA", &self.script().hash, time, lease)
     }
 
     /// The command that brings the script along.
-    pub(crate) fn eval(&self, time: Option<u64>, lease: u64) -> Cmd {
+    pub(crate) fn eval(&self, time: &str, lease: u64) -> Cmd {
         self.command("EVAL", self.script().text, time, lease)
     }
 
@@ -52,31 +52,23 @@ impl<'r> Call<'r> {
         }
     }
 
-    fn command(&self, name: &str, script: &str, now: Option<u64>, lease: u64) -> Cmd {
+    fn command(&self, name: &str, script: &str, time: &str, lease: u64) -> Cmd {
         let mut command = redis::cmd(name);
         command.arg(script);
         match self {
-            Self::Books(books) => books.write(&mut command, now, lease),
+            Self::Books(books) => books.write(&mut command, time, lease),
             Self::Buckets(request) => {
                 command.arg(request.lines.len());
                 for line in &request.lines {
                     command.arg(&*line.account);
                 }
-                time(&mut command, now);
+                command.arg(time);
                 for number in request.lines.iter().flat_map(|line| line.row) {
                     command.arg(number);
                 }
             }
         }
         command
-    }
-}
-
-/// Adds the time, which is Redis' own where a test brings none.
-pub(crate) fn time(command: &mut Cmd, time: Option<u64>) -> &mut Cmd {
-    match time {
-        Some(time) => command.arg(time),
-        None => command.arg(""),
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
-use sluicegate::{Clock, ManualClock, StoreError};
+use sluicegate::StoreError;
 use tokio::{
     sync::mpsc,
     time::{Instant, Sleep, sleep_until},
@@ -24,8 +24,8 @@ use crate::{
     lane::Lane,
     leases::Leases,
     link::{Link, Servers},
-    micros::micros,
     reply::Replies,
+    server_time::ServerTime,
 };
 
 /// What the courier needs to know.
@@ -36,8 +36,7 @@ pub(crate) struct Settings {
     pub(crate) timeout: Duration,
     /// How long a lease lasts.
     pub(crate) lease: Duration,
-    /// A test's own time.
-    pub(crate) clock: Option<ManualClock>,
+    pub(crate) time: ServerTime,
 }
 
 /// Carries requests: sends at once what comes while nothing is on its way, and collects the rest, for each slot of
@@ -165,17 +164,17 @@ impl Courier {
                 for job in &mut jobs {
                     job.sent.get_or_insert(now);
                 }
-                let time = self.settings.clock.as_ref().map(|clock| micros(clock.now()));
+                let time = self.settings.time.argument();
                 let lease = u64::try_from(self.settings.lease.as_micros()).unwrap_or(u64::MAX);
                 let (mut link, slot) = (link.clone(), *slot);
                 self.counters.round_trips.fetch_add(1, Ordering::Relaxed);
                 self.flights.push(
                     async move {
                         let call = Call::of(jobs.iter().map(|job| &*job.request));
-                        let mut result = link.call(&call.evalsha(time, lease)).await;
+                        let mut result = link.call(&call.evalsha(&time, lease)).await;
                         // A server that was restarted, flushed or promoted has not seen the script; nothing was done.
                         if result.as_ref().is_err_and(is_unknown_script) {
-                            result = link.call(&call.eval(time, lease)).await;
+                            result = link.call(&call.eval(&time, lease)).await;
                         }
                         drop(call);
                         Landed { slot, jobs, result }
@@ -205,6 +204,9 @@ impl Courier {
 
     fn deliver(&mut self, jobs: Vec<Job>, value: Value) {
         let mut replies = Replies::of(value);
+        if let Some(replies) = &replies {
+            self.settings.time.heard(replies.now());
+        }
         for job in jobs {
             let reply = replies.as_mut().and_then(|replies| replies.next(&job.request));
             job.asker.answer(match reply {

@@ -64,6 +64,7 @@ mod micros;
 mod names;
 mod reply;
 mod request;
+mod server_time;
 mod store;
 mod sweep;
 

@@ -39,6 +39,11 @@ impl Replies {
         Some(Self { now, values })
     }
 
+    /// When the script decided, in microseconds since 1970.
+    pub(crate) fn now(&self) -> u64 {
+        self.now
+    }
+
     /// The answer to the next request.
     pub(crate) fn next(&mut self, request: &Request) -> Option<Reply> {
         let admitted = match self.number()? {

@@ -7,6 +7,7 @@ mod leasing;
 mod recording;
 mod resetting;
 mod settling;
+mod stepping;
 mod taking;
 mod waiting;
 
@@ -21,6 +22,7 @@ pub use leasing::*;
 pub use recording::*;
 pub use resetting::*;
 pub use settling::*;
+pub use stepping::*;
 pub use taking::*;
 pub use waiting::*;
 

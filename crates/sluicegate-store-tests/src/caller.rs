@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sluicegate::{Balance, Charge, Cost, Decision, Denial, Lease, Store, Taken, Wait};
+use sluicegate::{Balance, Charge, Cost, Decision, Denial, Lease, Quota, Store, Taken, Timestamp, Wait};
 
 use crate::{Subject, oracle::Moment};
 
@@ -68,6 +68,31 @@ impl<'a, S: Subject> Caller<'a, S> {
         self.subject.advance(by);
     }
 
+    pub(crate) fn now(&self) -> Timestamp {
+        self.subject.now()
+    }
+
+    /// Sets the store's clock back.
+    pub(crate) fn set_back(&self, by: Duration) {
+        self.see_the_time();
+        self.subject.set_back(by);
+    }
+
+    /// Sets the store's clock forward.
+    pub(crate) fn set_forward(&self, by: Duration) {
+        self.subject.set_forward(by);
+        self.see_the_time();
+    }
+
+    /// A store knows only what its clock has shown while it was asked.
+    fn see_the_time(&self) {
+        if let Some(algorithm) = S::ALGORITHMS.first() {
+            let second =
+                Quota::new(1, Duration::from_secs(1)).and_then(|quota| quota.with_algorithm(*algorithm));
+            self.peek(&Charge::new("the time", second.expect("a quota of any algorithm that keeps time")));
+        }
+    }
+
     /// What `ask` says, and between which readings of the clock.
     pub(crate) fn within<T>(&self, ask: impl FnOnce() -> T) -> (T, Moment) {
         let earliest = self.subject.now();
@@ -79,7 +104,7 @@ impl<'a, S: Subject> Caller<'a, S> {
     pub(crate) fn wait_out(&self, charges: &[Charge]) -> Taken {
         let (denial, moment) = self.within(|| self.deny(charges));
         let Wait::For(wait) = denial.wait else { panic!("no time to wait: {denial:?} of {charges:?}") };
-        let passed = |now: &sluicegate::Timestamp| now.since(moment.earliest);
+        let passed = |now: &Timestamp| now.since(moment.earliest);
         self.advance(wait.saturating_sub(self.step() + passed(&self.subject.now())));
         let (early, again) = self.within(|| self.take(charges));
         // Where the clock runs by itself, it may have run past the time.

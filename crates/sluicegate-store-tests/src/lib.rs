@@ -24,6 +24,14 @@
 //!     fn advance(&self, by: Duration) {
 //!         self.0.clock().advance(by);
 //!     }
+//!
+//!     fn set_back(&self, by: Duration) {
+//!         self.0.clock().set_back(by);
+//!     }
+//!
+//!     fn set_forward(&self, by: Duration) {
+//!         self.0.clock().set_forward(by);
+//!     }
 //! }
 //!
 //! sluicegate_store_tests::suite!(|| Memory(MemoryStore::builder().clock(ManualClock::new()).build()));

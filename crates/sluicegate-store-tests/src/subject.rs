@@ -26,11 +26,17 @@ pub trait Subject: Sync {
     /// The store.
     fn store(&self) -> &Self::Store;
 
-    /// The time on the store's clock.
+    /// The time on the store's clock, which goes on when the clock is set back.
     fn now(&self) -> Timestamp;
 
     /// Lets at least so much time pass on the store's clock: moves it, or waits where it cannot be moved.
     fn advance(&self, by: Duration);
+
+    /// Sets the clock that the store goes by back, though no time passes. Does nothing where it cannot be set.
+    fn set_back(&self, _by: Duration) {}
+
+    /// Sets it forward.
+    fn set_forward(&self, _by: Duration) {}
 
     /// The finest step of the store's clock, in ticks of 1/16 ns.
     fn tick(&self) -> u64 {

@@ -56,6 +56,15 @@ macro_rules! suite {
             a_debt_after_a_reset_is_charged
             slots_that_were_reset_are_free_and_leave_others_theirs
 
+            a_step_back_makes_nobody_wait_longer
+            steps_back_make_nobody_wait_longer_for_several_limits
+            a_step_back_gives_nothing
+            steps_back_and_forth_give_no_more_than_the_farthest
+            a_refund_after_a_step_back_finds_its_charge
+            a_debt_outlasts_a_step_back
+            a_reset_after_a_step_back_leaves_a_new_account
+            steps_leave_slots_to_their_holders
+
             a_changed_quota_finds_what_was_spent
             growing_back_gives_nothing_that_was_withheld
             a_wait_under_a_smaller_quota_is_exact

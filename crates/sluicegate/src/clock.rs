@@ -1,15 +1,14 @@
 //! Who tells the time: the system, or a test.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+mod manual;
+mod steady;
 
-use crate::timestamp::{TICKS_PER_NANOSECOND, Timestamp, ticks};
+use std::{fmt, sync::Arc};
+
+pub use manual::ManualClock;
+pub use steady::SteadyClock;
+
+use crate::timestamp::{TICKS_PER_NANOSECOND, Timestamp};
 
 /// Tells a store the time.
 pub trait Clock: Send + Sync + 'static {
@@ -63,46 +62,5 @@ impl Clock for SystemClock {
 impl fmt::Debug for SystemClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SystemClock").finish_non_exhaustive()
-    }
-}
-
-/// A clock that stands still until a test moves it. Its clones are the same clock.
-///
-/// ```
-/// use sluicegate::{Clock, ManualClock, Timestamp};
-/// use std::time::Duration;
-///
-/// let clock = ManualClock::new();
-/// clock.advance(Duration::from_secs(6));
-/// assert_eq!(clock.now(), Timestamp::EPOCH + Duration::from_secs(6));
-/// ```
-#[derive(Clone, Debug, Default)]
-pub struct ManualClock {
-    ticks: Arc<AtomicU64>,
-}
-
-impl ManualClock {
-    /// A clock at its epoch.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Moves the clock forward.
-    pub fn advance(&self, by: Duration) {
-        self.advance_ticks(ticks(by));
-    }
-
-    /// Moves the clock forward by ticks of 1/16 ns, the finest step that an account can feel.
-    pub fn advance_ticks(&self, by: u64) {
-        // Only a saturating step needs the loop of `update`; tests share the clock between threads.
-        let _ =
-            self.ticks.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| Some(now.saturating_add(by)));
-    }
-}
-
-impl Clock for ManualClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_ticks(self.ticks.load(Ordering::Acquire))
     }
 }

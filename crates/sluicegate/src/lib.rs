@@ -64,7 +64,7 @@ pub mod accounts;
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use balance::{Balance, Balances};
 pub use charge::Charge;
-pub use clock::{Clock, ManualClock, SystemClock};
+pub use clock::{Clock, ManualClock, SteadyClock, SystemClock};
 pub use cork::{Corked, Wakes, cork};
 pub use cost::Cost;
 pub use decision::{Decision, Denial};

@@ -27,6 +27,8 @@ impl Shared {
         static SERVER: LazyLock<MemcachedServer> = LazyLock::new(MemcachedServer::start);
         static STORES: AtomicUsize = AtomicUsize::new(0);
         let clock = ManualClock::new();
+        // It is set back by hours.
+        clock.advance(Duration::from_secs(86_400));
         let prefix = format!("store-{}", STORES.fetch_add(1, Ordering::Relaxed));
         let store = open(patient(&SERVER.url()).prefix(&prefix).clock(clock.clone()));
         Self { store, clock }
@@ -49,6 +51,14 @@ impl Subject for Shared {
 
     fn advance(&self, by: Duration) {
         self.clock.advance(by);
+    }
+
+    fn set_back(&self, by: Duration) {
+        self.clock.set_back(by);
+    }
+
+    fn set_forward(&self, by: Duration) {
+        self.clock.set_forward(by);
     }
 
     fn run<F: Future>(&self, future: F) -> F::Output {

@@ -11,7 +11,12 @@ local call, format = redis.call, string.format
 
 local time = call('TIME')
 local real = time[1] * 1000000 + time[2]
-local now = tonumber(ARGV[1]) or real
+local now, least = real, tonumber(ARGV[1])
+if not least then
+  now = tonumber(ARGV[1]:sub(2))
+elseif least > real then
+  now, real = least, least
+end
 local kept = call('MGET', unpack(KEYS))
 local answer, after, rest, fits = { now, 1, 0, 0 }, {}, {}, true
 for k = 1, #KEYS do

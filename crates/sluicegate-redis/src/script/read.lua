@@ -1,7 +1,7 @@
 -- The books: takes, settles and renews what one batch of requests asks, in the order in which they came.
 --
 -- KEYS      the accounts, and the marks of settlements, each once
--- ARGV[1]   the time in microseconds since 1970; empty: Redis' own (a test brings its own)
+-- ARGV[1]   the least that the time is by now, in microseconds since 1970; or `=` and a test's own time
 -- ARGV[2]   how long a lease lasts, in microseconds
 -- ARGV[3]   one letter for each key: t token bucket, f fixed window, s sliding window, g sliding log,
 --           c slots of a concurrent limit, m the mark of a settlement
@@ -33,7 +33,13 @@ local floor, ceil, min, max, call, format = math.floor, math.ceil, math.min, mat
 -- Once: it runs on while a script does.
 local time = call('TIME')
 local real = time[1] * 1000000 + time[2]
-local now = tonumber(ARGV[1]) or real
+local now, least = real, tonumber(ARGV[1])
+if not least then
+  now = tonumber(ARGV[1]:sub(2))
+elseif least > real then
+  -- This clock was set back, or is another server's: time goes on.
+  now, real = least, least
+end
 local lease = tonumber(ARGV[2])
 local kinds = { ARGV[3]:byte(1, -1) }
 local rows = { struct.unpack('<' .. ('d'):rep(#ARGV[4] / 8), ARGV[4]) }

@@ -131,6 +131,14 @@ impl<const APART: bool> Subject for Still<APART> {
         self.clock.advance(by);
     }
 
+    fn set_back(&self, by: Duration) {
+        self.clock.set_back(by);
+    }
+
+    fn set_forward(&self, by: Duration) {
+        self.clock.set_forward(by);
+    }
+
     fn tick(&self) -> u64 {
         MICROSECOND
     }

@@ -7,7 +7,7 @@ use sluicegate::{
 use super::recording::{Step, play_recordings};
 use crate::{Caller, Subject};
 
-/// Any sequence of requests, settlements, releases, resets and waits is answered as a store in memory answers it, to the unit
+/// Any sequence of requests, settlements, releases, resets, waits and steps of the clock is answered as a store in memory answers it, to the unit
 /// and to the step of the store's clock. For stores whose clock tests move.
 pub fn whatever_is_asked_is_answered_as_in_memory<S: Subject>(fresh: impl Fn() -> S) {
     play_recordings::<S>(|steps| Pair::of(&fresh()).play(steps));
@@ -53,6 +53,8 @@ impl<'a, S: Subject> Pair<'a, S> {
                     self.memory.reset_now(accounts);
                 }
                 Step::Wait(duration) => self.caller.advance(*duration),
+                Step::SetBack(by) => self.caller.set_back(*by),
+                Step::SetForward(by) => self.caller.set_forward(*by),
                 Step::Retry => self.retry(),
                 Step::Settle(..) | Step::Release(_) => {}
             }

@@ -15,7 +15,7 @@ use crate::{
     oracle::{Due, Moment, Oracle},
 };
 
-/// Any sequence of requests, settlements, releases, resets and waits is answered as the exact books say.
+/// Any sequence of requests, settlements, releases, resets, waits and steps of the clock is answered as the exact books say.
 pub fn whatever_is_asked_is_answered_as_exact_books_say<S: Subject>(fresh: impl Fn() -> S) {
     play_recordings::<S>(|steps| Recording::of(&fresh()).play(steps));
 }
@@ -42,6 +42,10 @@ pub(super) enum Step {
     Release(Index),
     Reset(Vec<Charge>),
     Wait(Duration),
+    /// Set the store's clock back.
+    SetBack(Duration),
+    /// Set it forward.
+    SetForward(Duration),
     /// Wait until what was denied last fits, and ask again: a step too early, and in time.
     Retry,
 }
@@ -65,6 +69,8 @@ impl fmt::Debug for Step {
                 write!(f, "reset {}", accounts.collect::<Vec<_>>().join(" + "))
             }
             Self::Wait(duration) => write!(f, "wait {duration:?}"),
+            Self::SetBack(by) => write!(f, "set the clock back by {by:?}"),
+            Self::SetForward(by) => write!(f, "set the clock forward by {by:?}"),
             Self::Retry => f.write_str("retry what was denied, when told"),
         }
     }
@@ -78,7 +84,9 @@ fn step<S: Subject>() -> impl Strategy<Value = Step> {
     ];
     prop_oneof![
         8 => prop::collection::vec(charge::<S>(), 1..5).prop_map(one_quota_each).prop_map(Step::Take),
-        3 => wait.prop_map(Step::Wait),
+        3 => wait.clone().prop_map(Step::Wait),
+        1 => prop_oneof![2 => wait.clone(), 1 => Just(Duration::from_secs(3_600))].prop_map(Step::SetBack),
+        1 => wait.prop_map(Step::SetForward),
         2 => (any::<Index>(), prop::collection::vec(0..9_u64, 0..4)).prop_map(|(lease, shares)| Step::Settle(lease, shares)),
         1 => any::<Index>().prop_map(Step::Release),
         1 => prop::collection::vec(charge::<S>(), 1..5).prop_map(Step::Reset),
@@ -155,6 +163,8 @@ impl<'a, S: Subject> Recording<'a, S> {
                     self.oracle.reset(accounts);
                 }
                 Step::Wait(duration) => self.caller.advance(*duration),
+                Step::SetBack(by) => self.caller.set_back(*by),
+                Step::SetForward(by) => self.caller.set_forward(*by),
                 Step::Retry => self.retry(),
                 Step::Settle(..) | Step::Release(_) => {}
             }

@@ -29,6 +29,14 @@ impl Subject for Remembering {
     fn advance(&self, by: Duration) {
         self.0.store().clock().advance(by);
     }
+
+    fn set_back(&self, by: Duration) {
+        self.0.store().clock().set_back(by);
+    }
+
+    fn set_forward(&self, by: Duration) {
+        self.0.store().clock().set_forward(by);
+    }
 }
 
 sluicegate_store_tests::suite!(Remembering::new);

@@ -35,6 +35,14 @@ impl Subject for Network {
     fn advance(&self, by: Duration) {
         self.clock.advance(by);
     }
+
+    fn set_back(&self, by: Duration) {
+        self.clock.set_back(by);
+    }
+
+    fn set_forward(&self, by: Duration) {
+        self.clock.set_forward(by);
+    }
 }
 
 sluicegate_store_tests::suite!(Network::new);

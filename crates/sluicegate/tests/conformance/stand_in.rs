@@ -52,6 +52,14 @@ impl Subject for Alone {
         self.clock.advance(by);
     }
 
+    fn set_back(&self, by: Duration) {
+        self.clock.set_back(by);
+    }
+
+    fn set_forward(&self, by: Duration) {
+        self.clock.set_forward(by);
+    }
+
     fn reset(&self, accounts: &[Charge]) {
         let told = self.run(self.store.reset(accounts));
         assert!(told.expect_err("the line is dead").to_string().contains("the line is dead"));
