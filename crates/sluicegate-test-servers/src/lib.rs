@@ -17,8 +17,9 @@
 //! Nothing here touches a process that it has not started. Calls block; in an async test they are fine where nothing
 //! else must go on meanwhile, and `spawn_blocking` is for the rest.
 //!
-//! The servers are Debian's `redis-server`, which is Sentinel too, and `memcached`, which `./test` installs. Debian
-//! 12 has no package of Valkey, so [`RedisServer::valkey`] is `None` unless somebody put `valkey-server` on the PATH.
+//! The servers are Debian's `redis-server`, which is Sentinel too, and `memcached`, which `./test` installs. The environment
+//! variable `SLUICEGATE_TEST_REDIS` names another server to start in place of `redis-server`. Debian 12 has no package of
+//! Valkey, so [`RedisServer::valkey`] is `None` unless `valkey-server` is on the PATH, where `./test valkey` puts one.
 
 mod memcached;
 mod patience;
@@ -30,4 +31,4 @@ mod redis;
 
 pub use memcached::MemcachedServer;
 pub use proxy::FaultProxy;
-pub use redis::{RedisCluster, RedisSentinel, RedisServer, RedisServerBuilder};
+pub use redis::{RedisCluster, RedisClusterBuilder, RedisSentinel, RedisServer, RedisServerBuilder};

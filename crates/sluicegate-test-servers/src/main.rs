@@ -6,9 +6,11 @@
 //! work: then it says why on standard error.
 //!
 //! ```text
-//! redis SETTING…      aof, tls, unix, password=WORD, maxmemory=AMOUNT, line=LINE of the configuration
+//! redis SETTING…      aof, tls, unix, password=WORD, maxmemory=AMOUNT, line=LINE of the configuration, program=NAME
 //! sentinel SETTING…   the same settings; ["primary"] is answered by a server's number
-//! cluster             ["slot", KEY] by a slot, ["owner", SLOT] by a server's number
+//! cluster SETTING…    primaries=COUNT, replicas=COUNT, node_timeout=MS, line=LINE, program=NAME; ["slot", KEY] is answered by
+//!                     a slot, ["owner", SLOT] by a server's number; ["migrate", FIRST, LAST, N] moves slots to a server,
+//!                     and ["migrate_atomically", FIRST, LAST, N] does so in Valkey 9
 //!                     all of these: ["url"], and with a server's number N: ["port", N], ["ca", N], ["kill", N],
 //!                     ["pause", N], ["resume", N], ["restart", N], ["command", N, WORD…]
 //! memcached           ["url"], ["port"], ["kill"], ["pause"], ["resume"], ["restart"]
@@ -24,7 +26,8 @@ use std::{
 };
 
 use sluicegate_test_servers::{
-    FaultProxy, MemcachedServer, RedisCluster, RedisSentinel, RedisServer, RedisServerBuilder,
+    FaultProxy, MemcachedServer, RedisCluster, RedisClusterBuilder, RedisSentinel, RedisServer,
+    RedisServerBuilder,
 };
 
 fn main() -> io::Result<()> {
@@ -54,7 +57,7 @@ impl Arrangement {
         match arguments {
             ["redis", settings @ ..] => Self::Redis(redis(settings).start()),
             ["sentinel", settings @ ..] => Self::Sentinel(RedisSentinel::start_as(&redis(settings))),
-            ["cluster"] => Self::Cluster(RedisCluster::start()),
+            ["cluster", settings @ ..] => Self::Cluster(cluster(settings).start()),
             ["memcached"] => Self::Memcached(MemcachedServer::start()),
             ["proxy", port] => {
                 Self::Proxy(FaultProxy::before(SocketAddr::from((Ipv4Addr::LOCALHOST, number(port)))))
@@ -71,6 +74,14 @@ impl Arrangement {
             (Self::Cluster(redis), ["url"]) => redis.url(),
             (Self::Cluster(redis), ["slot", key]) => redis.slot(key).to_string(),
             (Self::Cluster(redis), ["owner", slot]) => self.index(redis.owner(number(slot))),
+            (Self::Cluster(redis), ["migrate", first, last, to]) => {
+                redis.migrate(number(first)..=number(last), number(to).into());
+                String::new()
+            }
+            (Self::Cluster(redis), ["migrate_atomically", first, last, to]) => {
+                redis.migrate_atomically(number(first)..=number(last), number(to).into());
+                String::new()
+            }
             (Self::Memcached(memcached), ["url"]) => memcached.url(),
             (Self::Memcached(memcached), ["port"]) => memcached.port().to_string(),
             (Self::Memcached(memcached), [fate]) => {
@@ -147,6 +158,22 @@ fn redis(settings: &[&str]) -> RedisServerBuilder {
             ("password", password) => builder.password(password),
             ("maxmemory", amount) => builder.maxmemory(amount, "noeviction"),
             ("line", line) => builder.line(line),
+            ("program", program) => builder.program(program),
+            _ => panic!("there is no setting {setting}"),
+        }
+    })
+}
+
+fn cluster(settings: &[&str]) -> RedisClusterBuilder {
+    settings.iter().fold(RedisCluster::builder(), |builder, setting| {
+        match setting.split_once('=').unwrap_or((setting, "")) {
+            ("primaries", count) => builder.primaries(number(count).into()),
+            ("replicas", count) => builder.replicas(number(count).into()),
+            ("node_timeout", milliseconds) => {
+                builder.node_timeout(Duration::from_millis(number(milliseconds).into()))
+            }
+            ("line", line) => builder.line(line),
+            ("program", program) => builder.program(program),
             _ => panic!("there is no setting {setting}"),
         }
     })

@@ -18,3 +18,9 @@ pub(crate) fn require(program: &str) -> PathBuf {
         panic!("{program} is not installed; ./test installs it (Debian: {program})");
     })
 }
+
+/// The server of Redis that tests start unless they name another: the value of `SLUICEGATE_TEST_REDIS`, a name on the
+/// PATH or an absolute path.
+pub(crate) fn redis() -> String {
+    env::var("SLUICEGATE_TEST_REDIS").unwrap_or_else(|_| "redis-server".to_owned())
+}

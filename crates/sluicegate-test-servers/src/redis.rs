@@ -8,6 +8,6 @@ mod sentinel;
 mod server;
 
 pub use builder::RedisServerBuilder;
-pub use cluster::RedisCluster;
+pub use cluster::{RedisCluster, RedisClusterBuilder};
 pub use sentinel::RedisSentinel;
 pub use server::RedisServer;

@@ -1,6 +1,6 @@
 //! Redis servers that stand in for each other.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use sluicegate_test_servers::{RedisCluster, RedisSentinel, RedisServer};
 
@@ -47,6 +47,56 @@ fn a_replica_takes_over_the_slots_of_a_primary_that_is_killed() {
     // And it is the replica when it comes back.
     old.restart();
     old.catch_up_with(new);
+}
+
+#[test]
+fn a_cluster_has_as_many_nodes_as_it_is_told_and_other_settings() {
+    let cluster = RedisCluster::builder()
+        .primaries(4)
+        .replicas(1)
+        .node_timeout(Duration::from_millis(2_500))
+        .line("maxclients 99")
+        .start();
+
+    assert_eq!(pids(cluster.nodes()).len(), 5);
+    assert_eq!(cluster.url().matches("127.0.0.1").count(), 4);
+    for (slot, primary) in [(0, 0), (4_096, 1), (16_383, 3)] {
+        assert_eq!(cluster.owner(slot).port(), cluster.nodes()[primary].port(), "{slot}");
+    }
+    for (setting, value) in [("cluster-node-timeout", "2500"), ("maxclients", "99")] {
+        let told = cluster.nodes()[4].command(&["CONFIG", "GET", setting]);
+        assert_eq!(told, format!("{setting}\n{value}"));
+    }
+}
+
+#[test]
+fn slots_move_with_their_keys() {
+    let cluster = RedisCluster::builder().replicas(0).start();
+    let slot = cluster.slot("foo");
+    assert_eq!(cluster.owner(slot).command(&["SET", "foo", "value"]), "OK");
+
+    for to in [0, 1, 2] {
+        cluster.migrate(slot - 3..=slot + 3, to);
+        let owner = cluster.owner(slot);
+        assert_eq!(owner.port(), cluster.nodes()[to].port());
+        assert_eq!(owner.command(&["GET", "foo"]), "value");
+    }
+}
+
+#[test]
+fn valkey_moves_slots_at_once() {
+    if RedisServer::valkey().is_none() {
+        return;
+    }
+    let cluster = RedisCluster::builder().program("valkey-server").replicas(0).start();
+    let slot = cluster.slot("foo");
+    cluster.owner(slot).command(&["SET", "foo", "value"]);
+
+    for to in [0, 1, 2] {
+        cluster.migrate_atomically(slot - 3..=slot + 3, to);
+        assert_eq!(cluster.owner(slot).port(), cluster.nodes()[to].port());
+        assert_eq!(cluster.owner(slot).command(&["GET", "foo"]), "value");
+    }
 }
 
 #[test]

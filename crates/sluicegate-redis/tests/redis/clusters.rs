@@ -3,6 +3,7 @@
 use std::{
     sync::atomic::{AtomicU64, Ordering},
     thread,
+    time::Duration,
 };
 
 use sluicegate::{Charge, Store};
@@ -109,5 +110,37 @@ fn a_node_that_dies_is_replaced_by_its_replica() {
     });
     for charge in &spent {
         store.deny(std::slice::from_ref(charge));
+    }
+}
+
+#[test]
+fn a_node_that_hangs_takes_nothing_from_the_others_and_answers_again_afterwards() {
+    let cluster = RedisCluster::builder().replicas(0).node_timeout(Duration::from_secs(15)).start();
+    let store = Running::open(patient(&cluster.url()).timeout(Duration::from_millis(200)));
+    let callers: Vec<Charge> = (0..30).map(|caller| hourly(&format!("rpm|caller {caller}"), 9)).collect();
+    for caller in &callers {
+        store.admit(std::slice::from_ref(caller));
+    }
+    let hung = &cluster.nodes()[1];
+    hung.pause();
+    let fails = |caller: &Charge| store.take(std::slice::from_ref(caller)).is_err();
+    let apart: Vec<bool> = callers.iter().map(fails).collect();
+    assert!(apart.contains(&true) && apart.contains(&false), "{apart:?}");
+    for _ in 0..3 {
+        assert_eq!(callers.iter().map(fails).collect::<Vec<_>>(), apart);
+    }
+    hung.resume();
+    store.until("the node answers again", async |store| {
+        for caller in &callers {
+            if store.take(&[caller.clone().cost(0)]).await.is_err() {
+                return false;
+            }
+        }
+        true
+    });
+    for (caller, failed) in callers.iter().zip(apart) {
+        let left = store.remaining(caller);
+        // A call that was answered too late may count.
+        assert!(if failed { (4..=8).contains(&left) } else { left == 4 }, "{left} of {caller:?}");
     }
 }

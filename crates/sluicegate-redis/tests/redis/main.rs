@@ -6,6 +6,7 @@ mod clearing;
 mod clusters;
 mod conformance;
 mod leases;
+mod migrations;
 mod names;
 mod outages;
 mod real_time;

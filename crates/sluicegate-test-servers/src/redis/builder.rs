@@ -43,6 +43,16 @@ impl RedisServerBuilder {
         }
     }
 
+    /// Runs another program than the default: `"valkey-server"`, or an absolute path.
+    ///
+    /// # Panics
+    ///
+    /// When it is not installed.
+    pub fn program(mut self, program: &str) -> Self {
+        self.program = program::require(program);
+        self
+    }
+
     /// Writes an append-only file, so that everything is there again after [`RedisServer::restart`], and after
     /// [`RedisServer::kill`] too: each write is on disk before it is answered.
     pub fn aof(self) -> Self {

@@ -1,11 +1,16 @@
 //! A Redis Cluster.
 
-use std::{ops::RangeInclusive, thread};
+mod builder;
+mod migration;
 
-use super::{RedisServer, builder::Mode};
+pub use builder::RedisClusterBuilder;
+
+use std::ops::RangeInclusive;
+
+use super::RedisServer;
 use crate::patience::until;
 
-/// A cluster of three primaries and a replica of each, until it is dropped.
+/// A cluster, of three primaries and a replica of each unless its builder says otherwise, until it is dropped.
 ///
 /// ```
 /// use sluicegate_test_servers::RedisCluster;
@@ -18,11 +23,13 @@ use crate::patience::until;
 /// ```
 #[derive(Debug)]
 pub struct RedisCluster {
+    /// First the primaries.
     nodes: Vec<RedisServer>,
+    primaries: usize,
 }
 
 impl RedisCluster {
-    /// Starts six nodes and makes them a cluster, and waits until all of them find it whole and the replicas have
+    /// Starts three primaries and three replicas, and waits until all of them find the cluster whole and the replicas have
     /// everything. A node that does not answer for a second is replaced.
     ///
     /// # Panics
@@ -30,29 +37,26 @@ impl RedisCluster {
     /// When that does not work; the message says why.
     #[must_use]
     pub fn start() -> Self {
-        let node = || {
-            let mut builder = RedisServer::builder().line("cluster-node-timeout 1000");
-            builder.mode = Mode::ClusterNode;
-            // Whatever a replica has is better than slots without an owner.
-            builder.line("cluster-replica-validity-factor 0").start()
-        };
-        let nodes = thread::scope(|scope| {
-            let starting: Vec<_> = (0..2 * PRIMARIES).map(|_| scope.spawn(node)).collect();
-            starting.into_iter().map(|node| node.join().expect("a node")).collect()
-        });
-        let cluster = Self { nodes };
-        cluster.join();
-        cluster
+        Self::builder().start()
+    }
+
+    /// A cluster of another size, of another program, or one that waits longer.
+    ///
+    /// # Panics
+    ///
+    /// When the server is not installed.
+    pub fn builder() -> RedisClusterBuilder {
+        RedisClusterBuilder::new()
     }
 
     /// The URL, with the nodes that were primaries at first.
     pub fn url(&self) -> String {
         let nodes: Vec<_> =
-            self.nodes[..PRIMARIES].iter().map(|node| format!("127.0.0.1:{}", node.port())).collect();
+            self.nodes[..self.primaries].iter().map(|node| format!("127.0.0.1:{}", node.port())).collect();
         format!("redis+cluster://{}", nodes.join(","))
     }
 
-    /// All its nodes: first those that were primaries at first, then the replica of each.
+    /// All its nodes: first those that were primaries at first, then their replicas in the same order.
     pub fn nodes(&self) -> &[RedisServer] {
         &self.nodes
     }
@@ -103,9 +107,9 @@ impl RedisCluster {
     }
 
     fn join(&self) {
-        let (primaries, replicas) = self.nodes.split_at(PRIMARIES);
+        let (primaries, replicas) = self.nodes.split_at(self.primaries);
         for (index, node) in primaries.iter().enumerate() {
-            let slots = slots(index);
+            let slots = slots(index, self.primaries);
             let (first, last) = (slots.start().to_string(), slots.end().to_string());
             node.command(&["CLUSTER", "ADDSLOTSRANGE", &first, &last]);
         }
@@ -118,7 +122,7 @@ impl RedisCluster {
                 node.command(&["CLUSTER", "MEET", "127.0.0.1", &other.port().to_string(), bus]);
             }
         }
-        for (primary, replica) in primaries.iter().zip(replicas) {
+        for (primary, replica) in primaries.iter().cycle().zip(replicas) {
             let id = primary.command(&["CLUSTER", "MYID"]);
             // Refused until it has met its primary.
             until(
@@ -128,7 +132,7 @@ impl RedisCluster {
             );
         }
         self.until_whole();
-        for (primary, replica) in primaries.iter().zip(replicas) {
+        for (primary, replica) in primaries.iter().cycle().zip(replicas) {
             replica.catch_up_with(primary);
         }
         until(
@@ -151,8 +155,8 @@ impl RedisCluster {
 }
 
 /// The slots of each primary at first.
-fn slots(primary: usize) -> RangeInclusive<usize> {
-    primary * SLOTS / PRIMARIES..=(primary + 1) * SLOTS / PRIMARIES - 1
+fn slots(primary: usize, primaries: usize) -> RangeInclusive<usize> {
+    primary * SLOTS / primaries..=(primary + 1) * SLOTS / primaries - 1
 }
 
 /// The port of a slot's owner, of whom nobody thinks that it has failed, as the answer to `CLUSTER NODES` tells it:
@@ -168,5 +172,4 @@ fn owner(nodes: &str, slot: u16) -> Option<u16> {
     address.split_once(':')?.1.split_once('@')?.0.parse().ok()
 }
 
-const PRIMARIES: usize = 3;
 const SLOTS: usize = 16_384;

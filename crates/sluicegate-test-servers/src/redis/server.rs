@@ -3,6 +3,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    process::Command,
     sync::{Mutex, PoisonError},
 };
 
@@ -42,16 +43,31 @@ impl RedisServer {
         Self::builder().start()
     }
 
-    /// A server with other settings.
+    /// A server with other settings. Its program is `redis-server`, or the one that the environment variable
+    /// `SLUICEGATE_TEST_REDIS` names.
     ///
     /// # Panics
     ///
-    /// When `redis-server` is not installed.
+    /// When that is not installed.
     pub fn builder() -> RedisServerBuilder {
-        RedisServerBuilder::new("redis-server")
+        RedisServerBuilder::new(&program::redis())
     }
 
-    /// The same of Valkey, where `valkey-server` is on the PATH. Debian 12 has no package of it.
+    /// Returns `true` if the server that [`builder`](Self::builder) starts was built with TLS.
+    ///
+    /// # Panics
+    ///
+    /// When it is not installed.
+    #[must_use]
+    pub fn speaks_tls() -> bool {
+        // It ends at once either way, because it has no certificate, and says what it lacks first.
+        let mut server = Command::new(program::require(&program::redis()));
+        let port = free_port().to_string();
+        let said = server.args(["--port", "0", "--tls-port", &port]).output().expect("the server can be run");
+        !String::from_utf8_lossy(&said.stdout).contains("Failed finding TLS support")
+    }
+
+    /// The same of Valkey, where `valkey-server` is on the PATH. Debian 12 has no package of it; `./test valkey` brings one.
     #[must_use]
     pub fn valkey() -> Option<RedisServerBuilder> {
         program::find(VALKEY).map(|_| RedisServerBuilder::new(VALKEY))
