@@ -17,6 +17,8 @@
 //! Nothing here touches a process that it has not started. Calls block; in an async test they are fine where nothing
 //! else must go on meanwhile, and `spawn_blocking` is for the rest.
 //!
+//! A server's clock can be set while it runs, by Debian's `libfaketime`: [`RedisServerBuilder::own_clock`].
+//!
 //! The servers are Debian's `redis-server`, which is Sentinel too, and `memcached`, which `./test` installs. The environment
 //! variable `SLUICEGATE_TEST_REDIS` names another server to start in place of `redis-server`. Debian 12 has no package of
 //! Valkey, so [`RedisServer::valkey`] is `None` unless `valkey-server` is on the PATH, where `./test valkey` puts one.

@@ -150,7 +150,7 @@ fn run(program: &Path, arguments: &[String], port: u16, folder: &Path) -> Option
     let mut all: Vec<_> = ["-l", "127.0.0.1", "-U", "0", "-u", "root", "-p"].map(String::from).to_vec();
     all.push(port.to_string());
     all.extend(arguments.iter().cloned());
-    let process = Process::start(program, &all, folder).expect("the server can be run");
+    let process = Process::start(program, &all, Vec::new(), folder).expect("the server can be run");
     // Another server may have been faster, and answer on the port that ours is about to be refused.
     process.ready(|pid| ask(port, "stats").is_ok_and(|lines| lines.contains(&format!("STAT pid {pid}"))))
 }

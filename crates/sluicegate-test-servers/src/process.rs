@@ -1,7 +1,7 @@
 //! A server's process.
 
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     fs::{self, File},
     io,
     path::{Path, PathBuf},
@@ -25,13 +25,19 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts `program` in `folder`, which is deleted if this process ends without dropping the value. What it prints
-    /// is [`log`].
-    pub(crate) fn start<A: AsRef<OsStr>>(program: &Path, arguments: &[A], folder: &Path) -> io::Result<Self> {
+    /// is [`log`]. The environment is this process's, and what is added to it.
+    pub(crate) fn start<A: AsRef<OsStr>>(
+        program: &Path,
+        arguments: &[A],
+        environment: Vec<(&'static str, OsString)>,
+        folder: &Path,
+    ) -> io::Result<Self> {
         let log = folder.join(LOG);
         let logged = read(&log).len();
         let output = File::options().create(true).append(true).open(&log)?;
         let child = Command::new(program)
             .args(arguments)
+            .envs(environment)
             .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)

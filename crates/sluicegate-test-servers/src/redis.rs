@@ -2,6 +2,7 @@
 
 mod builder;
 mod certificates;
+mod clock;
 mod cluster;
 mod resp;
 mod sentinel;

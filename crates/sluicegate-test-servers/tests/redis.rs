@@ -169,3 +169,18 @@ fn valkey_is_there_where_it_is_installed() {
         assert_eq!(valkey.start().command(&["PING"]), "PONG");
     }
 }
+
+#[test]
+fn a_servers_clock_can_be_set_while_it_runs() {
+    let server = RedisServer::builder().own_clock().start();
+    let seconds = || -> i64 {
+        let time = server.command(&["TIME"]);
+        time.lines().next().and_then(|seconds| seconds.parse().ok()).expect("seconds")
+    };
+    let began = seconds();
+    for ahead in [-30, -3_600, 3_600, 0] {
+        server.set_clock(ahead);
+        // A busy machine takes its time, but not as long as a step.
+        assert!((0..20).contains(&(seconds() - began - ahead)), "{ahead}");
+    }
+}

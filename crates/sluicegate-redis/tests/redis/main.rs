@@ -3,6 +3,7 @@
 mod addresses;
 mod batches;
 mod clearing;
+mod clocks;
 mod clusters;
 mod conformance;
 mod leases;

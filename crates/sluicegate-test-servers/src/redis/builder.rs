@@ -13,6 +13,7 @@ pub struct RedisServerBuilder {
     pub(super) login: Option<(String, String)>,
     pub(super) listens: Listens,
     pub(super) mode: Mode,
+    pub(super) own_clock: bool,
     lines: Vec<String>,
 }
 
@@ -39,6 +40,7 @@ impl RedisServerBuilder {
             login: None,
             listens: Listens::Tcp,
             mode: Mode::Alone,
+            own_clock: false,
             lines: Vec::new(),
         }
     }
@@ -92,6 +94,12 @@ impl RedisServerBuilder {
     /// Is a read-only replica of `primary`, which listens on TCP.
     pub fn replica_of(self, primary: &RedisServer) -> Self {
         self.line(&format!("replicaof 127.0.0.1 {}", primary.port()))
+    }
+
+    /// Goes by a clock of its own, which [`RedisServer::set_clock`] sets.
+    pub fn own_clock(mut self) -> Self {
+        self.own_clock = true;
+        self
     }
 
     /// Has this line in its configuration, too.

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::{
     RedisServerBuilder,
     builder::{CONTROL, Listens, Mode},
-    certificates,
+    certificates, clock,
     resp::Connection,
 };
 use crate::{
@@ -78,6 +78,9 @@ impl RedisServer {
             let (port, folder) = (free_port(), tempfile::tempdir().expect("a folder for the server"));
             if settings.listens == Listens::Tls {
                 certificates::write(folder.path());
+            }
+            if settings.own_clock {
+                clock::set(folder.path(), 0);
             }
             fs::write(folder.path().join(CONFIGURATION), settings.configuration(port))
                 .expect("the folder is ours");
@@ -156,6 +159,32 @@ impl RedisServer {
         self.with(Process::resume);
     }
 
+    /// Sets its clock so many seconds ahead of the machine's, or behind it, while it runs, or before it is started again;
+    /// for one that has a [clock of its own](RedisServerBuilder::own_clock).
+    ///
+    /// ```
+    /// # use sluicegate_test_servers::RedisServer;
+    /// let redis = RedisServer::builder().own_clock().start();
+    /// redis.command(&["SET", "n", "1", "EX", "60"]);
+    /// redis.set_clock(-3_600);
+    /// assert!(redis.command(&["TTL", "n"]).parse::<u32>().is_ok_and(|seconds| seconds > 3_600));
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// When it goes by the machine's clock.
+    pub fn set_clock(&self, ahead: i64) {
+        assert!(self.settings.own_clock, "the server goes by the machine's clock; start it with own_clock()");
+        clock::set(self.folder.path(), ahead);
+        if self.is_up() {
+            until(
+                "the server's clock is set",
+                || self.log(),
+                || clock::shows(&self.command(&["TIME"]), ahead).then_some(()),
+            );
+        }
+    }
+
     /// Starts it again on the same port and with the same files, and waits until it answers. One that runs is asked to
     /// end first.
     ///
@@ -231,7 +260,9 @@ impl RedisServer {
 fn run(settings: &RedisServerBuilder, folder: &Path) -> Option<Process> {
     let sentinel = (settings.mode == Mode::Sentinel).then_some("--sentinel");
     let arguments: Vec<_> = [CONFIGURATION].into_iter().chain(sentinel).collect();
-    let process = Process::start(&settings.program, &arguments, folder).expect("the server can be run");
+    let environment = if settings.own_clock { clock::environment(folder) } else { Vec::new() };
+    let process =
+        Process::start(&settings.program, &arguments, environment, folder).expect("the server can be run");
     let socket = folder.join(SOCKET);
     // Only this process listens there, so it is not another that answers.
     process.ready(|_| matches!(ask(&socket, &["PING"]), Ok(Ok(_))))
