@@ -42,7 +42,7 @@ pub fn warnings(policy: &Policy) {
 pub(crate) fn transition(transition: &Transition) {
     match transition {
         Transition::Down { .. } => tracing::warn!("{transition}"),
-        Transition::Up { .. } => tracing::info!("{transition}"),
+        Transition::Up { .. } | Transition::Replaced { .. } => tracing::info!("{transition}"),
     }
 }
 

@@ -79,7 +79,7 @@ impl Store for MemcachedStore {
             return Err(unsupported(charge));
         }
         if charges.is_empty() {
-            let lease = Lease { id: 0, taken_at: self.desk.watch.now(), local: false };
+            let lease = Lease::new(0, self.desk.watch.now());
             return Ok(Decision::Allow(Taken { balances: Balances::new(), lease }));
         }
         let (answer, receiver) = Answer::pair();

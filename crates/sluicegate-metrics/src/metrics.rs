@@ -143,6 +143,11 @@ impl Metrics {
         self.0.stores.watch(Box::new(figures));
     }
 
+    /// The servers of all watched stores that do not answer, as far as is known, by their addresses.
+    pub fn silent_servers(&self) -> Vec<String> {
+        self.0.stores.silent_servers()
+    }
+
     /// Writes everything as it is now: metrics in the order of their names, and their series in that of their labels.
     ///
     /// # Errors

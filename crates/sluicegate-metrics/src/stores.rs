@@ -1,7 +1,7 @@
 //! What the stores have done, asked when the metrics are written.
 
 use std::{
-    fmt,
+    fmt, mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -10,7 +10,7 @@ use prometheus_client::{
     encoding::{DescriptorEncoder, EncodeMetric},
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
 };
-use sluicegate::Outage;
+use sluicegate::{Outage, ServerState};
 use sluicegate_stores::Figures;
 
 /// The stores of a process. All series exist from the start, whichever stores there are.
@@ -42,10 +42,16 @@ impl Stores {
         watched.stores.push(Store { ask, last: Figures::none() });
     }
 
+    pub(crate) fn silent_servers(&self) -> Vec<String> {
+        let silent = self.figures().servers.into_iter().filter(|server| server.up == Some(false));
+        silent.map(|server| server.server).collect()
+    }
+
     fn figures(&self) -> Figures {
         let mut watched = self.lock();
         watched.ask();
-        watched.stores.iter().map(|store| store.last).chain([watched.gone]).sum()
+        let gone = watched.gone.clone();
+        watched.stores.iter().map(|store| store.last.clone()).chain([gone]).sum()
     }
 
     fn lock(&self) -> MutexGuard<'_, Watched> {
@@ -63,7 +69,7 @@ impl Watched {
                 true
             }
             None => {
-                self.gone = self.gone + store.last.when_gone();
+                self.gone = mem::take(&mut self.gone) + mem::take(&mut store.last).when_gone();
                 false
             }
         });
@@ -131,6 +137,42 @@ impl Collector for Stores {
             let labels = [("outage", outage.as_str())];
             ConstCounter::new(value).encode(family.encode_family(&labels)?)?;
         }
+        for (name, kind, help, value) in SERVERS {
+            let mut family = encoder.encode_descriptor(name, help, None, *kind)?;
+            for server in &figures.servers {
+                let labels = [("server", server.server.as_str())];
+                match (kind, value(server)) {
+                    (_, None) => {}
+                    (MetricType::Gauge, Some(value)) => {
+                        let value = i64::try_from(value).unwrap_or(i64::MAX);
+                        ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
+                    }
+                    (_, Some(value)) => ConstCounter::new(value).encode(family.encode_family(&labels)?)?,
+                }
+            }
+        }
         Ok(())
     }
 }
+
+/// What is told of each server of a store elsewhere: name, type, help and value.
+const SERVERS: &[(&str, MetricType, &str, fn(&ServerState) -> Option<u64>)] = &[
+    (
+        "store_server_up",
+        MetricType::Gauge,
+        "Whether a server of a store elsewhere answers, as far as is known: 1 or 0",
+        |server| server.up.map(u64::from),
+    ),
+    (
+        "store_server_errors",
+        MetricType::Counter,
+        "Calls of a server of the store that failed, by a late answer or none",
+        |server| Some(server.errors),
+    ),
+    (
+        "store_server_outages",
+        MetricType::Counter,
+        "How often a server of the store stopped answering",
+        |server| Some(server.outages),
+    ),
+];

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use sluicegate::ServerState;
 use sluicegate_metrics::{Format, Metrics};
 use sluicegate_stores::Figures;
 
@@ -10,7 +11,7 @@ fn several_stores_are_summed() {
     let metrics = Metrics::new();
     for takes in [20, 3] {
         let figures = Figures { up: true, takes, live_keys: 4, refused: 1, ..Figures::default() };
-        metrics.watch_store(move || Some(figures));
+        metrics.watch_store(move || Some(figures.clone()));
     }
     assert_written(
         &metrics,
@@ -29,7 +30,7 @@ fn one_store_that_is_down_is_told() {
     let metrics = Metrics::new();
     let down = Arc::new(Mutex::new(store(0)));
     for store in [Arc::new(Mutex::new(store(0))), Arc::clone(&down)] {
-        metrics.watch_store(move || Some(*store.lock().expect("no panic")));
+        metrics.watch_store(move || Some(store.lock().expect("no panic").clone()));
     }
     assert_written(&metrics, &["sluicegate_store_up 1"]);
     down.lock().expect("no panic").up = false;
@@ -45,10 +46,10 @@ fn without_a_store_there_is_nothing_to_worry_about() {
 fn what_a_store_did_stays_counted_when_it_is_gone_but_it_holds_nothing_and_is_not_down() {
     let metrics = Metrics::new();
     let figures = store(2);
-    metrics.watch_store(move || Some(figures));
+    metrics.watch_store(move || Some(figures.clone()));
     let leaving = Arc::new(Figures { up: false, live_leases: 7, ..store(5) });
     let watched = Arc::downgrade(&leaving);
-    metrics.watch_store(move || watched.upgrade().map(|figures| *figures));
+    metrics.watch_store(move || watched.upgrade().map(|figures| (*figures).clone()));
     let before = ["sluicegate_store_up 0", "sluicegate_store_takes_total 7", "sluicegate_live_leases 7"];
     assert_written(&metrics, &before);
     drop(leaving);
@@ -75,6 +76,34 @@ fn stores_that_are_gone_are_let_go_though_nobody_looks_at_the_metrics() {
         });
     }
     assert!(Arc::strong_count(&held) < 20, "{} are held", Arc::strong_count(&held));
+}
+
+#[test]
+fn each_server_of_a_store_is_told_by_itself() {
+    let metrics = Metrics::new();
+    assert!(metrics.silent_servers().is_empty());
+    let server =
+        |name: &str, up, errors, outages| ServerState { server: name.to_owned(), up, errors, outages };
+    let servers = vec![
+        server("a:6379", Some(true), 2, 0),
+        server("b:6379", Some(false), 5, 1),
+        // It was replaced.
+        server("c:6379", None, 9, 3),
+    ];
+    metrics.watch_store(move || Some(Figures { servers: servers.clone(), ..store(1) }));
+    assert_written(
+        &metrics,
+        &[
+            "sluicegate_store_server_up{server=\"a:6379\"} 1",
+            "sluicegate_store_server_up{server=\"b:6379\"} 0",
+            "sluicegate_store_server_errors_total{server=\"a:6379\"} 2",
+            "sluicegate_store_server_outages_total{server=\"b:6379\"} 1",
+            "sluicegate_store_server_outages_total{server=\"c:6379\"} 3",
+        ],
+    );
+    let text = metrics.write(Format::Prometheus).expect("it can be written");
+    assert!(!text.contains("server_up{server=\"c:6379\"}"), "{text}");
+    assert_eq!(metrics.silent_servers(), ["b:6379"]);
 }
 
 /// A store that is up, with two keys.

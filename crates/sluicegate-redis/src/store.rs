@@ -233,7 +233,7 @@ impl Store for RedisStore {
     async fn take(&self, charges: &[Charge]) -> Result<Decision<Taken>, StoreError> {
         let lease = self.next_lease.fetch_add(1, Ordering::Relaxed);
         if charges.is_empty() {
-            let lease = Lease { id: lease, taken_at: system_time(), local: false };
+            let lease = Lease::new(lease, system_time());
             return Ok(Decision::Allow(Taken { balances: SmallVec::new(), lease }));
         }
         let charges = in_micros(charges);
@@ -251,7 +251,7 @@ impl Store for RedisStore {
         }
         let verdict = Verdict::of(&charges, &Snapshot { charges: &charges, accounts }).in_steps_of(TICKS);
         let taken_at = said.iter().map(|said| said.now).max().unwrap_or_default();
-        let lease = Lease { id: lease, taken_at, local: false };
+        let lease = Lease::new(lease, taken_at);
         if verb != Verb::Look {
             let admitted = said.iter().all(|said| said.admitted);
             if admitted != verdict.admits() {

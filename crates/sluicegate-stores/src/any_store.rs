@@ -1,7 +1,8 @@
 //! The store that a policy names.
 
 use sluicegate::{
-    Charge, Clock, Cost, Decision, Lease, MemoryStore, Store, StoreError, SystemClock, Taken, Transition,
+    Charge, Clock, Cost, Decision, Lease, MemoryStore, ServerId, Store, StoreError, SystemClock, Taken,
+    Transition,
 };
 use sluicegate_memcached::{MemcachedStore, MemcachedStoreBuilder};
 use sluicegate_policy::{Hidden, StoreKeys, StoreKind, StoreSettings};
@@ -169,6 +170,22 @@ impl<C: Clock + Clone> Store for AnyStore<C> {
             Self::Memory(memory) => memory.release(charges, lease),
             Self::Redis(remote) => remote.release(charges, lease),
             Self::Memcached(remote) => remote.release(charges, lease),
+        }
+    }
+
+    fn server(&self, charge: &Charge) -> ServerId {
+        match self {
+            Self::Memory(memory) => memory.server(charge),
+            Self::Redis(remote) => remote.server(charge),
+            Self::Memcached(remote) => remote.server(charge),
+        }
+    }
+
+    fn servers(&self) -> Vec<(ServerId, String)> {
+        match self {
+            Self::Memory(memory) => memory.servers(),
+            Self::Redis(remote) => remote.servers(),
+            Self::Memcached(remote) => remote.servers(),
         }
     }
 }

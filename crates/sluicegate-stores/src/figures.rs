@@ -2,20 +2,22 @@
 
 use std::{iter::Sum, ops::Add};
 
-use sluicegate::{Clock, MemoryStore};
+use sluicegate::{Clock, MemoryStore, ServerState};
 
 /// What a store has done since it was opened, and what it holds now. What a kind of store does not have is zero.
 ///
 /// Those of several stores are added up; together they are up when each is.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Figures {
     /// Whether it is asked: it answers, or has not been found silent yet. Memory always is.
     pub up: bool,
     /// Calls that failed, by a late answer or none.
     pub errors: u64,
-    /// How often it went from answering to not answering.
+    /// How often one of its servers went from answering to not answering.
     pub outages: u64,
-    /// Requests that this process's memory decided because the store did not answer.
+    /// Its servers one by one, those of one address added up; none where the store is this process's memory.
+    pub servers: Vec<ServerState>,
+    /// Requests that this process's memory decided, at least in part, because the store did not answer.
     pub decided_locally: u64,
     /// Requests that passed because it did not answer.
     pub allowed: u64,
@@ -47,7 +49,9 @@ impl Figures {
     /// What is left of these when the store is gone: what it has done. It holds nothing any more.
     #[must_use]
     pub fn when_gone(self) -> Self {
-        Self { up: true, live_leases: 0, live_keys: 0, ..self }
+        let gone = |server| ServerState { up: None, ..server };
+        let servers = self.servers.into_iter().map(gone).collect();
+        Self { up: true, live_leases: 0, live_keys: 0, servers, ..self }
     }
 
     pub(crate) fn of_memory(memory: &MemoryStore<impl Clock>) -> Self {
@@ -63,6 +67,7 @@ impl Add for Figures {
             up: self.up && other.up,
             errors: self.errors + other.errors,
             outages: self.outages + other.outages,
+            servers: other.servers.into_iter().fold(self.servers, with),
             decided_locally: self.decided_locally + other.decided_locally,
             allowed: self.allowed + other.allowed,
             refused: self.refused + other.refused,
@@ -77,6 +82,23 @@ impl Add for Figures {
     }
 }
 
+/// The servers, and one more.
+fn with(mut servers: Vec<ServerState>, other: ServerState) -> Vec<ServerState> {
+    match servers.iter_mut().find(|server| server.server == other.server) {
+        None => servers.push(other),
+        Some(server) => {
+            server.errors += other.errors;
+            server.outages += other.outages;
+            // Down is whoever is down for one of the stores.
+            server.up = match (server.up, other.up) {
+                (Some(up), Some(also)) => Some(up && also),
+                (up, also) => up.or(also),
+            };
+        }
+    }
+    servers
+}
+
 impl Sum for Figures {
     fn sum<I: Iterator<Item = Self>>(figures: I) -> Self {
         figures.fold(Self::none(), Add::add)
@@ -89,12 +111,17 @@ mod tests {
 
     #[test]
     fn each_figure_is_added_to_its_own() {
+        let server = |server: &str, up, n: u32| {
+            let (errors, outages) = (u64::from(n), 2 * u64::from(n));
+            ServerState { server: server.to_owned(), up, errors, outages }
+        };
         let figures = |n: u32| {
             let (count, held) = (|times: u64| times * u64::from(n), |times: usize| times * n as usize);
             Figures {
                 up: true,
                 errors: count(1),
                 outages: count(2),
+                servers: vec![server("one", Some(true), n)],
                 decided_locally: count(3),
                 allowed: count(4),
                 refused: count(5),
@@ -110,5 +137,13 @@ mod tests {
         assert_eq!([figures(1), figures(1), figures(2)].into_iter().sum::<Figures>(), figures(4));
         let other_is_down = figures(1) + Figures { up: false, ..figures(3) };
         assert_eq!(other_is_down, Figures { up: false, ..figures(4) });
+
+        let of = |servers: &[ServerState]| Figures { servers: servers.to_vec(), ..Figures::none() };
+        let [one, other] = [Some(true), Some(false)].map(|up| server("one", up, 1));
+        let two = server("two", None, 1);
+        let servers = (of(&[one.clone(), two.clone()]) + of(&[two.clone(), other])).servers;
+        assert_eq!(servers, [server("one", Some(false), 2), server("two", None, 2)]);
+        let [gone] = &of(&[one]).when_gone().servers[..] else { panic!("one server") };
+        assert_eq!(*gone, server("one", None, 1));
     }
 }

@@ -1,6 +1,6 @@
 //! A store elsewhere, and the thread that speaks with it.
 
-use sluicegate::{Charge, Cost, Decision, Fallback, Lease, Store, StoreError, Taken, Transition};
+use sluicegate::{Charge, Cost, Decision, Fallback, Lease, ServerId, Store, StoreError, Taken, Transition};
 use sluicegate_policy::StoreSettings;
 use tokio::runtime::Handle;
 
@@ -54,11 +54,12 @@ impl<S: Store> Remote<S> {
             up: self.store.is_up(),
             errors: self.store.errors(),
             outages: self.store.outages(),
+            servers: self.store.servers(),
             decided_locally: self.store.decided_locally(),
             allowed: self.store.allowed(),
             refused: self.store.refused(),
             remembered_denials: self.store.store().hits(),
-            ..Figures::of_memory(&self.store.local())
+            ..Figures::of_memory(self.store.local())
         }
     }
 }
@@ -78,5 +79,13 @@ impl<S: Store> Store for Remote<S> {
 
     fn release(&self, charges: &[Charge], lease: Lease) {
         self.store.release(charges, lease);
+    }
+
+    fn server(&self, charge: &Charge) -> ServerId {
+        self.store.server(charge)
+    }
+
+    fn servers(&self) -> Vec<(ServerId, String)> {
+        Store::servers(&self.store)
     }
 }

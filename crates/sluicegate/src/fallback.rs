@@ -1,31 +1,45 @@
 //! Going on when a store does not answer.
 
+mod access;
 mod breaker;
+mod breakers;
 mod builder;
 mod counters;
 mod probe;
+mod server_state;
 mod shares;
 mod stand_in;
 mod transition;
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::{
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
 
-use breaker::{Breaker, Passage};
+use access::Access;
+use breaker::Breaker;
+use breakers::Breakers;
 pub use builder::FallbackBuilder;
 use counters::Counters;
+pub use server_state::ServerState;
+use smallvec::SmallVec;
 use stand_in::StandIn;
 pub use transition::Transition;
 
 use crate::{
-    Charge, Clock, Cost, Decision, Denial, Lease, MemoryStore, Outage, Store, StoreError, SystemClock, Taken,
+    Balance, Charge, Clock, Cost, Decision, Denial, Lease, LocalCharges, MemoryStore, Outage, ServerId,
+    Store, StoreError, SystemClock, Taken,
 };
 
 /// A store that goes on when the one behind it does not answer.
 ///
 /// The store behind it bounds the time of its own calls and answers late ones with an error. A call that fails is
 /// answered by its charges' [`Outage`]; after five failures in a row, or more than ten of the last twenty calls, the
-/// store is taken for down: it is not asked any more, so that an outage costs no caller any time, but for one request
+/// server is taken for down: it is not asked any more, so that an outage costs no caller any time, but for one request
 /// that probes it 250 to 500 ms later, and every 500 ms to 1 s from then on. One good answer, and it is asked again.
+///
+/// A store of [several servers](Store::server) loses them one by one: each is probed only by requests whose charges it
+/// keeps, and of a request whose charges live on several servers only those of the dead ones go on without it.
 ///
 /// ```
 /// use sluicegate::{Charge, Fallback, MemoryStore, Outage, Quota, Transition};
@@ -34,8 +48,9 @@ use crate::{
 /// let store = Fallback::builder(MemoryStore::new())
 ///     .replicas(NonZeroU32::new(4).ok_or("four is not zero")?)
 ///     .watch(|transition| match transition {
-///         Transition::Down { error } => eprintln!("the store does not answer: {error}"),
-///         Transition::Up { after } => eprintln!("the store answers again after {after:?}"),
+///         Transition::Down { error, .. } => eprintln!("the store does not answer: {error}"),
+///         Transition::Up { after, .. } => eprintln!("the store answers again after {after:?}"),
+///         other => eprintln!("{other}"),
 ///     })
 ///     .build();
 /// assert!(store.is_up());
@@ -49,26 +64,28 @@ use crate::{
 ///
 /// # In an outage
 ///
-/// If any of a request's charges is [`Outage::Deny`], it gets the store's error. Else its [`Outage::Local`] charges are
-/// taken, all or none, from memory that holds this instance's share of their quotas, and its [`Outage::Allow`] charges
-/// are not taken anywhere and told as a full account. The lease says that it is [local](Lease::local), and what is done
-/// with it later is done there.
+/// If any of the charges that are out of reach is [`Outage::Deny`], the request gets the store's error. Else the
+/// [`Outage::Local`] ones among them are taken, all or none, from memory that holds this instance's share of their
+/// quotas, and the [`Outage::Allow`] ones are not taken anywhere and told as a full account. The lease says which charges
+/// are [local](Lease::local), and what is done with them later is done there.
 ///
-/// All instances together admit no more than the quota does, where it has a unit for each of them. A request that
-/// costs more than a share, and not more than the whole quota, passes when nothing of the share is spent; what it
-/// costs beyond the share is a debt. So in any time Δ an account of burst `B` and rate `r` admits at most `B + r·Δ`,
-/// and what the costs of each instance's largest request are beyond its share.
+/// What memory took is remembered until it is earned back, however often the store goes and comes meanwhile. So in any
+/// time Δ an account of burst `B` and rate `r` admits at most `B + r·Δ` by the store and, where there was an outage, as
+/// much by the memories of all instances together: `2·(B + r·Δ)`, and of that no more than `B + r·Δ` while the store is
+/// down. That holds where the quota has a unit for each instance and the number of instances is true. A request that costs
+/// more than a share, and not more than the whole quota, passes when nothing of the share is spent; what it costs beyond
+/// the share is a debt, and comes on top, once for each instance.
 ///
-/// What memory took is forgotten when the store answers again, and was empty when it went down: each such edge lets
-/// through one more burst at most. A store that fails now and then, too seldom to be taken for down, admits beside the
-/// memory: together at most twice the quota. A call that fails may have been charged, and is charged in memory too. A
-/// settlement of what memory took and has forgotten since is lost; that of what the store took goes to the store.
+/// A call that fails may have been charged, and is charged in memory too. A settlement of what memory took goes to
+/// memory, and that of what the store took goes to the store.
 #[derive(Debug)]
 pub struct Fallback<S, C = SystemClock> {
     store: S,
-    breaker: Breaker<C>,
+    breakers: Breakers<C>,
     stand_in: StandIn<C>,
     counters: Counters,
+    /// When it is looked next for servers that keep no accounts any more, in ticks.
+    next_roll_call: AtomicU64,
 }
 
 impl<S: Store> Fallback<S> {
@@ -84,32 +101,28 @@ impl<S, C: Clock> Fallback<S, C> {
         &self.store
     }
 
-    /// The memory that stands in for it; another one after each outage.
-    pub fn local(&self) -> Arc<MemoryStore<C>> {
+    /// The memory that stands in for it.
+    pub fn local(&self) -> &MemoryStore<C> {
+        self.stand_in.tidy();
         self.stand_in.store()
-    }
-
-    /// Whether the store is asked.
-    pub fn is_up(&self) -> bool {
-        self.breaker.is_closed()
     }
 
     /// How many calls of the store failed.
     pub fn errors(&self) -> u64 {
-        self.counters.errors.load(Relaxed)
+        self.breakers.iter().map(|(_, breaker)| breaker.errors()).sum()
     }
 
-    /// How many times the store went down.
+    /// How many times one of its servers went down.
     pub fn outages(&self) -> u64 {
-        self.counters.outages.load(Relaxed)
+        self.breakers.iter().map(|(_, breaker)| breaker.outages()).sum()
     }
 
-    /// How many requests were decided by memory.
+    /// How many requests were decided by memory, at least in part.
     pub fn decided_locally(&self) -> u64 {
         self.counters.answered(Outage::Local)
     }
 
-    /// How many requests passed because all of their charges are [`Outage::Allow`].
+    /// How many requests passed because all of their charges that were out of reach are [`Outage::Allow`].
     pub fn allowed(&self) -> u64 {
         self.counters.answered(Outage::Allow)
     }
@@ -118,78 +131,196 @@ impl<S, C: Clock> Fallback<S, C> {
     pub fn refused(&self) -> u64 {
         self.counters.answered(Outage::Deny)
     }
+}
 
-    /// Answers a request by the outage policy of its charges.
-    fn go_on(
-        &self,
-        charges: &[Charge],
-        error: impl FnOnce() -> StoreError,
-    ) -> Result<Decision<Taken>, StoreError> {
-        let any = |outage| charges.iter().any(|charge| charge.outage == outage);
-        let outage = [Outage::Deny, Outage::Local].into_iter().find(|outage| any(*outage));
-        let outage = outage.unwrap_or(Outage::Allow);
-        self.counters.count(outage);
-        match outage {
-            Outage::Deny => Err(error()),
-            Outage::Local | Outage::Allow => Ok(self.stand_in.take(charges)),
+impl<S: Store, C: Clock + Clone> Fallback<S, C> {
+    /// Whether all of its servers are asked.
+    pub fn is_up(&self) -> bool {
+        self.roll_call();
+        self.breakers.are_closed()
+    }
+
+    /// The servers that keep its accounts now, and those that went down and have lost theirs to others since.
+    pub fn servers(&self) -> Vec<ServerState> {
+        self.roll_call();
+        let state = |server, breaker: &Breaker<C>, up| {
+            let (errors, outages) = (breaker.errors(), breaker.outages());
+            ServerState { server, up, errors, outages }
+        };
+        let present = self.store.servers();
+        let gone = self.breakers.iter().filter(|(id, _)| !present.iter().any(|(server, _)| server == id));
+        let gone: Vec<_> =
+            gone.filter_map(|(_, breaker)| Some(state(breaker.server()?, breaker, None))).collect();
+        let present = present.into_iter().map(|(id, server)| {
+            let breaker = self.breakers.of(id);
+            state(server, breaker, Some(breaker.is_closed()))
+        });
+        present.chain(gone).collect()
+    }
+
+    /// What people call a server, where there are several.
+    fn name(&self, server: ServerId) -> Option<String> {
+        let servers = self.store.servers();
+        let several = servers.len() > 1;
+        servers.into_iter().find(|(id, _)| several && *id == server).map(|(_, name)| name)
+    }
+
+    /// Which of these charges can be taken from the store.
+    #[inline]
+    fn access(&self, charges: &[Charge]) -> Access<'_, C> {
+        self.stand_in.tidy();
+        self.roll_call();
+        Access::of(charges, &self.store, &self.breakers)
+    }
+
+    /// Ends the outages of servers that keep no accounts any more: no request would ever probe them.
+    #[inline]
+    fn roll_call(&self) {
+        if !self.breakers.are_closed() {
+            self.call_the_roll();
         }
     }
 
-    fn failed(&self, error: &StoreError) {
-        self.counters.errors.fetch_add(1, Relaxed);
-        if self.breaker.failed(error) {
-            self.counters.outages.fetch_add(1, Relaxed);
+    fn call_the_roll(&self) {
+        let now = self.breakers.clock().now();
+        let due = self.next_roll_call.load(Relaxed);
+        let next = (now + ROLL_CALL).ticks();
+        if now.ticks() < due || self.next_roll_call.compare_exchange(due, next, Relaxed, Relaxed).is_err() {
+            return;
+        }
+        let present = self.store.servers();
+        let is_gone = |id: ServerId| !present.is_empty() && !present.iter().any(|(server, _)| *server == id);
+        for (_, breaker) in self.breakers.iter().filter(|(id, breaker)| !breaker.is_closed() && is_gone(*id))
+        {
+            breaker.retire();
+        }
+    }
+
+    /// Decides a request without the store.
+    fn decide(&self, charges: &[Charge]) -> Decision<Taken> {
+        self.count(charges, |_| true);
+        self.stand_in.take(charges, |_| true)
+    }
+
+    /// Completes the decision on a request of which the store has taken all that is within reach.
+    async fn complete(&self, charges: &[Charge], access: &Access<'_, C>, remote: Taken) -> Decision<Taken> {
+        let out_of_reach = |place: usize| !access.reaches(place);
+        self.count(charges, out_of_reach);
+        let decision = self.stand_in.take(charges, out_of_reach);
+        let (places, reached) = within_reach(charges, access);
+        match decision {
+            Decision::Allow(mut taken) => {
+                for (place, balance) in places.iter().zip(&remote.balances) {
+                    taken.balances[*place] = *balance;
+                }
+                let local = taken.lease.local.only((0..charges.len()).filter(|place| out_of_reach(*place)));
+                Decision::Allow(Taken { lease: Lease { local, ..remote.lease }, ..taken })
+            }
+            Decision::Deny(mut denial) => {
+                for ((place, charge), balance) in places.iter().zip(&reached).zip(&remote.balances) {
+                    let remaining = balance.remaining.saturating_add(charge.cost.units());
+                    denial.balances[*place] = Balance { remaining, ..*balance };
+                }
+                let nothing: SmallVec<[Cost; 4]> = reached.iter().map(|_| Cost::ZERO).collect();
+                // Where it fails, the store carries it later, or what was taken stays so, as after any lost answer.
+                drop(self.store.settle(&reached, remote.lease, &nothing).await);
+                Decision::Deny(denial)
+            }
+        }
+    }
+
+    /// The denial of a whole request by a store that was asked for what is within reach.
+    fn denied(&self, charges: &[Charge], access: &Access<'_, C>, denial: Denial) -> Denial {
+        let (places, _) = within_reach(charges, access);
+        let mut balances = self.stand_in.look(charges, |place| !access.reaches(place));
+        for (place, balance) in places.iter().zip(&denial.balances) {
+            balances[*place] = *balance;
+        }
+        Denial { charge: places[denial.charge], balances, ..denial }
+    }
+
+    /// Counts a request of which these charges go on without the store.
+    fn count(&self, charges: &[Charge], out_of_reach: impl Fn(usize) -> bool) {
+        let local = |(place, charge): (usize, &Charge)| charge.outage == Outage::Local && out_of_reach(place);
+        let any_local = charges.iter().enumerate().any(local);
+        self.counters.count(if any_local { Outage::Local } else { Outage::Allow });
+    }
+
+    /// A call for these charges failed that no decision waited for.
+    fn failed(&self, charges: &[Charge], error: &StoreError) {
+        let mut servers: SmallVec<[ServerId; 1]> =
+            charges.iter().map(|charge| self.store.server(charge)).collect();
+        servers.sort_unstable();
+        servers.dedup();
+        // An error that names nobody who was asked may be anybody's.
+        if servers.iter().any(|server| error.servers().contains(server)) {
+            servers.retain(|server| error.servers().contains(server));
+        }
+        for server in servers {
+            self.breakers.of(server).failed(error, || self.name(server));
         }
     }
 }
 
 impl<S: Store, C: Clock + Clone> Store for Fallback<S, C> {
     async fn take(&self, charges: &[Charge]) -> Result<Decision<Taken>, StoreError> {
-        // Only what the store itself says shows that it answers.
-        let asked = |decision: &Decision<Taken>| !decision.denial().is_some_and(is_remembered);
-        match self.breaker.passage() {
-            Passage::Closed => match self.store.take(charges).await {
-                Ok(decision) => {
-                    if asked(&decision) {
-                        self.breaker.succeeded();
-                    }
-                    Ok(decision)
-                }
+        let mut access = self.access(charges);
+        let mut last_error = None;
+        loop {
+            if let Some(refusal) = access.refusal(charges) {
+                access.unused();
+                self.counters.count(Outage::Deny);
+                return Err(last_error.unwrap_or(refusal));
+            }
+            let free = access.is_free();
+            if !free && (access.is_shut() || charges.len() > LocalCharges::MOST) {
+                access.unused();
+                return Ok(self.decide(charges));
+            }
+            let answer = match free {
+                true => self.store.take(charges).await,
+                false => self.store.take(&within_reach(charges, &access).1).await,
+            };
+            let decision = match answer {
                 Err(error) => {
-                    self.failed(&error);
-                    self.go_on(charges, || error)
+                    access.failed(&error, |server| self.name(server));
+                    last_error = Some(error);
+                    continue;
                 }
-            },
-            Passage::Probe(probe) => match self.store.take(charges).await {
+                // Only what the store itself says shows that it answers.
+                Ok(Decision::Deny(denial)) if denial.remembered => {
+                    access.unused();
+                    Decision::Deny(denial)
+                }
                 Ok(decision) => {
-                    if asked(&decision) {
-                        probe.succeeded();
-                        self.stand_in.forget();
-                    } else {
-                        probe.unused();
-                    }
-                    Ok(decision)
+                    access.succeeded();
+                    decision
                 }
-                Err(error) => {
-                    self.counters.errors.fetch_add(1, Relaxed);
-                    probe.failed(&error);
-                    self.go_on(charges, || error)
-                }
-            },
-            Passage::Open => self.go_on(charges, || self.breaker.error()),
+            };
+            return Ok(match decision {
+                decision if free => decision,
+                Decision::Allow(taken) => self.complete(charges, &access, taken).await,
+                Decision::Deny(denial) => Decision::Deny(self.denied(charges, &access, denial)),
+            });
         }
     }
 
     /// Settles where the charges were taken, in an outage, too: no decision waits for it, and a store may carry it
     /// later. That it is accepted says nothing of whether the store answers.
     async fn settle(&self, charges: &[Charge], lease: Lease, actual: &[Cost]) -> Result<(), StoreError> {
-        if lease.local {
-            self.stand_in.settle(charges, lease, actual);
-            return Ok(());
-        }
-        let settled = self.store.settle(charges, lease, actual).await;
+        let settled = match lease.local.any() {
+            false => self.store.settle(charges, lease, actual).await,
+            true => {
+                self.stand_in.settle(charges, lease, actual);
+                if lease.local.is_all() {
+                    return Ok(());
+                }
+                let (charges, actual) = (remote(charges, &lease), remote(actual, &lease));
+                self.store.settle(&charges, lease, &actual).await
+            }
+        };
         if let Err(error) = &settled {
-            self.failed(error);
+            self.failed(charges, error);
         }
         settled
     }
@@ -197,42 +328,57 @@ impl<S: Store, C: Clock + Clone> Store for Fallback<S, C> {
     /// Forgets the accounts in memory, whether the store answers or not, and asks the store as a take would.
     async fn reset(&self, accounts: &[Charge]) -> Result<(), StoreError> {
         self.stand_in.reset(accounts);
-        match self.breaker.passage() {
-            Passage::Closed => {
-                let reset = self.store.reset(accounts).await;
-                match &reset {
-                    Ok(()) => self.breaker.succeeded(),
-                    Err(error) => self.failed(error),
-                }
-                reset
-            }
-            Passage::Probe(probe) => {
-                let reset = self.store.reset(accounts).await;
-                match &reset {
-                    Ok(()) => {
-                        probe.succeeded();
-                        self.stand_in.forget();
-                    }
-                    Err(error) => {
-                        self.counters.errors.fetch_add(1, Relaxed);
-                        probe.failed(error);
-                    }
-                }
-                reset
-            }
-            Passage::Open => Err(self.breaker.error()),
+        let mut access = self.access(accounts);
+        let out_of_reach = access.shut();
+        if access.is_shut() {
+            return out_of_reach;
         }
+        let reset = match &out_of_reach {
+            Ok(()) => self.store.reset(accounts).await,
+            Err(_) => self.store.reset(&within_reach(accounts, &access).1).await,
+        };
+        match &reset {
+            Ok(()) => access.succeeded(),
+            Err(error) => access.failed(error, |server| self.name(server)),
+        }
+        reset.and(out_of_reach)
     }
 
     fn release(&self, charges: &[Charge], lease: Lease) {
-        match lease.local {
-            true => self.stand_in.release(charges, lease),
-            // Even in an outage: it costs the caller no time, and the slots come back when the store does.
-            false => self.store.release(charges, lease),
+        if lease.local.any() {
+            self.stand_in.release(charges, lease);
         }
+        // Even in an outage: it costs the caller no time, and the slots come back when the store does.
+        match lease.local.any() {
+            false => self.store.release(charges, lease),
+            true if lease.local.is_all() => {}
+            true => self.store.release(&remote(charges, &lease), lease),
+        }
+    }
+
+    fn server(&self, charge: &Charge) -> ServerId {
+        self.store.server(charge)
+    }
+
+    fn servers(&self) -> Vec<(ServerId, String)> {
+        self.store.servers()
     }
 }
 
-fn is_remembered(denial: &Denial) -> bool {
-    denial.remembered
+/// The charges that can be taken from the store, and their places in the request.
+fn within_reach<C: Clock>(
+    charges: &[Charge],
+    access: &Access<'_, C>,
+) -> (SmallVec<[usize; 4]>, SmallVec<[Charge; 4]>) {
+    let within = charges.iter().enumerate().filter(|(place, _)| access.reaches(*place));
+    within.map(|(place, charge)| (place, charge.clone())).unzip()
 }
+
+/// Of charges, or their costs, those that the store took.
+fn remote<T: Clone>(of_charges: &[T], lease: &Lease) -> SmallVec<[T; 4]> {
+    let remote = of_charges.iter().enumerate().filter(|(place, _)| !lease.local.contains(*place));
+    remote.map(|(_, one)| one.clone()).collect()
+}
+
+/// Between two looks for servers that keep no accounts any more.
+const ROLL_CALL: Duration = Duration::from_millis(250);

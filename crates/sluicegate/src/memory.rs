@@ -124,10 +124,7 @@ impl<C: Clock> MemoryStore<C> {
                 let balance = Balance::from(standing);
                 let balances = smallvec![balance];
                 return match balance.wait {
-                    Wait::None => Decision::Allow(Taken {
-                        balances,
-                        lease: Lease { id: 0, taken_at: now, local: false },
-                    }),
+                    Wait::None => Decision::Allow(Taken { balances, lease: Lease::new(0, now) }),
                     wait => Decision::Deny(Denial { charge: 0, wait, balances, remembered: false }),
                 };
             }
@@ -175,6 +172,11 @@ impl<C: Clock> MemoryStore<C> {
     /// The store's clock.
     pub fn clock(&self) -> &C {
         &self.clock
+    }
+
+    /// Whether anybody holds a slot of a concurrent limit.
+    pub(crate) fn holds_slots(&self) -> bool {
+        (0..self.shards.len()).any(|shard| self.lock(shard).holders.len() > 0)
     }
 
     /// How many keys the store was made for, of each algorithm.
@@ -225,7 +227,7 @@ impl<C: Clock> MemoryStore<C> {
 
         let books = Locked { charges, fingerprints: &fingerprints, places: &places, shards: &shards, now };
         let verdict = Verdict::of(charges, &books);
-        let lease = Lease { id: self.lease_id(charges), taken_at: now, local: false };
+        let lease = Lease::new(self.lease_id(charges), now);
         if verdict.admits() {
             for ((charge, fingerprint), place) in charges.iter().zip(&fingerprints).zip(&places) {
                 let accounts = shards[*place].accounts_mut(charge.quota.algorithm());

@@ -69,12 +69,15 @@ async fn livez() -> &'static str {
     "ok\n"
 }
 
-/// 200 until the drain begins. An upstream that warms up makes nobody else a better choice.
-async fn readyz(State(admin): State<Admin>) -> (StatusCode, &'static str) {
-    match admin.draining.has_begun() {
-        true => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
-        false => (StatusCode::OK, "ok\n"),
+/// 200 until the drain begins. An upstream that warms up, or a store that does not answer, makes nobody else a better
+/// choice: what is silent is only named.
+async fn readyz(State(admin): State<Admin>) -> (StatusCode, String) {
+    if admin.draining.has_begun() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "draining\n".to_owned());
     }
+    let silent = admin.metrics.silent_servers().into_iter();
+    let silent = silent.map(|server| format!("the store's server {server} does not answer\n"));
+    (StatusCode::OK, std::iter::once("ok\n".to_owned()).chain(silent).collect())
 }
 
 /// The metrics in the format that the client prefers.

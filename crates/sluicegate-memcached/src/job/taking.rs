@@ -65,7 +65,7 @@ impl Taking {
         let verdict = Verdict::of(&lines.charges, &sheet);
         let is_certain = read && sheet.is_written;
         drop(sheet);
-        let decision = verdict.decision(Lease { id: 0, taken_at: at, local: false });
+        let decision = verdict.decision(Lease::new(0, at));
         if verdict.admits() && charge(lines, ledger, at) {
             self.decision = Some(decision);
             return Step::Unfinished;

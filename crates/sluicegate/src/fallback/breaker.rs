@@ -1,11 +1,11 @@
-//! Whether the store is asked.
+//! Whether a server is asked.
 
 use std::{
     fmt,
     hash::{BuildHasher, RandomState},
     sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -13,10 +13,10 @@ use std::{
 use super::{probe::Probe, transition::Transition};
 use crate::{Clock, StoreError, Timestamp};
 
-/// A circuit breaker: closed while the store answers, open while it does not.
+/// A circuit breaker: closed while a server answers, open while it does not.
 ///
 /// It has no timer. When an open circuit's next probe is due, the next caller is the probe; without callers nobody needs
-/// to know whether the store answers.
+/// to know whether the server answers.
 pub(super) struct Breaker<C> {
     /// The last calls of a closed circuit, the newest in the lowest bit, set where it failed; or [`OPEN`]. Written only
     /// under the lock of `outage`.
@@ -24,7 +24,11 @@ pub(super) struct Breaker<C> {
     /// When an open circuit's next probe is due, in ticks; [`UNDER_WAY`] while somebody probes.
     next_probe: AtomicU64,
     outage: Mutex<Outage>,
-    watch: Box<Watch>,
+    errors: AtomicU64,
+    outages: AtomicU64,
+    /// How many circuits are open, this one among them.
+    open: Arc<AtomicUsize>,
+    watch: Arc<Watch>,
     random: RandomState,
     clock: C,
 }
@@ -32,7 +36,7 @@ pub(super) struct Breaker<C> {
 /// Who is told of transitions.
 pub(super) type Watch = dyn Fn(&Transition) + Send + Sync;
 
-/// Whether a caller may ask the store.
+/// Whether a caller may ask the server.
 pub(super) enum Passage<'a, C: Clock> {
     /// It may.
     Closed,
@@ -42,9 +46,19 @@ pub(super) enum Passage<'a, C: Clock> {
     Open,
 }
 
+impl<C: Clock> Passage<'_, C> {
+    /// Whether it may.
+    #[inline]
+    pub(super) const fn is_free(&self) -> bool {
+        !matches!(self, Self::Open)
+    }
+}
+
 /// The outage that goes on, or the last one.
 #[derive(Debug)]
 struct Outage {
+    /// What people call the server.
+    server: Option<String>,
     since: Timestamp,
     error: StoreError,
     failed_probes: u32,
@@ -53,13 +67,21 @@ struct Outage {
 }
 
 impl<C: Clock> Breaker<C> {
-    pub(super) fn new(clock: C, watch: Box<Watch>) -> Self {
-        let outage =
-            Outage { since: Timestamp::EPOCH, error: StoreError::new(""), failed_probes: 0, drawn: 0 };
+    pub(super) fn new(clock: C, watch: Arc<Watch>, open: Arc<AtomicUsize>) -> Self {
+        let outage = Outage {
+            server: None,
+            since: Timestamp::EPOCH,
+            error: StoreError::new(""),
+            failed_probes: 0,
+            drawn: 0,
+        };
         Self {
             calls: AtomicU32::new(0),
             next_probe: AtomicU64::new(UNDER_WAY),
             outage: Mutex::new(outage),
+            errors: AtomicU64::new(0),
+            outages: AtomicU64::new(0),
+            open,
             watch,
             random: RandomState::new(),
             clock,
@@ -72,7 +94,22 @@ impl<C: Clock> Breaker<C> {
         self.calls.load(Ordering::Relaxed) != OPEN
     }
 
-    /// Whether the store is to be asked for a request.
+    /// How many calls failed.
+    pub(super) fn errors(&self) -> u64 {
+        self.errors.load(Ordering::Relaxed)
+    }
+
+    /// How many times the circuit opened.
+    pub(super) fn outages(&self) -> u64 {
+        self.outages.load(Ordering::Relaxed)
+    }
+
+    /// What people call the server, where an outage has made it known.
+    pub(super) fn server(&self) -> Option<String> {
+        self.lock().server.clone()
+    }
+
+    /// Whether the server is to be asked for a request.
     #[inline]
     pub(super) fn passage(&self) -> Passage<'_, C> {
         if self.is_closed() { Passage::Closed } else { self.passage_while_open() }
@@ -88,7 +125,7 @@ impl<C: Clock> Breaker<C> {
         }
     }
 
-    /// The store answered a call. An open circuit is not changed by an answer that comes late.
+    /// The server answered a call. An open circuit is not changed by an answer that comes late.
     #[inline]
     pub(super) fn succeeded(&self) {
         // Where no failure is remembered there is nothing to write.
@@ -101,34 +138,53 @@ impl<C: Clock> Breaker<C> {
         }
     }
 
-    /// A call failed. Whether it was the one that opened the circuit.
-    pub(super) fn failed(&self, error: &StoreError) -> bool {
+    /// A call failed. It opens the circuit if it is one too many; `name` is what people call the server.
+    pub(super) fn failed(&self, error: &StoreError, name: impl FnOnce() -> Option<String>) {
+        self.errors.fetch_add(1, Ordering::Relaxed);
         let mut outage = self.lock();
         let calls = match self.calls.load(Ordering::Relaxed) {
-            OPEN => return false,
+            OPEN => return,
             calls => and(calls, 1),
         };
         if calls & STREAK != STREAK && calls.count_ones() <= LAST_CALLS / 2 {
             self.calls.store(calls, Ordering::Relaxed);
-            return false;
+            return;
         }
         let now = self.clock.now();
-        *outage = Outage { since: now, error: copy(error), failed_probes: 0, ..*outage };
+        *outage =
+            Outage { server: name(), since: now, error: copy(error), failed_probes: 0, drawn: outage.drawn };
         self.schedule(&mut outage, now);
+        self.outages.fetch_add(1, Ordering::Relaxed);
+        self.open.fetch_add(1, Ordering::Relaxed);
         self.calls.store(OPEN, Ordering::Relaxed);
-        (self.watch)(&Transition::Down { error: error.to_string() });
-        true
+        (self.watch)(&Transition::Down { server: outage.server.clone(), error: error.to_string() });
     }
 
     /// The probe was answered.
     pub(super) fn close(&self) {
+        self.end(|server, after| Transition::Up { server, after });
+    }
+
+    /// The server keeps no accounts any more: nobody will ever probe it.
+    pub(super) fn retire(&self) {
+        self.end(|server, after| Transition::Replaced { server, after });
+    }
+
+    /// Closes an open circuit, and tells of it with the server's name and the length of the outage.
+    fn end(&self, transition: impl FnOnce(Option<String>, Duration) -> Transition) {
         let outage = self.lock();
+        if self.is_closed() {
+            return;
+        }
         self.calls.store(0, Ordering::Relaxed);
-        (self.watch)(&Transition::Up { after: self.clock.now().since(outage.since) });
+        self.open.fetch_sub(1, Ordering::Relaxed);
+        let after = self.clock.now().since(outage.since);
+        (self.watch)(&transition(outage.server.clone(), after));
     }
 
     /// The probe failed.
     pub(super) fn stay_open(&self, error: &StoreError) {
+        self.errors.fetch_add(1, Ordering::Relaxed);
         let mut outage = self.lock();
         outage.error = copy(error);
         outage.failed_probes = outage.failed_probes.saturating_add(1);
@@ -140,7 +196,7 @@ impl<C: Clock> Breaker<C> {
         self.schedule(&mut self.lock(), self.clock.now());
     }
 
-    /// The store was not asked after all.
+    /// The server was not asked after all.
     pub(super) fn probe_at_once(&self) {
         self.next_probe.store(self.clock.now().ticks(), Ordering::Release);
     }

@@ -1,14 +1,15 @@
 //! Setting up a fallback.
 
-use std::{fmt, num::NonZeroU32};
+use std::{
+    fmt,
+    num::NonZeroU32,
+    sync::{Arc, atomic::AtomicU64},
+};
 
 use super::{
-    Fallback, Transition,
-    breaker::{Breaker, Watch},
-    counters::Counters,
-    stand_in::StandIn,
+    Fallback, Transition, breaker::Watch, breakers::Breakers, counters::Counters, stand_in::StandIn,
 };
-use crate::{Clock, Store, SystemClock};
+use crate::{Clock, MemoryStore, Store, SystemClock};
 
 /// Sets up a [`Fallback`].
 #[must_use]
@@ -17,7 +18,7 @@ pub struct FallbackBuilder<S, C = SystemClock> {
     replicas: NonZeroU32,
     max_keys: usize,
     clock: C,
-    watch: Box<Watch>,
+    watch: Arc<Watch>,
 }
 
 impl<S: Store> FallbackBuilder<S> {
@@ -27,7 +28,7 @@ impl<S: Store> FallbackBuilder<S> {
             replicas: NonZeroU32::MIN,
             max_keys: DEFAULT_KEYS,
             clock: SystemClock::new(),
-            watch: Box::new(|_| ()),
+            watch: Arc::new(|_| ()),
         }
     }
 }
@@ -54,17 +55,19 @@ impl<S: Store, C: Clock + Clone> FallbackBuilder<S, C> {
     /// Tells this watcher of each transition, once and in order. It is called by the request that made the store's
     /// state known, and under a lock: it returns soon, and asks nothing of the store.
     pub fn watch(self, watch: impl Fn(&Transition) + Send + Sync + 'static) -> Self {
-        Self { watch: Box::new(watch), ..self }
+        Self { watch: Arc::new(watch), ..self }
     }
 
     /// The store.
     #[must_use]
     pub fn build(self) -> Fallback<S, C> {
+        let memory = MemoryStore::builder().max_keys(self.max_keys).clock(self.clock.clone()).build();
         Fallback {
             store: self.store,
-            breaker: Breaker::new(self.clock.clone(), self.watch),
-            stand_in: StandIn::new(self.replicas, self.max_keys, self.clock),
+            breakers: Breakers::new(self.clock, self.watch),
+            stand_in: StandIn::new(self.replicas, memory),
             counters: Counters::default(),
+            next_roll_call: AtomicU64::new(0),
         }
     }
 }

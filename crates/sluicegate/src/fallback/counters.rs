@@ -7,8 +7,6 @@ use crate::Outage;
 /// What a fallback counts, to be watched and not to be decided by.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
-    pub(super) errors: AtomicU64,
-    pub(super) outages: AtomicU64,
     decided_locally: AtomicU64,
     allowed: AtomicU64,
     refused: AtomicU64,

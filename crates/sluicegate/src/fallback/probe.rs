@@ -3,7 +3,7 @@
 use super::breaker::Breaker;
 use crate::{Clock, StoreError};
 
-/// The right, which one caller has, to ask a store whose circuit is open. When it is dropped, because the caller went
+/// The right, which one caller has, to ask a server whose circuit is open. When it is dropped, because the caller went
 /// away before the answer came, somebody else probes later.
 #[must_use]
 pub(super) struct Probe<'a, C: Clock> {
@@ -16,7 +16,7 @@ impl<'a, C: Clock> Probe<'a, C> {
         Self { breaker, concluded: false }
     }
 
-    /// The store answered: the circuit closes.
+    /// The server answered: the circuit closes.
     pub(super) fn succeeded(mut self) {
         self.concluded = true;
         self.breaker.close();
@@ -28,7 +28,7 @@ impl<'a, C: Clock> Probe<'a, C> {
         self.breaker.stay_open(error);
     }
 
-    /// The caller was answered without asking the store: the next one probes.
+    /// The caller was answered without asking the server: the next one probes.
     pub(super) fn unused(mut self) {
         self.concluded = true;
         self.breaker.probe_at_once();

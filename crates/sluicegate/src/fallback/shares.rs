@@ -4,7 +4,8 @@ use std::num::NonZeroU32;
 
 use smallvec::SmallVec;
 
-use crate::{Charge, Cost, Outage};
+use super::stand_in::full;
+use crate::{Balance, Balances, Charge, Cost, Outage};
 
 /// The charges of a request whose outage policy is [`Outage::Local`], on one instance's share of their quotas.
 #[derive(Debug, Default)]
@@ -18,9 +19,11 @@ pub(super) struct Shares {
 }
 
 impl Shares {
-    pub(super) fn of(charges: &[Charge], replicas: NonZeroU32) -> Self {
+    /// The shares of those charges that are `out_of_reach`.
+    pub(super) fn of(charges: &[Charge], out_of_reach: impl Fn(usize) -> bool, replicas: NonZeroU32) -> Self {
         let mut shares = Self::default();
-        for (place, charge) in charges.iter().enumerate().filter(|(_, charge)| is_local(charge)) {
+        let is_taken = |(place, charge): &(usize, &Charge)| is_local(charge) && out_of_reach(*place);
+        for (place, charge) in charges.iter().enumerate().filter(is_taken) {
             let on_the_same_account = |other: &Charge| {
                 other.key == charge.key && other.quota.algorithm() == charge.quota.algorithm()
             };
@@ -40,6 +43,15 @@ impl Shares {
             shares.costs.push(charge.cost);
         }
         shares
+    }
+
+    /// A balance for each of the request's charges: these, and full accounts for the others.
+    pub(super) fn among(&self, charges: &[Charge], balances: &[Balance]) -> Balances {
+        let mut all: Balances = charges.iter().map(|charge| full(&charge.quota)).collect();
+        for (place, balance) in self.places.iter().zip(balances) {
+            all[*place] = *balance;
+        }
+        all
     }
 }
 

@@ -1,109 +1,137 @@
 //! The memory that stands in for a store.
 
 use std::{
-    fmt, mem,
+    fmt,
     num::NonZeroU32,
     slice::from_ref,
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+    sync::{
+        PoisonError, RwLock, RwLockReadGuard,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use super::shares::{Shares, is_local};
 use crate::{
-    Algorithm, Balance, Balances, Charge, Clock, Cost, Decision, Denial, Lease, MemoryStore, Quota, Taken,
-    Wait,
+    Algorithm, Balance, Balances, Charge, Clock, Cost, Decision, Denial, Lease, LocalCharges, MemoryStore,
+    Quota, Store, Taken, Wait,
 };
 
 /// The memory that stands in for a store, with this instance's share of every quota.
+///
+/// What was taken from it outlives the outage: an account is as good as forgotten when it has earned back what it spent,
+/// and not before, or each new outage would let through one more burst.
 pub(super) struct StandIn<C> {
     replicas: NonZeroU32,
-    max_keys: usize,
-    clock: C,
-    accounts: RwLock<Accounts<C>>,
-}
-
-/// What is kept until the end of an outage.
-struct Accounts<C> {
-    store: Arc<MemoryStore<C>>,
-    /// How often all was forgotten: in the upper bits of a lease's id, so that one that outlives its accounts claims
-    /// nothing of later ones.
-    era: u64,
-}
-
-impl<C: Clock + Clone> StandIn<C> {
-    pub(super) fn new(replicas: NonZeroU32, max_keys: usize, clock: C) -> Self {
-        let accounts = RwLock::new(Accounts::new(max_keys, clock.clone(), 0));
-        Self { replicas, max_keys, clock, accounts }
-    }
-
-    /// Forgets every account.
-    pub(super) fn forget(&self) {
-        let mut accounts = self.accounts.write().unwrap_or_else(PoisonError::into_inner);
-        let era = (accounts.era + 1) & (u64::MAX >> ID_BITS);
-        let forgotten = mem::replace(&mut *accounts, Accounts::new(self.max_keys, self.clock.clone(), era));
-        drop(accounts);
-        // Nobody else waits while a million accounts are freed.
-        drop(forgotten);
-    }
+    store: MemoryStore<C>,
+    /// When the last of the accounts will be full, in ticks; [`NEVER_USED`] while there are none. Written by whoever
+    /// takes, who shares the lock of `kept`.
+    full_by: AtomicU64,
+    /// Held alone by whoever forgets all accounts.
+    kept: RwLock<()>,
 }
 
 impl<C: Clock> StandIn<C> {
-    /// Takes the local ones of the charges, all or none; the others pass as if their accounts were full.
-    pub(super) fn take(&self, charges: &[Charge]) -> Decision<Taken> {
-        let shares = Shares::of(charges, self.replicas);
-        let all = |local: &[Balance]| {
-            let mut balances: Balances = charges.iter().map(|charge| full(&charge.quota)).collect();
-            for (place, balance) in shares.places.iter().zip(local) {
-                balances[*place] = *balance;
-            }
-            balances
-        };
-        let accounts = self.accounts();
-        match accounts.store.take_now(&shares.charges) {
+    pub(super) fn new(replicas: NonZeroU32, store: MemoryStore<C>) -> Self {
+        Self { replicas, store, full_by: AtomicU64::new(NEVER_USED), kept: RwLock::new(()) }
+    }
+
+    pub(super) const fn store(&self) -> &MemoryStore<C> {
+        &self.store
+    }
+
+    /// Frees the memory when no account is left that matters.
+    #[inline]
+    pub(super) fn tidy(&self) {
+        if self.full_by.load(Ordering::Relaxed) != NEVER_USED {
+            self.tidy_when_full();
+        }
+    }
+
+    fn tidy_when_full(&self) {
+        let now = self.store.clock().now();
+        let is_due = || self.full_by.load(Ordering::Relaxed) <= now.ticks();
+        if !is_due() {
+            return;
+        }
+        let _alone = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        // Somebody may have taken from it, or freed it, since.
+        if is_due() {
+            let next = match self.store.holds_slots() {
+                // Nobody knows when they are given back.
+                true => (now + PATIENCE).ticks(),
+                false => {
+                    self.store.clear();
+                    NEVER_USED
+                }
+            };
+            self.full_by.store(next, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes those local ones of the charges that are `out_of_reach`, all or none; the others pass as if their accounts
+    /// were full. The claim is only on what was taken here.
+    pub(super) fn take(&self, charges: &[Charge], out_of_reach: impl Fn(usize) -> bool) -> Decision<Taken> {
+        let _kept = self.keep();
+        let shares = Shares::of(charges, out_of_reach, self.replicas);
+        match self.store.take_now(&shares.charges) {
             Decision::Allow(mut taken) => {
-                accounts.owe(&shares, &mut taken);
-                Decision::Allow(Taken { balances: all(&taken.balances), lease: accounts.lend(taken.lease) })
+                self.owe(&shares, &mut taken);
+                self.note(&taken.balances);
+                let Lease { id, taken_at, .. } = taken.lease;
+                let lease = Lease { local: LocalCharges::all(id, taken_at), ..taken.lease };
+                Decision::Allow(Taken { balances: shares.among(charges, &taken.balances), lease })
             }
             Decision::Deny(denial) => Decision::Deny(Denial {
                 charge: shares.places[denial.charge],
-                balances: all(&denial.balances),
+                balances: shares.among(charges, &denial.balances),
                 ..denial
             }),
         }
     }
 
+    /// How the accounts of those charges stand that are `out_of_reach`; the others are told as full.
+    pub(super) fn look(&self, charges: &[Charge], out_of_reach: impl Fn(usize) -> bool) -> Balances {
+        let peeks: Vec<Charge> = charges.iter().map(|charge| charge.clone().cost(Cost::ZERO)).collect();
+        match self.take(&peeks, out_of_reach) {
+            Decision::Allow(Taken { balances, .. }) | Decision::Deny(Denial { balances, .. }) => balances,
+        }
+    }
+
+    /// Settles what the lease took here.
     pub(super) fn settle(&self, charges: &[Charge], lease: Lease, actual: &[Cost]) {
-        let accounts = self.accounts();
-        let Some(lease) = accounts.claim(lease) else { return };
-        for (place, charge) in charges.iter().enumerate().filter(|(_, charge)| is_local(charge)) {
-            let share = Charge { quota: charge.quota.shared(self.replicas), ..charge.clone() };
-            accounts.store.settle_now(&[share], lease, actual.get(place..=place).unwrap_or_default());
+        let _kept = self.keep();
+        let here = claim(&lease);
+        for (place, share) in self.taken_here(charges, &lease) {
+            self.store.settle_now(from_ref(&share), here, actual.get(place..=place).unwrap_or_default());
+            self.note(&self.standing(share));
         }
     }
 
     pub(super) fn reset(&self, accounts: &[Charge]) {
-        self.accounts().store.reset_now(accounts);
+        self.store.reset_now(accounts);
     }
 
+    /// Gives back the slots that the lease took here.
     pub(super) fn release(&self, charges: &[Charge], lease: Lease) {
-        let accounts = self.accounts();
-        if let Some(lease) = accounts.claim(lease) {
-            crate::Store::release(&*accounts.store, charges, lease);
+        for (_, share) in self.taken_here(charges, &lease) {
+            self.store.release(from_ref(&share), claim(&lease));
         }
     }
 
-    pub(super) fn store(&self) -> Arc<MemoryStore<C>> {
-        Arc::clone(&self.accounts().store)
-    }
-
-    fn accounts(&self) -> RwLockReadGuard<'_, Accounts<C>> {
-        self.accounts.read().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<C: Clock> Accounts<C> {
-    fn new(max_keys: usize, clock: C, era: u64) -> Self {
-        Self { store: Arc::new(MemoryStore::builder().max_keys(max_keys).clock(clock).build()), era }
+    /// The charges that the lease took here, each on this instance's share, with their places in the request.
+    fn taken_here<'c>(
+        &'c self,
+        charges: &'c [Charge],
+        lease: &'c Lease,
+    ) -> impl Iterator<Item = (usize, Charge)> + 'c {
+        let here = charges
+            .iter()
+            .enumerate()
+            .filter(|(place, charge)| is_local(charge) && lease.local.contains(*place));
+        here.map(|(place, charge)| {
+            (place, Charge { quota: charge.quota.shared(self.replicas), ..charge.clone() })
+        })
     }
 
     /// Charges what an admitted request costs beyond the share.
@@ -112,22 +140,31 @@ impl<C: Clock> Accounts<C> {
             // More slots than there are cannot be held.
             if *cost > charge.cost && charge.quota.algorithm() != Algorithm::Concurrent {
                 self.store.settle_now(from_ref(charge), taken.lease, &[*cost]);
-                if let Decision::Allow(peek) = self.store.take_now(&[charge.clone().cost(Cost::ZERO)]) {
-                    *balance = peek.balances[0];
+                if let Some(owed) = self.standing(charge.clone()).first() {
+                    *balance = *owed;
                 }
             }
         }
     }
 
-    /// The lease as its holder knows it.
-    fn lend(&self, lease: Lease) -> Lease {
-        Lease { id: self.era << ID_BITS | lease.id, local: true, ..lease }
+    /// How one account stands.
+    fn standing(&self, charge: Charge) -> Balances {
+        match self.store.take_now(&[charge.cost(Cost::ZERO)]) {
+            Decision::Allow(Taken { balances, .. }) | Decision::Deny(Denial { balances, .. }) => balances,
+        }
     }
 
-    /// The lease as the store knows it, unless that has forgotten it.
-    fn claim(&self, lease: Lease) -> Option<Lease> {
-        let id = lease.id & ((1 << ID_BITS) - 1);
-        (lease.id >> ID_BITS == self.era).then_some(Lease { id, local: false, ..lease })
+    /// Keeps the memory until these accounts are full.
+    fn note(&self, balances: &[Balance]) {
+        let full_after = balances.iter().map(|balance| balance.reset_after).max();
+        if let Some(full_after) = full_after {
+            let full_by = (self.store.clock().now() + full_after).ticks();
+            self.full_by.fetch_max(full_by, Ordering::Relaxed);
+        }
+    }
+
+    fn keep(&self) -> RwLockReadGuard<'_, ()> {
+        self.kept.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -137,8 +174,13 @@ impl<C> fmt::Debug for StandIn<C> {
     }
 }
 
-/// What is told of an account that is not charged.
-fn full(quota: &Quota) -> Balance {
+/// The lease as the memory gave it.
+const fn claim(lease: &Lease) -> Lease {
+    Lease::new(lease.local.id, lease.local.taken_at)
+}
+
+/// The balance of an account that is not charged.
+pub(super) fn full(quota: &Quota) -> Balance {
     Balance {
         remaining: quota.burst(),
         reset_after: Duration::ZERO,
@@ -147,5 +189,7 @@ fn full(quota: &Quota) -> Balance {
     }
 }
 
-/// A million leases each second for half a year, and then a million outages.
-const ID_BITS: u32 = 44;
+/// In place of a time.
+const NEVER_USED: u64 = 0;
+/// Until held slots are looked at again.
+const PATIENCE: Duration = Duration::from_secs(1);

@@ -11,7 +11,7 @@ fn local_charges_are_taken_from_memory() {
     let bench = Bench::down(1);
     let charges = [Charge::new("alice", quota("3/minute"))];
     let taken = bench.admit(&charges);
-    assert!(taken.lease.local);
+    assert!(taken.lease.local.any());
     assert_eq!(taken.balances[0].remaining, 2);
     assert_eq!(bench.exhaust(&charges), 2);
     let denied = bench.decide(&charges);
@@ -24,7 +24,7 @@ fn local_charges_are_taken_from_memory() {
 fn a_call_that_fails_is_answered_so_before_the_circuit_opens() {
     let bench = Bench::of(1);
     bench.remote.is(Network::Down);
-    assert!(bench.admit(&[Charge::new("alice", quota("3/minute"))]).lease.local);
+    assert!(bench.admit(&[Charge::new("alice", quota("3/minute"))]).lease.local.any());
     assert!(bench.store.is_up());
     assert_eq!(bench.store.decided_locally(), 1);
 }
@@ -38,7 +38,7 @@ fn allowed_charges_are_taken_nowhere_and_told_as_full() {
     ];
     for _ in 0..10 {
         let taken = bench.admit(&charges);
-        assert!(taken.lease.local);
+        assert!(taken.lease.local.any());
         let told: Vec<_> = taken.balances.iter().map(|balance| (balance.remaining, balance.wait)).collect();
         assert_eq!(told, [(5, Wait::None), (2, Wait::None)]);
         assert!(
@@ -120,7 +120,7 @@ fn a_remote_lease_is_settled_and_released_remotely() {
     let charges =
         [Charge::new("alice", quota("100 tokens/hour")).cost(30), Charge::new("gpu", Quota::concurrent(2))];
     let [first, second] = [bench.admit(&charges).lease, bench.admit(&charges).lease];
-    assert!(!first.local);
+    assert!(!first.local.any());
     bench.settle(&charges, first, &[10, 1]).unwrap();
     assert_eq!([bench.remaining(&charges[0]), bench.remaining(&charges[1])], [60, 1]);
     bench.go_down();
@@ -131,34 +131,73 @@ fn a_remote_lease_is_settled_and_released_remotely() {
 }
 
 #[test]
-fn what_memory_took_is_forgotten_when_the_store_answers() {
+fn what_memory_took_is_remembered_until_it_is_earned_back_however_often_the_store_comes_and_goes() {
     let bench = Bench::down(1);
-    let charges = [Charge::new("alice", quota("3/hour"))];
-    assert_eq!(bench.exhaust(&charges), 3);
-    bench.come_up();
-    assert_eq!((bench.store.local().len(), bench.remaining(&charges[0])), (0, 3));
-    bench.go_down();
-    assert_eq!(bench.exhaust(&charges), 3);
+    let alice = [Charge::new("alice", quota("3/hour"))];
+    assert_eq!(bench.exhaust(&alice), 3);
+    for _ in 0..10 {
+        bench.come_up();
+        bench.go_down();
+        assert_eq!(bench.exhaust(&alice), 0);
+    }
+    bench.clock.advance(Duration::from_secs(20 * 60));
+    assert_eq!(bench.exhaust(&alice), 1, "one is earned in twenty minutes");
+    bench.clock.advance(Duration::from_secs(3_600));
+    assert_eq!(bench.exhaust(&alice), 3);
 }
 
 #[test]
-fn a_lease_that_outlives_its_outage_claims_nothing() {
+fn memory_is_freed_when_all_that_it_took_is_earned_back() {
+    let bench = Bench::down(1);
+    let [alice, bob] = ["alice", "bob"].map(|key| [Charge::new(key, quota("3/minute"))]);
+    let gpu = [Charge::new("gpu", Quota::concurrent(2))];
+    bench.admit(&alice);
+    bench.clock.advance(Duration::from_secs(10));
+    bench.admit(&bob);
+    let slot = bench.admit(&gpu).lease;
+    bench.come_up();
+    assert_eq!(bench.store.local().len(), 3);
+    bench.clock.advance(Duration::from_secs(60));
+    assert_eq!(bench.store.local().len(), 3, "somebody still holds a slot");
+    sluicegate::Store::release(&bench.store, &gpu, slot);
+    bench.clock.advance(Duration::from_secs(2));
+    assert_eq!(bench.store.local().len(), 0);
+}
+
+#[test]
+fn what_is_owed_to_memory_is_remembered_until_it_is_paid_off() {
+    let bench = Bench::down(1);
+    let charges = [Charge::new("alice", quota("60 tokens/hour")).cost(10)];
+    let lease = bench.admit(&charges).lease;
+    bench.settle(&charges, lease, &[120]).unwrap();
+    bench.come_up();
+    bench.clock.advance(Duration::from_secs(90 * 60));
+    bench.go_down();
+    assert_eq!(bench.remaining(&charges[0]), 30, "90 of 120 were paid off");
+    bench.clock.advance(Duration::from_secs(30 * 60));
+    assert_eq!(bench.store.local().len(), 0);
+}
+
+#[test]
+fn a_lease_that_outlives_its_outage_is_settled_where_it_was_taken() {
     let bench = Bench::down(1);
     let charges =
         [Charge::new("alice", quota("100 tokens/hour")).cost(30), Charge::new("gpu", Quota::concurrent(2))];
     let old = [bench.admit(&charges).lease, bench.admit(&charges).lease];
     bench.come_up();
     let calls = bench.remote.calls();
-    bench.settle(&charges, old[0], &[90, 1]).unwrap();
-    assert_eq!(bench.remote.calls(), calls, "a local lease is nothing to the store");
+    bench.settle(&charges, old[0], &[20, 1]).unwrap();
+    sluicegate::Store::release(&bench.store, &charges, old[1]);
+    assert_eq!((bench.remote.calls(), bench.remote.releases()), (calls, 0), "it is nothing to the store");
     assert_eq!([bench.remaining(&charges[0]), bench.remaining(&charges[1])], [100, 2]);
 
-    // The same numbers are given out again in the next outage.
     bench.go_down();
-    let _new = [bench.admit(&charges).lease, bench.admit(&charges).lease];
-    bench.settle(&charges, old[0], &[0, 1]).unwrap();
+    assert_eq!([bench.remaining(&charges[0]), bench.remaining(&charges[1])], [50, 2]);
+    // Nothing is given back twice.
+    let _new = [bench.admit(&[charges[1].clone()]), bench.admit(&[charges[1].clone()])];
+    sluicegate::Store::release(&bench.store, &charges, old[0]);
     sluicegate::Store::release(&bench.store, &charges, old[1]);
-    assert_eq!([bench.remaining(&charges[0]), bench.remaining(&charges[1])], [40, 0]);
+    assert_eq!(bench.remaining(&charges[1]), 0);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::{ops::Range, time::Duration};
 
 use proptest::prelude::*;
-use sluicegate::{Charge, Clock, ManualClock, Quota, Timestamp};
+use sluicegate::{Charge, Clock, ManualClock, MemoryStore, Quota, Timestamp};
 
 use crate::remote::{Bench, Network, Remote};
 
@@ -30,7 +30,11 @@ fn requests_of(cost: Range<u64>) -> impl Strategy<Value = Vec<Request>> {
 
 /// A bucket per second, which holds at least three units for each of eight instances.
 fn quotas() -> impl Strategy<Value = Quota> {
-    (24..100_u64, 24..100_u64).prop_map(|(amount, burst)| {
+    quotas_of(24..100)
+}
+
+fn quotas_of(units: Range<u64>) -> impl Strategy<Value = Quota> {
+    (units.clone(), units).prop_map(|(amount, burst)| {
         Quota::new(amount, Duration::from_secs(1))
             .and_then(|quota| quota.with_burst(burst))
             .expect("a good quota")
@@ -39,13 +43,18 @@ fn quotas() -> impl Strategy<Value = Quota> {
 
 /// The most that any span of time admitted beyond the quota's rate.
 fn most_beyond_the_rate(admitted: &Admitted, quota: &Quota) -> f64 {
+    most_beyond(admitted, quota.amount() as f64)
+}
+
+/// The most that any span of time admitted beyond so many units each second.
+fn most_beyond(admitted: &Admitted, rate: f64) -> f64 {
     let seconds = |time: Timestamp| time.since(Timestamp::EPOCH).as_secs_f64();
     let mut most = 0.0_f64;
     for (first, (from, _)) in admitted.iter().enumerate() {
         let mut units = 0;
         for (to, cost) in &admitted[first..] {
             units += cost;
-            let earned = (seconds(*to) - seconds(*from)) * quota.amount() as f64;
+            let earned = (seconds(*to) - seconds(*from)) * rate;
             most = most.max(units as f64 - earned);
         }
     }
@@ -112,27 +121,102 @@ proptest! {
     }
 
     #[test]
-    fn each_edge_of_an_outage_lets_through_at_most_one_more_burst(
-        replicas in 1..=8_u32,
-        quota in quotas(),
-        phases in prop::collection::vec(requests(), 2..6),
+    fn however_often_servers_come_and_go_an_account_admits_at_most_twice_its_quota_and_others_exactly_theirs(
+        servers in 1..=4_usize,
+        replicas in 1..=4_u32,
+        quota in quotas_of(4..12),
+        events in prop::collection::vec(event(), 1..400),
     ) {
-        let mut instances = Instances::of(replicas);
-        let mut edges = 0;
-        for (phase, requests) in phases.iter().enumerate() {
-            if phase.is_multiple_of(2) {
-                instances.remote.is(Network::Up);
-            } else {
-                instances.remote.is(Network::Down);
-            }
-            instances.play(requests, quota);
-            edges = phase;
-            let most = most_beyond_the_rate(&instances.admitted, &quota);
-            let bursts = edges as f64 + 1.0;
-            let bound = (quota.burst() as f64 * ROUNDING + f64::from(replicas)) * bursts;
-            prop_assert!(most <= bound, "{} above the rate after {} edges, of at most {}", most, edges, bound);
+        let mut cluster = Cluster::of(servers, replicas, quota);
+        for event in &events {
+            cluster.play(event);
         }
-        prop_assert!(edges > 0);
+        let per_instance = f64::from(replicas);
+        for (server, admitted) in cluster.admitted.iter().enumerate() {
+            let (bursts, bound) = match server {
+                Cluster::STEADY => (1.0, quota.burst() as f64 * ROUNDING),
+                _ => (2.0, 2.0 * quota.burst() as f64 * ROUNDING + per_instance),
+            };
+            let most = most_beyond(admitted, bursts * quota.amount() as f64);
+            prop_assert!(most <= bound, "{} above the rate on server {}, of at most {}", most, server, bound);
+        }
+    }
+}
+
+/// What happens on a store of several servers.
+#[derive(Clone, Debug)]
+enum Event {
+    /// A request to one of the instances, after so many milliseconds, for one unit on each of these servers.
+    Request { gap: u64, instance: usize, servers: Vec<usize> },
+    /// An edge of one of the servers.
+    Edge { server: usize, network: Network },
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let gap = prop_oneof![9 => Just(0), 3 => 0..40_u64, 1 => 0..2_000_u64];
+    let servers = prop::collection::vec(0..4_usize, 1..4);
+    let request = (gap, 0..8_usize, servers);
+    let networks = vec![Network::Up, Network::Up, Network::Down, Network::Slow];
+    prop_oneof![
+        12 => request.prop_map(|(gap, instance, servers)| Event::Request { gap, instance, servers }),
+        1 => (0..4_usize, prop::sample::select(networks)).prop_map(|(server, network)| Event::Edge { server, network }),
+    ]
+}
+
+/// Several instances on a store of several servers, of which the first always answers. One account lives on each.
+struct Cluster {
+    instances: Instances,
+    servers: usize,
+    quota: Quota,
+    /// What was admitted on each server's account.
+    admitted: Vec<Admitted>,
+    /// The account on the steady server, as one process alone would have kept it.
+    oracle: MemoryStore<ManualClock>,
+}
+
+impl Cluster {
+    /// The server that always answers.
+    const STEADY: usize = 0;
+
+    fn of(servers: usize, replicas: u32, quota: Quota) -> Self {
+        let clock = ManualClock::new();
+        let remote = Remote::of(servers, &clock);
+        let benches = (0..replicas).map(|_| Bench::on(remote.clone(), clock.clone(), replicas)).collect();
+        let oracle = MemoryStore::builder().clock(clock.clone()).build();
+        let instances = Instances { benches, remote, clock, admitted: Vec::new() };
+        Self { instances, servers, quota, admitted: vec![Vec::new(); servers], oracle }
+    }
+
+    fn play(&mut self, event: &Event) {
+        match event {
+            Event::Edge { server, network } => {
+                let server = server % self.servers;
+                if server != Self::STEADY {
+                    self.instances.remote.server_is(server, *network);
+                }
+            }
+            Event::Request { gap, instance, servers } => {
+                self.instances.clock.advance(Duration::from_millis(*gap));
+                let mut servers: Vec<usize> = servers.iter().map(|server| server % self.servers).collect();
+                servers.sort_unstable();
+                servers.dedup();
+                let charge = |server: &usize| Charge::new(format!("{server}|alice").as_str(), self.quota);
+                let charges: Vec<Charge> = servers.iter().map(charge).collect();
+                let bench = &self.instances.benches[instance % self.instances.benches.len()];
+                let is_allowed = bench.decide(&charges).is_allowed();
+                if servers == [Self::STEADY] {
+                    assert_eq!(is_allowed, self.oracle.take_now(&charges).is_allowed(), "no outage was here");
+                } else if is_allowed && servers[0] == Self::STEADY {
+                    assert!(
+                        self.oracle.take_now(&charges[..1]).is_allowed(),
+                        "more than the quota was admitted"
+                    );
+                }
+                for server in servers.into_iter().filter(|_| is_allowed) {
+                    self.admitted[server].push((self.instances.clock.now(), 1));
+                }
+            }
+        }
     }
 }
 

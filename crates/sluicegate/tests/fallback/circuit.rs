@@ -190,7 +190,7 @@ fn a_probe_is_answered_by_the_store_itself() {
     bench.remote.is(Network::Up);
     bench.clock.advance(Duration::from_secs(1));
     let taken = bench.admit(&[Charge::new("alice", quota("10/minute"))]);
-    assert!(!taken.lease.local);
+    assert!(!taken.lease.local.any());
     assert_eq!((bench.store.local().len(), bench.remote.memory.len()), (0, 1));
 }
 
@@ -321,8 +321,8 @@ fn each_transition_is_told_once() {
         bench.ask(1);
         bench.come_up();
         let told = std::mem::take(&mut *bench.transitions.lock().unwrap());
-        let down = Transition::Down { error: "the line is dead".to_owned() };
-        assert_eq!(told, [down, Transition::Up { after: Duration::from_secs(5) }]);
+        let down = Transition::Down { server: None, error: "the line is dead".to_owned() };
+        assert_eq!(told, [down, Transition::Up { server: None, after: Duration::from_secs(5) }]);
         assert_eq!(bench.store.outages(), outage);
     }
 }

@@ -6,4 +6,5 @@ mod circuit;
 mod deny_cache;
 mod remote;
 mod resets;
+mod servers;
 mod shares;

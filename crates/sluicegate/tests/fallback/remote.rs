@@ -13,8 +13,8 @@ use std::{
 };
 
 use sluicegate::{
-    Charge, Cost, Decision, Fallback, Lease, ManualClock, MemoryStore, Quota, Store, StoreError, Taken,
-    Transition,
+    Charge, Cost, Decision, Fallback, Lease, ManualClock, MemoryStore, Quota, ServerId, Store, StoreError,
+    Taken, Transition,
 };
 
 /// How the network is.
@@ -24,31 +24,53 @@ pub(crate) enum Network {
     Down,
     /// Somebody answers, but refuses.
     Refusing,
+    /// What is asked is done, and the answer comes too late.
+    Slow,
     /// No answer comes until it is something else.
     Silent,
 }
 
-/// A store behind a network; its clones are the same.
+/// A store behind a network; its clones are the same. Keys that begin with `1|` live on its server 1, and so on; all
+/// others on server 0.
 #[derive(Clone, Debug)]
 pub(crate) struct Remote {
+    /// What server 0 keeps, and all others too.
     pub(crate) memory: Arc<MemoryStore<ManualClock>>,
-    network: Arc<Mutex<Network>>,
+    networks: Arc<Mutex<Vec<Network>>>,
+    /// How many of the servers keep accounts, from the last one on.
+    gone: Arc<AtomicUsize>,
     calls: Arc<AtomicUsize>,
     releases: Arc<AtomicUsize>,
 }
 
 impl Remote {
     pub(crate) fn new(clock: &ManualClock) -> Self {
+        Self::of(1, clock)
+    }
+
+    /// A store of so many servers.
+    pub(crate) fn of(servers: usize, clock: &ManualClock) -> Self {
         Self {
             memory: Arc::new(MemoryStore::builder().clock(clock.clone()).build()),
-            network: Arc::new(Mutex::new(Network::Up)),
+            networks: Arc::new(Mutex::new(vec![Network::Up; servers])),
+            gone: Arc::default(),
             calls: Arc::default(),
             releases: Arc::default(),
         }
     }
 
     pub(crate) fn is(&self, network: Network) {
-        *self.network.lock().expect("nobody panicked") = network;
+        self.networks.lock().expect("nobody panicked").fill(network);
+    }
+
+    /// How the network to one of the servers is.
+    pub(crate) fn server_is(&self, server: usize, network: Network) {
+        self.networks.lock().expect("nobody panicked")[server] = network;
+    }
+
+    /// From now on the next server keeps the accounts of this one, and of all before it.
+    pub(crate) fn replace(&self, server: usize) {
+        self.gone.store(server + 1, Ordering::SeqCst);
     }
 
     /// How often it was asked.
@@ -60,21 +82,44 @@ impl Remote {
         self.releases.load(Ordering::SeqCst)
     }
 
-    async fn answer(&self) -> Result<(), StoreError> {
+    /// An error of the servers of these charges that fail, if any does.
+    async fn answer(&self, charges: &[Charge]) -> Result<(), StoreError> {
         self.calls.fetch_add(1, Ordering::SeqCst);
-        poll_fn(|_| match *self.network.lock().expect("nobody panicked") {
-            Network::Up => Poll::Ready(Ok(())),
-            Network::Down => Poll::Ready(Err(StoreError::new("the line is dead"))),
-            Network::Refusing => Poll::Ready(Err(StoreError::misconfigured("a wrong password"))),
-            Network::Silent => Poll::Pending,
+        let servers: Vec<ServerId> = match charges {
+            [] => vec![ServerId::ONLY],
+            charges => charges.iter().map(|charge| self.server(charge)).collect(),
+        };
+        poll_fn(|_| {
+            let failing =
+                |network, error| match servers.iter().filter(|server| self.network(**server) == network) {
+                    failing if failing.clone().count() == 0 => Ok(()),
+                    failing => Err(failing.copied().fold(error, StoreError::at)),
+                };
+            if failing(Network::Silent, StoreError::new("")).is_err() {
+                return Poll::Pending;
+            }
+            Poll::Ready(
+                failing(Network::Down, StoreError::new("the line is dead"))
+                    .and(failing(Network::Refusing, StoreError::misconfigured("a wrong password")))
+                    .and(failing(Network::Slow, StoreError::new("the line is slow"))),
+            )
         })
         .await
+    }
+
+    fn network(&self, server: ServerId) -> Network {
+        self.networks.lock().expect("nobody panicked")[server.number() as usize]
     }
 }
 
 impl Store for Remote {
     async fn take(&self, charges: &[Charge]) -> Result<Decision<Taken>, StoreError> {
-        self.answer().await?;
+        if let Err(error) = self.answer(charges).await {
+            let slow = charges.iter().filter(|charge| self.network(self.server(charge)) == Network::Slow);
+            // Whether it is admitted or not, nobody will know.
+            drop(self.memory.take_now(&slow.cloned().collect::<Vec<_>>()));
+            return Err(error);
+        }
         // As a cache would: keys that begin so are not asked for.
         let decision = self.memory.take_now(charges);
         Ok(match decision {
@@ -86,13 +131,13 @@ impl Store for Remote {
     }
 
     async fn settle(&self, charges: &[Charge], lease: Lease, actual: &[Cost]) -> Result<(), StoreError> {
-        self.answer().await?;
+        self.answer(charges).await?;
         self.memory.settle_now(charges, lease, actual);
         Ok(())
     }
 
     async fn reset(&self, accounts: &[Charge]) -> Result<(), StoreError> {
-        self.answer().await?;
+        self.answer(accounts).await?;
         self.memory.reset_now(accounts);
         Ok(())
     }
@@ -100,6 +145,19 @@ impl Store for Remote {
     fn release(&self, charges: &[Charge], lease: Lease) {
         self.releases.fetch_add(1, Ordering::SeqCst);
         self.memory.release(charges, lease);
+    }
+
+    fn server(&self, charge: &Charge) -> ServerId {
+        let home = charge.key.as_str().split('|').next().and_then(|home| home.parse().ok()).unwrap_or(0);
+        let first = u32::try_from(self.gone.load(Ordering::SeqCst)).expect("few");
+        ServerId::new(first.max(home))
+    }
+
+    fn servers(&self) -> Vec<(ServerId, String)> {
+        let servers = self.gone.load(Ordering::SeqCst)..self.networks.lock().expect("nobody panicked").len();
+        let server =
+            |number| (ServerId::new(u32::try_from(number).expect("few")), format!("server-{number}"));
+        servers.map(server).collect()
     }
 }
 

@@ -88,5 +88,6 @@ fn a_reset_is_as_good_a_probe_as_any() {
     bench.clock.advance(Duration::from_secs(1));
     bench.reset(&alice).expect("the store answers");
     assert!(bench.store.is_up());
-    assert_eq!(bench.store.local().len(), 0, "what memory took is forgotten with the outage");
+    bench.go_down();
+    assert_eq!([bench.remaining(&alice[0]), bench.remaining(&bob[0])], [3, 0], "bob was not reset");
 }
