@@ -37,7 +37,7 @@ impl MemcachedStoreBuilder {
             prefix: "sluicegate".to_owned(),
             secret: Secret::default(),
             readable: false,
-            timeout: Duration::from_millis(10),
+            timeout: Duration::from_millis(100),
             clock: None,
         })
     }
@@ -66,7 +66,7 @@ impl MemcachedStoreBuilder {
         self
     }
 
-    /// How long a decision or a settlement waits for Memcached before it fails; 10 ms unless it is given.
+    /// Maximum time that a decision or a settlement waits for Memcached. Defaults to 100 ms.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;

@@ -53,7 +53,7 @@
 //! *Time* is told by each instance's wall clock. If clocks differ by `s`, a quota of `r` a second admits at most `r × s`
 //! more, and a window may seem `s` shorter; so keep them in step by NTP. A clock that lags admits nothing more.
 //!
-//! *A deadline* of 10 ms ends every wait. A decision that fails, by its deadline or otherwise, counts as charged where it
+//! *A deadline* of 100 ms ends every wait. A decision that fails, by its deadline or otherwise, counts as charged where it
 //! may have been: nothing is given back, and nothing is asked twice unless it certainly was not done. So it is with
 //! settlements: one that was not sent, or lost to a faster one, is tried again for a second, though its caller is told of
 //! the failure by the deadline; one of which nobody knows whether it was done is not, and so is never done twice.

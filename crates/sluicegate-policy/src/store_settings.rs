@@ -43,7 +43,7 @@ impl Default for StoreSettings {
             prefix: "sluicegate".to_owned(),
             keys: StoreKeys::default(),
             secret: None,
-            timeout: Duration::from_millis(10),
+            timeout: Duration::from_millis(100),
             lease: Duration::from_secs(30),
             ca: None,
             outage: Outage::default(),

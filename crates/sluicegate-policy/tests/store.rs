@@ -87,11 +87,11 @@ fn settings_that_would_not_work_are_told_what_would() {
         ),
         (
             "[store]\ntimeout = '0'",
-            "2:11: a decision cannot wait 0ns for the store\n  help: give a duration from \"1ms\" to \"1s\", such as \"10ms\"",
+            "2:11: a decision cannot wait 0ns for the store\n  help: give a duration from \"1ms\" to \"1s\", such as \"100ms\"",
         ),
         (
             "[store]\ntimeout = '1s1ms'",
-            "2:11: a decision cannot wait 1.001s for the store\n  help: give a duration from \"1ms\" to \"1s\", such as \"10ms\"",
+            "2:11: a decision cannot wait 1.001s for the store\n  help: give a duration from \"1ms\" to \"1s\", such as \"100ms\"",
         ),
         (
             "[store]\nlease = '2s'",

@@ -28,6 +28,15 @@ pub(crate) enum Kind {
     Cluster(Vec<Node>),
 }
 
+/// What people call a server, and how it is spoken to.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) name: String,
+    pub(crate) tls: bool,
+    pub(crate) db: i64,
+    pub(crate) cluster: bool,
+}
+
 /// A host and a port.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Node {
@@ -70,8 +79,7 @@ impl Address {
                 }
                 (Kind::Sentinel(nodes, decoded(service)?), db)
             }
-            _ if path.is_empty() => (Kind::Cluster(nodes), ""),
-            _ => return Err(wrong("a cluster has no database numbers")),
+            _ => (Kind::Cluster(nodes), path),
         };
         let (username, password) = match login {
             None => (None, None),
@@ -81,6 +89,12 @@ impl Address {
             }
         };
         Ok(Self { kind, tls, username, password, db: database(db)? })
+    }
+
+    /// What people call it, without the password.
+    pub(crate) fn place(&self) -> Place {
+        let cluster = matches!(self.kind, Kind::Cluster(_));
+        Place { name: self.to_string(), tls: self.tls, db: self.db, cluster }
     }
 
     fn unix(rest: &str) -> Result<Self, StoreError> {
@@ -180,5 +194,5 @@ fn wrong(what: &str) -> StoreError {
 }
 
 const FORMS: &str = "write it as redis://[USER:PASSWORD@]HOST[:PORT][/DB], redis+unix:///PATH, \
-    redis+sentinel://HOST[:PORT][,…]/NAME or redis+cluster://HOST[:PORT][,…], and rediss for redis where it is TLS; \
+    redis+sentinel://HOST[:PORT][,…]/NAME[/DB] or redis+cluster://HOST[:PORT][,…][/DB], and rediss for redis where it is TLS; \
     a `/`, `@`, `:` or `%` of a password is percent-encoded";

@@ -14,9 +14,10 @@ use crate::{
     counts::Counters,
     courier::{Courier, Settings},
     leases::Leases,
-    link::Servers,
     names::Names,
     server_time::ServerTime,
+    servers::Servers,
+    slot_map::SlotMap,
     sweep::Sweep,
 };
 
@@ -40,7 +41,7 @@ impl RedisStoreBuilder {
             prefix: "sluicegate".to_owned(),
             secret: Vec::new(),
             readable: false,
-            timeout: Duration::from_millis(10),
+            timeout: Duration::from_millis(100),
             lease: Duration::from_secs(30),
             ca: None,
             clock: None,
@@ -67,7 +68,7 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// How long a take waits for Redis: 10 ms unless it is given. After that it is an error, and may have been done.
+    /// Maximum time that a take waits for Redis. Defaults to 100 ms. After that it is an error, and may have been done.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -112,17 +113,13 @@ impl RedisStoreBuilder {
         let servers = Servers::new(&self.address, self.ca.as_deref())?;
         let cluster = matches!(self.address.kind, Kind::Cluster(_));
         let names = Names::new(&self.prefix, &self.secret, self.readable, cluster);
-        let sweep = Sweep {
-            address: self.address.clone(),
-            servers: servers.clone(),
-            pattern: names.pattern(),
-            runtime: runtime.clone(),
-        };
+        let map = Arc::new(SlotMap::new(self.address.to_string(), cluster));
+        let sweep = Sweep { servers: servers.clone(), names: names.clone(), runtime: runtime.clone() };
         let (leases, counters) = (Arc::new(Leases::default()), Arc::new(Counters::default()));
         let (sender, receiver) = mpsc::unbounded_channel();
         let settings = Settings {
-            address: self.address.clone(),
             servers,
+            map: Arc::clone(&map),
             timeout: self.timeout,
             lease: self.lease,
             time: ServerTime::new(self.clock),
@@ -134,7 +131,7 @@ impl RedisStoreBuilder {
             Courier::new(settings, (outgoing, receiver), courier_leases, courier_counters).run().await;
             drop(running);
         }));
-        RedisStore::new(names, sweep, sender, leases, counters, ended)
+        RedisStore::new(names, map, sweep, sender, leases, counters, ended)
     }
 }
 

@@ -1,5 +1,8 @@
 //! The task that carries requests to Redis, as many together as are waiting.
 
+mod flight;
+mod landing;
+
 use std::{
     collections::{HashMap, VecDeque},
     pin::Pin,
@@ -7,31 +10,31 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
+use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use sluicegate::StoreError;
 use tokio::{
     sync::mpsc,
     time::{Instant, Sleep, sleep_until},
 };
 
+use self::flight::{Flight, Landed};
 use crate::{
-    address::Address,
-    call::Call,
     counts::Counters,
-    error::{ends_connection, explained},
     job::{Answer, Asker, Job},
     lane::Lane,
     leases::Leases,
-    link::{Link, Servers},
-    reply::Replies,
+    line::{LONGEST_PAUSE, PAUSE, jittered},
+    lines::{Change, Lines},
+    link::PATIENCE,
     server_time::ServerTime,
+    servers::Servers,
+    slot_map::{Number, SlotMap},
 };
 
 /// What the courier needs to know.
 pub(crate) struct Settings {
-    pub(crate) address: Address,
     pub(crate) servers: Servers,
+    pub(crate) map: Arc<SlotMap>,
     /// How long a take may wait for its answer.
     pub(crate) timeout: Duration,
     /// How long a lease lasts.
@@ -48,31 +51,26 @@ pub(crate) struct Courier {
     outgoing: mpsc::WeakUnboundedSender<Job>,
     leases: Arc<Leases>,
     counters: Arc<Counters>,
-    line: Line,
-    /// Connections that could not be opened, or broke, since one was.
-    failures: u32,
+    lines: Lines,
     lanes: HashMap<u16, Lane>,
     flights: FuturesUnordered<BoxFuture<'static, Landed>>,
-    /// Who waits, in the order in which their time is up; and whether what they ask goes on without them.
-    waiting: VecDeque<(Instant, Asker, bool)>,
+    /// Who waits, in the order in which their time is up.
+    waiting: VecDeque<Waiting>,
     /// Settlements that could not be carried, until they are tried again.
     later: VecDeque<(Instant, Job)>,
+    /// What a server could not do for the moment, and certainly has not done.
+    paused: VecDeque<(Instant, Job)>,
     heartbeat: Instant,
     alarm: Pin<Box<Sleep>>,
 }
 
-/// The connection.
-enum Line {
-    Opening(BoxFuture<'static, RedisResult<Link>>),
-    Open(Link),
-    Broken { error: RedisError, again: Instant },
-}
-
-/// A batch that has come back.
-struct Landed {
+/// Somebody who waits for an answer.
+struct Waiting {
+    until: Instant,
+    asker: Asker,
     slot: u16,
-    jobs: Vec<Job>,
-    result: RedisResult<Value>,
+    /// Whether what they ask goes on without them.
+    goes_on: bool,
 }
 
 impl Courier {
@@ -82,7 +80,7 @@ impl Courier {
         leases: Arc<Leases>,
         counters: Arc<Counters>,
     ) -> Self {
-        let line = Line::Opening(settings.servers.clone().connect().boxed());
+        let lines = Lines::new(settings.servers.clone(), Arc::clone(&settings.map));
         let heartbeat = Instant::now() + settings.lease / BEATS;
         Self {
             settings,
@@ -90,12 +88,12 @@ impl Courier {
             outgoing,
             leases,
             counters,
-            line,
-            failures: 0,
+            lines,
             lanes: HashMap::new(),
             flights: FuturesUnordered::new(),
             waiting: VecDeque::new(),
             later: VecDeque::new(),
+            paused: VecDeque::new(),
             heartbeat,
             alarm: Box::pin(sleep_until(heartbeat)),
         }
@@ -108,7 +106,7 @@ impl Courier {
             tokio::select! {
                 biased;
                 Some(landed) = self.flights.next(), if !self.flights.is_empty() => {
-                    let (slot, several) = (landed.slot, landed.jobs.len() > 1);
+                    let (slot, several) = (landed.flight.slot, landed.flight.jobs.len() > 1);
                     self.land(landed);
                     if several && self.lanes.get(&slot).is_some_and(Lane::waits_for_more) {
                         // Who was answered may ask again at once: they make one batch, not a single and the rest.
@@ -123,12 +121,12 @@ impl Courier {
                     }
                     None => until = Some(Instant::now() + FAREWELL),
                 },
-                link = opened(&mut self.line) => self.opened(link),
+                change = self.lines.next() => self.changed(&change),
                 () = &mut self.alarm => self.keep_time(),
             }
             self.send();
             self.lanes.retain(|_, lane| !lane.is_idle());
-            let idle = self.lanes.is_empty() && self.later.is_empty();
+            let idle = self.lanes.is_empty() && self.later.is_empty() && self.paused.is_empty();
             if until.is_some_and(|until| idle || Instant::now() >= until) {
                 return;
             }
@@ -142,80 +140,52 @@ impl Courier {
         }
     }
 
-    fn accept(&mut self, job: Job) {
-        if !job.patient && job.sent.is_none() && job.asker.waits() {
-            let until = Instant::now() + self.settings.timeout;
-            self.waiting.push_back((until, job.asker.clone(), job.request.is_durable()));
-            self.wake_at(until);
-        }
-        if let Line::Broken { error, .. } = &self.line {
-            let error = explained(error, &self.settings.address);
-            return self.not_carried(job, error);
+    fn accept(&mut self, mut job: Job) {
+        if job.sent.is_none() && job.asker.waits() {
+            let patience = if job.patient { PATIENCE } else { self.settings.timeout };
+            let until = Instant::now() + patience;
+            job.until = Some(until);
+            if !job.patient {
+                let (slot, goes_on) = (job.request.slot, job.request.is_durable());
+                self.waiting.push_back(Waiting { until, asker: job.asker.clone(), slot, goes_on });
+                self.wake_at(until);
+            }
         }
         self.lanes.entry(job.request.slot).or_default().push(job);
     }
 
     /// Sends whatever may go.
     fn send(&mut self) {
-        let Line::Open(link) = &self.line else { return };
+        let mut soon = None;
         for (slot, lane) in &mut self.lanes {
+            let Some((number, generation, link)) = self.lines.link(*slot) else {
+                if lane.has_waiting() {
+                    // It is answered when the server could not be reached once more.
+                    soon = soon.into_iter().chain(self.lines.hasten(*slot)).min();
+                }
+                continue;
+            };
             while let Some(mut jobs) = lane.next_batch() {
-                let now = Instant::now();
+                let at = Instant::now();
                 for job in &mut jobs {
-                    job.sent.get_or_insert(now);
+                    job.sent.get_or_insert(at);
                 }
-                let time = self.settings.time.argument();
-                let lease = u64::try_from(self.settings.lease.as_micros()).unwrap_or(u64::MAX);
-                let (mut link, slot) = (link.clone(), *slot);
+                let flight = Flight { slot: *slot, number, generation, jobs, at, asking: false };
                 self.counters.round_trips.fetch_add(1, Ordering::Relaxed);
-                self.flights.push(
-                    async move {
-                        let call = Call::of(jobs.iter().map(|job| &*job.request));
-                        let mut result = link.call(&call.evalsha(&time, lease)).await;
-                        // A server that was restarted, flushed or promoted has not seen the script; nothing was done.
-                        if result.as_ref().is_err_and(is_unknown_script) {
-                            result = link.call(&call.eval(&time, lease)).await;
-                        }
-                        drop(call);
-                        Landed { slot, jobs, result }
-                    }
-                    .boxed(),
-                );
+                let (time, lease) = self.settings.terms();
+                self.flights.push(Box::pin(flight.fly(link.clone(), time, lease)));
             }
+        }
+        if let Some(soon) = soon {
+            self.wake_at(soon);
         }
     }
 
-    fn land(&mut self, Landed { slot, jobs, result }: Landed) {
-        if let Some(lane) = self.lanes.get_mut(&slot) {
-            lane.landed();
-        }
-        match result {
-            Ok(value) => self.deliver(jobs, value),
-            Err(error) => {
-                for job in jobs {
-                    self.fail(job, explained(&error, &self.settings.address));
-                }
-                if ends_connection(&error) && matches!(&self.line, Line::Open(link) if !link.mends_itself()) {
-                    self.broken(&error);
-                }
-            }
-        }
-    }
-
-    fn deliver(&mut self, jobs: Vec<Job>, value: Value) {
-        let mut replies = Replies::of(value);
-        if let Some(replies) = &replies {
-            self.settings.time.heard(replies.now());
-        }
-        for job in jobs {
-            let reply = replies.as_mut().and_then(|replies| replies.next(&job.request));
-            job.asker.answer(match reply {
-                Some(reply) => Ok(Answer::new(reply, &job.request, &self.outgoing)),
-                None => Err(StoreError::misconfigured(format!(
-                    "Redis at {} answered something that is no answer of the script",
-                    self.settings.address
-                ))),
-            });
+    /// A request was certainly not done.
+    fn not_carried(&mut self, job: Job, error: StoreError) {
+        match job.request.is_durable() {
+            true => self.fail(job, error),
+            false => job.asker.answer(Err(error)),
         }
     }
 
@@ -236,82 +206,90 @@ impl Courier {
         }
     }
 
-    /// A request was certainly not done.
-    fn not_carried(&mut self, job: Job, error: StoreError) {
-        match job.request.is_durable() {
-            true => self.fail(job, error),
-            false => job.asker.answer(Err(error)),
-        }
-    }
-
     fn put_off(&mut self, job: Job) {
         let again = Instant::now() + jittered(PAUSE);
         self.later.push_back((again, job));
         self.wake_at(again);
     }
 
-    fn opened(&mut self, link: RedisResult<Link>) {
-        match link {
-            Ok(link) => {
-                self.line = Line::Open(link);
-                self.failures = 0;
+    fn changed(&mut self, change: &Change) {
+        match change {
+            Change::Opened => {
                 // Whatever was forgotten meanwhile, what is held is held.
                 self.renew(Duration::ZERO);
-                for (_, job) in std::mem::take(&mut self.later) {
-                    self.accept(job);
+                for (again, job) in std::mem::take(&mut self.later) {
+                    match self.lines.link(job.request.slot) {
+                        Some(_) => self.accept(job),
+                        None => self.later.push_back((again, job)),
+                    }
                 }
             }
-            Err(error) => self.broken(&error),
+            Change::Failed(number) => self.give_up(*number),
+            Change::Nothing => {}
+        }
+        if let Some(due) = self.lines.due() {
+            self.wake_at(due);
         }
     }
 
-    fn broken(&mut self, error: &RedisError) {
-        let pause = (PAUSE * 2_u32.saturating_pow(self.failures)).min(LONGEST_PAUSE);
-        self.failures = (self.failures + 1).min(8);
-        let again = Instant::now() + jittered(pause);
-        self.line = Line::Broken { error: error.clone(), again };
-        self.wake_at(again);
-        // What is still on its way comes back by itself.
-        let queued: Vec<Job> = self.lanes.values_mut().flat_map(Lane::recall).collect();
-        for job in queued {
-            self.not_carried(job, explained(error, &self.settings.address));
+    /// Answers whoever waits for a server that cannot be reached. What is on its way comes back by itself.
+    fn give_up(&mut self, number: Number) {
+        let mut stranded = Vec::new();
+        for (slot, lane) in &mut self.lanes {
+            if self.settings.map.owner(*slot) == number {
+                stranded.extend(lane.recall());
+            }
+        }
+        for job in stranded {
+            if let Some(error) = self.lines.trouble(number) {
+                self.not_carried(job, error);
+            }
         }
     }
 
     /// Does what is due, and sets the alarm for what comes next.
     fn keep_time(&mut self) {
         let now = Instant::now();
-        while self.waiting.front().is_some_and(|(until, asker, _)| *until <= now || !asker.waits()) {
-            if let Some((_, asker, goes_on)) = self.waiting.pop_front() {
-                asker.answer(match goes_on {
+        while self.waiting.front().is_some_and(|first| first.until <= now || !first.asker.waits()) {
+            if let Some(first) = self.waiting.pop_front() {
+                first.asker.answer(match first.goes_on {
                     true => Ok(Answer::carried()),
-                    false => Err(StoreError::new(format!(
-                        "Redis at {} did not answer within {:?}",
-                        self.settings.address, self.settings.timeout
-                    ))),
+                    false => Err(self.late(first.slot)),
                 });
             }
         }
-        if matches!(&self.line, Line::Broken { again, .. } if *again <= now) {
-            self.line = Line::Opening(self.settings.servers.clone().connect().boxed());
-        }
-        if matches!(self.line, Line::Open(_)) {
-            while self.later.front().is_some_and(|(again, _)| *again <= now) {
-                let job = self.later.pop_front();
-                job.into_iter().for_each(|(_, job)| self.accept(job));
+        self.lines.keep_time(now);
+        for _ in 0..self.later.len() {
+            let Some((_, job)) = self.later.pop_front_if(|(again, _)| *again <= now) else { break };
+            match self.lines.link(job.request.slot) {
+                Some(_) => self.accept(job),
+                // Once it is open, that is told.
+                None => self.later.push_back((now + LONGEST_PAUSE, job)),
             }
+        }
+        while let Some((_, job)) = self.paused.pop_front_if(|(again, _)| *again <= now) {
+            self.again(job);
         }
         if self.heartbeat <= now {
             self.heartbeat = now + self.settings.lease / BEATS;
             self.renew(self.settings.lease / 3);
         }
-        let again = match (&self.line, self.later.front()) {
-            (Line::Broken { again, .. }, _) | (Line::Open(_), Some((again, _))) => Some(*again),
-            _ => None,
-        };
-        let until = self.waiting.front().map(|(until, ..)| *until);
-        let next = [again, until].into_iter().flatten().fold(self.heartbeat, Instant::min);
+        let first = |jobs: &VecDeque<(Instant, Job)>| jobs.front().map(|(again, _)| *again);
+        let until = self.waiting.front().map(|first| first.until);
+        let next = [self.lines.due(), first(&self.later), first(&self.paused), until];
+        let next = next.into_iter().flatten().fold(self.heartbeat, Instant::min);
         self.alarm.as_mut().reset(next);
+    }
+
+    /// Nobody answered in time.
+    fn late(&self, slot: u16) -> StoreError {
+        let server = self.settings.map.owner(slot);
+        StoreError::new(format!(
+            "Redis at {} did not answer within {:?}",
+            self.lines.place(server).name,
+            self.settings.timeout
+        ))
+        .at(self.settings.map.server(slot))
     }
 
     fn wake_at(&mut self, at: Instant) {
@@ -320,42 +298,27 @@ impl Courier {
         }
     }
 
-    /// Renews the leases that were not for so long, while there is a connection to do it over.
+    /// Renews the leases that were not for so long, where there is a connection to do it over.
     fn renew(&mut self, older_than: Duration) {
-        if !matches!(self.line, Line::Open(_)) {
-            return;
-        }
-        let lanes = &mut self.lanes;
+        let (lanes, lines) = (&mut self.lanes, &self.lines);
         self.leases.renew(older_than, |renewal| {
-            lanes.entry(renewal.slot).or_default().push(Job::unattended(renewal));
+            // Others are renewed once their server is there again.
+            if lines.link(renewal.slot).is_some() {
+                lanes.entry(renewal.slot).or_default().push(Job::unattended(renewal));
+            }
         });
     }
 }
 
-/// The connection, once it is open or has failed to.
-async fn opened(line: &mut Line) -> RedisResult<Link> {
-    match line {
-        Line::Opening(link) => link.await,
-        Line::Open(_) | Line::Broken { .. } => std::future::pending().await,
+impl Settings {
+    /// What a call says of time: the time by which it decides, and how long leases last, in microseconds.
+    fn terms(&self) -> (String, u64) {
+        (self.time.argument(), u64::try_from(self.lease.as_micros()).unwrap_or(u64::MAX))
     }
-}
-
-fn is_unknown_script(error: &RedisError) -> bool {
-    error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
-}
-
-/// From half of it to all of it, so that many instances do not come back as one.
-fn jittered(pause: Duration) -> Duration {
-    // Without random numbers there is no jitter, and nothing worse.
-    let random = getrandom::u32().unwrap_or(u32::MAX);
-    pause / 2 + pause.mul_f64(f64::from(random) / f64::from(u32::MAX) / 2.0)
 }
 
 /// Looks for leases to renew, in the life of one.
 const BEATS: u32 = 12;
-/// Before the first try to connect again, or to settle again.
-const PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_millis(400);
 /// How long after its first try a settlement is tried again: less than its mark is kept (60 s).
 const RETRIES: Duration = Duration::from_secs(45);
 const MOST_LATER: usize = 65_536;

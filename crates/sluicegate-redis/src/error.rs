@@ -5,11 +5,12 @@ use std::{error::Error, io, sync::Arc};
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 use sluicegate::StoreError;
 
-use crate::address::Address;
+use crate::address::Place;
 
-/// What an error of Redis means to whoever runs it.
-pub(crate) fn explained(error: &RedisError, address: &Address) -> StoreError {
-    let at = format!("Redis at {address}");
+/// What an error of Redis means to whoever runs it. Where there `was_a_connection` before, the settings are right, and
+/// nothing is said of them when it ends.
+pub(crate) fn explained(error: &RedisError, place: &Place, was_a_connection: bool) -> StoreError {
+    let at = format!("Redis at {}", place.name);
     let says = error.detail().unwrap_or_default();
     let person = |message: String| StoreError::misconfigured(message).because(error.clone());
     let nobody = |message: String| StoreError::new(message).because(error.clone());
@@ -30,7 +31,7 @@ pub(crate) fn explained(error: &RedisError, address: &Address) -> StoreError {
         (ErrorKind::Server(ServerErrorKind::BusyLoading), _) => {
             nobody(format!("{at} is still loading its data"))
         }
-        (ErrorKind::Server(ServerErrorKind::CrossSlot | ServerErrorKind::Moved), _) => {
+        (ErrorKind::Server(ServerErrorKind::CrossSlot | ServerErrorKind::Moved), _) if !place.cluster => {
             person(format!("{at} is part of a cluster; write redis+cluster:// for redis:// in store.url"))
         }
         (_, Some("OOM")) => nobody(format!(
@@ -51,21 +52,38 @@ pub(crate) fn explained(error: &RedisError, address: &Address) -> StoreError {
             innermost(error)
         )),
         (ErrorKind::Io, _) if error.is_timeout() => {
-            let hint = if address.tls {
+            let hint = if place.tls && !was_a_connection {
                 "; if it speaks no TLS, write redis:// for rediss:// in store.url"
             } else {
                 ""
             };
             nobody(format!("{at} does not answer in time{hint}"))
         }
-        (ErrorKind::Io | ErrorKind::ClusterConnectionNotFound, _) => {
+        (ErrorKind::Io, _) if was_a_connection && is_end(error) => {
+            nobody(format!("no connection to {at}: it was closed; was the server restarted?"))
+        }
+        (ErrorKind::Io, _) => {
             // So ends a server that awaits TLS, but any other may have to.
-            let hint = if error.is_connection_dropped() && !error.is_connection_refusal() && !address.tls {
+            let hint = if is_end(error) && !was_a_connection && !place.tls {
                 "; if it speaks TLS, write rediss:// for redis:// in store.url"
             } else {
                 ""
             };
             nobody(format!("no connection to {at}: {}{hint}", innermost(error)))
+        }
+        (_, Some("ERR")) if NO_DATABASE.iter().any(|text| says.contains(text)) => {
+            let hint = if place.cluster {
+                "; in a cluster only Valkey 9 and later has others than 0, as many as its cluster-databases says"
+            } else {
+                "; raise its databases, or write another number"
+            };
+            person(format!("{at} has no database {}, which store.url names ({says}){hint}", place.db))
+        }
+        (_, Some("ERR")) if says.contains("cluster support disabled") => {
+            person(format!("{at} is no cluster; write redis:// for redis+cluster:// in store.url"))
+        }
+        (ErrorKind::Server(ServerErrorKind::ClusterDown), _) => {
+            nobody(format!("{at} cannot serve its slots now, because the cluster is down: {says}"))
         }
         (_, Some("ERR")) if says.contains("unknown command") => person(format!(
             "{at} does not know a command that a limiter needs ({says}); use Redis 6.2 or later, or Valkey"
@@ -73,6 +91,11 @@ pub(crate) fn explained(error: &RedisError, address: &Address) -> StoreError {
         (_, Some(code)) => nobody(format!("{at} answered {code}: {says}")),
         _ => nobody(format!("{at}: {error}")),
     }
+}
+
+/// Whether there was a connection, and it ended.
+fn is_end(error: &RedisError) -> bool {
+    error.is_connection_dropped() && !error.is_connection_refusal()
 }
 
 /// Whether nothing can be asked over this connection any more, or of this server.
@@ -108,3 +131,6 @@ fn innermost(error: &RedisError) -> String {
     }
     innermost.to_string()
 }
+
+/// What servers say to a number of a database that they do not have.
+const NO_DATABASE: [&str; 2] = ["DB index is out of range", "SELECT is not allowed in cluster mode"];

@@ -17,6 +17,10 @@ pub(crate) struct Job {
     pub(crate) asker: Asker,
     /// When it was first sent: from then on it may have been done.
     pub(crate) sent: Option<Instant>,
+    /// How long it is tried again where it certainly was not done.
+    pub(crate) until: Option<Instant>,
+    /// How often it was.
+    pub(crate) hops: u8,
     /// Whether its asker waits until there is a connection, however long that takes.
     pub(crate) patient: bool,
 }
@@ -52,7 +56,8 @@ impl Job {
 
     /// A request whose answer nobody waits for.
     pub(crate) fn unattended(request: Request) -> Self {
-        Self { request: Box::new(request), asker: Asker::default(), sent: None, patient: false }
+        let (sent, until) = (None, None);
+        Self { request: Box::new(request), asker: Asker::default(), sent, until, hops: 0, patient: false }
     }
 }
 

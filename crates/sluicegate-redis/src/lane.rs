@@ -20,6 +20,11 @@ impl Lane {
         self.queue.push_back(job);
     }
 
+    /// It goes before all others.
+    pub(crate) fn push_first(&mut self, job: Job) {
+        self.queue.push_front(job);
+    }
+
     /// The next batch, if one may go: at once where nothing is on its way; while a batch is, only what is worth a call of
     /// its own, so that Redis works on one while this side works on the other.
     pub(crate) fn next_batch(&mut self) -> Option<Vec<Job>> {
@@ -48,9 +53,19 @@ impl Lane {
         Some(batch)
     }
 
+    /// Whether anything waits to be sent.
+    pub(crate) fn has_waiting(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
     /// Whether what waits is little for a batch.
     pub(crate) fn waits_for_more(&self) -> bool {
         self.queue.len() < WORTH_A_CALL
+    }
+
+    /// A batch goes by another way.
+    pub(crate) fn took_off(&mut self) {
+        self.in_flight += 1;
     }
 
     /// A batch has come back.

@@ -44,7 +44,7 @@
 //!
 //! # When Redis does not answer
 //!
-//! A take is an error after its timeout (10 ms); it may have been done, and counts as done, except for its slots, which
+//! A take is an error after its timeout (100 ms); it may have been done, and counts as done, except for its slots, which
 //! are given back. A reset is an error after the same time, and may have been done. Settlements and releases are carried until they arrive, each once: for 45 s after the first
 //! try, and as long as it takes where none was possible. Nobody waits for them for longer than the timeout.
 
@@ -59,14 +59,21 @@ mod error;
 mod job;
 mod lane;
 mod leases;
+mod line;
+mod lines;
 mod link;
 mod micros;
 mod names;
+mod redirect;
 mod reply;
 mod request;
 mod server_time;
+mod servers;
+mod slot_map;
 mod store;
+mod stream;
 mod sweep;
+mod topology;
 
 pub use builder::RedisStoreBuilder;
 pub use counts::Counts;

@@ -71,6 +71,11 @@ impl Names {
         format!("{tag}:{lease:016x}:m")
     }
 
+    /// The cluster's slot where a key's accounts live.
+    pub(crate) fn slot_of(&self, key: &Key) -> u16 {
+        if self.cluster { self.slot(&self.begin(key.caller())) } else { 0 }
+    }
+
     /// What all accounts' names match, and nothing else: those of another prefix that begins with this one do not.
     pub(crate) fn pattern(&self) -> String {
         let mut pattern = String::new();
@@ -118,6 +123,19 @@ impl fmt::Debug for Names {
 }
 
 impl Kind {
+    /// The kind of the account or mark of this name.
+    pub(crate) fn of(name: &str) -> Option<Self> {
+        const ALL: [Kind; 6] = [
+            Kind::TokenBucket,
+            Kind::FixedWindow,
+            Kind::SlidingWindow,
+            Kind::SlidingLog,
+            Kind::Concurrent,
+            Kind::Mark,
+        ];
+        ALL.into_iter().find(|kind| name.bytes().next_back() == Some(kind.letter()))
+    }
+
     /// How the script calls it.
     pub(crate) fn letter(self) -> u8 {
         match self {
@@ -168,4 +186,5 @@ fn escaped(name: &mut String, text: &str) {
     }
 }
 
-const SLOTS: u16 = 16_384;
+/// The slots of a cluster.
+pub(crate) const SLOTS: u16 = 16_384;

@@ -12,7 +12,7 @@ use std::{
 
 use futures_util::future::join_all;
 use sluicegate::{
-    Algorithm, Charge, Cost, Decision, Key, Lease, Quota, Store, StoreError, Taken, Timestamp,
+    Algorithm, Charge, Cost, Decision, Key, Lease, Quota, ServerId, Store, StoreError, Taken, Timestamp,
     accounts::{AnyAccount, Snapshot, Verdict},
 };
 use smallvec::SmallVec;
@@ -29,6 +29,7 @@ use crate::{
     names::{Kind, Names},
     reply::{Reply, accounts},
     request::{Line, Request, Verb},
+    slot_map::SlotMap,
     sweep::Sweep,
 };
 
@@ -37,6 +38,7 @@ use crate::{
 /// Its futures can be awaited on any runtime or none: a task of its own does what they wait for.
 pub struct RedisStore {
     names: Names,
+    map: Arc<SlotMap>,
     sweep: Sweep,
     jobs: mpsc::UnboundedSender<Job>,
     leases: Arc<Leases>,
@@ -57,7 +59,7 @@ struct Said<'l> {
 
 impl RedisStore {
     /// A store to be set up, at this URL: `redis://[USER:PASSWORD@]HOST[:PORT][/DB]`, `redis+unix:///PATH`,
-    /// `redis+sentinel://HOST[:PORT][,…]/NAME[/DB]` or `redis+cluster://HOST[:PORT][,…]`; `rediss` where it is TLS, and
+    /// `redis+sentinel://HOST[:PORT][,…]/NAME[/DB]` or `redis+cluster://HOST[:PORT][,…][/DB]`; `rediss` where it is TLS, and
     /// `valkey` as well as `redis`.
     ///
     /// # Errors
@@ -69,6 +71,7 @@ impl RedisStore {
 
     pub(crate) fn new(
         names: Names,
+        map: Arc<SlotMap>,
         sweep: Sweep,
         jobs: mpsc::UnboundedSender<Job>,
         leases: Arc<Leases>,
@@ -79,7 +82,7 @@ impl RedisStore {
         let first = getrandom::u64().map_err(|error| {
             StoreError::misconfigured(format!("the system gives no random numbers: {error}"))
         })?;
-        Ok(Self { names, sweep, jobs, leases, counters, next_lease: AtomicU64::new(first), ended })
+        Ok(Self { names, map, sweep, jobs, leases, counters, next_lease: AtomicU64::new(first), ended })
     }
 
     /// Asks Redis once, for everything that a take needs: a connection, a login, the script, the right to write.
@@ -109,7 +112,8 @@ impl RedisStore {
         let mut slots: HashMap<u16, Vec<Line>> = HashMap::new();
         for account in self.sweep.run().await? {
             let lines = slots.entry(self.names.slot(&account)).or_default();
-            lines.push(Line { account: account.into(), kind: Kind::Concurrent, row: [0; 4] });
+            let kind = Kind::of(&account).unwrap_or(Kind::Concurrent);
+            lines.push(Line { account: account.into(), kind, row: [0; 4] });
         }
         let mut answers: SmallVec<[Awaited; 1]> = SmallVec::new();
         for (slot, lines) in slots {
@@ -155,11 +159,21 @@ impl RedisStore {
         self.counters.takes.fetch_add(1, Ordering::Relaxed);
         match slots {
             [lines] => Ok([self.ask_one(bill, lines, verb).await?].into_iter().collect()),
-            // Where one slot fails, what others have charged stays charged, as it may have been in that one.
-            _ => join_all(slots.iter().map(|lines| self.ask_one(bill, lines, verb)))
-                .await
-                .into_iter()
-                .collect(),
+            _ => {
+                let (mut said, mut errors) = (SmallVec::new(), Vec::new());
+                for answer in join_all(slots.iter().map(|lines| self.ask_one(bill, lines, verb))).await {
+                    match answer {
+                        Ok(answer) => said.push(answer),
+                        Err(error) => errors.push(error),
+                    }
+                }
+                let Some(error) = together(errors) else { return Ok(said) };
+                if let Verb::Take { lease } = *verb {
+                    // What was taken where a server failed may stay so; elsewhere it does not.
+                    self.give_back(bill, Lease::new(lease, Timestamp::EPOCH), &said);
+                }
+                Err(error)
+            }
         }
     }
 
@@ -224,7 +238,7 @@ impl RedisStore {
     fn foreign(&self, what: &str) -> StoreError {
         StoreError::misconfigured(format!(
             "in Redis at {}, {what}; delete it, or give this limiter a store.prefix of its own",
-            self.sweep.address
+            self.sweep.servers.address
         ))
     }
 }
@@ -298,6 +312,14 @@ impl Store for RedisStore {
         self.hear_all(answers).await
     }
 
+    fn server(&self, charge: &Charge) -> ServerId {
+        self.map.server(self.names.slot_of(&charge.key))
+    }
+
+    fn servers(&self) -> Vec<(ServerId, String)> {
+        self.map.servers()
+    }
+
     fn release(&self, charges: &[Charge], lease: Lease) {
         self.leases.end(lease.id);
         let held: SmallVec<[Charge; 4]> =
@@ -311,12 +333,22 @@ impl Store for RedisStore {
 
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisStore").field("address", &self.sweep.address).finish_non_exhaustive()
+        f.debug_struct("RedisStore").field("address", &self.sweep.servers.address).finish_non_exhaustive()
     }
 }
 
 async fn hear(answer: Awaited) -> Result<Answer, StoreError> {
     answer.await.unwrap_or_else(|_| Err(StoreError::new("the runtime of the store was shut down")))
+}
+
+/// One error for all: it says what is wrong with the first server, and names every server that failed.
+fn together(errors: Vec<StoreError>) -> Option<StoreError> {
+    let mut errors: Vec<StoreError> = errors;
+    let first = errors.iter().position(|error| !error.servers().is_empty()).unwrap_or(0);
+    let servers: SmallVec<[ServerId; 2]> =
+        errors.iter().flat_map(|error| error.servers().iter().copied()).collect();
+    let error = (first < errors.len()).then(|| errors.swap_remove(first))?;
+    Some(servers.into_iter().fold(error, StoreError::at))
 }
 
 fn holds_slots(charge: &Charge) -> bool {

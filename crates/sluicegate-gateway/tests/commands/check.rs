@@ -36,7 +36,7 @@ fn check_shows_the_store_and_not_its_password() {
     fs::write(folder.path().join("policy.toml"), text).unwrap();
     let summary = succeeds(run(folder.path(), &["check", "policy.toml"]));
     for part in [
-        "store      rediss://limiter:***@cache, waited for 10ms at most\noutage     local, 1/3 of the quota\n",
+        "store      rediss://limiter:***@cache, waited for 100ms at most\noutage     local, 1/3 of the quota\n",
         "  own             2/second per client_ip, in an outage: deny\n",
     ] {
         assert!(summary.contains(part), "{part:?} is not in:\n{summary}");

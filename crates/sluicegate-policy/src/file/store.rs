@@ -28,7 +28,7 @@ pub struct StoreTable {
     #[schemars(length(min = 16))]
     pub secret: Option<Placed<Hidden>>,
     /// How long a decision waits for the store, 1 ms to 1 s; then the outage policy decides.
-    #[schemars(extend("default" = "10ms"))]
+    #[schemars(extend("default" = "100ms"))]
     pub timeout: Option<Placed<Period>>,
     /// How long the slots of concurrent limits stay taken when an instance has crashed, at least 3 s.
     #[schemars(extend("default" = "30s"))]

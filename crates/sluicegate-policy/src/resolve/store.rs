@@ -94,7 +94,11 @@ fn timeout(report: &mut Report<'_>, given: &Placed<Period>) -> Duration {
     let timeout = given.value.0;
     if timeout.is_zero() || timeout > LONGEST_TIMEOUT {
         let message = format!("a decision cannot wait {timeout:?} for the store");
-        report.error_help(given.start(), message, "give a duration from \"1ms\" to \"1s\", such as \"10ms\"");
+        report.error_help(
+            given.start(),
+            message,
+            "give a duration from \"1ms\" to \"1s\", such as \"100ms\"",
+        );
     }
     timeout
 }

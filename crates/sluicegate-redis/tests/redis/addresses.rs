@@ -15,6 +15,7 @@ fn every_arrangement_has_a_url() {
         "redis+sentinel://:password@one,two:26380,[::1]:1/primary/4",
         "rediss+sentinel://one/primary",
         "redis+cluster://user:password@one:7000,two:7001",
+        "redis+cluster://one,two/3",
         "rediss+cluster://one",
         "valkey+cluster://one",
     ] {
@@ -37,7 +38,7 @@ fn a_wrong_url_is_told_what_is_wrong_and_shows_no_password() {
         ("redis://:hunter2@one,two", "redis+sentinel:// or redis+cluster://"),
         ("redis://cache?password=hunter2", "only redis+unix://"),
         ("redis+sentinel://:hunter2@one", "name that the sentinels know"),
-        ("redis+cluster://:hunter2@one/1", "no database numbers"),
+        ("redis+cluster://:hunter2@one/first", "database"),
         ("redis+unix://run/redis.sock", "begins with a slash"),
         ("redis+unix:///redis.sock?secret=hunter2", "parameters"),
         ("redis://:%ff@cache", "percent-encoded"),

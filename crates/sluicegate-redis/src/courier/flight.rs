@@ -1,0 +1,53 @@
+//! A batch on its way.
+
+use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
+use tokio::time::Instant;
+
+use crate::{
+    call::Call,
+    job::Job,
+    link::{Failure, Link},
+    slot_map::Number,
+};
+
+/// A batch on its way to the owner of its slot.
+pub(super) struct Flight {
+    pub(super) slot: u16,
+    pub(super) number: Number,
+    /// That of the connection.
+    pub(super) generation: u64,
+    pub(super) jobs: Vec<Job>,
+    pub(super) at: Instant,
+    /// Whether the server does not own the slot yet.
+    pub(super) asking: bool,
+}
+
+/// A batch that has come back.
+pub(super) struct Landed {
+    pub(super) flight: Flight,
+    pub(super) result: Result<Value, Failure>,
+}
+
+impl Flight {
+    pub(super) async fn fly(self, mut link: Link, time: String, lease: u64) -> Landed {
+        let call = Call::of(self.jobs.iter().map(|job| &*job.request));
+        let mut result = self.call(&mut link, &call.evalsha(&time, lease)).await;
+        // A server that was restarted, flushed or promoted has not seen the script; nothing was done.
+        if result.as_ref().is_err_and(|failure| is_unknown_script(&failure.error)) {
+            result = self.call(&mut link, &call.eval(&time, lease)).await;
+        }
+        drop(call);
+        Landed { flight: self, result }
+    }
+
+    async fn call(&self, link: &mut Link, command: &redis::Cmd) -> Result<Value, Failure> {
+        match self.asking {
+            false => link.call(command).await,
+            true => link.call_asking(command).await,
+        }
+    }
+}
+
+fn is_unknown_script(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
+}

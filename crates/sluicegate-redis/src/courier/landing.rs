@@ -1,0 +1,163 @@
+//! What becomes of a batch that has come back.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use redis::Value;
+use sluicegate::StoreError;
+use tokio::time::Instant;
+
+use super::{
+    Courier,
+    flight::{Flight, Landed},
+};
+use crate::{
+    error::ends_connection,
+    job::{Answer, Job},
+    line::jittered,
+    link::{Failure, Link},
+    redirect::Redirect,
+    reply::Replies,
+    slot_map::Number,
+};
+
+impl Courier {
+    pub(super) fn land(&mut self, Landed { mut flight, result }: Landed) {
+        if let Some(lane) = self.lanes.get_mut(&flight.slot) {
+            lane.landed();
+        }
+        let failure = match result {
+            Ok(value) => {
+                self.lines.answered(flight.number, flight.generation);
+                return self.deliver(flight.jobs, value);
+            }
+            Err(failure) => failure,
+        };
+        let redirect = Redirect::of(&failure.error, self.lines.host(flight.number));
+        if redirect.is_some() || failure.unsent {
+            // Nothing was done: as if it had never been sent.
+            for job in &mut flight.jobs {
+                job.sent = job.sent.filter(|sent| *sent != flight.at);
+                job.hops = job.hops.saturating_add(1);
+            }
+        }
+        match redirect.filter(|_| self.settings.map.is_cluster()) {
+            Some(Redirect::Moved(owner)) => {
+                self.lines.moved(flight.slot, owner);
+                self.all_again(flight, &failure);
+            }
+            Some(Redirect::Ask(node)) => match self.lines.at(node) {
+                (number, Some((generation, link))) => {
+                    let link = link.clone();
+                    self.fly(Flight { number, generation, asking: true, ..flight }, link);
+                }
+                (_, None) => self.pause_all(flight, &failure),
+            },
+            Some(Redirect::Split) if flight.jobs.len() > 1 => self.split(flight, &failure),
+            Some(Redirect::Split) => self.pause_all(flight, &failure),
+            Some(Redirect::Wait) => {
+                self.lines.inquire_soon();
+                self.pause_all(flight, &failure);
+            }
+            None => self.stray(flight, &failure),
+        }
+        if let Some(due) = self.lines.due() {
+            self.wake_at(due);
+        }
+    }
+
+    fn deliver(&mut self, jobs: Vec<Job>, value: Value) {
+        let mut replies = Replies::of(value);
+        if let Some(replies) = &replies {
+            self.settings.time.heard(replies.now());
+        }
+        for job in jobs {
+            let reply = replies.as_mut().and_then(|replies| replies.next(&job.request));
+            job.asker.answer(match reply {
+                Some(reply) => Ok(Answer::new(reply, &job.request, &self.outgoing)),
+                None => Err(StoreError::misconfigured(format!(
+                    "Redis at {} answered something that is no answer of the script",
+                    self.settings.servers.address
+                ))),
+            });
+        }
+    }
+
+    /// A batch has no answer, and no server says where there is one.
+    fn stray(&mut self, flight: Flight, failure: &Failure) {
+        if ends_connection(&failure.error) {
+            self.lines.lost(flight.number, flight.generation, &failure.error);
+            if failure.unsent || Redirect::of(&failure.error, "").is_some() {
+                return self.all_again(flight, failure);
+            }
+        }
+        for job in flight.jobs {
+            let error = self.lines.explain(flight.number, &failure.error);
+            self.fail(job, error);
+        }
+    }
+
+    /// Each of a batch goes by itself, because their accounts are not in one place.
+    fn split(&mut self, flight: Flight, failure: &Failure) {
+        let Some((number, generation, link)) = self.lines.link(flight.slot) else {
+            return self.pause_all(flight, failure);
+        };
+        let link = link.clone();
+        let Flight { slot, at, jobs, .. } = flight;
+        for job in jobs {
+            let flight = Flight { slot, number, generation, at, asking: false, jobs: vec![job] };
+            self.fly(flight, link.clone());
+        }
+    }
+
+    /// Sends a batch at once, whatever else is on its way to its slot.
+    fn fly(&mut self, mut flight: Flight, link: Link) {
+        flight.at = Instant::now();
+        for job in &mut flight.jobs {
+            job.sent.get_or_insert(flight.at);
+        }
+        self.lanes.entry(flight.slot).or_default().took_off();
+        self.counters.round_trips.fetch_add(1, Ordering::Relaxed);
+        let (time, lease) = self.settings.terms();
+        self.flights.push(Box::pin(flight.fly(link, time, lease)));
+    }
+
+    /// A batch that was not done goes to whoever owns its slot now.
+    fn all_again(&mut self, flight: Flight, failure: &Failure) {
+        let number = flight.number;
+        for job in flight.jobs.into_iter().rev() {
+            match job.hops {
+                0..=MOST_HOPS => self.again(job),
+                _ => self.pause(job, number, failure),
+            }
+        }
+    }
+
+    pub(super) fn again(&mut self, job: Job) {
+        self.lanes.entry(job.request.slot).or_default().push_first(job);
+    }
+
+    fn pause_all(&mut self, flight: Flight, failure: &Failure) {
+        for job in flight.jobs {
+            self.pause(job, flight.number, failure);
+        }
+    }
+
+    /// What was not done is tried again in a moment, as long as somebody waits for it.
+    fn pause(&mut self, job: Job, number: Number, failure: &Failure) {
+        let again = Instant::now() + jittered(MOMENT);
+        match job.until.filter(|until| again < *until) {
+            Some(_) if !job.request.is_durable() => {
+                self.paused.push_back((again, job));
+                self.wake_at(again);
+            }
+            _ => {
+                let error = self.lines.explain(number, &failure.error);
+                self.not_carried(job, error);
+            }
+        }
+    }
+}
+
+/// Times that a request is sent on at once, before it waits for a moment each time.
+const MOST_HOPS: u8 = 4;
+const MOMENT: Duration = Duration::from_millis(10);

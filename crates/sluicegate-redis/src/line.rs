@@ -1,0 +1,144 @@
+//! The connection to one server, whether it is there or not.
+
+use std::time::Duration;
+
+use redis::RedisError;
+use tokio::time::Instant;
+
+use crate::link::Link;
+
+/// The connection to one server. When it is lost it is opened again at once, and if that does not help after pauses
+/// that grow.
+#[derive(Default)]
+pub(crate) struct Line {
+    state: State,
+    /// Counts connections, so that news of one that is gone are not taken for news of this one.
+    generation: u64,
+    /// Connections that could not be opened, or broke, since one was of use.
+    failures: u32,
+    /// Whether there has been a connection before.
+    pub(crate) was_open: bool,
+}
+
+#[derive(Default)]
+enum State {
+    /// Nobody needs it.
+    #[default]
+    Closed,
+    Opening,
+    Open {
+        link: Link,
+        since: Instant,
+    },
+    Broken {
+        error: RedisError,
+        since: Instant,
+        again: Instant,
+    },
+}
+
+impl Line {
+    /// The connection, and its generation.
+    pub(crate) fn link(&self) -> Option<(&Link, u64)> {
+        match &self.state {
+            State::Open { link, .. } => Some((link, self.generation)),
+            State::Closed | State::Opening | State::Broken { .. } => None,
+        }
+    }
+
+    /// Why nothing can be asked for now.
+    pub(crate) fn trouble(&self) -> Option<&RedisError> {
+        match &self.state {
+            State::Broken { error, .. } => Some(error),
+            State::Closed | State::Opening | State::Open { .. } => None,
+        }
+    }
+
+    /// When it is to be opened again.
+    pub(crate) fn again(&self) -> Option<Instant> {
+        match &self.state {
+            State::Broken { again, .. } => Some(*again),
+            State::Closed | State::Opening | State::Open { .. } => None,
+        }
+    }
+
+    /// Somebody waits for it, so it is opened soon, and when that is; `None` if it is open or being opened.
+    pub(crate) fn hasten(&mut self) -> Option<Instant> {
+        let State::Broken { since, again, .. } = &mut self.state else { return None };
+        *again = (*again).min(*since + HASTE);
+        Some(*again)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed)
+    }
+
+    /// Whether it is needed, was lost or could not be opened, and is not open yet.
+    pub(crate) fn ails(&self) -> bool {
+        self.failures > 0 && matches!(self.state, State::Opening | State::Broken { .. })
+    }
+
+    /// Whether this is the generation of now.
+    pub(crate) fn is(&self, generation: u64) -> bool {
+        self.generation == generation
+    }
+
+    /// Is about to be opened; returns the generation of that connection.
+    pub(crate) fn open(&mut self) -> u64 {
+        self.state = State::Opening;
+        self.generation += 1;
+        self.generation
+    }
+
+    pub(crate) fn opened(&mut self, link: Link) {
+        self.state = State::Open { link, since: Instant::now() };
+        self.was_open = true;
+    }
+
+    /// The connection of this generation was of use.
+    pub(crate) fn answered(&mut self, generation: u64) {
+        if self.is(generation) {
+            self.failures = 0;
+        }
+    }
+
+    pub(crate) fn close(&mut self) {
+        self.state = State::Closed;
+        self.generation += 1;
+        self.failures = 0;
+    }
+
+    /// It broke. `true` if it should be opened again at once: a connection that has lasted is no sign of trouble when it
+    /// ends.
+    pub(crate) fn lost(&mut self, error: &RedisError) -> bool {
+        if matches!(self.state, State::Open { since, .. } if since.elapsed() >= LASTING) {
+            self.failures = 0;
+        }
+        let at_once = self.failures == 0;
+        self.fail(error);
+        at_once
+    }
+
+    /// It could not be opened, or broke: it is tried again after a pause.
+    pub(crate) fn fail(&mut self, error: &RedisError) {
+        let pause = (PAUSE * 2_u32.saturating_pow(self.failures)).min(LONGEST_PAUSE);
+        self.failures = (self.failures + 1).min(8);
+        let since = Instant::now();
+        self.state = State::Broken { error: error.clone(), since, again: since + jittered(pause) };
+    }
+}
+
+/// From half of it to all of it, so that many instances do not come back as one.
+pub(crate) fn jittered(pause: Duration) -> Duration {
+    // Without random numbers there is no jitter, and nothing worse.
+    let random = getrandom::u32().unwrap_or(u32::MAX);
+    pause / 2 + pause.mul_f64(f64::from(random) / f64::from(u32::MAX) / 2.0)
+}
+
+/// Before the first try to connect again, or to settle again.
+pub(crate) const PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_millis(400);
+/// Between two tries to connect while somebody waits for it.
+const HASTE: Duration = Duration::from_millis(20);
+/// How long a connection lasts that has been of use, even if nothing was asked.
+const LASTING: Duration = Duration::from_millis(500);

@@ -1,0 +1,326 @@
+//! The connections to all servers.
+
+use std::{future::pending, sync::Arc, time::Duration};
+
+use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use redis::{ErrorKind, RedisError, RedisResult};
+use sluicegate::StoreError;
+use tokio::time::Instant;
+
+use crate::{
+    address::{Node, Place},
+    error::explained,
+    line::{Line, jittered},
+    link::{Ended, Link},
+    servers::{Endpoint, Servers},
+    slot_map::{FIRST, Number, SlotMap, id},
+    topology::Topology,
+};
+
+/// The connections to all servers, one to each; and, of a cluster, what there is to know of who owns which slot.
+///
+/// In a cluster, the first line is never open: it waits while nobody knows who owns a slot, and is broken where nobody
+/// can tell.
+pub(crate) struct Lines {
+    servers: Servers,
+    map: Arc<SlotMap>,
+    /// By number.
+    lines: Vec<Line>,
+    /// By number, the nodes of a cluster.
+    nodes: Vec<Node>,
+    news: FuturesUnordered<BoxFuture<'static, News>>,
+    inquiry: Inquiry,
+}
+
+/// When the cluster is asked who owns what. After changes it is asked again and again, ever less often, because its nodes
+/// learn of them one after the other.
+#[derive(Default)]
+struct Inquiry {
+    under_way: bool,
+    last: Option<Instant>,
+    due: Option<Instant>,
+    /// How long the last answer is believed, if nothing speaks against it.
+    trust: Duration,
+}
+
+enum News {
+    Opened { number: Number, generation: u64, result: RedisResult<(Endpoint, Link, Ended)> },
+    Ended { number: Number, generation: u64 },
+    Learned(RedisResult<Topology>),
+}
+
+/// What there is to do after news.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum Change {
+    /// A server can be asked.
+    Opened,
+    /// A server cannot be reached.
+    Failed(Number),
+    /// Nothing, for whoever waits.
+    Nothing,
+}
+
+impl Lines {
+    /// Begins to connect.
+    pub(crate) fn new(servers: Servers, map: Arc<SlotMap>) -> Self {
+        let nowhere = Node { host: String::new(), port: 0 };
+        let mut lines = Self {
+            servers,
+            map,
+            lines: vec![Line::default()],
+            nodes: vec![nowhere],
+            news: FuturesUnordered::new(),
+            inquiry: Inquiry::default(),
+        };
+        match lines.map.is_cluster() {
+            true => {
+                lines.lines[FIRST].open();
+                lines.inquire();
+            }
+            false => lines.open(FIRST),
+        }
+        lines
+    }
+
+    /// The connection to the owner of a slot, if it is open.
+    pub(crate) fn link(&self, slot: u16) -> Option<(Number, u64, &Link)> {
+        let number = self.map.owner(slot);
+        self.lines[number].link().map(|(link, generation)| (number, generation, link))
+    }
+
+    /// Somebody waits for the owner of a slot: when it is tried again, if it could not be reached.
+    pub(crate) fn hasten(&mut self, slot: u16) -> Option<Instant> {
+        self.lines[self.map.owner(slot)].hasten()
+    }
+
+    /// Why a server cannot be asked.
+    pub(crate) fn trouble(&self, number: Number) -> Option<StoreError> {
+        self.lines[number].trouble().map(|error| self.explain(number, error))
+    }
+
+    /// What an error of a server means.
+    pub(crate) fn explain(&self, number: Number, error: &RedisError) -> StoreError {
+        explained(error, &self.place(number), self.lines[number].was_open).at(id(number))
+    }
+
+    /// How people call a server.
+    pub(crate) fn place(&self, number: Number) -> Place {
+        let place = self.servers.address.place();
+        match number {
+            FIRST => place,
+            _ => Place { name: self.nodes[number].to_string(), ..place },
+        }
+    }
+
+    /// The host of a server, for answers that leave it out.
+    pub(crate) fn host(&self, number: Number) -> &str {
+        &self.nodes[number].host
+    }
+
+    /// Waits for news, and does what lines have to do themselves. Nothing is lost if it is dropped.
+    pub(crate) async fn next(&mut self) -> Change {
+        loop {
+            let Some(news) = self.news.next().await else { return pending().await };
+            match news {
+                News::Opened { number, generation, result } if self.lines[number].is(generation) => {
+                    match result {
+                        Ok((endpoint, link, ended)) => {
+                            if number == FIRST {
+                                self.map.moved(endpoint.to_string());
+                            }
+                            self.lines[number].opened(link);
+                            self.news.push(Box::pin(async move {
+                                // Whichever way it ended.
+                                drop(ended.await);
+                                News::Ended { number, generation }
+                            }));
+                            return Change::Opened;
+                        }
+                        Err(error) => {
+                            self.lines[number].fail(&error);
+                            self.inquire_soon();
+                            return Change::Failed(number);
+                        }
+                    }
+                }
+                News::Ended { number, generation } if self.lines[number].is(generation) => {
+                    let ended = std::io::Error::from(std::io::ErrorKind::ConnectionAborted);
+                    self.lost(number, generation, &ended.into());
+                    return Change::Nothing;
+                }
+                News::Learned(result) => {
+                    return self.learned(result);
+                }
+                // Of a connection that is gone.
+                News::Opened { .. } | News::Ended { .. } => {}
+            }
+        }
+    }
+
+    /// A server answered.
+    pub(crate) fn answered(&mut self, number: Number, generation: u64) {
+        self.lines[number].answered(generation);
+    }
+
+    /// A connection is of no use any more.
+    pub(crate) fn lost(&mut self, number: Number, generation: u64, error: &RedisError) {
+        let line = &mut self.lines[number];
+        if !line.is(generation) || line.link().is_none() {
+            return;
+        }
+        if line.lost(error) {
+            self.open(number);
+        }
+        self.inquire_soon();
+    }
+
+    /// A slot belongs to this node.
+    pub(crate) fn moved(&mut self, slot: u16, owner: Node) {
+        let number = self.ready(owner);
+        self.map.assign(slot, number);
+        self.inquire_soon();
+    }
+
+    /// The number and the connection of a node, which is opened if nobody needed it until now.
+    pub(crate) fn at(&mut self, node: Node) -> (Number, Option<(u64, &Link)>) {
+        let number = self.ready(node);
+        (number, self.lines[number].link().map(|(link, generation)| (generation, link)))
+    }
+
+    /// Has the cluster asked who owns what, if that was not just done.
+    pub(crate) fn inquire_soon(&mut self) {
+        if self.map.is_cluster() {
+            let (now, inquiry) = (Instant::now(), &mut self.inquiry);
+            let soon = inquiry.last.map_or(now, |last| now.max(last + INQUIRY_GAP));
+            inquiry.due = Some(inquiry.due.map_or(soon, |due| due.min(soon)));
+            inquiry.trust = LEAST_TRUST;
+        }
+    }
+
+    /// Does what is due.
+    pub(crate) fn keep_time(&mut self, now: Instant) {
+        for number in FIRST..self.lines.len() {
+            if self.lines[number].again().is_some_and(|again| again <= now) {
+                match (self.map.is_cluster(), number) {
+                    (true, FIRST) => {
+                        self.lines[FIRST].open();
+                        self.inquire();
+                    }
+                    _ => self.open(number),
+                }
+            }
+        }
+        if self.inquiry.due.is_some_and(|due| due <= now) {
+            self.inquire();
+        }
+    }
+
+    /// When something will be due.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        let inquiry = self.inquiry.due.filter(|_| !self.inquiry.under_way);
+        self.lines.iter().filter_map(Line::again).chain(inquiry).min()
+    }
+
+    /// The number of a node, with a line that is at least being opened.
+    fn ready(&mut self, node: Node) -> Number {
+        let number = self.map.number(&node.to_string());
+        if number == self.lines.len() {
+            self.lines.push(Line::default());
+            self.nodes.push(node);
+        }
+        if self.lines[number].is_closed() {
+            self.open(number);
+        }
+        number
+    }
+
+    fn open(&mut self, number: Number) {
+        let generation = self.lines[number].open();
+        let servers = self.servers.clone();
+        let node = (number != FIRST).then(|| Endpoint::Tcp(self.nodes[number].clone()));
+        self.news.push(Box::pin(async move {
+            let opening = async {
+                let endpoint = match node {
+                    Some(endpoint) => endpoint,
+                    None => servers.primary().await?,
+                };
+                let (link, ended) = servers.connect(&endpoint).await?;
+                Ok((endpoint, link, ended))
+            };
+            News::Opened { number, generation, result: opening.await }
+        }));
+    }
+
+    fn inquire(&mut self) {
+        if self.inquiry.under_way {
+            return;
+        }
+        self.inquiry =
+            Inquiry { under_way: true, last: Some(Instant::now()), due: None, trust: self.inquiry.trust };
+        // Nodes that are connected come first, in no fixed order.
+        let (mut connected, mut others) = (Vec::new(), Vec::new());
+        for (line, node) in self.lines.iter().zip(&self.nodes).skip(1) {
+            match line.link() {
+                Some((link, _)) => connected.push((node.clone(), link.clone())),
+                None => others.push(node.clone()),
+            }
+        }
+        let new = |seed: &&Node| !self.nodes.contains(seed);
+        others.extend(self.servers.seeds().iter().filter(new).cloned());
+        turn(&mut connected);
+        turn(&mut others);
+        let learning = Topology::learn(self.servers.clone(), connected, others);
+        self.news.push(Box::pin(async move { News::Learned(learning.await) }));
+    }
+
+    fn learned(&mut self, result: RedisResult<Topology>) -> Change {
+        self.inquiry.under_way = false;
+        let unknown = match result {
+            Ok(topology) => {
+                for (slots, node) in topology.owners {
+                    let number = self.ready(node);
+                    slots.for_each(|slot| self.map.assign(slot, number));
+                }
+                (ErrorKind::Client, "no node of the cluster owns this slot").into()
+            }
+            Err(error) => error,
+        };
+        let owners = self.map.owners();
+        for (number, line) in self.lines.iter_mut().enumerate().skip(1) {
+            if !owners.contains(&number) && !line.is_closed() {
+                line.close();
+            }
+        }
+        self.inquiry.trust = match self.lines.iter().skip(1).any(Line::ails) {
+            true => LEAST_TRUST,
+            false => (self.inquiry.trust * 2).clamp(LEAST_TRUST, MOST_TRUST),
+        };
+        let due = Instant::now() + jittered(self.inquiry.trust);
+        self.inquiry.due = Some(self.inquiry.due.map_or(due, |earlier| earlier.min(due)));
+        match owners.contains(&FIRST) {
+            true => {
+                self.lines[FIRST].fail(&unknown);
+                Change::Failed(FIRST)
+            }
+            false => {
+                self.lines[FIRST].close();
+                Change::Nothing
+            }
+        }
+    }
+}
+
+/// Begins a list at any of its entries.
+fn turn<T>(list: &mut [T]) {
+    let random = usize::try_from(getrandom::u32().unwrap_or_default()).unwrap_or_default();
+    if !list.is_empty() {
+        list.rotate_left(random % list.len());
+    }
+}
+
+/// The cluster is not asked more often, whatever happens.
+const INQUIRY_GAP: Duration = Duration::from_millis(200);
+/// How long its answer is believed while one of its nodes cannot be reached, and after changes.
+const LEAST_TRUST: Duration = Duration::from_millis(500);
+/// How long it is believed when all is well.
+const MOST_TRUST: Duration = Duration::from_secs(30);
