@@ -43,6 +43,11 @@ impl Clerk {
                 return;
             };
             self.jobs.extend(more);
+            // An account that was changed later than now by our clock was changed by an instance whose clock is ahead, or
+            // before ours was set back: it is as late as that.
+            for entry in self.ledger.values().flatten() {
+                self.desk.watch.heard(entry.changed_at);
+            }
             let now = self.desk.watch.now();
             self.jobs.retain_mut(|job| job.proceed(&mut self.ledger, now) != Fate::Finished);
             if !self.jobs.is_empty() {
@@ -86,10 +91,8 @@ impl Clerk {
             }
             let page = pages.entry(place.server).or_default();
             if let Some(Ok(entry)) = self.ledger.get(place) {
-                // A window that began in the future, by a clock ahead of ours, lasts no longer than any other.
-                let since = now.max(entry.begins(&charge.quota));
-                let lives = self.desk.watch.time_to_live(entry.account.idle_at(), since);
-                page.write(place, entry, lives);
+                let lives = self.desk.watch.time_to_live(entry.account.idle_at(), now);
+                page.write(place, entry, lives, now);
             }
             page.read(place, charge);
         }

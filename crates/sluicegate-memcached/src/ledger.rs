@@ -1,8 +1,8 @@
 //! The accounts at hand.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
-use sluicegate::{Charge, Quota, Timestamp, accounts::AnyAccount};
+use sluicegate::{Charge, Timestamp, accounts::AnyAccount};
 
 use crate::{
     item,
@@ -23,6 +23,8 @@ pub(crate) struct Entry {
     pub(crate) connection: u64,
     /// Whether it shall be another than was read.
     pub(crate) changed: bool,
+    /// When it was changed last, at the earliest, on whichever instance's clock; the epoch where the item does not tell.
+    pub(crate) changed_at: Timestamp,
 }
 
 impl Entry {
@@ -34,14 +36,14 @@ impl Entry {
         connection: u64,
     ) -> Result<Self, Failure> {
         let algorithm = charge.quota.algorithm();
-        let (account, cas) = match reply {
-            Reply::Not => (AnyAccount::new(algorithm), None),
+        let (account, cas, flags) = match reply {
+            Reply::Not => (AnyAccount::new(algorithm), None, 0),
             Reply::Value { cas: 0, .. } => {
                 let why = "memcached was started with -C, so that nobody can tell whether an item was changed; start it without";
                 return Err(Failure::misconfigured(why));
             }
-            Reply::Value { data, cas } => match item::read(data, algorithm, &charge.quota) {
-                Some(account) => (account, Some(*cas)),
+            Reply::Value { data, cas, flags } => match item::read(data, algorithm, &charge.quota) {
+                Some(account) => (account, Some(*cas), *flags),
                 None => {
                     let why = format!(
                         "the item {} in memcached is none of this store's; give the store a prefix of its own, or delete it",
@@ -52,22 +54,21 @@ impl Entry {
             },
             other => return Err(refused(other)),
         };
-        Ok(Self { account, cas, connection, changed: false })
+        let changed_at = match flags {
+            0 => Timestamp::EPOCH,
+            ahead => {
+                let ahead = (Timestamp::EPOCH + Duration::from_millis(ahead.into())).ticks();
+                Timestamp::from_ticks(account.idle_at().ticks().saturating_sub(ahead))
+            }
+        };
+        Ok(Self { account, cas, connection, changed: false, changed_at })
     }
 
-    /// When the account's window began, on whichever instance's clock: what is charged now is charged no earlier, or a
-    /// refund would not find the window that it belongs to.
-    pub(crate) fn begins(&self, quota: &Quota) -> Timestamp {
-        match &self.account {
-            AnyAccount::FixedWindow(window) => {
-                let length = (Timestamp::EPOCH + quota.window()).ticks();
-                Timestamp::from_ticks(window.ends().ticks().saturating_sub(length))
-            }
-            AnyAccount::SlidingWindow(window) => window.begins(),
-            AnyAccount::TokenBucket(_) | AnyAccount::SlidingLog(_) | AnyAccount::Concurrent(_) => {
-                Timestamp::EPOCH
-            }
-        }
+    /// How many milliseconds before it is idle the account is changed now; zero where that is beyond 32 bits, or nothing.
+    pub(crate) fn flags(&self, now: Timestamp) -> u32 {
+        // Rounded up, so that nobody takes it for later than it was.
+        let ahead = self.account.idle_at().since(now).as_nanos().div_ceil(1_000_000);
+        u32::try_from(ahead).unwrap_or(0)
     }
 }
 

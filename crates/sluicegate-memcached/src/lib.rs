@@ -50,8 +50,11 @@
 //! So no quota is ever exceeded and a denied request is charged nowhere; but for a round trip or two somebody else may be
 //! denied what is about to come back. If the instance dies in between, or a server stops answering, it stays charged.
 //!
-//! *Time* is told by each instance's wall clock. If clocks differ by `s`, a quota of `r` a second admits at most `r × s`
-//! more, and a window may seem `s` shorter; so keep them in step by NTP. A clock that lags admits nothing more.
+//! *Time* is told by each instance's wall clock, and never goes back: an instance whose clock is set back goes on by its
+//! monotonic clock. Each account tells when it was changed last. An instance that reads a later time than its own takes it
+//! over, so all that share accounts soon go by the clock that is farthest ahead, and a caller waits as long as told
+//! whichever of them is asked. If clocks differ by `s`, a quota of `r` a second admits at most `r × s` more, once, and never
+//! more than the whole quota; so keep them in step by NTP. A clock that lags admits nothing more.
 //!
 //! *A deadline* of 100 ms ends every wait. A decision that fails, by its deadline or otherwise, counts as charged where it
 //! may have been: nothing is given back, and nothing is asked twice unless it certainly was not done. So it is with
@@ -74,7 +77,8 @@
 //! # Items
 //!
 //! `PREFIX:1:FINGERPRINT`, or `PREFIX:1:LETTER:KEY` where keys are [readable](MemcachedStoreBuilder::readable_keys). They
-//! expire when the account is idle, up to two seconds later. Their text is the algorithm's letter and decimal numbers.
+//! expire when the account is idle, up to two seconds later. Their text is the algorithm's letter and decimal numbers, and
+//! their flags are the milliseconds from the last change until the account is idle.
 
 mod answer;
 mod builder;

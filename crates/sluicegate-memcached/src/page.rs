@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, io::Write};
 
-use sluicegate::Charge;
+use sluicegate::{Charge, Timestamp};
 
 use crate::{
     item,
@@ -43,17 +43,18 @@ pub(crate) struct Answered {
 }
 
 impl Page {
-    /// Asks to write an account if it was changed, to be forgotten after so many seconds.
-    pub(crate) fn write(&mut self, place: &Place, entry: &Entry, lives: u64) {
+    /// Asks to write an account if it was changed, to be forgotten after so many seconds. Its flags tell when it was
+    /// changed, as [`Entry::changed_at`] reads them.
+    pub(crate) fn write(&mut self, place: &Place, entry: &Entry, lives: u64, now: Timestamp) {
         if !entry.changed {
             return;
         }
         let item = item::write(&entry.account);
-        let (name, length) = (&place.name, item.len());
+        let (name, length, flags) = (&place.name, item.len(), entry.flags(now));
         // `C`: if its last change is still that one. `ME`: if there still is none. Writing to a vector never fails.
         let _ = match entry.cas {
-            Some(cas) => write!(self.commands, "ms {name} {length} T{lives} C{cas}\r\n{item}\r\n"),
-            None => write!(self.commands, "ms {name} {length} T{lives} ME\r\n{item}\r\n"),
+            Some(cas) => write!(self.commands, "ms {name} {length} T{lives} F{flags} C{cas}\r\n{item}\r\n"),
+            None => write!(self.commands, "ms {name} {length} T{lives} F{flags} ME\r\n{item}\r\n"),
         };
         self.asked.push(Asked::Write(place.clone()));
         self.only_on = Some(entry.connection);
@@ -61,7 +62,7 @@ impl Page {
 
     /// Asks to read a charge's account.
     pub(crate) fn read(&mut self, place: &Place, charge: &Charge) {
-        let _ = write!(self.commands, "mg {} v c\r\n", place.name);
+        let _ = write!(self.commands, "mg {} v c f\r\n", place.name);
         self.asked.push(Asked::Read(place.clone(), charge.clone()));
     }
 

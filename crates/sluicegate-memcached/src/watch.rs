@@ -28,6 +28,11 @@ impl Watch {
         self.steady.read(wall)
     }
 
+    /// Somebody's time was this: ours is as late.
+    pub(crate) fn heard(&self, at: Timestamp) {
+        self.steady.read(at);
+    }
+
     /// For how long Memcached keeps an account that is idle at this time, as it is told: seconds, at least one, or zero
     /// for ever. Never too short: Memcached counts whole seconds, and the first of them is one that has begun.
     pub(crate) fn time_to_live(&self, idle_at: Timestamp, now: Timestamp) -> u64 {

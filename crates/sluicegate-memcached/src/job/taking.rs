@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use sluicegate::{Charge, Decision, Lease, Taken, Timestamp, accounts::Verdict};
+use sluicegate::{Decision, Lease, Taken, Timestamp, accounts::Verdict};
 
 use super::{Lines, Progress, Settling, sheet::Sheet};
-use crate::{answer::Answer, ledger::Ledger, link::Failure, place::Place};
+use crate::{answer::Answer, ledger::Ledger, link::Failure};
 
 /// Taking charges, all or none.
 ///
@@ -51,7 +51,7 @@ impl Taking {
         }
         if !lines.progress.contains(&Progress::Done) {
             // Once something is written, it is taken at that time, in whichever round the rest follows.
-            self.at = latest(lines, ledger, now);
+            self.at = now;
         }
         let at = self.at;
         let sheet = match Sheet::of(lines, ledger, at) {
@@ -83,13 +83,6 @@ impl Taking {
     pub(super) fn fail(&self, failure: &Failure) {
         self.answer.say(Err(failure.error()));
     }
-}
-
-/// The time now, or that at which a window began that is to be charged.
-fn latest(lines: &Lines, ledger: &Ledger, now: Timestamp) -> Timestamp {
-    let begins =
-        |(charge, place): (&Charge, &Place)| Some(ledger.get(place)?.as_ref().ok()?.begins(&charge.quota));
-    lines.charges.iter().zip(&lines.places).filter_map(begins).fold(now, Timestamp::max)
 }
 
 /// Charges in the ledger what is not yet charged; whether there was anything.

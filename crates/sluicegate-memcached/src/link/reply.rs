@@ -10,8 +10,8 @@ pub(crate) enum Reply {
     /// `EN`, `NS`, `EX` or `NF`: it is not done, because there is no such item, there is one already, or somebody has
     /// changed it meanwhile.
     Not,
-    /// `VA`: an item, and the number of its last change.
-    Value { data: Bytes, cas: u64 },
+    /// `VA`: an item, the number of its last change, and the number that its writer has put beside it.
+    Value { data: Bytes, cas: u64, flags: u32 },
     /// `MN`: all that was asked before is answered.
     NoOp,
     /// `VERSION`.
@@ -44,6 +44,9 @@ impl Reply {
             Some(b"VA") => {
                 let size = words.next().and_then(number).filter(|size| *size <= LARGEST_VALUE);
                 let cas = words.find_map(|word| number(word.strip_prefix(b"c")?));
+                // None where none was asked for.
+                let flags = words.find_map(|word| number(word.strip_prefix(b"f")?));
+                let flags = flags.and_then(|flags| u32::try_from(flags).ok()).unwrap_or(0);
                 let (Some(size), Some(cas)) = (size.and_then(|size| usize::try_from(size).ok()), cas) else {
                     return Err(nonsense(line));
                 };
@@ -57,7 +60,7 @@ impl Reply {
                 input.advance(begin);
                 let data = input.split_to(size).freeze();
                 input.advance(2);
-                return Ok(Some(Self::Value { data, cas }));
+                return Ok(Some(Self::Value { data, cas, flags }));
             }
             _ => return Err(nonsense(line)),
         };
@@ -94,14 +97,14 @@ mod tests {
 
     #[test]
     fn answers_are_taken_one_by_one_however_they_arrive() {
-        let all = "HD\r\nEN\r\nVA 5 c17 \r\na\r\nb \r\nNS\r\nVA 0 t1 c3\r\n\r\nMN\r\nSERVER_ERROR out of memory\r\nVERSION 1.6\r\n";
-        let value = |data: &'static str, cas| Reply::Value { data: data.into(), cas };
+        let all = "HD\r\nEN\r\nVA 5 c17 \r\na\r\nb \r\nNS\r\nVA 0 t1 c3 f60000\r\n\r\nMN\r\nSERVER_ERROR out of memory\r\nVERSION 1.6\r\n";
+        let value = |data: &'static str, cas, flags| Reply::Value { data: data.into(), cas, flags };
         let expected = [
             Reply::Done,
             Reply::Not,
-            value("a\r\nb ", 17),
+            value("a\r\nb ", 17, 0),
             Reply::Not,
-            value("", 3),
+            value("", 3, 60_000),
             Reply::NoOp,
             Reply::Refused("out of memory".into()),
             Reply::Version("1.6".into()),
