@@ -150,6 +150,8 @@ enum Event {
     Request { gap: u64, instance: usize, servers: Vec<usize> },
     /// An edge of one of the servers.
     Edge { server: usize, network: Network },
+    /// The clock is set by so many milliseconds, back or forward.
+    Step(i64),
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -160,6 +162,7 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         12 => request.prop_map(|(gap, instance, servers)| Event::Request { gap, instance, servers }),
         1 => (0..4_usize, prop::sample::select(networks)).prop_map(|(server, network)| Event::Edge { server, network }),
+        1 => (-5_000..1_000_i64).prop_map(Event::Step),
     ]
 }
 
@@ -189,6 +192,13 @@ impl Cluster {
 
     fn play(&mut self, event: &Event) {
         match event {
+            Event::Step(milliseconds) => {
+                let by = Duration::from_millis(milliseconds.unsigned_abs());
+                match milliseconds.is_negative() {
+                    true => self.instances.clock.set_back(by),
+                    false => self.instances.clock.set_forward(by),
+                }
+            }
             Event::Edge { server, network } => {
                 let server = server % self.servers;
                 if server != Self::STEADY {
