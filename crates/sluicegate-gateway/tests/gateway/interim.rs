@@ -170,3 +170,31 @@ async fn those_of_an_upstream_of_http_2_reach_the_client() {
         () = serve => unreachable!("it waits for ever"),
     }
 }
+
+#[tokio::test]
+async fn a_client_that_reads_none_of_them_gets_few_of_many() {
+    let upstream = Scripted::start().await;
+    let gateway = gateway(upstream.address);
+    let mut client = Client::connect(gateway.address()).await;
+    client.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    let mut connection = upstream.accept().await;
+    connection.request(b"\r\n\r\n").await;
+    // More than the buffers of two connections hold.
+    let hints = format!("HTTP/1.1 103 Early Hints\r\nlink: {}\r\n\r\n", "a".repeat(16_000));
+    for _ in 0..MANY {
+        connection.write(&hints).await;
+    }
+    connection.write(OK).await;
+    let mut passed = 0;
+    let answer = loop {
+        let head = client.head().await;
+        match head.status {
+            103 => passed += 1,
+            status => break status,
+        }
+    };
+    assert_eq!(answer, 200);
+    assert!((1..MANY / 2).contains(&passed), "{passed} of {MANY}");
+}
+
+const MANY: usize = 2_000;

@@ -6,7 +6,7 @@ use sluicegate_gateway::{Gateway, StartError};
 use sluicegate_policy::{Policy, Source};
 use sluicegate_test_servers::RedisServer;
 
-use crate::support::{Client, Upstream, soon};
+use crate::support::{Client, Upstream, client::Answer, soon};
 
 #[tokio::test]
 async fn two_gateways_give_out_one_quota() {
@@ -53,10 +53,19 @@ async fn a_gateway_starts_before_its_store_and_counts_what_it_does_without() {
     ] {
         assert!(metrics.contains(&format!("\n{line}\n")), "{line} in {metrics}");
     }
+    let server = redis.url().replace("redis://", "");
+    let down = format!("\nsluicegate_store_server_up{{server=\"{server}\"}} 0\n");
+    assert!(metrics.contains(&down), "{down} in {metrics}");
+    let ready = ready(&gateway).await;
+    assert_eq!(
+        (ready.status, ready.text()),
+        (200, format!("ok\nthe store's server {server} does not answer\n").as_str())
+    );
 
     redis.restart();
     soon(async { while client.get("/denied").await.status != 200 {} }).await;
     assert!(self::metrics(&gateway).await.contains("\nsluicegate_store_up 1\n"));
+    assert_eq!(self::ready(&gateway).await.text(), "ok\n");
 }
 
 #[tokio::test]
@@ -111,6 +120,10 @@ async fn start(store: &str, upstream: SocketAddr) -> Result<Gateway, StartError>
     );
     let source = Source::new("test.toml", text.as_bytes()).expect("it is small");
     Gateway::start(Policy::parse(&source).expect("it is valid")).await
+}
+
+async fn ready(gateway: &Gateway) -> Answer {
+    Client::connect(gateway.admin_address()).await.get("/readyz").await
 }
 
 async fn metrics(gateway: &Gateway) -> String {
