@@ -25,7 +25,12 @@ pub fn trusted_proxy(text: &str) -> Option<IpNet> {
 
 /// The entry as a policy file has it.
 pub(crate) fn written(network: &IpNet) -> String {
-    if *network == IpNet::from(NO_ADDRESS) { UNIX.to_owned() } else { network.to_string() }
+    if is_unix(network) { UNIX.to_owned() } else { network.to_string() }
+}
+
+/// Returns `true` for the peers on Unix sockets, of which the gateway has none.
+pub(crate) fn is_unix(network: &IpNet) -> bool {
+    *network == IpNet::from(NO_ADDRESS)
 }
 
 const UNIX: &str = "unix";

@@ -141,6 +141,28 @@ fn callers_who_cannot_be_told_apart_are_told() {
             "p.toml:2:34: everybody is a trusted proxy, so every client can claim any address\n  \
              help: name the networks of your proxies alone",
         ),
+        (
+            format!("[gateway]\nlisten = '[::]:80'\nupstream = 'http://a:8000'\ntrusted_proxies = 'unix'\n{rest}"),
+            "p.toml:4:19: the gateway has no peers on Unix sockets, so it believes nobody's forwarding header\n  \
+             help: name its proxies by their addresses: trusted_proxies = [\"unix\", \"10.0.0.0/8\"]",
+        ),
+        (
+            format!(
+                "[gateway]\nupstream = 'http://a:8000'\ntrusted_proxies = ['unix', '0.0.0.0']\n\
+                 [identity]\ntier = 'header:x-tier'\ndefault_tier = 'free'\n{tiers}{rest}"
+            ),
+            "p.toml:3:19: the gateway has no peers on Unix sockets, so it believes nobody's forwarding header or tier\n  \
+             help: name its proxies by their addresses: trusted_proxies = [\"unix\", \"10.0.0.0/8\"]",
+        ),
+        // A policy for both, and one of the Python package.
+        (format!("[gateway]\nupstream = 'http://a:8000'\ntrusted_proxies = ['unix', '10.0.0.0/8']\n{rest}"), ""),
+        (
+            format!(
+                "[gateway]\ntrusted_proxies = 'unix'\n\
+                 [identity]\ntier = 'header:x-tier'\ndefault_tier = 'free'\n{tiers}{rest}"
+            ),
+            "",
+        ),
     ] {
         assert_eq!(warned(&text), expected, "\n--- of ---\n{text}");
     }

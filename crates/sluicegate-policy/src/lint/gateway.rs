@@ -6,6 +6,7 @@ use crate::{
     Policy, Upstream,
     file::{File, Placed, UpstreamEntry},
     report::Report,
+    trusted_proxy,
 };
 
 pub(super) fn lint(report: &mut Report<'_>, file: &File, policy: &Policy) {
@@ -38,6 +39,19 @@ pub(super) fn lint(report: &mut Report<'_>, file: &File, policy: &Policy) {
     {
         let help = "write the upstream's URL with https://, or leave `upstream_ca` out";
         report.error_help(ca.start(), "roots for TLS, and no upstream is spoken to by TLS", help);
+    }
+    let is_served = table.listen.is_some() || table.upstream.is_some();
+    if let Some(proxies) = &table.trusted_proxies
+        && is_served
+        && !policy.gateway.trusted_proxies.is_empty()
+        && policy.gateway.trusted_proxies.iter().all(trusted_proxy::is_unix)
+    {
+        let tiers = if policy.identity.tier_header.is_some() { " or tier" } else { "" };
+        let message = format!(
+            "the gateway has no peers on Unix sockets, so it believes nobody's forwarding header{tiers}"
+        );
+        let help = "name its proxies by their addresses: trusted_proxies = [\"unix\", \"10.0.0.0/8\"]";
+        report.error_help(proxies.start(), message, help);
     }
     for proxy in table.trusted_proxies.as_ref().map(Placed::entries).unwrap_or_default() {
         if matches!(proxy.value.split_once('/'), Some((_, "0"))) {

@@ -228,8 +228,11 @@ fn trusted_proxies(report: &mut Report<'_>, table: &GatewayTable) -> Vec<IpNet> 
 fn proxy_protocol(report: &mut Report<'_>, table: &GatewayTable) -> bool {
     let Some(given) = &table.proxy_protocol else { return false };
     let proxies = table.trusted_proxies.as_ref().map(Placed::entries).unwrap_or_default();
-    // The gateway has no Unix socket.
-    if given.value && proxies.iter().all(|proxy| proxy.value == "unix") {
+    if given.value
+        && proxies
+            .iter()
+            .all(|proxy| trusted_proxy(&proxy.value).as_ref().is_some_and(trusted_proxy::is_unix))
+    {
         let message = "`proxy_protocol` without `trusted_proxies` closes every connection";
         let help = "name the proxies that send it, as in trusted_proxies = [\"10.0.0.0/8\"]";
         report.error_help(given.start(), message, help);

@@ -83,6 +83,11 @@ fn values_that_make_no_sense_are_told_what_would() {
              help: name the proxies that send it, as in trusted_proxies = [\"10.0.0.0/8\"]",
         ),
         (
+            "[gateway]\nproxy_protocol = true\ntrusted_proxies = ['unix', '0.0.0.0']",
+            "p.toml:2:18: `proxy_protocol` without `trusted_proxies` closes every connection\n  \
+             help: name the proxies that send it, as in trusted_proxies = [\"10.0.0.0/8\"]",
+        ),
+        (
             "[gateway]\nmax_body = '2GiB'\nthreads = 0\nidle_timeout = '0'",
             "p.toml:2:12: `max_body` cannot be 2147483648 bytes\n  help: give a size from 1 byte to \"1GiB\"\n\
              p.toml:3:11: `threads` cannot be 0\n  \
