@@ -13,7 +13,7 @@ from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from .._handed import HANDED, Handed, with_handed
+from .._handed import HANDED, take_handed, taking_slots, with_handed
 from .._native import Pass
 from .._signature import is_async, is_generator, is_kind, parameter_of, signature_of
 from .held import release, release_when_sent
@@ -43,9 +43,10 @@ def decorated(
     if own_connection is None or (own_response is None and not makes_response):
         signature = with_handed(signature)
 
+    @taking_slots
     @wraps(endpoint)
     async def limited(*args: Any, **kwargs: Any) -> Any:
-        handed: Handed | None = kwargs.get(HANDED) if passes_on else kwargs.pop(HANDED, None)
+        handed = take_handed(kwargs, own_response, passes_on)
         if handed is not None:
             connection, made = handed
         else:

@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
+from .._handed import taking_slots
 from .._openapi import described_by
 from .._signature import is_async
 from .call import at_once
@@ -94,9 +95,9 @@ class Endpoint:
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             wrapper = self._generator(function, parameters)
         elif is_async(function):
-            wrapper = self._async(function, parameters)
+            wrapper = taking_slots(self._async(function, parameters))
         else:
-            wrapper = self._sync(function, parameters)
+            wrapper = taking_slots(self._sync(function, parameters))
         wrapper.__signature__ = parameters.signature  # type: ignore[attr-defined]
         described_by(wrapper, self._describe_429)
         _mark(wrapper, LIMITED, self)

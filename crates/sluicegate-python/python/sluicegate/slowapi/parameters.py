@@ -9,7 +9,7 @@ from typing import Any
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from .._handed import HANDED, Handed, with_handed
+from .._handed import HANDED, take_handed, with_handed
 from .._signature import is_kind, parameter_of, signature_of
 
 
@@ -31,6 +31,7 @@ class Parameters:
             if not may_hide_request and not self._passes_on:
                 raise TypeError(_NO_REQUEST.format(function=function))
             self.signature = with_handed(own)
+        self._own_response = parameter_of(own, Response)
         self._response = _named(own, Response, ("response",))
         if self._response is None and hide_response and not is_kind(own.return_annotation, Response):
             self.signature = with_handed(own)
@@ -55,8 +56,7 @@ class Parameters:
             if request is None and len(args) > self._position:
                 request = args[self._position]
         response = None if self._response is None else kwargs.get(self._response) or _NO_RESPONSE
-        handed: Handed | None = kwargs.get(HANDED)
-        self.drop(kwargs)
+        handed = take_handed(kwargs, self._own_response, self._passes_on)
         if handed is not None:
             request = handed.connection if self._request is None else request
             response = handed.response if self._response is None else response
