@@ -1,6 +1,6 @@
 //! A route that is written in a program, not in the policy file.
 
-use std::fmt;
+use std::{fmt, num::NonZeroU64};
 
 use http::Method;
 use sluicegate::{Outage, Quota};
@@ -45,6 +45,8 @@ pub struct CodeRoute {
     pub weight: u64,
     /// Where the cost comes from.
     pub meter: CodeMeter,
+    /// The most items of one request, where the meter counts items; larger requests get 413.
+    pub most_items: Option<NonZeroU64>,
 }
 
 /// What a tier's callers get of a route's quotas.
@@ -85,6 +87,7 @@ impl CodeRoute {
             tiers: Vec::new(),
             weight: 1,
             meter: CodeMeter::None,
+            most_items: None,
         }
     }
 }

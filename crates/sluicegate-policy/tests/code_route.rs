@@ -1,5 +1,7 @@
 //! Policies of one route that is written in a program: their limits, and what is no such route.
 
+use std::num::NonZeroU64;
+
 use sluicegate::{Algorithm, Outage, Quota};
 use sluicegate_policy::{CodeMeter, CodeRoute, KeyTemplate, Mode, Policy, Source, TierShare};
 
@@ -87,6 +89,8 @@ fn an_error_says_what_is_wrong_and_what_would_be_right() {
     let own = |texts| TierShare::Quotas(quotas(texts));
     let base = |texts| CodeRoute::new("/a", quotas(texts));
     let tier = |name: &str, route| CodeRoute { tier: Some(name.to_owned()), ..route };
+    let at_most = |items, route| CodeRoute { most_items: NonZeroU64::new(items), ..route };
+    let inputs = CodeMeter::Items("/inputs".parse().unwrap());
     let rows = [
         (CodeRoute::new("/a", []), "a limit of no quota; give one, such as \"10/minute\""),
         (named("a b", "1/minute"), "`a b` is no name of a limit; use 1 to 64 letters, digits, `_` and `-`"),
@@ -97,6 +101,18 @@ fn an_error_says_what_is_wrong_and_what_would_be_right() {
             "no request could ever pass `a_9_per_minute`: each costs 10; give a smaller weight, or",
         ),
         (base("10 tokens/minute"), "nothing counts the tokens of `10 tokens/minute`; give the cost"),
+        (
+            at_most(4, base("9/minute")),
+            "at most 4 items, and nothing counts the items of a request; give the place",
+        ),
+        (
+            at_most(4, CodeRoute { meter: CodeMeter::Given, ..base("9 items/minute") }),
+            "at most 4 items, and nothing counts the items of a request; give the place",
+        ),
+        (
+            at_most(4, CodeRoute { meter: inputs.clone(), ..base("9/minute; 9 tokens/minute") }),
+            "at most 4 items, and the cost counts tokens; limit the items by a route of their own",
+        ),
         (tier("gold", base("1/minute")), "no tier is called `gold`; the tiers are free, premium"),
         (tier("premum", base("1/minute")), "no tier is called `premum`; did you mean `premium`?"),
         (tier("premium", tiers(&[("a", scale(1.0))])), "no tier is called `premium`; the tiers are a"),

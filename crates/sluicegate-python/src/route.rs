@@ -1,6 +1,6 @@
 //! `Route`.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, num::NonZeroU64};
 
 use http::HeaderName;
 use pyo3::{prelude::*, types::PyString};
@@ -31,7 +31,7 @@ pub(crate) struct Route {
 impl Route {
     #[new]
     #[pyo3(signature = (
-        quotas, *, varies, key, cost, asks_cost, tier, tiers, require_tier, name, algorithm, mode, outage
+        quotas, *, varies, key, cost, asks_cost, max_items, tier, tiers, require_tier, name, algorithm, mode, outage
     ))]
     #[expect(clippy::too_many_arguments, reason = "they are what a RateLimit takes")]
     fn new(
@@ -40,6 +40,7 @@ impl Route {
         key: Option<Vec<String>>,
         cost: Option<&Bound<'_, PyAny>>,
         asks_cost: bool,
+        max_items: Option<i64>,
         tier: Option<&str>,
         tiers: Vec<(String, Bound<'_, PyAny>)>,
         require_tier: Option<String>,
@@ -77,6 +78,9 @@ impl Route {
         }
         let mut made = Self { route, tier_header: tier.map(tier_header).transpose()?, cost: None, asks_cost };
         made.measure(cost)?;
+        if let Some(most) = max_items {
+            made.route.most_items = Some(made.most_items(most)?);
+        }
         Ok(made)
     }
 
@@ -159,6 +163,17 @@ impl Route {
             }
         };
         Ok(())
+    }
+
+    fn most_items(&self, given: i64) -> PyResult<NonZeroU64> {
+        if !matches!(self.route.meter, CodeMeter::Items(_)) {
+            let message = "max_items is for items that are counted in the body; give cost= their place, such as \"/inputs\"";
+            return Err(PolicyError::new_err(message));
+        }
+        let most = u64::try_from(given).ok().and_then(NonZeroU64::new);
+        most.ok_or_else(|| {
+            PolicyError::new_err(format!("max_items is a whole number, at least 1, not {given}"))
+        })
     }
 }
 

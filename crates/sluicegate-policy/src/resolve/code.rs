@@ -105,6 +105,26 @@ fn check(report: &mut Report<'_>, code: &CodeRoute) {
         let help = "give the cost: where it is in the body, or what finds it";
         report.error_help(0, format!("nothing counts the {} of `{quota}`", quota.unit()), help);
     }
+    if let Some(most) = code.most_items {
+        most_items(report, code, most.get());
+    }
+}
+
+fn most_items(report: &mut Report<'_>, code: &CodeRoute, most: u64) {
+    let mut others = code.quotas.iter().map(Quota::unit);
+    if !matches!(code.meter, CodeMeter::Items(_)) {
+        let help = "give the place of the items in the body";
+        report.error_help(
+            0,
+            format!("at most {most} items, and nothing counts the items of a request"),
+            help,
+        );
+    } else if let Some(unit) =
+        others.find(|unit| !matches!(unit, Unit::Requests | Unit::Items | Unit::Concurrent))
+    {
+        let help = "limit the items by a route of their own";
+        report.error_help(0, format!("at most {most} items, and the cost counts {unit}"), help);
+    }
 }
 
 fn tiers(report: &mut Report<'_>, given: &[(String, TierShare)]) -> Option<Tiers> {
@@ -209,9 +229,10 @@ fn overrides(
 }
 
 fn meter(code: &CodeRoute) -> Meter {
-    let meter = match &code.meter {
-        CodeMeter::Items(pointer) => Meter::items(pointer.clone()),
-        CodeMeter::None | CodeMeter::Given => Meter::default(),
+    let meter = match (&code.meter, code.most_items) {
+        (CodeMeter::Items(pointer), None) => Meter::items(pointer.clone()),
+        (CodeMeter::Items(pointer), Some(most)) => Meter::items(pointer.clone()).at_most(most.get()),
+        (CodeMeter::None | CodeMeter::Given, _) => Meter::default(),
     };
     code.key.parts().iter().fold(meter, |meter, part| match part {
         Part::Body(pointer) => meter.and_value(pointer.clone()),

@@ -1,6 +1,6 @@
 //! Routes that are written in a program, and gates that share what they keep.
 
-use std::sync::Arc;
+use std::{num::NonZeroU64, sync::Arc};
 
 use sluicegate::{Cost, ManualClock, MemoryStore};
 use sluicegate_policy::{
@@ -27,6 +27,26 @@ fn a_route_in_code_is_answered_as_the_same_route_in_the_file() {
     };
     assert_eq!(told(&ours), told(&theirs));
     assert_eq!(ours.status(), 429);
+}
+
+#[test]
+fn more_items_than_a_route_in_code_takes_are_refused_as_the_file_refuses_them() {
+    let file = Site::new(
+        "[[route]]\npath = \"/\"\nmeter = { items = \"/inputs\", max = 4 }\nlimits = [\"10 items/minute\"]",
+    );
+    for texts in ["10 items/minute", "10/minute", "10 items/minute; 10/minute; 1 concurrent"] {
+        let route = CodeRoute { meter: inputs(), ..CodeRoute::new("/", quotas(texts)) };
+        let code = Code::new("", CodeRoute { most_items: NonZeroU64::new(4), ..route });
+        let (ours, theirs) = (code.send(&Ask::post("/").batch(5)), file.send(&Ask::post("/").batch(5)));
+        assert_eq!((ours.status(), ours.detail()), (413, theirs.detail()), "{texts}");
+        assert_eq!(code.send(&Ask::post("/").batch(4)).remaining(), 6, "something was charged");
+        let given = Given { cost: Some(Cost::new(6)), ..Given::default() };
+        assert_eq!(
+            code.ask(&Ask::post("/").batch(5), given).status(),
+            200,
+            "a cost that is given is the program's"
+        );
+    }
 }
 
 #[test]

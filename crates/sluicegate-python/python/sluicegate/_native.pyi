@@ -371,6 +371,7 @@ class Route:
         key: list[str] | None,
         cost: Cost | str | None,
         asks_cost: bool,
+        max_items: int | None,
         tier: str | None,
         tiers: list[tuple[str, float | str | Quota]],
         require_tier: str | None,
