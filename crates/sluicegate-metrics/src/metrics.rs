@@ -143,7 +143,7 @@ impl Metrics {
         self.0.stores.watch(Box::new(figures));
     }
 
-    /// The servers of all watched stores that do not answer, as far as is known, by their addresses.
+    /// Returns the addresses of servers of watched stores that do not answer, as far as is known.
     pub fn silent_servers(&self) -> Vec<String> {
         self.0.stores.silent_servers()
     }

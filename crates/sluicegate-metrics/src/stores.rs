@@ -1,4 +1,4 @@
-//! What the stores have done, asked when the metrics are written.
+//! Metrics of stores, which are asked when the metrics are written.
 
 use std::{
     fmt, mem,
@@ -20,7 +20,7 @@ pub(crate) struct Stores(Arc<Mutex<Watched>>);
 #[derive(Debug)]
 struct Watched {
     stores: Vec<Store>,
-    /// What was done by those that are gone.
+    /// The counters of stores that are gone.
     gone: Figures,
 }
 
@@ -155,7 +155,7 @@ impl Collector for Stores {
     }
 }
 
-/// What is told of each server of a store elsewhere: name, type, help and value.
+/// The metrics of each server of a store elsewhere: name, type, help and value.
 const SERVERS: &[(&str, MetricType, &str, fn(&ServerState) -> Option<u64>)] = &[
     (
         "store_server_up",

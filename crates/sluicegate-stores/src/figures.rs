@@ -1,21 +1,21 @@
-//! What a store has done.
+//! The figures of a store, for metrics.
 
 use std::{iter::Sum, ops::Add};
 
 use sluicegate::{Clock, MemoryStore, ServerState};
 
-/// What a store has done since it was opened, and what it holds now. What a kind of store does not have is zero.
+/// Counters of a store since it was opened, and gauges of what it holds now. A figure that a kind of store lacks is zero.
 ///
 /// Those of several stores are added up; together they are up when each is.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Figures {
-    /// Whether it is asked: it answers, or has not been found silent yet. Memory always is.
+    /// `true` if it answers, as far as is known. Memory always does.
     pub up: bool,
     /// Calls that failed, by a late answer or none.
     pub errors: u64,
-    /// How often one of its servers went from answering to not answering.
+    /// Times that one of its servers stopped answering.
     pub outages: u64,
-    /// Its servers one by one, those of one address added up; none where the store is this process's memory.
+    /// Its servers one by one, those of one address added up. Empty if the store is this process's memory.
     pub servers: Vec<ServerState>,
     /// Requests that this process's memory decided, at least in part, because the store did not answer.
     pub decided_locally: u64,
@@ -46,7 +46,7 @@ impl Figures {
         Self { up: true, ..Self::default() }
     }
 
-    /// What is left of these when the store is gone: what it has done. It holds nothing any more.
+    /// Returns the counters, which survive the store, without the gauges.
     #[must_use]
     pub fn when_gone(self) -> Self {
         let gone = |server| ServerState { up: None, ..server };
@@ -82,14 +82,14 @@ impl Add for Figures {
     }
 }
 
-/// The servers, and one more.
+/// Adds one more server.
 fn with(mut servers: Vec<ServerState>, other: ServerState) -> Vec<ServerState> {
     match servers.iter_mut().find(|server| server.server == other.server) {
         None => servers.push(other),
         Some(server) => {
             server.errors += other.errors;
             server.outages += other.outages;
-            // Down is whoever is down for one of the stores.
+            // A server that is down for one store is down.
             server.up = match (server.up, other.up) {
                 (Some(up), Some(also)) => Some(up && also),
                 (up, also) => up.or(also),

@@ -69,12 +69,12 @@ use crate::{
 /// quotas, and the [`Outage::Allow`] ones are not taken anywhere and told as a full account. The lease says which charges
 /// are [local](Lease::local), and what is done with them later is done there.
 ///
-/// What memory took is remembered until it is earned back, however often the store goes and comes meanwhile. So in any
-/// time Δ an account of burst `B` and rate `r` admits at most `B + r·Δ` by the store and, where there was an outage, as
-/// much by the memories of all instances together: `2·(B + r·Δ)`, and of that no more than `B + r·Δ` while the store is
-/// down. That holds where the quota has a unit for each instance and the number of instances is true. A request that costs
-/// more than a share, and not more than the whole quota, passes when nothing of the share is spent; what it costs beyond
-/// the share is a debt, and comes on top, once for each instance.
+/// Memory remembers what it admitted until the account has earned it back, however often the store goes and comes
+/// meanwhile. So in any time Δ an account of burst `B` and rate `r` admits at most `B + r·Δ` by the store and, if there
+/// was an outage, as much by the memories of all instances together: `2·(B + r·Δ)`. While the store is down it admits no
+/// more than `B + r·Δ`. The bound assumes that the quota has a unit for each instance and that the number of instances is
+/// right. A request that costs more than a share, but not more than the whole quota, passes when nothing of the share is
+/// spent. Its cost beyond the share is a debt, and adds to the bound once for each instance.
 ///
 /// A call that fails may have been charged, and is charged in memory too. A settlement of what memory took goes to
 /// memory, and that of what the store took goes to the store.
@@ -84,12 +84,12 @@ pub struct Fallback<S, C = SystemClock> {
     breakers: Breakers<C>,
     stand_in: StandIn<C>,
     counters: Counters,
-    /// When it is looked next for servers that keep no accounts any more, in ticks.
+    /// The time of the next look for servers that keep no accounts any more, in ticks.
     next_roll_call: AtomicU64,
 }
 
 impl<S: Store> Fallback<S> {
-    /// A fallback for this store, to be set up.
+    /// Returns a builder of a fallback for this store.
     pub fn builder(store: S) -> FallbackBuilder<S> {
         FallbackBuilder::new(store)
     }
@@ -107,40 +107,40 @@ impl<S, C: Clock> Fallback<S, C> {
         self.stand_in.store()
     }
 
-    /// How many calls of the store failed.
+    /// Returns the number of failed calls of the store.
     pub fn errors(&self) -> u64 {
         self.breakers.iter().map(|(_, breaker)| breaker.errors()).sum()
     }
 
-    /// How many times one of its servers went down.
+    /// Returns the number of outages, each of one server.
     pub fn outages(&self) -> u64 {
         self.breakers.iter().map(|(_, breaker)| breaker.outages()).sum()
     }
 
-    /// How many requests were decided by memory, at least in part.
+    /// Returns the number of requests decided by memory, at least in part.
     pub fn decided_locally(&self) -> u64 {
         self.counters.answered(Outage::Local)
     }
 
-    /// How many requests passed because all of their charges that were out of reach are [`Outage::Allow`].
+    /// Returns the number of requests whose charges out of reach were all [`Outage::Allow`].
     pub fn allowed(&self) -> u64 {
         self.counters.answered(Outage::Allow)
     }
 
-    /// How many requests got an error because one of their charges is [`Outage::Deny`].
+    /// Returns the number of requests that failed because a charge out of reach was [`Outage::Deny`].
     pub fn refused(&self) -> u64 {
         self.counters.answered(Outage::Deny)
     }
 }
 
 impl<S: Store, C: Clock + Clone> Fallback<S, C> {
-    /// Whether all of its servers are asked.
+    /// Returns `true` if no server is known to be down.
     pub fn is_up(&self) -> bool {
         self.roll_call();
         self.breakers.are_closed()
     }
 
-    /// The servers that keep its accounts now, and those that went down and have lost theirs to others since.
+    /// Returns the servers that keep accounts now, and those that went down and were replaced since.
     pub fn servers(&self) -> Vec<ServerState> {
         self.roll_call();
         let state = |server, breaker: &Breaker<C>, up| {
@@ -158,14 +158,14 @@ impl<S: Store, C: Clock + Clone> Fallback<S, C> {
         present.chain(gone).collect()
     }
 
-    /// What people call a server, where there are several.
+    /// Returns the address of a server, if the store has several.
     fn name(&self, server: ServerId) -> Option<String> {
         let servers = self.store.servers();
         let several = servers.len() > 1;
         servers.into_iter().find(|(id, _)| several && *id == server).map(|(_, name)| name)
     }
 
-    /// Which of these charges can be taken from the store.
+    /// Finds out which of these charges the store can take.
     #[inline]
     fn access(&self, charges: &[Charge]) -> Access<'_, C> {
         self.stand_in.tidy();

@@ -1,4 +1,4 @@
-//! What an admitted request holds in a store.
+//! An admitted request's claim in a store.
 
 use crate::{Balances, Timestamp};
 
@@ -8,14 +8,14 @@ use crate::{Balances, Timestamp};
 pub struct Lease {
     /// Tells this claim's slots from all others in the same store.
     pub id: u64,
-    /// When the charges were taken, on the store's clock.
+    /// The time at which the charges were taken, on the store's clock.
     pub taken_at: Timestamp,
-    /// The charges that were not taken there, because the servers that keep their accounts did not answer.
+    /// The charges that memory took, because the servers that keep their accounts did not answer.
     pub local: LocalCharges,
 }
 
 impl Lease {
-    /// A claim on a store that took all charges itself.
+    /// Returns a claim in a store that took all charges itself.
     #[must_use]
     pub const fn new(id: u64, taken_at: Timestamp) -> Self {
         Self { id, taken_at, local: LocalCharges::NONE }
@@ -32,42 +32,42 @@ pub struct LocalCharges {
 }
 
 impl LocalCharges {
-    /// None of them.
+    /// No charge.
     pub const NONE: Self = Self { places: 0, id: 0, taken_at: Timestamp::EPOCH };
 
-    /// As many as can be told apart from those that the store took. A request of more charges is decided in one place.
+    /// The most charges that can be told apart. A request of more charges is decided in one place.
     pub(crate) const MOST: usize = u64::BITS as usize;
 
-    /// All of a request's charges.
+    /// Returns all charges of a request.
     pub(crate) const fn all(id: u64, taken_at: Timestamp) -> Self {
         Self { places: u64::MAX, id, taken_at }
     }
 
-    /// The same claim, on the charges at these places only, all of them below [`MOST`](Self::MOST).
+    /// Returns the same claim on only the charges at these places, all of them below [`MOST`](Self::MOST).
     pub(crate) fn only(self, places: impl Iterator<Item = usize>) -> Self {
         Self { places: places.fold(0, |all, place| all | 1 << place), ..self }
     }
 
-    /// Whether there are any.
+    /// Returns `true` if there are any.
     #[must_use]
     pub const fn any(&self) -> bool {
         self.places != 0
     }
 
-    /// Whether it was every charge of the request, however many there are.
+    /// Returns `true` if memory took every charge of the request.
     #[must_use]
     pub const fn is_all(&self) -> bool {
         self.places == u64::MAX
     }
 
-    /// Whether the charge at this place is one of them.
+    /// Returns `true` if memory took the charge at this place.
     #[must_use]
     pub const fn contains(&self, place: usize) -> bool {
         self.is_all() || place < Self::MOST && self.places >> place & 1 == 1
     }
 }
 
-/// What [`Store::take`](crate::Store::take) gives when it admits.
+/// The result of a [`Store::take`](crate::Store::take) that admits.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Taken {
     /// Every charge's balance, after it.

@@ -174,7 +174,7 @@ impl<C: Clock> MemoryStore<C> {
         &self.clock
     }
 
-    /// Whether anybody holds a slot of a concurrent limit.
+    /// Returns `true` if a slot of a concurrent limit is held.
     pub(crate) fn holds_slots(&self) -> bool {
         (0..self.shards.len()).any(|shard| self.lock(shard).holders.len() > 0)
     }

@@ -48,14 +48,14 @@ pub trait Store: Send + Sync + 'static {
     /// behind a network does the work later. Releasing a lease twice changes nothing.
     fn release(&self, charges: &[Charge], lease: Lease);
 
-    /// The server that keeps this charge's account, as far as the store knows now. [The only one](ServerId::ONLY),
-    /// unless the store has several.
+    /// Returns the server that keeps this charge's account, as far as the store knows now. A store of one server returns
+    /// [`ServerId::ONLY`].
     fn server(&self, _charge: &Charge) -> ServerId {
         ServerId::ONLY
     }
 
-    /// The servers that keep accounts now, each with the address by which people know it. A server that has lost its
-    /// accounts to others is not among them any more. Empty where the store is this process itself.
+    /// Returns the servers that keep accounts now, with their addresses. A server that has lost its accounts to others is
+    /// not among them. Empty if the store is this process itself.
     fn servers(&self) -> Vec<(ServerId, String)> {
         Vec::new()
     }
@@ -99,7 +99,7 @@ impl StoreError {
         self.misconfiguration
     }
 
-    /// The same error of this server, beside those that were named before.
+    /// Adds a server that failed.
     #[must_use]
     pub fn at(mut self, server: ServerId) -> Self {
         if !self.servers.contains(&server) {
@@ -108,7 +108,7 @@ impl StoreError {
         self
     }
 
-    /// The servers that failed; empty where it may be any that was asked.
+    /// Returns the servers that failed. Empty if it may be any that was asked.
     #[must_use]
     pub fn servers(&self) -> &[ServerId] {
         &self.servers

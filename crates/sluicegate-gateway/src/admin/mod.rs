@@ -69,8 +69,8 @@ async fn livez() -> &'static str {
     "ok\n"
 }
 
-/// 200 until the drain begins. An upstream that warms up, or a store that does not answer, makes nobody else a better
-/// choice: what is silent is only named.
+/// Answers 200 until the drain begins. Another replica would do no better with an upstream that warms up, or a store that
+/// is down. So a silent server of the store is only named.
 async fn readyz(State(admin): State<Admin>) -> (StatusCode, String) {
     if admin.draining.has_begun() {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining\n".to_owned());

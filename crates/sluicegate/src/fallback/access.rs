@@ -1,4 +1,4 @@
-//! Which of a request's charges can be taken from the store.
+//! Access to the servers that keep a request's accounts.
 
 use std::mem;
 
@@ -31,7 +31,7 @@ impl<'a, C: Clock + Clone> Access<'a, C> {
             Gate { server, breaker, passage: breaker.passage() }
         };
         if charges.is_empty() {
-            // Whoever asks for nothing asks whether the store answers.
+            // A request without charges only asks whether the store answers.
             return Self { gates: smallvec![gate(ServerId::ONLY)], of_charges: SmallVec::new() };
         }
         let mut gates: SmallVec<[Gate<'a, C>; 1]> = SmallVec::new();
@@ -48,23 +48,23 @@ impl<'a, C: Clock + Clone> Access<'a, C> {
 }
 
 impl<C: Clock> Access<'_, C> {
-    /// Whether the store may be asked for all charges.
+    /// Returns `true` if the store may be asked for all charges.
     #[inline]
     pub(super) fn is_free(&self) -> bool {
         self.gates.iter().all(|gate| gate.passage.is_free())
     }
 
-    /// Whether the store may be asked for none of them.
+    /// Returns `true` if the store may be asked for none of the charges.
     pub(super) fn is_shut(&self) -> bool {
         !self.gates.iter().any(|gate| gate.passage.is_free())
     }
 
-    /// Whether the store may be asked for the charge at this place.
+    /// Returns `true` if the store may be asked for the charge at this place.
     pub(super) fn reaches(&self, place: usize) -> bool {
         self.of_charges.get(place).is_none_or(|gate| self.gates[*gate].passage.is_free())
     }
 
-    /// An error where a server may not be asked.
+    /// Fails if a server may not be asked.
     pub(super) fn shut(&self) -> Result<(), StoreError> {
         match self.gates.iter().find(|gate| !gate.passage.is_free()) {
             Some(gate) => Err(gate.breaker.error()),
@@ -72,7 +72,7 @@ impl<C: Clock> Access<'_, C> {
         }
     }
 
-    /// The error for a request of which a charge that cannot be taken says [`Outage::Deny`], if there is one.
+    /// Returns the error of a request with an [`Outage::Deny`] charge out of reach, if it has one.
     pub(super) fn refusal(&self, charges: &[Charge]) -> Option<StoreError> {
         let denied =
             |(place, charge): (usize, &Charge)| charge.outage == Outage::Deny && !self.reaches(place);
@@ -80,7 +80,7 @@ impl<C: Clock> Access<'_, C> {
         Some(self.gates[self.of_charges[place]].breaker.error())
     }
 
-    /// The servers that were asked have answered.
+    /// Notes that the servers that were asked have answered.
     #[inline]
     pub(super) fn succeeded(&mut self) {
         for gate in self.gates.iter_mut().filter(|gate| gate.passage.is_free()) {
@@ -91,10 +91,10 @@ impl<C: Clock> Access<'_, C> {
         }
     }
 
-    /// Some of the servers that were asked have not: none of them is asked again.
+    /// Notes that some of the servers that were asked have failed. They are not asked again for this request.
     pub(super) fn failed(&mut self, error: &StoreError, name: impl Fn(ServerId) -> Option<String>) {
         let named = |gate: &Gate<'_, C>| gate.passage.is_free() && error.servers().contains(&gate.server);
-        // An error that names nobody who was asked may be anybody's.
+        // An error that names none of the servers that were asked may be of any of them.
         let anybody = !self.gates.iter().any(named);
         for gate in self.gates.iter_mut().filter(|gate| anybody || named(gate)) {
             match mem::replace(&mut gate.passage, Passage::Open) {
@@ -105,7 +105,7 @@ impl<C: Clock> Access<'_, C> {
         }
     }
 
-    /// No server was asked after all.
+    /// Notes that no server was asked after all.
     pub(super) fn unused(&mut self) {
         for gate in self.gates.iter_mut().filter(|gate| gate.passage.is_free()) {
             if let Passage::Probe(probe) = mem::replace(&mut gate.passage, Passage::Closed) {

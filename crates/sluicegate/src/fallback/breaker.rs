@@ -1,4 +1,4 @@
-//! Whether a server is asked.
+//! The circuit breaker of one server.
 
 use std::{
     fmt,
@@ -15,39 +15,39 @@ use crate::{Clock, StoreError, Timestamp};
 
 /// A circuit breaker: closed while a server answers, open while it does not.
 ///
-/// It has no timer. When an open circuit's next probe is due, the next caller is the probe; without callers nobody needs
-/// to know whether the server answers.
+/// It has no timer. When an open circuit's next probe is due, the next caller is the probe. Without callers there is no
+/// need to know whether the server answers.
 pub(super) struct Breaker<C> {
     /// The last calls of a closed circuit, the newest in the lowest bit, set where it failed; or [`OPEN`]. Written only
     /// under the lock of `outage`.
     calls: AtomicU32,
-    /// When an open circuit's next probe is due, in ticks; [`UNDER_WAY`] while somebody probes.
+    /// The time of an open circuit's next probe, in ticks. [`UNDER_WAY`] during a probe.
     next_probe: AtomicU64,
     outage: Mutex<Outage>,
     errors: AtomicU64,
     outages: AtomicU64,
-    /// How many circuits are open, this one among them.
+    /// The number of open circuits of all servers.
     open: Arc<AtomicUsize>,
     watch: Arc<Watch>,
     random: RandomState,
     clock: C,
 }
 
-/// Who is told of transitions.
+/// The listener for transitions.
 pub(super) type Watch = dyn Fn(&Transition) + Send + Sync;
 
-/// Whether a caller may ask the server.
+/// A caller's right to ask the server.
 pub(super) enum Passage<'a, C: Clock> {
-    /// It may.
+    /// The caller may ask.
     Closed,
-    /// It may, and only it: all depends on what it is answered.
+    /// The caller probes: it alone may ask, and the answer decides about the circuit.
     Probe(Probe<'a, C>),
-    /// It may not.
+    /// The caller may not ask.
     Open,
 }
 
 impl<C: Clock> Passage<'_, C> {
-    /// Whether it may.
+    /// Returns `true` if the caller may ask.
     #[inline]
     pub(super) const fn is_free(&self) -> bool {
         !matches!(self, Self::Open)
@@ -57,12 +57,12 @@ impl<C: Clock> Passage<'_, C> {
 /// The outage that goes on, or the last one.
 #[derive(Debug)]
 struct Outage {
-    /// What people call the server.
+    /// The server's address, if the store has several.
     server: Option<String>,
     since: Timestamp,
     error: StoreError,
     failed_probes: u32,
-    /// How many random numbers were drawn.
+    /// The number of random numbers drawn so far.
     drawn: u64,
 }
 
@@ -88,28 +88,28 @@ impl<C: Clock> Breaker<C> {
         }
     }
 
-    /// Whether the circuit is closed.
+    /// Returns `true` if the circuit is closed.
     #[inline]
     pub(super) fn is_closed(&self) -> bool {
         self.calls.load(Ordering::Relaxed) != OPEN
     }
 
-    /// How many calls failed.
+    /// Returns the number of failed calls.
     pub(super) fn errors(&self) -> u64 {
         self.errors.load(Ordering::Relaxed)
     }
 
-    /// How many times the circuit opened.
+    /// Returns how often the circuit opened.
     pub(super) fn outages(&self) -> u64 {
         self.outages.load(Ordering::Relaxed)
     }
 
-    /// What people call the server, where an outage has made it known.
+    /// Returns the server's address, once an outage has told it.
     pub(super) fn server(&self) -> Option<String> {
         self.lock().server.clone()
     }
 
-    /// Whether the server is to be asked for a request.
+    /// Decides whether to ask the server for a request.
     #[inline]
     pub(super) fn passage(&self) -> Passage<'_, C> {
         if self.is_closed() { Passage::Closed } else { self.passage_while_open() }
@@ -125,7 +125,7 @@ impl<C: Clock> Breaker<C> {
         }
     }
 
-    /// The server answered a call. An open circuit is not changed by an answer that comes late.
+    /// Notes a call that the server answered. A late answer does not close an open circuit.
     #[inline]
     pub(super) fn succeeded(&self) {
         // Where no failure is remembered there is nothing to write.
@@ -138,7 +138,7 @@ impl<C: Clock> Breaker<C> {
         }
     }
 
-    /// A call failed. It opens the circuit if it is one too many; `name` is what people call the server.
+    /// Notes a failed call, and opens the circuit if it is one too many. `name` is the server's address.
     pub(super) fn failed(&self, error: &StoreError, name: impl FnOnce() -> Option<String>) {
         self.errors.fetch_add(1, Ordering::Relaxed);
         let mut outage = self.lock();
@@ -160,17 +160,17 @@ impl<C: Clock> Breaker<C> {
         (self.watch)(&Transition::Down { server: outage.server.clone(), error: error.to_string() });
     }
 
-    /// The probe was answered.
+    /// Closes the circuit after a probe that was answered.
     pub(super) fn close(&self) {
         self.end(|server, after| Transition::Up { server, after });
     }
 
-    /// The server keeps no accounts any more: nobody will ever probe it.
+    /// Closes the circuit of a server that keeps no accounts any more: no request will ever probe it.
     pub(super) fn retire(&self) {
         self.end(|server, after| Transition::Replaced { server, after });
     }
 
-    /// Closes an open circuit, and tells of it with the server's name and the length of the outage.
+    /// Closes an open circuit and tells the listener, with the server's address and the length of the outage.
     fn end(&self, transition: impl FnOnce(Option<String>, Duration) -> Transition) {
         let outage = self.lock();
         if self.is_closed() {
@@ -182,7 +182,7 @@ impl<C: Clock> Breaker<C> {
         (self.watch)(&transition(outage.server.clone(), after));
     }
 
-    /// The probe failed.
+    /// Keeps the circuit open after a probe that failed.
     pub(super) fn stay_open(&self, error: &StoreError) {
         self.errors.fetch_add(1, Ordering::Relaxed);
         let mut outage = self.lock();
@@ -191,12 +191,12 @@ impl<C: Clock> Breaker<C> {
         self.schedule(&mut outage, self.clock.now());
     }
 
-    /// Nobody knows what became of the probe.
+    /// Plans another probe after one without a known outcome.
     pub(super) fn probe_later(&self) {
         self.schedule(&mut self.lock(), self.clock.now());
     }
 
-    /// The server was not asked after all.
+    /// Makes the next caller the probe: the server was not asked after all.
     pub(super) fn probe_at_once(&self) {
         self.next_probe.store(self.clock.now().ticks(), Ordering::Release);
     }
@@ -211,7 +211,7 @@ impl<C: Clock> Breaker<C> {
         self.next_probe.store((now + least + jitter).ticks(), Ordering::Release);
     }
 
-    /// What a caller is told that may not ask.
+    /// Returns the error for a caller that may not ask.
     pub(super) fn error(&self) -> StoreError {
         let outage = self.lock();
         let milliseconds = self.clock.now().since(outage.since).as_millis();
@@ -250,7 +250,7 @@ fn copy(error: &StoreError) -> StoreError {
     }
 }
 
-/// How many calls are remembered: when more than half of them failed, the circuit opens.
+/// Calls that are remembered. When more than half of them failed, the circuit opens.
 const LAST_CALLS: u32 = 20;
 /// As many failures in a row open it too.
 const STREAK: u32 = 0b1_1111;

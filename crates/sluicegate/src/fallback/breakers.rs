@@ -15,7 +15,7 @@ use crate::{Clock, ServerId};
 pub(super) struct Breakers<C> {
     /// By the servers' numbers: each row has room for twice as many as the one before, so that no breaker ever moves.
     rows: [OnceLock<Row<C>>; ROWS],
-    /// How many of the circuits are open.
+    /// The number of open circuits.
     open: Arc<AtomicUsize>,
     watch: Arc<Watch>,
     clock: C,
@@ -28,7 +28,7 @@ impl<C: Clock + Clone> Breakers<C> {
         Self { rows: std::array::from_fn(|_| OnceLock::new()), open: Arc::default(), watch, clock }
     }
 
-    /// The breaker of a server.
+    /// Returns the breaker of a server.
     #[inline]
     pub(super) fn of(&self, server: ServerId) -> &Breaker<C> {
         let (row, place) = location(server);
@@ -43,13 +43,13 @@ impl<C> Breakers<C> {
         &self.clock
     }
 
-    /// Whether every server is asked.
+    /// Returns `true` if no circuit is open.
     #[inline]
     pub(super) fn are_closed(&self) -> bool {
         self.open.load(Ordering::Relaxed) == 0
     }
 
-    /// The servers that were ever asked, with their breakers.
+    /// Returns all servers that were ever asked, with their breakers.
     pub(super) fn iter(&self) -> impl Iterator<Item = (ServerId, &Breaker<C>)> {
         let rows =
             self.rows.iter().zip(0..).filter_map(|(row, number)| Some((row.get()?, (1_u32 << number) - 1)));
@@ -64,7 +64,7 @@ impl<C> fmt::Debug for Breakers<C> {
     }
 }
 
-/// The row of a server's breaker, and its place there.
+/// Returns the row of a server's breaker, and its place there.
 fn location(server: ServerId) -> (usize, usize) {
     // Servers beyond the last share its breaker, which costs accuracy and nothing else.
     let number = server.number().min(MOST) + 1;

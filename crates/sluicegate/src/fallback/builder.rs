@@ -34,14 +34,14 @@ impl<S: Store> FallbackBuilder<S> {
 }
 
 impl<S: Store, C: Clock + Clone> FallbackBuilder<S, C> {
-    /// How many instances share the store: in an outage each gives one of so many equal parts of every quota. One,
-    /// unless it is set.
+    /// Sets the number of instances that share the store. In an outage each gives an equal part of every quota. Defaults
+    /// to 1.
     pub fn replicas(self, replicas: NonZeroU32) -> Self {
         Self { replicas, ..self }
     }
 
-    /// How many keys of each algorithm the memory that stands in must have room for: a million unless it is set, as
-    /// in [`MemoryStoreBuilder::max_keys`](crate::MemoryStoreBuilder::max_keys).
+    /// Sets the number of keys of each algorithm that the memory that stands in has room for, as
+    /// [`MemoryStoreBuilder::max_keys`](crate::MemoryStoreBuilder::max_keys) does. Defaults to a million.
     pub fn max_keys(self, max_keys: usize) -> Self {
         Self { max_keys, ..self }
     }

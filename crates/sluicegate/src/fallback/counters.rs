@@ -1,10 +1,10 @@
-//! What a fallback counts.
+//! The counters of a fallback.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::Outage;
 
-/// What a fallback counts, to be watched and not to be decided by.
+/// Counters of requests, for people to watch. No decision depends on them.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     decided_locally: AtomicU64,

@@ -1,14 +1,14 @@
-//! How a server of a store does.
+//! The state of a store's server.
 
-/// How one of the servers of the store behind a [`Fallback`](crate::Fallback) does.
+/// The state of one of the servers of the store behind a [`Fallback`](crate::Fallback).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ServerState {
     /// Its address.
     pub server: String,
-    /// Whether it is asked; `None` where it keeps no accounts any more, so that nobody needs to know.
+    /// `true` if it answers, as far as is known. `None` if it keeps no accounts any more.
     pub up: Option<bool>,
-    /// Calls of it that failed.
+    /// Failed calls of it.
     pub errors: u64,
-    /// How often it went from answering to not answering.
+    /// Times that it stopped answering.
     pub outages: u64,
 }

@@ -1,4 +1,4 @@
-//! What one instance takes of a request's charges.
+//! An instance's shares of a request's charges.
 
 use std::num::NonZeroU32;
 
@@ -12,14 +12,14 @@ use crate::{Balance, Balances, Charge, Cost, Outage};
 pub(super) struct Shares {
     /// Each one's place in the request.
     pub(super) places: SmallVec<[usize; 4]>,
-    /// What must fit for the request to pass.
+    /// The charges that must fit for the request to pass.
     pub(super) charges: SmallVec<[Charge; 4]>,
-    /// What it costs then.
+    /// The costs of the request if it passes.
     pub(super) costs: SmallVec<[Cost; 4]>,
 }
 
 impl Shares {
-    /// The shares of those charges that are `out_of_reach`.
+    /// Returns the shares of those charges that are `out_of_reach`.
     pub(super) fn of(charges: &[Charge], out_of_reach: impl Fn(usize) -> bool, replicas: NonZeroU32) -> Self {
         let mut shares = Self::default();
         let is_taken = |(place, charge): &(usize, &Charge)| is_local(charge) && out_of_reach(*place);
@@ -45,7 +45,7 @@ impl Shares {
         shares
     }
 
-    /// A balance for each of the request's charges: these, and full accounts for the others.
+    /// Returns a balance for each of the request's charges: these, and full accounts for the others.
     pub(super) fn among(&self, charges: &[Charge], balances: &[Balance]) -> Balances {
         let mut all: Balances = charges.iter().map(|charge| full(&charge.quota)).collect();
         for (place, balance) in self.places.iter().zip(balances) {

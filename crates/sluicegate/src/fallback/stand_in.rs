@@ -19,15 +19,15 @@ use crate::{
 
 /// The memory that stands in for a store, with this instance's share of every quota.
 ///
-/// What was taken from it outlives the outage: an account is as good as forgotten when it has earned back what it spent,
-/// and not before, or each new outage would let through one more burst.
+/// Its accounts outlive the outage. An account matters until it has earned back what it spent. Forgetting it earlier
+/// would admit one more burst in each new outage.
 pub(super) struct StandIn<C> {
     replicas: NonZeroU32,
     store: MemoryStore<C>,
-    /// When the last of the accounts will be full, in ticks; [`NEVER_USED`] while there are none. Written by whoever
-    /// takes, who shares the lock of `kept`.
+    /// The time at which the last of the accounts will be full, in ticks. [`NEVER_USED`] while there are none. Written
+    /// under a shared lock of `kept`.
     full_by: AtomicU64,
-    /// Held alone by whoever forgets all accounts.
+    /// Locked exclusively to forget all accounts.
     kept: RwLock<()>,
 }
 
@@ -40,7 +40,7 @@ impl<C: Clock> StandIn<C> {
         &self.store
     }
 
-    /// Frees the memory when no account is left that matters.
+    /// Frees the memory if no account matters any more.
     #[inline]
     pub(super) fn tidy(&self) {
         if self.full_by.load(Ordering::Relaxed) != NEVER_USED {
@@ -55,10 +55,10 @@ impl<C: Clock> StandIn<C> {
             return;
         }
         let _alone = self.kept.write().unwrap_or_else(PoisonError::into_inner);
-        // Somebody may have taken from it, or freed it, since.
+        // Another thread may have taken from it, or freed it, since.
         if is_due() {
             let next = match self.store.holds_slots() {
-                // Nobody knows when they are given back.
+                // They may be given back at any time.
                 true => (now + PATIENCE).ticks(),
                 false => {
                     self.store.clear();
@@ -90,7 +90,7 @@ impl<C: Clock> StandIn<C> {
         }
     }
 
-    /// How the accounts of those charges stand that are `out_of_reach`; the others are told as full.
+    /// Returns the balances of those charges that are `out_of_reach`, and full accounts for the others.
     pub(super) fn look(&self, charges: &[Charge], out_of_reach: impl Fn(usize) -> bool) -> Balances {
         let peeks: Vec<Charge> = charges.iter().map(|charge| charge.clone().cost(Cost::ZERO)).collect();
         match self.take(&peeks, out_of_reach) {
@@ -119,7 +119,7 @@ impl<C: Clock> StandIn<C> {
         }
     }
 
-    /// The charges that the lease took here, each on this instance's share, with their places in the request.
+    /// Returns the charges that the lease took here, each on this instance's share, with their places in the request.
     fn taken_here<'c>(
         &'c self,
         charges: &'c [Charge],
@@ -147,7 +147,7 @@ impl<C: Clock> StandIn<C> {
         }
     }
 
-    /// How one account stands.
+    /// Returns the balance of one account.
     fn standing(&self, charge: Charge) -> Balances {
         match self.store.take_now(&[charge.cost(Cost::ZERO)]) {
             Decision::Allow(Taken { balances, .. }) | Decision::Deny(Denial { balances, .. }) => balances,
@@ -174,12 +174,12 @@ impl<C> fmt::Debug for StandIn<C> {
     }
 }
 
-/// The lease as the memory gave it.
+/// Returns the lease as the memory gave it.
 const fn claim(lease: &Lease) -> Lease {
     Lease::new(lease.local.id, lease.local.taken_at)
 }
 
-/// The balance of an account that is not charged.
+/// Returns the balance of an account that is not charged.
 pub(super) fn full(quota: &Quota) -> Balance {
     Balance {
         remaining: quota.burst(),

@@ -2,30 +2,30 @@
 
 use std::{fmt, time::Duration};
 
-/// What happened to one of the servers of the store behind a [`Fallback`](crate::Fallback).
+/// A change of state of one of the servers of the store behind a [`Fallback`](crate::Fallback).
 ///
-/// A server is named by its address where the store has several, and else not at all.
+/// `server` is its address, if the store has several.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Transition {
     /// It does not answer: from now on it is only probed, and requests go on by their charges' outage policy.
     Down {
         /// The server's address.
         server: Option<String>,
-        /// What its last call failed with.
+        /// The error of its last call.
         error: String,
     },
     /// It answers again, and is asked again.
     Up {
         /// The server's address.
         server: Option<String>,
-        /// How long it did not.
+        /// The length of the outage.
         after: Duration,
     },
-    /// It never answered again, but keeps no accounts any more: other servers do, and they are asked.
+    /// Other servers have taken over its accounts, and are asked for them.
     Replaced {
         /// The server's address.
         server: Option<String>,
-        /// How long it did not answer.
+        /// The length of the outage.
         after: Duration,
     },
 }

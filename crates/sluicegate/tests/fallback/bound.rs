@@ -7,7 +7,7 @@ use sluicegate::{Charge, Clock, ManualClock, MemoryStore, Quota, Timestamp};
 
 use crate::remote::{Bench, Network, Remote};
 
-/// What was admitted, and when.
+/// Admitted units, and the times of their admission.
 type Admitted = Vec<(Timestamp, u64)>;
 
 /// One request to one of the instances, after so many milliseconds.
@@ -143,7 +143,7 @@ proptest! {
     }
 }
 
-/// What happens on a store of several servers.
+/// An event on a store of several servers.
 #[derive(Clone, Debug)]
 enum Event {
     /// A request to one of the instances, after so many milliseconds, for one unit on each of these servers.
@@ -171,7 +171,7 @@ struct Cluster {
     instances: Instances,
     servers: usize,
     quota: Quota,
-    /// What was admitted on each server's account.
+    /// The admitted requests on each server's account.
     admitted: Vec<Admitted>,
     /// The account on the steady server, as one process alone would have kept it.
     oracle: MemoryStore<ManualClock>,

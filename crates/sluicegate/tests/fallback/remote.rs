@@ -17,14 +17,14 @@ use sluicegate::{
     Taken, Transition,
 };
 
-/// How the network is.
+/// The state of a network.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Network {
     Up,
     Down,
     /// Somebody answers, but refuses.
     Refusing,
-    /// What is asked is done, and the answer comes too late.
+    /// The store does what it is asked, and answers too late.
     Slow,
     /// No answer comes until it is something else.
     Silent,
@@ -34,10 +34,10 @@ pub(crate) enum Network {
 /// others on server 0.
 #[derive(Clone, Debug)]
 pub(crate) struct Remote {
-    /// What server 0 keeps, and all others too.
+    /// The accounts of all servers.
     pub(crate) memory: Arc<MemoryStore<ManualClock>>,
     networks: Arc<Mutex<Vec<Network>>>,
-    /// How many of the servers keep accounts, from the last one on.
+    /// The number of servers that lost their accounts to the next one.
     gone: Arc<AtomicUsize>,
     calls: Arc<AtomicUsize>,
     releases: Arc<AtomicUsize>,
@@ -63,12 +63,12 @@ impl Remote {
         self.networks.lock().expect("nobody panicked").fill(network);
     }
 
-    /// How the network to one of the servers is.
+    /// Sets the state of the network to one of the servers.
     pub(crate) fn server_is(&self, server: usize, network: Network) {
         self.networks.lock().expect("nobody panicked")[server] = network;
     }
 
-    /// From now on the next server keeps the accounts of this one, and of all before it.
+    /// Moves the accounts of this server, and of all before it, to the next one.
     pub(crate) fn replace(&self, server: usize) {
         self.gone.store(server + 1, Ordering::SeqCst);
     }
@@ -82,7 +82,7 @@ impl Remote {
         self.releases.load(Ordering::SeqCst)
     }
 
-    /// An error of the servers of these charges that fail, if any does.
+    /// Fails if one of these charges' servers does.
     async fn answer(&self, charges: &[Charge]) -> Result<(), StoreError> {
         self.calls.fetch_add(1, Ordering::SeqCst);
         let servers: Vec<ServerId> = match charges {

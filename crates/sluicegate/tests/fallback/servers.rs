@@ -6,7 +6,7 @@ use sluicegate::{Charge, ManualClock, Outage, Quota, ServerState, Store, Transit
 
 use crate::remote::{Bench, Network, Remote, quota};
 
-/// Three servers, of which this one does not answer.
+/// A store of three servers, of which this one does not answer.
 fn without(server: usize) -> Bench {
     let clock = ManualClock::new();
     let bench = Bench::on(Remote::of(3, &clock), clock, 1);
