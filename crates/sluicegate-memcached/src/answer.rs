@@ -16,12 +16,10 @@ impl<T> Answer<T> {
         (Arc::new(Self(Mutex::new(Some(sender)))), receiver)
     }
 
-    /// Says it, unless something was said already or nobody listens any more.
-    pub(crate) fn say(&self, answer: Result<T, StoreError>) {
+    /// Says it; `false` if something was said already or nobody listens any more.
+    pub(crate) fn say(&self, answer: Result<T, StoreError>) -> bool {
         let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(sender) = sender {
-            let _ = sender.send(answer);
-        }
+        sender.is_some_and(|sender| sender.send(answer).is_ok())
     }
 
     /// Whether somebody still waits for it.

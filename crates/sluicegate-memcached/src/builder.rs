@@ -99,7 +99,8 @@ impl MemcachedStoreBuilder {
         }
         let names = Names::new(&self.prefix, &self.secret.0, self.readable);
         let desk = Desk::new(self.servers, names, Watch::new(self.clock), runtime);
-        Ok(MemcachedStore::new(Arc::new(desk), Timekeeper::new(self.timeout, runtime), runtime))
+        let pulses = desk.links.iter().map(|link| link.pulse().clone()).collect();
+        Ok(MemcachedStore::new(Arc::new(desk), Timekeeper::new(self.timeout, pulses, runtime), runtime))
     }
 }
 

@@ -68,7 +68,7 @@ impl Clerk {
         for (server, sent) in asked {
             match sent.answers().await {
                 Ok(answers) => answers.file(&mut ledger, &mut written),
-                Err(failure) => drop(failures.insert(server, failure)),
+                Err(failure) => drop(failures.insert(server, failure.at(server))),
             }
         }
         self.ledger = ledger;
@@ -76,6 +76,7 @@ impl Clerk {
             match job.end_round(&written, &failures) {
                 Fate::Unfinished => self.jobs.push(job),
                 Fate::Postponed => self.desk.hand_in_later(job),
+                Fate::Elsewhere => self.desk.hand_in(job),
                 Fate::Finished => {}
             }
         }

@@ -41,7 +41,12 @@ impl Desk {
     /// Where a charge's account is.
     pub(crate) fn place(&self, charge: &Charge) -> Place {
         let name = self.names.account(&charge.key, charge.quota.algorithm());
-        Place { name, server: self.servers.home(|| self.names.neighbourhood(&charge.key)) }
+        Place { name, server: self.home(charge) }
+    }
+
+    /// The server that keeps a charge's account.
+    pub(crate) fn home(&self, charge: &Charge) -> usize {
+        self.servers.home(|| self.names.neighbourhood(&charge.key))
     }
 
     /// Takes in a job, and calls a clerk if none is at work on its servers.

@@ -21,11 +21,11 @@ pub(crate) async fn accounts(desk: &Desk, places: &[Place]) -> Result<(), StoreE
     // All servers are asked before any is waited for.
     let asked: Vec<_> = commands
         .into_iter()
-        .map(|(server, (bytes, answers))| desk.links[server].send(bytes, answers, None))
+        .map(|(server, (bytes, answers))| (server, desk.links[server].send(bytes, answers, None)))
         .collect();
-    for pending in asked {
+    for (server, pending) in asked {
         let gone = |_| Err(Failure::new("the runtime of the store is shutting down"));
-        let answers = pending.await.unwrap_or_else(gone).map_err(|failure| failure.error())?;
+        let answers = pending.await.unwrap_or_else(gone).map_err(|failure| failure.at(server).error())?;
         for reply in answers.replies {
             if !matches!(reply, Reply::Done | Reply::Not) {
                 return Err(StoreError::new(format!("memcached could not delete an account: {reply:?}")));

@@ -57,6 +57,8 @@ pub(crate) enum Fate {
     Unfinished,
     /// It can be done later, and not now.
     Postponed,
+    /// What is left of it is on fewer servers.
+    Elsewhere,
 }
 
 impl Job {
@@ -90,12 +92,12 @@ impl Job {
 
     /// A round is over: these accounts were written, and these servers did not answer.
     pub(crate) fn end_round(&mut self, written: &HashSet<Place>, failures: &HashMap<usize, Failure>) -> Fate {
-        let (mut down, mut unknown) = (None, None);
+        let (mut down, mut unknown) = (SmallVec::<[&Failure; 2]>::new(), None);
         self.read = true;
         for (progress, place) in self.lines.progress.iter_mut().zip(&self.lines.places) {
             let failure = failures.get(&place.server);
             self.read &= failure.is_none();
-            down = failure.filter(|failure| !failure.is_replaced()).or(down);
+            down.extend(failure.filter(|failure| !failure.is_replaced()));
             if *progress != Progress::Pending {
                 continue;
             }
@@ -109,20 +111,39 @@ impl Job {
                 _ => Progress::Open,
             };
         }
-        match (&mut self.work, down) {
+        match (&mut self.work, down.first()) {
             (_, None) => Fate::Unfinished,
-            (Work::Take(taking), Some(failure)) => {
-                taking.fail(failure);
-                Fate::Finished
+            (Work::Take(taking), Some(_)) => {
+                taking.fail(down.iter().copied());
+                self.give_up(failures)
             }
             (Work::Settle(settling), Some(failure)) => settling.fail(&self.lines, failure, unknown),
+        }
+    }
+
+    /// A take that comes to nothing: what was written is given back, but not where nobody knows what was.
+    fn give_up(&mut self, failures: &HashMap<usize, Failure>) -> Fate {
+        let Work::Take(taking) = &self.work else { return Fate::Finished };
+        for (progress, place) in self.lines.progress.iter_mut().zip(&self.lines.places) {
+            if failures.contains_key(&place.server) {
+                *progress = Progress::Open;
+            }
+        }
+        match taking.give_back(&mut self.lines) {
+            Some(settling) => {
+                self.lines.keep_open();
+                self.work = Work::Settle(settling);
+                self.read = false;
+                Fate::Elsewhere
+            }
+            None => Fate::Finished,
         }
     }
 
     /// Nobody will do it.
     pub(crate) fn abandon(&self, failure: &Failure) {
         match &self.work {
-            Work::Take(taking) => taking.fail(failure),
+            Work::Take(taking) => taking.fail([failure]),
             Work::Settle(settling) => settling.abandon(failure),
         }
     }
@@ -132,5 +153,19 @@ impl Lines {
     fn new(charges: &[Charge], places: SmallVec<[Place; 4]>) -> Self {
         let progress = charges.iter().map(|_| Progress::Open).collect();
         Self { charges: charges.into(), places, progress }
+    }
+
+    /// Whether they are on more than one server.
+    fn are_apart(&self) -> bool {
+        self.places.iter().any(|place| place.server != self.places[0].server)
+    }
+
+    /// Forgets all but those of which something is to be done.
+    fn keep_open(&mut self) {
+        let open: SmallVec<[usize; 4]> =
+            (0..self.progress.len()).filter(|index| self.progress[*index] == Progress::Open).collect();
+        self.charges = open.iter().map(|index| self.charges[*index].clone()).collect();
+        self.places = open.iter().map(|index| self.places[*index].clone()).collect();
+        self.progress = open.iter().map(|_| Progress::Open).collect();
     }
 }

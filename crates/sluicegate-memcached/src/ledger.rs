@@ -40,7 +40,7 @@ impl Entry {
             Reply::Not => (AnyAccount::new(algorithm), None, 0),
             Reply::Value { cas: 0, .. } => {
                 let why = "memcached was started with -C, so that nobody can tell whether an item was changed; start it without";
-                return Err(Failure::misconfigured(why));
+                return Err(Failure::misconfigured(why).at(place.server));
             }
             Reply::Value { data, cas, flags } => match item::read(data, algorithm, &charge.quota) {
                 Some(account) => (account, Some(*cas), *flags),
@@ -52,7 +52,7 @@ impl Entry {
                     return Err(Failure::misconfigured(why));
                 }
             },
-            other => return Err(refused(other)),
+            other => return Err(refused(other, place)),
         };
         let changed_at = match flags {
             0 => Timestamp::EPOCH,
@@ -73,9 +73,10 @@ impl Entry {
 }
 
 /// A server could not do what it was asked.
-pub(crate) fn refused(reply: &Reply) -> Failure {
-    match reply {
+pub(crate) fn refused(reply: &Reply, place: &Place) -> Failure {
+    let failure = match reply {
         Reply::Refused(why) => Failure::new(format!("memcached could not keep an account: {why}")),
         other => Failure::new(format!("memcached answered {other:?} to a question about an account")),
-    }
+    };
+    failure.at(place.server)
 }

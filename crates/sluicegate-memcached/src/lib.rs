@@ -48,7 +48,8 @@
 //! *Several limits* are judged together, and nothing is written unless all of them fit. Then each is written by itself, and
 //! if another instance has changed one meanwhile, so that it does not fit any more, those that were written are given back.
 //! So no quota is ever exceeded and a denied request is charged nowhere; but for a round trip or two somebody else may be
-//! denied what is about to come back. If the instance dies in between, or a server stops answering, it stays charged.
+//! denied what is about to come back. Where one of several servers does not answer, what was written on the others is given
+//! back, too. If the instance dies in between, it stays charged.
 //!
 //! *Time* is told by each instance's wall clock, and never goes back: an instance whose clock is set back goes on by its
 //! monotonic clock. Each account tells when it was changed last. An instance that reads a later time than its own takes it
@@ -57,7 +58,7 @@
 //! more than the whole quota; so keep them in step by NTP. A clock that lags admits nothing more.
 //!
 //! *A deadline* of 100 ms ends every wait. A decision that fails, by its deadline or otherwise, counts as charged where it
-//! may have been: nothing is given back, and nothing is asked twice unless it certainly was not done. So it is with
+//! may have been, on the servers that failed: there nothing is given back, and nothing is asked twice unless it certainly was not done. So it is with
 //! settlements: one that was not sent, or lost to a faster one, is tried again for a second, though its caller is told of
 //! the failure by the deadline; one of which nobody knows whether it was done is not, and so is never done twice.
 //!

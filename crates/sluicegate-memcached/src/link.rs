@@ -3,19 +3,21 @@
 mod backoff;
 mod connection;
 mod failure;
+mod pulse;
 mod reply;
 
-use std::pin::pin;
+use std::time::Duration;
 
 use tokio::{
     runtime::Handle,
     sync::{mpsc, oneshot},
-    time::sleep,
+    time::{Instant, sleep, sleep_until},
 };
 
 use backoff::Backoff;
 use connection::{Connection, End};
-pub(crate) use failure::Failure;
+pub(crate) use failure::{Failure, id};
+pub(crate) use pulse::Pulse;
 pub(crate) use reply::Reply;
 
 use crate::server::Server;
@@ -29,6 +31,7 @@ use crate::server::Server;
 pub(crate) struct Link {
     server: Server,
     requests: mpsc::Sender<Request>,
+    pulse: Pulse,
 }
 
 /// Commands of which each has one answer.
@@ -57,8 +60,14 @@ impl Link {
     /// Connects, in the background.
     pub(crate) fn open(server: Server, runtime: &Handle) -> Self {
         let (requests, receiver) = mpsc::channel(MOST_QUEUED);
-        runtime.spawn(keep_open(server.clone(), receiver));
-        Self { server, requests }
+        let pulse = Pulse::default();
+        runtime.spawn(keep_open(server.clone(), receiver, pulse.clone()));
+        Self { server, requests, pulse }
+    }
+
+    /// How long the server owes an answer.
+    pub(crate) fn pulse(&self) -> &Pulse {
+        &self.pulse
     }
 
     pub(crate) fn server(&self) -> &Server {
@@ -88,50 +97,44 @@ impl Request {
 }
 
 /// Connects and serves until nobody needs the link any more.
-async fn keep_open(server: Server, mut requests: mpsc::Receiver<Request>) {
+async fn keep_open(server: Server, mut requests: mpsc::Receiver<Request>, pulse: Pulse) {
     let mut backoff = Backoff::new();
-    // While nothing is known of the server, requests wait for it; once it is known to be down, they are refused.
-    let mut down: Option<Failure> = None;
+    let mut first: Option<Request> = None;
     for number in 1.. {
-        let opening = Connection::open(&server, number);
-        let Some(opened) = meanwhile(opening, &mut requests, down.as_ref()).await else { return };
-        let failure = match opened {
+        // Whatever is asked meanwhile waits for what becomes of it.
+        pulse.set(Some(Instant::now()));
+        let failure = match Connection::open(&server, number).await {
             Err(failure) => failure,
             Ok(connection) => {
                 backoff = Backoff::new();
-                match connection.serve(&mut requests).await {
+                match connection.serve(first.take(), &mut requests, &pulse).await {
                     End::Unneeded => return,
-                    End::Closed => {
-                        down = None;
-                        continue;
-                    }
+                    End::Closed => continue,
                     End::Failed(failure) => failure,
                 }
             }
         };
-        let rest = sleep(backoff.next());
-        if meanwhile(rest, &mut requests, Some(&failure)).await.is_none() {
-            return;
+        pulse.set(None);
+        let failed = Instant::now();
+        while let Some(request) = first.take().or_else(|| requests.try_recv().ok()) {
+            request.refuse(failure.clone());
         }
-        down = Some(failure);
-    }
-}
-
-/// Waits for `work`, and refuses what is asked meanwhile if the server is down; `None` if nobody needs it any more.
-async fn meanwhile<T>(
-    work: impl Future<Output = T>,
-    requests: &mut mpsc::Receiver<Request>,
-    down: Option<&Failure>,
-) -> Option<T> {
-    let mut work = pin!(work);
-    loop {
         tokio::select! {
             biased;
-            done = &mut work => return Some(done),
-            request = requests.recv(), if down.is_some() => request?.refuse(down?.clone()),
+            () = sleep(backoff.next()) => {}
+            request = requests.recv() => match request {
+                None => return,
+                // Somebody asks: the server may be there by now.
+                request => {
+                    first = request;
+                    sleep_until(failed + HASTE).await;
+                }
+            },
         }
     }
 }
 
 /// Requests that wait to be sent, beyond which more are refused.
 const MOST_QUEUED: usize = 1_024;
+/// Between two tries to connect while somebody waits for it.
+const HASTE: Duration = Duration::from_millis(20);

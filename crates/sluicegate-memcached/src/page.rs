@@ -88,7 +88,7 @@ impl Answered {
                 (Asked::Write(place), Reply::Done) => drop(written.insert(place)),
                 (Asked::Write(_), Reply::Not) => {}
                 // The account is read next, and whoever wants it is told why it could not be written.
-                (Asked::Write(_), other) => failed = Some(refused(other)),
+                (Asked::Write(place), other) => failed = Some(refused(other, &place)),
                 (Asked::Read(place, charge), reply) => {
                     let entry = Entry::read(reply, &charge, &place, self.answers.connection);
                     ledger.insert(place, failed.take().map_or(entry, Err));

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use sluicegate::{Algorithm, Balances, Charge, Cost, Decision, Lease, Store, StoreError, Taken};
+use sluicegate::{Algorithm, Balances, Charge, Cost, Decision, Lease, ServerId, Store, StoreError, Taken};
 use smallvec::SmallVec;
 use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 
@@ -13,6 +13,7 @@ use crate::{
     desk::Desk,
     forget,
     job::{Job, Settling, Taking},
+    link,
     place::Place,
     timekeeper::Timekeeper,
 };
@@ -83,8 +84,9 @@ impl Store for MemcachedStore {
             return Ok(Decision::Allow(Taken { balances: Balances::new(), lease }));
         }
         let (answer, receiver) = Answer::pair();
-        self.timekeeper.promise(answer.clone())?;
-        self.desk.hand_in(Job::take(charges, self.places(charges), Taking::new(answer)));
+        let places = self.places(charges);
+        self.timekeeper.promise(answer.clone(), &places)?;
+        self.desk.hand_in(Job::take(charges, places, Taking::new(answer)));
         receiver.await.unwrap_or_else(|_| Err(shut_down()))
     }
 
@@ -101,9 +103,10 @@ impl Store for MemcachedStore {
             return Ok(());
         }
         let (answer, receiver) = Answer::pair();
-        self.timekeeper.promise(answer.clone())?;
+        let places = self.places(&charges);
+        self.timekeeper.promise(answer.clone(), &places)?;
         let settling = Settling::new(actual, lease.taken_at, answer);
-        self.desk.hand_in(Job::settle(&charges, self.places(&charges), settling));
+        self.desk.hand_in(Job::settle(&charges, places, settling));
         receiver.await.unwrap_or_else(|_| Err(shut_down()))
     }
 
@@ -111,10 +114,19 @@ impl Store for MemcachedStore {
         let kept = accounts.iter().filter(|account| account.quota.algorithm() != Algorithm::Concurrent);
         let places = self.places(kept);
         let (answer, receiver) = Answer::pair();
-        self.timekeeper.promise(answer.clone())?;
+        self.timekeeper.promise(answer.clone(), &places)?;
         let desk = Arc::clone(&self.desk);
         self.runtime.spawn(async move { answer.say(forget::accounts(&desk, &places).await) });
         receiver.await.unwrap_or_else(|_| Err(shut_down()))
+    }
+
+    fn server(&self, charge: &Charge) -> ServerId {
+        link::id(self.desk.home(charge))
+    }
+
+    fn servers(&self) -> Vec<(ServerId, String)> {
+        let servers = self.desk.links.iter().enumerate();
+        servers.map(|(number, link)| (link::id(number), link.server().to_string())).collect()
     }
 
     /// There are no slots to give back: none was ever taken.

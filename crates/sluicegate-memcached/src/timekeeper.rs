@@ -9,7 +9,11 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use crate::answer::Awaited;
+use crate::{
+    answer::Awaited,
+    link::{Pulse, id},
+    place::Place,
+};
 
 /// Ends every caller's wait when its time is up, whatever else is stuck.
 ///
@@ -18,20 +22,28 @@ use crate::answer::Awaited;
 #[derive(Clone)]
 pub(crate) struct Timekeeper {
     timeout: Duration,
-    promises: mpsc::Sender<(Instant, Arc<dyn Awaited>)>,
+    promises: mpsc::Sender<Promise>,
+}
+
+/// An answer, and when it will be late.
+struct Promise {
+    deadline: Instant,
+    answer: Arc<dyn Awaited>,
+    /// The servers that are asked, as a set of bits.
+    servers: u64,
 }
 
 impl Timekeeper {
-    pub(crate) fn new(timeout: Duration, runtime: &Handle) -> Self {
-        let (promises, mut receiver) = mpsc::channel::<(Instant, Arc<dyn Awaited>)>(MOST);
+    pub(crate) fn new(timeout: Duration, pulses: Vec<Pulse>, runtime: &Handle) -> Self {
+        let (promises, mut receiver) = mpsc::channel::<Promise>(MOST);
         runtime.spawn(async move {
-            while let Some((deadline, answer)) = receiver.recv().await {
+            while let Some(Promise { deadline, answer, servers }) = receiver.recv().await {
                 if !answer.is_awaited() {
                     continue;
                 }
                 sleep_until(deadline).await;
                 if answer.is_awaited() {
-                    answer.fail(late(timeout));
+                    answer.fail(late(timeout, servers, &pulses));
                 }
             }
         });
@@ -43,9 +55,10 @@ impl Timekeeper {
     /// # Errors
     ///
     /// When too many wait, or the runtime has been shut down.
-    pub(crate) fn promise(&self, answer: Arc<dyn Awaited>) -> Result<(), StoreError> {
+    pub(crate) fn promise(&self, answer: Arc<dyn Awaited>, places: &[Place]) -> Result<(), StoreError> {
         let deadline = Instant::now() + self.timeout;
-        self.promises.try_send((deadline, answer)).map_err(|refused| match refused {
+        let servers = places.iter().fold(0, |servers, place| servers | 1 << place.server);
+        self.promises.try_send(Promise { deadline, answer, servers }).map_err(|refused| match refused {
             TrySendError::Full(_) => {
                 StoreError::new("too many decisions wait for memcached; is it overloaded?")
             }
@@ -60,10 +73,16 @@ impl fmt::Debug for Timekeeper {
     }
 }
 
-fn late(timeout: Duration) -> StoreError {
-    StoreError::new(format!(
+/// Of several servers, it names those that have been silent.
+fn late(timeout: Duration, servers: u64, pulses: &[Pulse]) -> StoreError {
+    let late = |server: &usize| {
+        let asked = servers & (1 << server) != 0;
+        asked && (servers.is_power_of_two() || pulses[*server].silence() >= timeout / 2)
+    };
+    let error = StoreError::new(format!(
         "memcached did not answer within {timeout:?}; is it up, near, and not overloaded? [store] timeout can be longer"
-    ))
+    ));
+    (0..pulses.len()).filter(late).map(id).fold(error, StoreError::at)
 }
 
 /// Who waits, and who has waited within the last deadline.

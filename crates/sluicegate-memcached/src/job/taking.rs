@@ -41,30 +41,32 @@ impl Taking {
         now: Timestamp,
     ) -> Step {
         if !self.answer.is_awaited() {
-            // Its time was up, or its caller went away. What is written stays charged: nobody knows what was made of it.
-            return Step::Finished;
+            // Its time was up, or its caller went away. What is written on the only server stays charged: nobody knows
+            // what was made of it.
+            return self.give_back(lines).map_or(Step::Finished, Step::GiveBack);
         }
         let decided = self.decision.take_if(|_| is_written(lines));
         if let Some(decision) = decided {
-            self.answer.say(Ok(decision));
-            return Step::Finished;
+            return match self.answer.say(Ok(decision)) {
+                true => Step::Finished,
+                false => self.give_back(lines).map_or(Step::Finished, Step::GiveBack),
+            };
         }
         if !lines.progress.contains(&Progress::Done) {
             // Once something is written, it is taken at that time, in whichever round the rest follows.
             self.at = now;
         }
         let at = self.at;
-        let sheet = match Sheet::of(lines, ledger, at) {
-            Ok(Some(sheet)) => sheet,
+        let judged = Sheet::of(lines, ledger, at)
+            .map(|sheet| sheet.map(|sheet| (Verdict::of(&lines.charges, &sheet), read && sheet.is_written)));
+        let (verdict, is_certain) = match judged {
+            Ok(Some(judged)) => judged,
             Ok(None) => return Step::Unfinished,
             Err(failure) => {
-                self.fail(&failure);
-                return Step::Finished;
+                self.fail([&failure]);
+                return self.give_back(lines).map_or(Step::Finished, Step::GiveBack);
             }
         };
-        let verdict = Verdict::of(&lines.charges, &sheet);
-        let is_certain = read && sheet.is_written;
-        drop(sheet);
         let decision = verdict.decision(Lease::new(0, at));
         if verdict.admits() && charge(lines, ledger, at) {
             self.decision = Some(decision);
@@ -80,8 +82,18 @@ impl Taking {
         }
     }
 
-    pub(super) fn fail(&self, failure: &Failure) {
-        self.answer.say(Err(failure.error()));
+    /// These are the reasons why it comes to nothing.
+    pub(super) fn fail<'f>(&self, failures: impl IntoIterator<Item = &'f Failure>) {
+        if let Some(error) = Failure::error_of(failures) {
+            self.answer.say(Err(error));
+        }
+    }
+
+    /// What gives back the charges that are written, where the request asked several servers: whoever asked is told that
+    /// one has failed, and may ask the others again.
+    pub(super) fn give_back(&self, lines: &mut Lines) -> Option<Settling> {
+        let charges = lines.charges.len();
+        (lines.are_apart() && give_back(lines)).then(|| Settling::give_back(charges, self.at))
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{
-    Answers, Failure, Request,
+    Answers, Failure, Pulse, Request,
     reply::{Nonsense, Reply},
 };
 use crate::server::Server;
@@ -29,6 +29,9 @@ pub(super) struct Connection {
     input: BytesMut,
     output: BytesMut,
     waiting: VecDeque<Waiting>,
+    /// Bytes that were to be sent so far, and those that were.
+    taken_in: u64,
+    written: u64,
     /// Whether anybody was answered.
     used: bool,
     /// No other connection of this link has it.
@@ -39,6 +42,8 @@ pub(super) struct Connection {
 #[derive(Debug)]
 struct Waiting {
     missing: usize,
+    /// How many bytes were to be sent before its own.
+    begins: u64,
     replies: Vec<Reply>,
     request: Request,
 }
@@ -80,6 +85,8 @@ impl Connection {
             input: BytesMut::new(),
             output: BytesMut::new(),
             waiting: VecDeque::new(),
+            taken_in: 0,
+            written: 0,
             used: false,
             number,
         };
@@ -114,13 +121,22 @@ impl Connection {
         }
     }
 
-    /// Sends what is asked and hands out the answers until the connection ends. Whoever waits then is told that nobody
-    /// knows what was done.
-    pub(super) async fn serve(mut self, requests: &mut mpsc::Receiver<Request>) -> End {
+    /// Sends what is asked, the `first` before all others, and hands out the answers until the connection ends. Whoever
+    /// waits then is told that nobody knows what was done; or that nothing was, where nothing was sent.
+    pub(super) async fn serve(
+        mut self,
+        first: Option<Request>,
+        requests: &mut mpsc::Receiver<Request>,
+        pulse: &Pulse,
+    ) -> End {
         let mut heard = Instant::now();
+        first.into_iter().for_each(|request| self.take_in(request));
         loop {
+            pulse.set((!self.waiting.is_empty()).then_some(heard));
             self.input.reserve(ROOM);
             tokio::select! {
+                // A connection that has ended is seen before anything more is written to it.
+                biased;
                 read = self.reader.read_buf(&mut self.input) => {
                     heard = Instant::now();
                     match read {
@@ -132,8 +148,9 @@ impl Connection {
                     }
                 }
                 written = self.writer.write_buf(&mut self.output), if self.output.has_remaining() => {
-                    if written.is_err() {
-                        return self.closed();
+                    match written {
+                        Ok(bytes) => self.written += u64::try_from(bytes).unwrap_or(u64::MAX),
+                        Err(_) => return self.closed(),
                     }
                 }
                 request = requests.recv(), if self.waiting.len() < MOST_WAITING => match request {
@@ -155,14 +172,14 @@ impl Connection {
 
     fn take_in(&mut self, request: Request) {
         if request.only_on.is_some_and(|number| number != self.number) {
-            return request.refuse(Failure::replaced(format!(
-                "the connection to memcached at {} was lost",
-                self.server
-            )));
+            return request.refuse(lost(&self.server));
         }
+        let begins = self.taken_in;
+        self.taken_in += u64::try_from(request.commands.len()).unwrap_or(u64::MAX);
         self.output.extend_from_slice(&request.commands);
         self.waiting.push_back(Waiting {
             missing: request.answers,
+            begins,
             replies: Vec::with_capacity(request.answers),
             request,
         });
@@ -194,11 +211,20 @@ impl Connection {
     }
 
     fn end(self, failure: &Failure, end: End) -> End {
-        for Waiting { request, .. } in self.waiting {
-            request.refuse(failure.clone().after_sending());
+        for Waiting { request, begins, .. } in self.waiting {
+            request.refuse(match (begins >= self.written, &end) {
+                (true, End::Closed) => lost(&self.server),
+                (true, _) => failure.clone(),
+                (false, _) => failure.clone().after_sending(),
+            });
         }
         end
     }
+}
+
+/// There is, or will be, another connection.
+fn lost(server: &Server) -> Failure {
+    Failure::replaced(format!("the connection to memcached at {server} was lost"))
 }
 
 fn silent(server: &Server) -> Failure {

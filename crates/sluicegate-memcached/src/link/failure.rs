@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use sluicegate::StoreError;
+use sluicegate::{ServerId, StoreError};
 
 /// Why Memcached did not answer; told to everybody who waits for it.
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
     message: Arc<str>,
     kind: Kind,
+    /// Whose it is, if it is a server's.
+    server: Option<ServerId>,
     /// Whether what was asked may have been done nevertheless.
     pub(crate) perhaps_done: bool,
 }
@@ -26,7 +28,7 @@ enum Kind {
 impl Failure {
     /// It may heal by itself.
     pub(crate) fn new(message: impl Into<Arc<str>>) -> Self {
-        Self { message: message.into(), kind: Kind::Outage, perhaps_done: false }
+        Self { message: message.into(), kind: Kind::Outage, server: None, perhaps_done: false }
     }
 
     /// A person must mend it.
@@ -44,15 +46,33 @@ impl Failure {
         Self { perhaps_done: true, ..self }
     }
 
+    /// The same of this server.
+    pub(crate) fn at(self, server: usize) -> Self {
+        Self { server: Some(id(server)), ..self }
+    }
+
     /// Whether asking again, after reading again, may well succeed.
     pub(crate) fn is_replaced(&self) -> bool {
         self.kind == Kind::Replaced
     }
 
     pub(crate) fn error(&self) -> StoreError {
-        match self.kind {
+        let error = match self.kind {
             Kind::Misconfiguration => StoreError::misconfigured(&*self.message),
             Kind::Outage | Kind::Replaced => StoreError::new(&*self.message),
-        }
+        };
+        self.server.into_iter().fold(error, StoreError::at)
     }
+
+    /// One error of several failures: it says what the first is, and names the servers of all.
+    pub(crate) fn error_of<'f>(failures: impl IntoIterator<Item = &'f Self>) -> Option<StoreError> {
+        let mut failures = failures.into_iter();
+        let first = failures.next()?.error();
+        Some(failures.filter_map(|failure| failure.server).fold(first, StoreError::at))
+    }
+}
+
+/// How callers of the store know a server: by its place in the URL.
+pub(crate) fn id(server: usize) -> ServerId {
+    ServerId::new(u32::try_from(server).unwrap_or(u32::MAX))
 }

@@ -24,7 +24,7 @@ use crate::{
 #[test]
 fn a_server_that_hangs_fails_every_decision_in_time_and_serves_again_afterwards() {
     let server = MemcachedServer::start();
-    let store = Arc::new(open(builder(&server.url())));
+    let store = Arc::new(open(builder(&server.url()).timeout(Duration::from_millis(10))));
     let charge = Charge::new("alice", daily(5_000, Algorithm::TokenBucket));
     eventually(|| ask(&store, &charge).is_ok(), "memcached answers");
     server.pause();
@@ -41,7 +41,7 @@ fn a_server_that_hangs_fails_every_decision_in_time_and_serves_again_afterwards(
         let answers = RUNTIME.block_on(callers.join_all());
         let errors = answers.iter().filter_map(|answer| answer.as_ref().err());
         assert_eq!(errors.filter(|error| !error.is_misconfiguration()).count(), 1_000);
-        // The deadline is 10 ms; a busy machine is given more.
+        // A busy machine is given more.
         assert!(clock.now().since(begin) < Duration::from_millis(400), "{:?}", clock.now().since(begin));
     }
     server.resume();
@@ -56,7 +56,7 @@ fn a_server_that_hangs_fails_every_decision_in_time_and_serves_again_afterwards(
 fn a_server_that_is_slow_fails_every_decision_in_time_and_serves_again_afterwards() {
     let server = MemcachedServer::start();
     let proxy = FaultProxy::before(SocketAddr::from(([127, 0, 0, 1], server.port())));
-    let store = open(builder(&format!("memcached://{}", proxy.address())));
+    let store = open(builder(&format!("memcached://{}", proxy.address())).timeout(Duration::from_millis(10)));
     let charge = Charge::new("alice", daily(1_000, Algorithm::FixedWindow));
     eventually(|| ask(&store, &charge).is_ok(), "memcached answers");
     proxy.delay(Duration::from_millis(50), Duration::ZERO);

@@ -7,5 +7,6 @@ mod faults;
 mod items;
 mod resets;
 mod server;
+mod servers;
 mod settings;
 mod stores;

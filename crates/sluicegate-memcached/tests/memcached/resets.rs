@@ -66,7 +66,7 @@ fn a_server_that_hangs_fails_a_reset_in_time() {
     let begin = clock.now();
     let error = RUNTIME.block_on(store.reset(from_ref(&charge))).expect_err("memcached hangs");
     assert!(!error.is_misconfiguration(), "{error}");
-    // The deadline is 10 ms; a busy machine is given more.
+    // A busy machine is given more.
     assert!(clock.now().since(begin) < Duration::from_millis(400), "{:?}", clock.now().since(begin));
     server.resume();
 }
