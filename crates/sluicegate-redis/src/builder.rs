@@ -19,6 +19,7 @@ use crate::{
     servers::Servers,
     slot_map::SlotMap,
     sweep::Sweep,
+    time_mark::TimeMark,
 };
 
 /// A [`RedisStore`] to be set up.
@@ -117,13 +118,10 @@ impl RedisStoreBuilder {
         let sweep = Sweep { servers: servers.clone(), names: names.clone(), runtime: runtime.clone() };
         let (leases, counters) = (Arc::new(Leases::default()), Arc::new(Counters::default()));
         let (sender, receiver) = mpsc::unbounded_channel();
-        let settings = Settings {
-            servers,
-            map: Arc::clone(&map),
-            timeout: self.timeout,
-            lease: self.lease,
-            time: ServerTime::new(self.clock),
-        };
+        let time = Arc::new(ServerTime::new(self.clock));
+        let mark = TimeMark::new(&names, Arc::clone(&time));
+        let settings =
+            Settings { servers, map: Arc::clone(&map), timeout: self.timeout, lease: self.lease, time };
         let (running, ended) = watch::channel(());
         let (courier_leases, courier_counters) = (Arc::clone(&leases), Arc::clone(&counters));
         let outgoing = sender.downgrade();
@@ -131,7 +129,7 @@ impl RedisStoreBuilder {
             Courier::new(settings, (outgoing, receiver), courier_leases, courier_counters).run().await;
             drop(running);
         }));
-        RedisStore::new(names, map, sweep, sender, leases, counters, ended)
+        RedisStore::new(names, mark, map, sweep, sender, leases, counters, ended)
     }
 }
 

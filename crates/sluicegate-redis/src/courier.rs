@@ -39,7 +39,7 @@ pub(crate) struct Settings {
     pub(crate) timeout: Duration,
     /// How long a lease lasts.
     pub(crate) lease: Duration,
-    pub(crate) time: ServerTime,
+    pub(crate) time: Arc<ServerTime>,
 }
 
 /// Carries requests: sends at once what comes while nothing is on its way, and collects the rest, for each slot of

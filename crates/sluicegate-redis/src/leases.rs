@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -15,6 +15,8 @@ use crate::request::Request;
 #[derive(Debug, Default)]
 pub(crate) struct Leases {
     live: Mutex<HashMap<u64, Held>>,
+    /// What is renewed as often, as long as the process lives.
+    mark: OnceLock<Request>,
 }
 
 #[derive(Debug)]
@@ -33,6 +35,11 @@ impl Leases {
         self.live().remove(&lease);
     }
 
+    /// Has a mark of the time written each time that leases are looked at.
+    pub(crate) fn keep(&self, mark: Request) {
+        self.mark.get_or_init(|| mark);
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.live().len()
     }
@@ -45,6 +52,7 @@ impl Leases {
             held.renewed = now;
             held.renewals.iter().cloned().for_each(&mut send);
         }
+        self.mark.get().into_iter().cloned().for_each(&mut send);
     }
 
     fn live(&self) -> MutexGuard<'_, HashMap<u64, Held>> {

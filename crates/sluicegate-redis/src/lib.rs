@@ -25,7 +25,9 @@
 //! needed. Amounts of counters and of concurrent limits end below 2^53.
 //!
 //! A key expires when its account is idle, which is as good as none. Times come from Redis, so instances need no
-//! clocks that agree. When a primary fails over, what its replica had not seen yet is forgotten: at most one burst
+//! clocks that agree. Its clock may be set, and a replica that takes over has another one: time goes on from the latest
+//! that this store has seen, by its monotonic clock, and never goes back. A mark in Redis tells stores that are opened
+//! later how late it is. When a primary fails over, what its replica had not seen yet is forgotten: at most one burst
 //! more of each account.
 //!
 //! # Clusters
@@ -73,6 +75,7 @@ mod slot_map;
 mod store;
 mod stream;
 mod sweep;
+mod time_mark;
 mod topology;
 
 pub use builder::RedisStoreBuilder;

@@ -24,7 +24,7 @@ pub(crate) enum Verb {
     /// Replaces what a lease was charged at this time, give or take so much (both in microseconds); and gives back its
     /// slots. It leaves the mark, if there is any, so that it does nothing the second time.
     Settle { lease: u64, taken_at: i64, give_or_take: i64, mark: Option<Arc<str>> },
-    /// Lets a lease hold its slots for longer.
+    /// Lets a lease hold its slots for longer; or writes the mark of the time.
     Renew { lease: u64 },
     /// Forgets the accounts.
     Reset,

@@ -31,6 +31,7 @@ use crate::{
     request::{Line, Request, Verb},
     slot_map::SlotMap,
     sweep::Sweep,
+    time_mark::TimeMark,
 };
 
 /// A store in Redis or Valkey: one server, what Sentinel says is the primary, or a Cluster.
@@ -38,6 +39,7 @@ use crate::{
 /// Its futures can be awaited on any runtime or none: a task of its own does what they wait for.
 pub struct RedisStore {
     names: Names,
+    mark: TimeMark,
     map: Arc<SlotMap>,
     sweep: Sweep,
     jobs: mpsc::UnboundedSender<Job>,
@@ -71,6 +73,7 @@ impl RedisStore {
 
     pub(crate) fn new(
         names: Names,
+        mark: TimeMark,
         map: Arc<SlotMap>,
         sweep: Sweep,
         jobs: mpsc::UnboundedSender<Job>,
@@ -82,7 +85,7 @@ impl RedisStore {
         let first = getrandom::u64().map_err(|error| {
             StoreError::misconfigured(format!("the system gives no random numbers: {error}"))
         })?;
-        Ok(Self { names, map, sweep, jobs, leases, counters, next_lease: AtomicU64::new(first), ended })
+        Ok(Self { names, mark, map, sweep, jobs, leases, counters, next_lease: AtomicU64::new(first), ended })
     }
 
     /// Asks Redis once, for everything that a take needs: a connection, a login, the script, the right to write.
@@ -96,7 +99,11 @@ impl RedisStore {
         let charges = [Charge::new(Key::of(["check"]), second)];
         let bill = Bill::of(&charges, &self.names)?;
         let request = bill.asking(Verb::Take { lease: 0 }, &[0]);
-        self.ask(Job::patient(request)).await.map(drop)
+        self.ask(Job::patient(request)).await?;
+        if self.mark.is_due() {
+            self.read_mark().await?;
+        }
+        Ok(())
     }
 
     /// Forgets every account of this store's prefix, as if each were [reset](Store::reset), whoever uses it and whatever
@@ -147,6 +154,22 @@ impl RedisStore {
             // An error is the end: nothing is ever sent.
             while ended.changed().await.is_ok() {}
         }
+    }
+
+    /// Reads how late it was a moment ago, and has that written from now on.
+    async fn read_mark(&self) -> Result<(), StoreError> {
+        match self.ask(Job::new(self.mark.look())).await {
+            Ok(answer) => {
+                self.mark.read(&answer.reply);
+                // From now on nobody waits for it, so it does not matter here either whether it was written.
+                drop(self.ask(Job::new(self.mark.renewal())).await);
+                self.leases.keep(self.mark.renewal());
+            }
+            // The others of a cluster answer, and their clocks have to do.
+            Err(_) if self.map.is_cluster() => self.mark.put_off(),
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 
     /// Asks for the lines of each slot at once.
@@ -252,6 +275,9 @@ impl Store for RedisStore {
         }
         let charges = in_micros(charges);
         let bill = Bill::of(&charges, &self.names)?;
+        if self.mark.is_due() {
+            self.read_mark().await?;
+        }
         let slots = bill.slots();
         let verb = if bill.never_fits() { Verb::Look } else { Verb::Take { lease } };
         let said = self.ask_all(&bill, &slots, &verb).await?;

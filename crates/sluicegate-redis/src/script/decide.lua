@@ -95,8 +95,12 @@ while bytes[p] do
     n = n + 1
     answer[n] = 1
     for b = first, last, 2 do
-      local row = bytes[b + 1] * 4 - 3
-      renew(bytes[b], lease_id, rows[row], rows[row + 1])
+      local k, row = bytes[b], bytes[b + 1] * 4 - 3
+      if kinds[k] == 99 then
+        renew(k, lease_id, rows[row], rows[row + 1])
+      elseif (w[k][1] or 0) < now then
+        w[k], x[k], changed[k] = { now, 1 }, now + rows[row], true
+      end
     end
   elseif request == 100 then -- d
     n = n + 1

@@ -15,7 +15,7 @@
 --           s settle          its own row: when it was taken, give or take
 --                             row of t: 1 or -1, difference, its fraction
 --                             row of f s g: estimate, actual, amount, window    of c: cost
---           r renew           row of c: cost, when it was taken
+--           r renew           row of c: cost, when it was taken    of g, the mark of the time: how long it is kept
 --           d reset           any row
 --
 -- It answers with one list of integers: the time, and for each request 1 (done), 0 (denied) or 2 and a text (the keys

@@ -207,3 +207,79 @@ async fn remaining(store: &RedisStore, charge: &Charge) -> Option<u64> {
     let taken = store.take(&[charge.clone().cost(0)]).await.ok().and_then(Decision::allowed)?;
     Some(taken.balances[0].remaining)
 }
+
+/// A gateway that starts after the clock was set back finds accounts that are dated later than its clock.
+#[test]
+fn who_starts_after_a_step_back_is_locked_out_no_longer_than_by_the_last_charge() {
+    let server = server();
+    let open = || Running::open(patient(&server.url()).prefix("started").lease(Duration::from_secs(1)));
+    let (charges, slot) = (each("alice"), slots("gpu", 1));
+    let earlier = open();
+    charges.iter().for_each(|charge| assert_eq!(exhaust(&earlier, charge), 2));
+    earlier.admit(from_ref(&slot));
+    earlier.runtime.shutdown_background();
+    server.set_clock(-3_600);
+
+    // Each on its own: what one account tells is known to all of a gateway.
+    for charge in &charges {
+        let told = wait(&open(), charge);
+        // A window that fades is gone two windows after it began; a fixed one tells its length to a factor of two.
+        assert!(told <= Duration::from_secs(6) + SPARE, "{told:?} for {charge:?}");
+    }
+    let store = open();
+    let told = charges.iter().map(|charge| wait(&store, charge)).max().expect("four waits");
+    sleep(&store, told + SPARE);
+    charges.iter().for_each(|charge| drop(store.admit(from_ref(charge))));
+    store.until("the slot comes back", async |store| remaining(store, &slot).await == Some(1));
+}
+
+/// Peeks tell what is true, too: a caller who looks up his balance, and one whose request could never fit.
+#[test]
+fn who_only_looks_learns_the_time_too() {
+    let server = server();
+    let open = || Running::open(patient(&server.url()).prefix("looks"));
+    for charge in every("alice", Duration::from_secs(600)) {
+        let earlier = open();
+        earlier.admit(from_ref(&charge));
+        server.set_clock(-3_600);
+        let peek = open().admit(&[charge.clone().cost(0)]).balances[0];
+        assert!(peek.reset_after <= Duration::from_secs(1_300), "{peek:?} of {charge:?}");
+        let never = open().deny(&[charge.clone().cost(3)]).balances[0];
+        assert!(never.reset_after <= Duration::from_secs(1_300), "{never:?} of {charge:?}");
+        server.set_clock(0);
+    }
+}
+
+/// Slots that a gateway takes which started after the step are seen by one that knows the time.
+#[test]
+fn slots_are_counted_together_by_who_knows_the_time_and_who_does_not() {
+    let server = server();
+    let open = || Running::open(patient(&server.url()).prefix("together").lease(Duration::from_secs(1)));
+    let charge = slots("gpu", 2);
+    let knowing = open();
+    knowing.admit(from_ref(&charge));
+    server.set_clock(-3_600);
+    let started = open();
+    started.admit(from_ref(&charge));
+    knowing.deny(from_ref(&charge));
+    started.deny(from_ref(&charge));
+}
+
+/// Neither a debt nor a quota whose window became shorter is a clock that was set back.
+#[test]
+fn debts_and_shorter_windows_do_not_move_the_time() {
+    let server = RedisServer::start();
+    let open = || Running::open(patient(&server.url()).prefix("debts"));
+    let store = open();
+    for (long, short) in every("alice", Duration::from_secs(3_600)).into_iter().zip(each("alice")) {
+        let taken = store.admit(from_ref(&long));
+        store.settle(from_ref(&long), taken.lease, &[40]).expect("the store answers");
+        for charge in [&long, &short] {
+            let started = open();
+            started.deny(from_ref(charge));
+            let other = Charge::new(format!("not {charge:?}"), charge.quota);
+            let at = started.admit(&[other]).lease.taken_at;
+            assert!(at.since(taken.lease.taken_at) < Duration::from_secs(60), "{charge:?}");
+        }
+    }
+}

@@ -3,9 +3,21 @@
 use std::time::Duration;
 
 use sluicegate::{Algorithm, Charge, Quota};
+use sluicegate_redis::RedisStoreBuilder;
 use sluicegate_test_servers::RedisServer;
 
 use super::subject::{Running, hourly, patient, slots};
+
+/// A store whose mark of the time is gone, and is not written again for a twelfth of its lease.
+fn open(server: &RedisServer, builder: RedisStoreBuilder) -> Running {
+    let store = Running::open(builder);
+    store.admit(&[hourly("warm", 1)]);
+    store.until("the mark is written", async |_| server.command(&["DBSIZE"]) == "2");
+    server.command(&["FLUSHALL"]);
+    store
+}
+
+const HOUR: Duration = Duration::from_secs(3_600);
 
 fn keys(server: &RedisServer) -> Vec<String> {
     server.command(&["KEYS", "*"]).split_whitespace().map(str::to_owned).collect()
@@ -14,7 +26,8 @@ fn keys(server: &RedisServer) -> Vec<String> {
 #[test]
 fn no_key_tells_whose_account_it_is() {
     let server = RedisServer::start();
-    let store = Running::open(patient(&server.url()).prefix("books").secret(b"not to be guessed"));
+    let store =
+        open(&server, patient(&server.url()).prefix("books").lease(HOUR).secret(b"not to be guessed"));
     let charges = [hourly("rpm|alice@example.com", 5), slots("gpu|alice@example.com", 2)];
     store.admit(&charges);
     let keys = keys(&server);
@@ -28,7 +41,7 @@ fn no_key_tells_whose_account_it_is() {
 #[test]
 fn who_debugs_can_read_the_keys() {
     let server = RedisServer::start();
-    let store = Running::open(patient(&server.url()).prefix("books").readable_keys(true));
+    let store = open(&server, patient(&server.url()).prefix("books").lease(HOUR).readable_keys(true));
     store.admit(&[hourly("rpm|alice {1}", 5)]);
     assert_eq!(keys(&server), ["books:1:{=alice%20%7B1%7D}:=rpm|alice%20%7B1%7D:t"]);
 }
@@ -48,7 +61,7 @@ fn other_prefixes_and_secrets_are_other_accounts() {
 #[test]
 fn a_key_goes_when_its_account_is_idle() {
     let server = RedisServer::start();
-    let store = Running::at(&server.url());
+    let store = open(&server, patient(&server.url()).lease(HOUR));
     let quota =
         |algorithm| Quota::new(10, Duration::from_secs(100)).unwrap().with_algorithm(algorithm).unwrap();
     for (algorithm, idle_after) in [
@@ -76,7 +89,7 @@ fn a_key_goes_when_its_account_is_idle() {
 #[test]
 fn slots_that_nobody_holds_leave_no_key() {
     let server = RedisServer::start();
-    let store = Running::open(patient(&server.url()).lease(Duration::from_secs(20)));
+    let store = open(&server, patient(&server.url()).lease(Duration::from_secs(20)));
     let charges = [slots("gpu", 2)];
     let taken = store.admit(&charges);
     let [key] = &keys(&server)[..] else { panic!("one account") };
