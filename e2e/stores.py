@@ -55,6 +55,16 @@ class Stores:
         """On the same port, with the same files."""
         self.ask("restart", server)
 
+    def catch_up(self, replica, primary):
+        """Waits until a replica has everything that its primary has."""
+        self.ask("catch_up", replica, primary)
+
+    def clients(self, server=0):
+        """The numbers of the connections to a server by TCP."""
+        lines = self.command("CLIENT", "LIST", server=server).splitlines()
+        fields = [dict(word.split("=", 1) for word in line.split()) for line in lines if line]
+        return {line["id"] for line in fields if line["addr"].startswith("127.0.0.1:") and line["laddr"] != "?:0"}
+
     def stop(self):
         self.process.stdin.close()
         self.process.stdout.close()

@@ -118,6 +118,22 @@ def test_a_redis_that_forgets_gives_one_more_burst(start, redis):
     assert left(shared) == 20
 
 
+def test_databases_of_valkeys_cluster_have_accounts_of_their_own_which_move_with_their_slots(start, arrange):
+    # A primary that has given all of its slots away shall not become a replica.
+    lines = "line=cluster-databases 4", "line=cluster-allow-replica-migration no"
+    cluster = arrange("cluster", "program=valkey-server", "primaries=2", "replicas=0", *lines)
+    for database in (0, 1, 3):
+        shared = gateways(start, 2, f"{cluster.url}/{database}", quota="6/hour")
+        with shared[0].client() as client:
+            assert [client.get(LIMITED).status_code for _ in range(3)] == [200] * 3
+        keyspaces = [cluster.command("INFO", "keyspace", server=node) for node in range(2)]
+        holder = next(node for node in range(2) if f"db{database}:" in keyspaces[node])
+        first, last = ((0, 8191), (8192, 16383))[holder]
+        cluster.ask("migrate_atomically", first, last, 1 - holder)
+        assert left(shared) == 3
+        cluster.ask("migrate_atomically", first, last, holder)
+
+
 def left(shared):
     """How much of the limit is left: it is spent from both gateways in turn."""
     passed = 0

@@ -12,7 +12,8 @@
 //!                     a slot, ["owner", SLOT] by a server's number; ["migrate", FIRST, LAST, N] moves slots to a server,
 //!                     and ["migrate_atomically", FIRST, LAST, N] does so in Valkey 9
 //!                     all of these: ["url"], and with a server's number N: ["port", N], ["ca", N], ["kill", N],
-//!                     ["pause", N], ["resume", N], ["restart", N], ["command", N, WORD…]
+//!                     ["pause", N], ["resume", N], ["restart", N], ["command", N, WORD…], and ["catch_up", N, PRIMARY],
+//!                     which waits until a replica has everything
 //! memcached           ["url"], ["port"], ["kill"], ["pause"], ["resume"], ["restart"]
 //! proxy PORT          ["port"], ["delay", MS there, MS back], ["reset"], ["black_hole"], ["refuse"], ["pass"]
 //! ```
@@ -102,6 +103,10 @@ impl Arrangement {
             (_, ["port", server]) => self.server(server).port().to_string(),
             (_, ["ca", server]) => self.server(server).ca().to_string_lossy().into_owned(),
             (_, ["command", server, words @ ..]) => self.server(server).command(words),
+            (_, ["catch_up", replica, primary]) => {
+                self.server(replica).catch_up_with(self.server(primary));
+                String::new()
+            }
             (_, [fate, server]) => {
                 let server = self.server(server);
                 match *fate {
