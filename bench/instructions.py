@@ -1,0 +1,152 @@
+#!/usr/bin/env python3
+"""Instructions that the gateway executes for an allowed and for a denied request over HTTP/1.1.
+
+    cargo build --release --workspace --bin sluicegate
+    apt-get install valgrind
+    python3 bench/instructions.py [--functions 40] [target/release/sluicegate …]
+
+Runs each binary in callgrind, beside an upstream and a client in this process. The client sends a small JSON body by POST,
+again and again over one connection. Only the requests after the first 300 are counted, so nothing of the start is.
+"""
+
+import argparse
+import collections
+import contextlib
+import pathlib
+import re
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+from proxies import free_port
+
+POLICY = """
+[gateway]
+listen   = "127.0.0.1:{port}"
+admin    = "127.0.0.1:{admin}"
+upstream = "http://127.0.0.1:{upstream}"
+threads  = 1
+
+[[route]]
+path   = "/allowed"
+limits = ["1000000/minute", "100 concurrent"]
+
+[[route]]
+path   = "/denied"
+limits = ["1/day"]
+"""
+
+REQUEST = (b"POST %b HTTP/1.1\r\nHost: models.example\r\nUser-Agent: bench/1\r\nAccept: */*\r\n"
+           b"Content-Type: application/json\r\nContent-Length: 27\r\n\r\n" b'{"inputs": [0.1, 0.2, 0.3]}')
+ANSWER = (b"HTTP/1.1 200 OK\r\nServer: model\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\n"
+          b"Content-Type: application/json\r\nContent-Length: 23\r\n\r\n" b'{"predictions": [0.75]}')
+EXPECTED = {"allowed": b"HTTP/1.1 200", "denied": b"HTTP/1.1 429"}
+WARM_UP, COUNTED = 300, 2000
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("binaries", nargs="*", type=pathlib.Path, default=[pathlib.Path("target/release/sluicegate")])
+    arguments.add_argument("--functions", type=int, default=0, help="list so many functions that execute most")
+    arguments.add_argument("--keep", type=pathlib.Path, help="keep callgrind's files in this folder")
+    options = arguments.parse_args()
+    print("| binary | allowed | denied |\n|---|---|---|")
+    lists = []
+    with contextlib.ExitStack() as stack:
+        folder = options.keep or pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        for binary in options.binaries:
+            profiles = [profile(binary, kind, folder) for kind in EXPECTED]
+            print(f"| {binary} |", " | ".join(f"{total(file) / COUNTED:,.0f}" for file in profiles), "|", flush=True)
+            lists += [f"\n{file.stem}\n\n{functions(file, options.functions)}" for file in profiles if options.functions]
+    print(*lists, sep="\n")
+
+
+def profile(binary: pathlib.Path, kind: str, folder: pathlib.Path) -> pathlib.Path:
+    """Callgrind's file of the requests that are counted."""
+    port, upstream = free_port(), socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=serve, args=[upstream], daemon=True).start()
+    policy, out = folder / "policy.toml", folder / f"{binary.name}-{kind}"
+    policy.write_text(POLICY.format(port=port, admin=free_port(), upstream=upstream.getsockname()[1]))
+    command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", binary, "serve", "--config", policy]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as gateway:
+        try:
+            client = connect(port)
+            ask(client, kind, WARM_UP)
+            control("--zero", gateway.pid)
+            ask(client, kind, COUNTED)
+            control("--dump", gateway.pid)
+        finally:
+            gateway.kill()
+    return out.with_name(f"{out.name}.1")
+
+
+def control(order: str, pid: int) -> None:
+    subprocess.run(["callgrind_control", order, str(pid)], check=True, capture_output=True)
+
+
+def serve(upstream: socket.socket) -> None:
+    while True:
+        connection, _ = upstream.accept()
+        threading.Thread(target=answer, args=[connection], daemon=True).start()
+
+
+def answer(connection: socket.socket) -> None:
+    """The gateway writes a small request in one piece, so one is read at a time."""
+    while connection.recv(65536):
+        connection.sendall(ANSWER)
+
+
+def connect(port: int) -> socket.socket:
+    """Valgrind starts slowly."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port), timeout=60)
+        except ConnectionRefusedError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+def ask(client: socket.socket, kind: str, times: int) -> None:
+    for _ in range(times):
+        client.sendall(REQUEST % f"/{kind}".encode())
+        received = b""
+        while not is_whole(received):
+            received += client.recv(65536)
+    # The first request of a day is allowed, and the last tells of all others.
+    assert received.startswith(EXPECTED[kind]), received
+
+
+def is_whole(received: bytes) -> bool:
+    head, end, body = received.partition(b"\r\n\r\n")
+    return bool(end) and len(body) == int(re.search(rb"content-length: *(\d+)", head, re.I)[1])
+
+
+def total(file: pathlib.Path) -> int:
+    return int(re.search(r"^(?:summary|totals): (\d+)", file.read_text(), re.M)[1])
+
+
+def functions(file: pathlib.Path, count: int) -> str:
+    """The functions that execute most, each with its own instructions for one request."""
+    own, names, function, is_call = collections.Counter(), {}, "", False
+    for line in file.read_text().splitlines():
+        kind, _, value = line.partition("=")
+        if kind in ("fn", "cfn"):
+            number, _, name = value.partition(" ")
+            # A name is written once, and from then on its number stands for it.
+            name = names.setdefault(number, name)
+            function = name if kind == "fn" else function
+        elif kind == "calls":
+            is_call = True
+        elif re.match(r"[\d+*-]", line):
+            # Behind a call stands what the callee has executed.
+            own[function] += 0 if is_call else int(line.split()[-1])
+            is_call = False
+    return "\n".join(f"{number / COUNTED:8.0f}  {name}" for name, number in own.most_common(count))
+
+
+if __name__ == "__main__":
+    main()
