@@ -359,17 +359,15 @@ type Text = SmallVec<[u8; 128]>;
 pub(crate) fn named(text: &mut Text, kind: &str, name: &str, value: &[u8]) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let mut write = |bytes: &[u8]| {
-        for byte in bytes {
-            match byte {
-                b'|' | b'%' => {}
-                _ if byte.is_ascii_graphic() => {
-                    text.push(*byte);
-                    continue;
-                }
-                _ => {}
-            }
+        let is_encoded = |byte: &u8| !byte.is_ascii_graphic() || matches!(byte, b'|' | b'%');
+        let mut rest = bytes;
+        while let Some(at) = rest.iter().position(is_encoded) {
+            let byte = rest[at];
+            text.extend_from_slice(&rest[..at]);
             text.extend([b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+            rest = &rest[at + 1..];
         }
+        text.extend_from_slice(rest);
     };
     write(kind.as_bytes());
     write(name.as_bytes());

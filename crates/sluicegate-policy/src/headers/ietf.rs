@@ -12,7 +12,7 @@ pub(super) fn write(lines: &mut Lines, standings: &[Standing<'_>], policy: Optio
     if let Some(policy) = policy {
         lines.push(RATE_LIMIT_POLICY, policy);
     }
-    let mut line = Line::default();
+    let mut line = Line::new();
     for standing in standings {
         line.next_member().text("\"").text(standing.name).text("\";r=").integer(standing.remaining());
         if let Some(seconds) = effective_window(standing) {
@@ -24,7 +24,7 @@ pub(super) fn write(lines: &mut Lines, standings: &[Standing<'_>], policy: Optio
 
 /// The `RateLimit-Policy` line of some limits; `None` if there are none.
 pub(crate) fn policy_line<'a>(limits: impl IntoIterator<Item = (&'a str, Quota)>) -> Option<HeaderValue> {
-    let mut line = Line::default();
+    let mut line = Line::new();
     let mut any = false;
     for (name, quota) in limits {
         any = true;

@@ -1,13 +1,17 @@
 //! The value of a header in the making.
 
+use bytes::Bytes;
 use http::HeaderValue;
-use smallvec::SmallVec;
 
-/// The value of a header in the making: kept in place until it is finished, so that a line costs one allocation.
-#[derive(Default)]
-pub(super) struct Line(SmallVec<[u8; 256]>);
+/// The value of a header in the making, which becomes the value without a copy.
+pub(super) struct Line(Vec<u8>);
 
 impl Line {
+    /// An empty line, with room for some limits.
+    pub(super) fn new() -> Self {
+        Self(Vec::with_capacity(128))
+    }
+
     pub(super) fn text(&mut self, text: &str) -> &mut Self {
         self.0.extend_from_slice(text.as_bytes());
         self
@@ -39,12 +43,13 @@ impl Line {
         self
     }
 
-    pub(super) fn finish(&self) -> HeaderValue {
-        HeaderValue::from_bytes(&self.0).expect("names of limits and numbers are visible ASCII")
+    pub(super) fn finish(self) -> HeaderValue {
+        HeaderValue::from_maybe_shared(Bytes::from(self.0))
+            .expect("names of limits and numbers are visible ASCII")
     }
 
     pub(super) fn number(number: u64) -> HeaderValue {
-        Self::default().integer(number).finish()
+        HeaderValue::from(number.min(WIDEST))
     }
 }
 
