@@ -36,6 +36,7 @@ mod client;
 mod connections;
 mod current;
 mod dial;
+mod dormant;
 mod drain;
 mod forward;
 mod framing;

@@ -56,6 +56,7 @@ use crate::{
     body::AnswerBody,
     connections::Connected,
     current::Current,
+    dormant::Dormant,
     drain::Draining,
     forward::Peer,
     hush::Hushed,
@@ -280,11 +281,12 @@ impl Clients {
             }
         });
         // A client may be sending its next request right now: closed at once, it would not know whether it was served.
-        let told_to_end = async {
+        let told_to_end = pin!(async {
             draining.there().await;
             is_last.set(true);
             sleep(bounds.last).await;
-        };
+        });
+        let is_silent = pin!(silence.exceeds(bounds.header, bounds.keep_alive));
         let mut builder = http1::Builder::new();
         builder
             // Hyper is told a time so that it tells us when it waits.
@@ -302,8 +304,8 @@ impl Clients {
         };
         let served = tokio::select! {
             biased;
-            served = drive(Pin::new(&mut connection), finish, told_to_end, pending()) => served,
-            () = silence.exceeds(bounds.header, bounds.keep_alive) => return Ok(()),
+            served = drive(Pin::new(&mut connection), finish, Dormant::new(told_to_end), pending()) => served,
+            () = Dormant::new(is_silent) => return Ok(()),
         };
         if let Err(error) = served {
             let mut stream = connection.into_inner().into_parts().io;

@@ -23,7 +23,9 @@ use tokio::{
 };
 
 use super::{MaxHead, Patience, SendError, stream::UpstreamStream};
-use crate::{body::RequestBody, dial::Wire, framing, hush::Hushed, interim::Interims};
+use crate::{
+    body::RequestBody, dial::Wire, dormant::Dormant, framing, hush::Hushed, interim::Interims,
+};
 
 /// A connection that is idle or carries one exchange. Dropping it closes the socket at once, whatever runs on it.
 pub(crate) struct Connection {
@@ -281,12 +283,12 @@ struct Driver {
     connection: Option<Hushed<http1::Connection<UpstreamStream, RequestBody>>>,
     state: Rc<State>,
     moved: Instant,
-    alarm: Pin<Box<Sleep>>,
+    alarm: Dormant<Pin<Box<Sleep>>>,
 }
 
 impl Driver {
     fn new(connection: http1::Connection<UpstreamStream, RequestBody>, state: Rc<State>) -> Driver {
-        let alarm = Box::pin(sleep(state.patience.get().shortest()));
+        let alarm = Dormant::new(Box::pin(sleep(state.patience.get().shortest())));
         Driver { connection: Some(Hushed::new(connection)), state, moved: Instant::now(), alarm }
     }
 
@@ -294,8 +296,9 @@ impl Driver {
     fn begin(&mut self) {
         self.moved = Instant::now();
         let earliest = self.until_at_most(self.moved + self.state.patience.get().shortest());
-        if earliest < self.alarm.deadline() {
-            self.alarm.as_mut().reset(earliest);
+        let alarm = self.alarm.get_mut();
+        if earliest < alarm.deadline() {
+            alarm.as_mut().reset(earliest);
         }
     }
 
@@ -308,7 +311,7 @@ impl Driver {
             return true;
         }
         // What is waited for may change without the alarm being told: it never sleeps past the earliest due time.
-        self.alarm.as_mut().reset(due.min(now + patience.shortest()));
+        self.alarm.get_mut().as_mut().reset(due.min(now + patience.shortest()));
         false
     }
 
@@ -326,7 +329,7 @@ impl Future for Driver {
             this.begin();
         }
         let mut woken_by_alarm = false;
-        while this.alarm.as_mut().poll(cx).is_ready() {
+        while Pin::new(&mut this.alarm).poll(cx).is_ready() {
             woken_by_alarm = true;
             if this.is_overdue() {
                 this.state.gave_up.set(Some(this.state.waiting.get()));
