@@ -5,8 +5,7 @@ use std::{fmt::Write as _, net::IpAddr};
 use http::{
     Method, Version,
     header::{
-        CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, TE,
-        VIA,
+        CONNECTION, CONTENT_LENGTH, COOKIE, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, TE, VIA,
     },
     request::Parts,
     response,
@@ -127,16 +126,17 @@ impl Forward {
             // Many upstreams read the other header only.
             ForwardedHeader::Forwarded => Some(self.client_ip.of(headers, peer.ip)),
         };
-        strip_hop_by_hop(headers);
-        // Our own "100 Continue" has been sent when the body is wanted.
-        headers.remove(EXPECT);
-        if !trusted {
-            strip_forwarding(headers);
-        }
+        strip(headers, |name| match name {
+            // Our own "100 Continue" has been sent when the body is wanted.
+            "expect" => true,
+            "forwarded" => client.is_none(),
+            // Nobody vouches for their sender.
+            "x-real-ip" => !trusted,
+            name => !trusted && name.starts_with("x-forwarded-"),
+        });
         match client {
             None => {
                 headers.insert(X_FORWARDED_FOR, line);
-                headers.remove(FORWARDED);
             }
             Some(client) => {
                 headers.insert(FORWARDED, line);
@@ -221,22 +221,22 @@ fn address(ip: IpAddr) -> HeaderValue {
 
 /// Turns the head of the upstream's answer into the one that the client gets. The upstream may have an id of its own.
 pub(crate) fn response(head: &mut response::Parts, id: &RequestId) {
-    strip_hop_by_hop(&mut head.headers);
+    strip(&mut head.headers, |_| false);
     head.headers.entry(RequestId::HEADER).or_insert_with(|| id.as_header().clone());
     head.version = Version::HTTP_11;
 }
 
 /// Removes what may not stand after a body (RFC 9110, section 6.5.1): what frames it, and what concerns one connection.
 pub(crate) fn trailers(trailers: &mut HeaderMap) {
-    strip_hop_by_hop(trailers);
+    strip(trailers, |_| false);
     END_TO_END.iter().for_each(|name| drop(trailers.remove(name)));
 }
 
-/// Removes the fields that concern one connection only (RFC 9110, section 7.6.1).
-fn strip_hop_by_hop(headers: &mut HeaderMap) {
+/// Removes the fields that concern one connection only (RFC 9110, section 7.6.1), and those that are `unwanted`.
+fn strip(headers: &mut HeaderMap, unwanted: impl Fn(&str) -> bool) {
     // One look at each field that is there costs less than looking for each that may be.
-    let mut gone: SmallVec<[HeaderName; 4]> =
-        headers.keys().filter(|name| is_hop_by_hop(name.as_str())).cloned().collect();
+    let is_gone = |name: &&HeaderName| is_hop_by_hop(name.as_str()) || unwanted(name.as_str());
+    let mut gone: SmallVec<[HeaderName; 4]> = headers.keys().filter(is_gone).cloned().collect();
     if gone.contains(&CONNECTION) {
         let options = headers
             .get_all(CONNECTION)
@@ -294,18 +294,6 @@ fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// Removes every forwarding field, whose sender nobody vouches for.
-fn strip_forwarding(headers: &mut HeaderMap) {
-    let claimed: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| name.as_str().starts_with("x-forwarded-") || **name == X_REAL_IP)
-        .cloned()
-        .collect();
-    for name in claimed {
-        headers.remove(name);
-    }
-}
-
 /// An element of `Forwarded` (RFC 7239).
 fn forwarded_element(peer: &Peer, host: Option<&HeaderValue>) -> HeaderValue {
     let mut element = match peer.ip {
@@ -336,4 +324,3 @@ const END_TO_END: [HeaderName; 2] = [HOST, CONTENT_LENGTH];
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(crate) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 pub(crate) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
