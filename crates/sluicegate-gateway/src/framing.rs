@@ -12,8 +12,8 @@ use crate::body::{RequestBody, UpstreamBody};
 /// The facts about a client's request on which the framing of its response depends.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked {
-    version: Version,
-    is_head: bool,
+    pub(crate) version: Version,
+    pub(crate) is_head: bool,
 }
 
 impl Asked {

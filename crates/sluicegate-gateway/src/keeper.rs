@@ -39,13 +39,13 @@ struct Tasks {
 }
 
 /// The head of an upstream's answer and its body, or why there is none, with the request. `None` if that is not to be known.
-pub(crate) type Kept = Result<(response::Parts, KeptBody), Option<(SendError, Box<Running>)>>;
+pub(crate) type Kept = Result<(response::Parts, KeptBody), Option<(SendError, Running)>>;
 
 /// A request that goes on.
 pub(crate) struct Request {
     /// The part of it that has arrived from the client.
     pub(crate) arrival: Arrival,
-    pub(crate) running: Box<Running>,
+    pub(crate) running: Running,
     /// Maximum time for the upstream's answer once the client has left.
     pub(crate) bound: Duration,
 }

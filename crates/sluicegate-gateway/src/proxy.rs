@@ -4,7 +4,7 @@ use std::{rc::Rc, sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 use http::{
-    Method, Request, Response, StatusCode, Version,
+    HeaderMap, Request, Response, StatusCode, Version,
     header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderValue, UPGRADE},
     request::Parts,
     response,
@@ -48,7 +48,7 @@ pub(crate) struct Proxy {
 /// A request that may pass, on its way through the upstream. Dropped when its answer has been sent or nobody wants it
 /// any more: that gives back its slots.
 pub(crate) struct Running {
-    pass: sluicegate_policy::Pass<AnyStore>,
+    pass: Box<sluicegate_policy::Pass<AnyStore>>,
     flight: Flight,
     sent: Instant,
 }
@@ -56,7 +56,7 @@ pub(crate) struct Running {
 /// A request that the upstream answers.
 enum Sent {
     /// For as long as its client stays.
-    Attended(Answered, Box<Running>),
+    Attended(Answered, Running),
     /// To the end of the answer.
     Kept(response::Parts, KeptBody),
 }
@@ -76,29 +76,24 @@ impl Proxy {
     /// Answers one request: with the upstream's answer, or with our own if it may not or cannot have one.
     pub(crate) async fn serve(
         self: &Rc<Self>,
-        request: Request<Incoming>,
+        head: &mut Parts,
+        incoming: Incoming,
         peer: &Peer,
         unread: Option<Unread>,
         switch: &Switch,
         interims: Option<&Interims>,
     ) -> Response<AnswerBody> {
-        let (mut head, incoming) = request.into_parts();
-        let asked = Asked::by(&head);
+        let asked = Asked::by(head);
         let takes_interims = head.version == Version::HTTP_11 && self.settings().interim_responses;
         let interims = interims.filter(|_| takes_interims);
-        let protocol = upgrade::asked_for(&head).filter(|_| incoming.is_end_stream());
+        let protocol = upgrade::asked_for(head).filter(|_| incoming.is_end_stream());
         let mut body = Some(ClientBody::new(incoming, unread));
-        let rest = match head.version {
-            Version::HTTP_2 => Rest::Apart,
-            _ if head.headers.contains_key(EXPECT) => Rest::Unasked,
-            _ => Rest::Coming,
-        };
-        let answer = match self.decide(&mut head, &mut body, peer).await {
+        let answer = match self.decide(head, &mut body, peer).await {
             Ok((running, body)) => {
                 if let Some(interims) = interims {
                     interims.attend().await;
                 }
-                let sent = self.send(&mut head, body, peer, protocol, interims, running).await;
+                let sent = self.send(head, body, peer, protocol, interims, running).await;
                 if let Some(interims) = interims {
                     interims.written().await;
                 }
@@ -115,8 +110,7 @@ impl Proxy {
                 answer
             }
         };
-        let is_head = head.method == Method::HEAD;
-        own(*answer, body, rest, is_head)
+        own(*answer, body, asked, &head.headers)
     }
 
     /// Decides, reading the body first where the decision needs it. A body that nobody reads is left in `body`.
@@ -125,7 +119,7 @@ impl Proxy {
         head: &mut Parts,
         body: &mut Option<ClientBody>,
         peer: &Peer,
-    ) -> Result<(Box<Running>, RequestBody), Box<Answer>> {
+    ) -> Result<(Running, RequestBody), Box<Answer>> {
         // Hyper counts the fields of HTTP/1.1 itself.
         let most = self.settings().max_headers;
         if head.version == Version::HTTP_2 && head.headers.len() > most {
@@ -154,8 +148,7 @@ impl Proxy {
             (None, Some(body)) => RequestBody::Streamed(body, None),
             (_, None) => RequestBody::Read(None),
         };
-        // Boxed, because it is large and moves with the answer's body.
-        Ok((Box::new(Running { pass, flight, sent }), body))
+        Ok((Running { pass, flight, sent }, body))
     }
 
     /// Sends a request that may pass to the upstream, under the id that comes with the answer.
@@ -166,7 +159,7 @@ impl Proxy {
         peer: &Peer,
         protocol: Option<HeaderValue>,
         interims: Option<&Interims>,
-        running: Box<Running>,
+        running: Running,
     ) -> Result<(Sent, RequestId), Box<Answer>> {
         // What our own answer would be about, should there be none from the upstream.
         let target = head.uri.clone();
@@ -190,22 +183,18 @@ impl Proxy {
         *request.uri_mut() = std::mem::replace(&mut head.uri, target);
         *request.headers_mut() = std::mem::take(&mut head.headers);
         let told = self.maps_back.then(|| Told::of(request.headers()));
-        let patience = self.patience(route);
         let failed = match arrival {
-            None => {
-                let sent = self.upstreams.send(request, patience, interims).await;
-                match self.concluded(sent, route, switches, told, &id) {
-                    Ok(answered) => return Ok((Sent::Attended(answered, running), id)),
-                    Err(error) => running.pass.refused(error.into(), own_head(head, kind, &id)),
-                }
-            }
+            None => match self.ask(&mut request, route, switches, told, &id, interims).await {
+                Ok(answered) => return Ok((Sent::Attended(answered, running), id)),
+                Err(error) => running.pass.refused(error.into(), own_head(head, kind, &id)),
+            },
             Some(arrival) => {
+                let patience = self.patience(route);
                 let bound = patience.total.unwrap_or(patience.response);
                 let (proxy, own_id, interims) = (Rc::clone(self), id.clone(), interims.cloned());
                 // Boxed, because it is large and others are not to carry room for it.
                 let sending = Box::pin(async move {
-                    let sent = proxy.upstreams.send(request, patience, interims.as_ref()).await;
-                    proxy.concluded(sent, route, false, told, &own_id)
+                    proxy.ask(&mut request, route, false, told, &own_id, interims.as_ref()).await
                 });
                 match self.keeper.send(keeper::Request { arrival, running, bound }, sending).await {
                     Ok((head, body)) => return Ok((Sent::Kept(head, body), id)),
@@ -219,16 +208,17 @@ impl Proxy {
         Err(failed)
     }
 
-    /// Completes what came of a request to the upstream: maps an answer back, and counts and logs a failure.
-    fn concluded(
+    /// Sends what is in `request` to an upstream, maps the answer back, and counts and logs a failure.
+    async fn ask(
         &self,
-        sent: Result<Answered, SendError>,
+        request: &mut Request<RequestBody>,
         route: RouteId,
         switches: bool,
         told: Option<Told>,
         id: &RequestId,
+        interims: Option<&Interims>,
     ) -> Result<Answered, SendError> {
-        let failed = match sent {
+        let failed = match self.upstreams.send(request, self.patience(route), interims).await {
             Ok(mut answered) if switches || !is_switched(&answered) => {
                 if let Some(told) = told {
                     answered.map_back(&told);
@@ -328,7 +318,7 @@ fn relay(
     answered: Answered,
     asked: Asked,
     id: &RequestId,
-    running: Box<Running>,
+    running: Running,
     switch: &Switch,
 ) -> Response<AnswerBody> {
     let is_switched = is_switched(&answered);
@@ -373,9 +363,14 @@ fn is_switched(answered: &Answered) -> bool {
 }
 
 /// An answer of ours, beside which the rest of the request is forgotten.
-fn own(answer: Answer, body: Option<ClientBody>, rest: Rest, is_head: bool) -> Response<AnswerBody> {
+fn own(answer: Answer, body: Option<ClientBody>, asked: Asked, headers: &HeaderMap) -> Response<AnswerBody> {
+    let rest = match asked.version {
+        Version::HTTP_2 => Rest::Apart,
+        _ if headers.contains_key(EXPECT) => Rest::Unasked,
+        _ => Rest::Coming,
+    };
     let mut response = answer.response;
-    if is_head && rest == Rest::Apart {
+    if asked.is_head && rest == Rest::Apart {
         // Of HTTP/1.1, nobody is sent a body that HEAD did not ask for; here it would break the stream.
         let length = response.body().len();
         response.headers_mut().insert(CONTENT_LENGTH, length.into());

@@ -211,17 +211,24 @@ impl<S: Store> Gate<S> {
     ///
     /// The answer to give instead: 400 for a body that cannot be metered, 413 for too many items, 429 for a spent limit,
     /// 503 when the store does not answer. Nothing is charged then.
-    pub async fn decide(&self, visit: Visit<'_>, reading: Option<&Reading>) -> Result<Pass<S>, Box<Answer>> {
+    pub async fn decide(
+        &self,
+        visit: Visit<'_>,
+        reading: Option<&Reading>,
+    ) -> Result<Box<Pass<S>>, Box<Answer>> {
         if self.is_free(&visit) {
             let costs = self.policy.routes.get(visit.route()).costs;
-            return Ok(Pass::new(&visit, None, costs).shared(visit.cors));
+            let mut pass = Box::new(Pass::new(&visit, None, costs));
+            pass.share(visit.cors);
+            return Ok(pass);
         }
         let body = match self.metered(&visit, reading) {
             Ok(body) => body,
             Err(refusal) => return Err(visit.refused(refusal)),
         };
         let bill = self.bill(&visit, body.as_ref());
-        let mut pass = Pass::new(&visit, bill.scale, self.policy.routes.get(visit.route()).costs);
+        // Boxed, because it is large and goes a long way.
+        let mut pass = Box::new(Pass::new(&visit, bill.scale, self.policy.routes.get(visit.route()).costs));
         // A route without limits passes whether or not the store answers.
         if !bill.charges.is_empty() {
             let policy = self.plan.policy_line(visit.route(), visit.tier(), bill.scale);
@@ -239,7 +246,8 @@ impl<S: Store> Gate<S> {
         for (id, charge) in bill.shadow {
             self.take_shadow(&mut pass, id, charge).await;
         }
-        Ok(pass.shared(visit.cors))
+        pass.share(visit.cors);
+        Ok(pass)
     }
 }
 

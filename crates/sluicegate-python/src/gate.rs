@@ -158,7 +158,7 @@ impl Request {
                 },
                 (reading, _) => reading,
             };
-            gate.decide(visit, reading.as_deref()).await.map(Box::new)
+            gate.decide(visit, reading.as_deref()).await
         };
         let decision = decision.await;
         match &decision {

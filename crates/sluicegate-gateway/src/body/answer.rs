@@ -19,7 +19,7 @@ pub(crate) enum AnswerBody {
         /// The status says that there is no content: what comes nevertheless is not passed on.
         is_bare: bool,
         exchange: Exchange,
-        _running: Box<Running>,
+        _running: Running,
     },
     /// The same, where the request goes on when the client leaves.
     Kept(KeptBody),
@@ -33,7 +33,7 @@ impl AnswerBody {
         incoming: UpstreamBody,
         is_bare: bool,
         mut exchange: Exchange,
-        running: Box<Running>,
+        running: Running,
     ) -> AnswerBody {
         if incoming.is_end_stream() {
             // Hyper never polls an empty body.

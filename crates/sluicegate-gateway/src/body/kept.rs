@@ -27,7 +27,7 @@ pub(crate) struct KeptBody {
 pub(crate) struct Remains {
     pub(crate) incoming: UpstreamBody,
     pub(crate) exchange: Exchange,
-    pub(crate) running: Box<Running>,
+    pub(crate) running: Running,
 }
 
 impl KeptBody {

@@ -62,6 +62,13 @@ impl Arrival {
     }
 }
 
+impl Default for RequestBody {
+    /// No body.
+    fn default() -> RequestBody {
+        RequestBody::Read(None)
+    }
+}
+
 impl RequestBody {
     /// Returns a view of how much of it has arrived, which stays up to date.
     pub(crate) fn arrival(&mut self) -> Arrival {

@@ -254,21 +254,22 @@ impl Clients {
         let heads = Heads::new(silence.clone(), aside.clone());
         let interims = Interims::default();
         let stream = ClientStream::new(stream, unread.clone(), Some(heads)).with_interims(interims.clone());
-        let service = service_fn(|mut request: Request<Incoming>| {
+        let service = service_fn(|request: Request<Incoming>| {
+            let (mut head, body) = request.into_parts();
             let (proxy, switch) = (self.current.proxy(), switch.clone());
             let (is_last, interims) = (&is_last, &interims);
-            let unread = unread.begin(match request.body().is_end_stream() {
+            let unread = unread.begin(match body.is_end_stream() {
                 // Hyper adds something where another protocol may follow.
-                _ if !request.extensions().is_empty() => Rest::Unknown,
+                _ if !head.extensions.is_empty() => Rest::Unknown,
                 true => Rest::Nothing,
                 false => Rest::Body,
             });
-            let is_restored = aside.restore(request.uri_mut());
+            let is_restored = aside.restore(&mut head.uri);
             async move {
                 let mut answer = match is_restored {
-                    true => proxy.serve(request, peer, Some(unread), &switch, Some(interims)).await,
+                    true => proxy.serve(&mut head, body, peer, Some(unread), &switch, Some(interims)).await,
                     false => {
-                        if !request.body().is_end_stream() {
+                        if !body.is_end_stream() {
                             unread.mark();
                         }
                         proxy.refuse(Refusal::TargetTooLong).map(|bytes| AnswerBody::Own(Some(bytes)))
@@ -341,7 +342,8 @@ impl Clients {
             let asked = counted.asked();
             async move {
                 let extended = Extended::asked_by(&mut request);
-                let mut answer = proxy.serve(request, &peer, None, &switch, None).await;
+                let (mut head, body) = request.into_parts();
+                let mut answer = proxy.serve(&mut head, body, &peer, None, &switch, None).await;
                 if let Some(extended) = extended {
                     extended.answer(&mut answer, switch.take());
                 }

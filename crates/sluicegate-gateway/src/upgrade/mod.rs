@@ -70,7 +70,7 @@ impl Switch {
 /// What becomes of a connection whose request was answered 101. The request's permit and its slots are held to the end.
 pub(crate) struct Tunnel {
     pub(crate) exchange: Exchange,
-    pub(crate) _running: Box<Running>,
+    pub(crate) _running: Running,
 }
 
 impl Tunnel {

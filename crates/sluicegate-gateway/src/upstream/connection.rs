@@ -3,7 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     future::Future,
-    io,
+    io, mem,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode, header::UPGRADE};
+use http::{HeaderMap, Request, Response, StatusCode};
 use hyper::{
     body::Incoming,
     client::conn::http1::{self, SendRequest},
@@ -24,7 +24,12 @@ use tokio::{
 
 use super::{MaxHead, Patience, SendError, stream::UpstreamStream};
 use crate::{
-    body::RequestBody, dial::Wire, dormant::Dormant, framing, hush::Hushed, interim::Interims,
+    body::RequestBody,
+    dial::{Offer, Wire},
+    dormant::Dormant,
+    framing,
+    hush::Hushed,
+    interim::Interims,
 };
 
 /// A connection that is idle or carries one exchange. Dropping it closes the socket at once, whatever runs on it.
@@ -67,10 +72,12 @@ impl Connection {
         self.sender.is_ready() && !self.sender.is_closed() && !self.state.is_deaf()
     }
 
-    /// Sends a request and waits for the head of the answer; for all of it until then, if that is limited.
+    /// Takes a request, sends it and waits for the head of the answer; for all of it until then, if that is limited. The
+    /// connection can switch to another protocol if HTTP/1.1 alone is on `offer`.
     pub(super) async fn send(
         mut self,
-        mut request: Request<RequestBody>,
+        request: &mut Request<RequestBody>,
+        offer: Offer,
         patience: Patience,
         until: Option<Instant>,
         interims: Option<&Interims>,
@@ -80,14 +87,14 @@ impl Connection {
         self.state.until.set(until);
         self.state.handed_over.set(true);
         self.state.expect_head(interims);
-        if request.headers().contains_key(UPGRADE) {
+        if offer == Offer::Http1 {
             let (switch, switched) = oneshot::channel();
             self.state.switch.set(Some(switch));
             self.switched = Some(switched);
         }
         request.body_mut().report_to(&self.state);
-        framing::request_of_http1(&mut request);
-        match self.sender.try_send_request(request).await {
+        framing::request_of_http1(request);
+        match self.sender.try_send_request(mem::take(request)).await {
             Ok(mut response) => {
                 self.state.wait_for(Waiting::Body);
                 if let Some(surplus) = self.state.surplus.take() {

@@ -1,6 +1,6 @@
 //! A connection to an upstream, whichever HTTP it speaks.
 
-use std::{cell::Cell, io};
+use std::{cell::Cell, io, mem};
 
 use http::{Request, Response, Version};
 use sluicegate_policy::Upstream as Address;
@@ -20,22 +20,25 @@ pub(super) enum Link {
 }
 
 impl Link {
-    /// Sends a request and waits for the head of the answer; for all of it until then, if that is limited. With the answer
-    /// comes the connection, if that is the answer's alone.
+    /// Takes a request, sends it and waits for the head of the answer; for all of it until then, if that is limited. With
+    /// the answer comes the connection, if that is the answer's alone.
     pub(super) async fn send(
         self,
-        request: Request<RequestBody>,
+        request: &mut Request<RequestBody>,
+        offer: Offer,
         patience: Patience,
         until: Option<Instant>,
         interims: Option<&Interims>,
     ) -> Result<(Response<UpstreamBody>, Option<Connection>), Failure> {
         match self {
             Link::Http1(connection) => {
-                let (response, connection) = connection.send(request, patience, until, interims).await?;
+                let (response, connection) =
+                    connection.send(request, offer, patience, until, interims).await?;
                 Ok((response.map(UpstreamBody::Http1), Some(connection)))
             }
             // Boxed, because it is large: requests of HTTP/1.1 would carry room for it.
             Link::Http2(connection) => {
+                let request = mem::take(request);
                 let response = Box::pin(connection.send(request, patience, until, interims)).await?;
                 Ok((response.map(|body| UpstreamBody::Http2(Box::new(body))), None))
             }

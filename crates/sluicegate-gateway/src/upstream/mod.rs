@@ -105,7 +105,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::{body::RequestBody, dial::Dialer};
+    use crate::dial::Dialer;
 
     const PATIENCE: Patience = Patience {
         response: Duration::from_secs(3),
@@ -139,7 +139,7 @@ mod tests {
                 let _connection = exchange(&upstream, &listener).await;
                 sleep(Duration::from_secs(2)).await;
                 let sent = Instant::now();
-                let failed = upstream.send(Request::new(RequestBody::Read(None)), PATIENCE, None).await;
+                let failed = upstream.send(&mut Request::default(), PATIENCE, None).await;
                 assert!(matches!(failed, Err(SendError::ResponseTimeout)));
                 let waited = sent.elapsed();
                 assert!(waited >= PATIENCE.response && waited < PATIENCE.response + TICK, "{waited:?}");
@@ -160,7 +160,8 @@ mod tests {
                         sleep(Duration::from_secs(1)).await;
                     }
                 };
-                let send = upstream.send(Request::new(RequestBody::Read(None)), PATIENCE, None);
+                let mut request = Request::default();
+                let send = upstream.send(&mut request, PATIENCE, None);
                 tokio::select! {
                     failed = send => assert!(matches!(failed, Err(SendError::ResponseTimeout))),
                     () = trickle => panic!("it is still awaited after {:?}", sent.elapsed()),
@@ -184,7 +185,7 @@ mod tests {
                 ] {
                     let _connection = exchange(&upstream, &listener).await;
                     let sent = Instant::now();
-                    let failed = upstream.send(Request::new(RequestBody::Read(None)), patience, None).await;
+                    let failed = upstream.send(&mut Request::default(), patience, None).await;
                     assert!(matches!(failed, Err(SendError::ResponseTimeout)));
                     let waited = sent.elapsed();
                     assert!(waited >= expected && waited < expected + TICK, "{waited:?} of {expected:?}");
@@ -200,9 +201,9 @@ mod tests {
                 let (upstream, listener) = upstream().await;
                 let mut connection = exchange(&upstream, &listener).await;
                 let short = Patience { total: Some(Duration::from_secs(2)), ..PATIENCE };
-                let request = Request::new(RequestBody::Read(None));
+                let mut request = Request::default();
                 let (answered, ()) =
-                    tokio::join!(upstream.send(request, short, None), serve(&mut connection));
+                    tokio::join!(upstream.send(&mut request, short, None), serve(&mut connection));
                 answered.unwrap_or_else(|error| panic!("{error}")).exchange.finish();
                 sleep(Duration::from_secs(3)).await;
                 answer(&upstream, &mut connection).await;
@@ -224,7 +225,8 @@ mod tests {
                 let sent = Instant::now();
                 let minutes = Duration::from_secs(600);
                 let patience = Patience { response: minutes, idle: minutes, ..PATIENCE };
-                let send = upstream.send(Request::new(RequestBody::Read(None)), patience, None);
+                let mut request = Request::default();
+                let send = upstream.send(&mut request, patience, None);
                 let (failed, _silent) = tokio::join!(send, serve);
                 assert!(matches!(failed, Err(SendError::Reset(_))));
                 assert!(sent.elapsed() < Duration::from_secs(60), "{:?}", sent.elapsed());
@@ -246,10 +248,10 @@ mod tests {
                     idle_since.elapsed()
                 };
                 let send = async {
-                    let request = Request::new(RequestBody::Read(None));
+                    let mut request = Request::default();
                     drop(
                         upstream
-                            .send(request, PATIENCE, None)
+                            .send(&mut request, PATIENCE, None)
                             .await
                             .unwrap_or_else(|error| panic!("{error}")),
                     );
@@ -291,18 +293,16 @@ mod tests {
             serve(&mut connection).await;
             connection
         };
-        let (answered, connection) =
-            tokio::join!(upstream.send(Request::new(RequestBody::Read(None)), PATIENCE, None), serve);
+        let mut request = Request::default();
+        let (answered, connection) = tokio::join!(upstream.send(&mut request, PATIENCE, None), serve);
         answered.unwrap_or_else(|error| panic!("{error}")).exchange.finish();
         connection
     }
 
     /// One more exchange on the connection that was kept.
     async fn answer(upstream: &Upstreams, connection: &mut TcpStream) {
-        let (answered, ()) = tokio::join!(
-            upstream.send(Request::new(RequestBody::Read(None)), PATIENCE, None),
-            serve(connection)
-        );
+        let mut request = Request::default();
+        let (answered, ()) = tokio::join!(upstream.send(&mut request, PATIENCE, None), serve(connection));
         answered.unwrap_or_else(|error| panic!("{error}")).exchange.finish();
     }
 

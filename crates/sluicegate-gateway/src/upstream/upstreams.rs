@@ -69,8 +69,8 @@ impl Upstreams {
         }
     }
 
-    /// Sends a request to one of the upstreams and waits for the head of the answer. Interim responses before that are
-    /// taken by `interims`, if given.
+    /// Takes a request, sends it to one of the upstreams and waits for the head of the answer. Interim responses before
+    /// that are taken by `interims`, if given.
     ///
     /// Takes a connection that is there, if one can take it. If that turns out to be closed before anything was sent, or
     /// the upstream says that it did nothing with the request, that goes over a fresh one, and to another upstream if there
@@ -81,7 +81,7 @@ impl Upstreams {
     /// See [`SendError`]; each becomes one refusal.
     pub(crate) async fn send(
         &self,
-        mut request: Request<RequestBody>,
+        request: &mut Request<RequestBody>,
         patience: Patience,
         interims: Option<&Interims>,
     ) -> Result<Answered, SendError> {
@@ -110,7 +110,7 @@ impl Upstreams {
                     if let Some(host) = exchange.upstream().told_host.as_ref().or(clients_host.as_ref()) {
                         request.headers_mut().insert(HOST, host.clone());
                     }
-                    match link.send(request, patience, until, interims).await {
+                    match link.send(request, offer, patience, until, interims).await {
                         Ok((response, connection)) => return Ok(exchange.answered(response, connection)),
                         Err(Failure::Sent(error)) => {
                             if error.is_upstreams() {
@@ -119,7 +119,7 @@ impl Upstreams {
                             return Err(error);
                         }
                         Err(Failure::Unsent(unsent, error)) => {
-                            request = *unsent;
+                            *request = *unsent;
                             // That says nothing of the upstream: others used the connection before, or use it now.
                             if (was_kept || is_shared) && !is_second_offer {
                                 is_second_offer = true;

@@ -50,9 +50,8 @@ impl<S: Store> Pass<S> {
     }
 
     /// Lets the page that has sent the request read the answer.
-    pub(super) fn shared(mut self, cors: Option<Box<CorsFields>>) -> Self {
+    pub(super) fn share(&mut self, cors: Option<Box<CorsFields>>) {
         self.lines.share(cors);
-        self
     }
 
     pub(super) fn shadow_allowed(&mut self, permit: Permit<S>) {

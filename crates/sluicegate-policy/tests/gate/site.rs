@@ -108,7 +108,7 @@ impl Ask {
             Err(refusal) => return Reply::Answered(visit.refused(refusal)),
         };
         match now(gate.decide(visit, reading.as_ref())) {
-            Ok(pass) => Reply::Passed(Box::new(pass)),
+            Ok(pass) => Reply::Passed(pass),
             Err(answer) => Reply::Answered(answer),
         }
     }
