@@ -5,6 +5,7 @@ twice, however long it fails and however often: once from the store and once fro
 """
 
 import re
+import socket
 import time
 from contextlib import contextmanager
 
@@ -118,6 +119,30 @@ def test_a_node_of_valkeys_cluster_that_is_killed_and_replaced(arrange, trouble,
         cluster.catch_up(replica=4, primary=1)
         cluster.kill(1)
         assert cluster.ask("owner", slot) == "4"
+
+
+@one_and_three
+@pytest.mark.parametrize("outage", ["local", "deny"])
+def test_one_of_two_memcached_that_is_silent(arrange, trouble, gateways, outage):
+    servers = [arrange("memcached") for _ in range(2)]
+    hosts = [f"127.0.0.1:{server.ask('port')}" for server in servers]
+    with trouble(gateways, "memcached://" + ",".join(hosts), outage) as it:
+        it.apart = callers_in(servers[1])
+        servers[1].ask("pause")
+        it.lasts(4)
+        servers[1].ask("resume")
+
+
+def callers_in(memcached):
+    """The callers whose accounts are in this server: some, and not all."""
+    with socket.create_connection(("127.0.0.1", int(memcached.ask("port")))) as connection:
+        connection.sendall(b"lru_crawler metadump all\r\n")
+        dump = b""
+        while not dump.endswith(b"END\r\n"):
+            dump += connection.recv(65536)
+    callers = set(re.findall(r"caller-\d+", dump.decode()))
+    assert 5 <= len(callers) <= 55
+    return callers
 
 
 @one_and_three

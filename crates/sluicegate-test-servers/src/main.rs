@@ -6,14 +6,15 @@
 //! work: then it says why on standard error.
 //!
 //! ```text
-//! redis SETTING…      aof, tls, unix, password=WORD, maxmemory=AMOUNT, line=LINE of the configuration, program=NAME
+//! redis SETTING…      aof, tls, unix, own_clock, password=WORD, maxmemory=AMOUNT, line=LINE of the configuration,
+//!                     program=NAME
 //! sentinel SETTING…   the same settings; ["primary"] is answered by a server's number
-//! cluster SETTING…    primaries=COUNT, replicas=COUNT, node_timeout=MS, line=LINE, program=NAME; ["slot", KEY] is answered by
-//!                     a slot, ["owner", SLOT] by a server's number; ["migrate", FIRST, LAST, N] moves slots to a server,
-//!                     and ["migrate_atomically", FIRST, LAST, N] does so in Valkey 9
+//! cluster SETTING…    primaries=COUNT, replicas=COUNT, node_timeout=MS, own_clock, line=LINE, program=NAME; ["slot", KEY] is
+//!                     answered by a slot, ["owner", SLOT] by a server's number; ["migrate", FIRST, LAST, N] moves slots to
+//!                     a server, and ["migrate_atomically", FIRST, LAST, N] does so in Valkey 9
 //!                     all of these: ["url"], and with a server's number N: ["port", N], ["ca", N], ["kill", N],
-//!                     ["pause", N], ["resume", N], ["restart", N], ["command", N, WORD…], and ["catch_up", N, PRIMARY],
-//!                     which waits until a replica has everything
+//!                     ["pause", N], ["resume", N], ["restart", N], ["command", N, WORD…], ["catch_up", N, PRIMARY],
+//!                     which waits until a replica has everything, and ["clock", N, SECONDS ahead of the machine's]
 //! memcached           ["url"], ["port"], ["kill"], ["pause"], ["resume"], ["restart"]
 //! proxy PORT          ["port"], ["delay", MS there, MS back], ["reset"], ["black_hole"], ["refuse"], ["pass"]
 //! ```
@@ -107,6 +108,10 @@ impl Arrangement {
                 self.server(replica).catch_up_with(self.server(primary));
                 String::new()
             }
+            (_, ["clock", server, ahead]) => {
+                self.server(server).set_clock(ahead.parse().expect("a number of seconds"));
+                String::new()
+            }
             (_, [fate, server]) => {
                 let server = self.server(server);
                 match *fate {
@@ -160,6 +165,7 @@ fn redis(settings: &[&str]) -> RedisServerBuilder {
             ("aof", "") => builder.aof(),
             ("tls", "") => builder.tls(),
             ("unix", "") => builder.unix_socket(),
+            ("own_clock", "") => builder.own_clock(),
             ("password", password) => builder.password(password),
             ("maxmemory", amount) => builder.maxmemory(amount, "noeviction"),
             ("line", line) => builder.line(line),
@@ -177,6 +183,7 @@ fn cluster(settings: &[&str]) -> RedisClusterBuilder {
             ("node_timeout", milliseconds) => {
                 builder.node_timeout(Duration::from_millis(number(milliseconds).into()))
             }
+            ("own_clock", "") => builder.own_clock(),
             ("line", line) => builder.line(line),
             ("program", program) => builder.program(program),
             _ => panic!("there is no setting {setting}"),

@@ -89,4 +89,14 @@ fn the_servers_of_an_arrangement_have_numbers() {
     let slot = cluster.ask(r#"["slot", "foo"]"#);
     assert_eq!(cluster.ask(&format!(r#"["owner", "{slot}"]"#)), "2");
     cluster.end();
+
+    let mut ahead = Servers::start(&["redis", "own_clock"]);
+    let time = |servers: &mut Servers| -> u64 {
+        let time = servers.ask(r#"["command", "0", "TIME"]"#);
+        time.lines().next().expect("seconds").parse().expect("a number")
+    };
+    let before = time(&mut ahead);
+    assert_eq!(ahead.ask(r#"["clock", "0", "1000"]"#), "");
+    assert!(time(&mut ahead) >= before + 990);
+    ahead.end();
 }

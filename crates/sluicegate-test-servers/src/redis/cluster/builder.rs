@@ -57,6 +57,12 @@ impl RedisClusterBuilder {
         self
     }
 
+    /// Has nodes that go by clocks of their own, which [`RedisServer::set_clock`] sets.
+    pub fn own_clock(mut self) -> Self {
+        self.node = self.node.own_clock();
+        self
+    }
+
     /// Starts the nodes and makes them a cluster, and waits until all of them find it whole and the replicas have everything.
     ///
     /// # Panics
