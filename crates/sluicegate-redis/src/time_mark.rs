@@ -5,11 +5,12 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use sluicegate::{Algorithm, Key};
 use smallvec::smallvec;
+use tokio::time::Instant;
 
 use crate::{
     names::{Kind, Names},

@@ -1,13 +1,11 @@
 //! Servers whose clocks are set while they run.
 
-use std::{
-    slice::from_ref,
-    time::{Duration, Instant},
-};
+use std::{slice::from_ref, time::Duration};
 
 use sluicegate::{Algorithm, Charge, Decision, Quota, Store};
 use sluicegate_redis::RedisStore;
 use sluicegate_test_servers::{RedisSentinel, RedisServer};
+use tokio::time::Instant;
 
 use super::subject::{Running, patient, slots};
 
