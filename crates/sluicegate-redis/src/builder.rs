@@ -129,7 +129,7 @@ impl RedisStoreBuilder {
             Courier::new(settings, (outgoing, receiver), courier_leases, courier_counters).run().await;
             drop(running);
         }));
-        RedisStore::new(names, mark, map, sweep, sender, leases, counters, ended)
+        RedisStore::new(names, mark, map, sweep, sender, (leases, counters), ended)
     }
 }
 

@@ -77,8 +77,7 @@ impl RedisStore {
         map: Arc<SlotMap>,
         sweep: Sweep,
         jobs: mpsc::UnboundedSender<Job>,
-        leases: Arc<Leases>,
-        counters: Arc<Counters>,
+        (leases, counters): (Arc<Leases>, Arc<Counters>),
         ended: watch::Receiver<()>,
     ) -> Result<Self, StoreError> {
         // Leases of different instances must not be the same: each counts from a place of its own in 64 bits.

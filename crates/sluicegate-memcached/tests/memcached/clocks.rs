@@ -7,7 +7,7 @@ use std::{
 };
 
 use proptest::{prelude::*, test_runner::TestRunner};
-use sluicegate::{Algorithm, Charge, ManualClock, Quota};
+use sluicegate::{Algorithm, Charge, Denial, ManualClock, Quota};
 use sluicegate_memcached::MemcachedStore;
 use sluicegate_test_servers::MemcachedServer;
 
@@ -77,7 +77,7 @@ fn who_starts_after_a_step_back_waits_no_longer_than_the_last_charge_demands() {
         clock.set_back(Duration::from_secs(3_600));
         let started = open(patient(&server.url()).clock(clock.clone()));
         let denied = ask(&started, &charge).expect("an answer");
-        let wait = denied.denial().and_then(|denial| denial.retry_after()).expect("a time to wait");
+        let wait = denied.denial().and_then(Denial::retry_after).expect("a time to wait");
         assert!(wait <= Duration::from_millis(61_001), "{algorithm}: {wait:?}");
         clock.advance(wait);
         admit(&started, &charge);
@@ -167,7 +167,7 @@ fn clocks_that_differ_and_are_set_give_no_more_than_the_farthest() {
         }
         for store in &stores {
             let denied = ask(store, &charge).expect("an answer");
-            let wait = denied.denial().and_then(|denial| denial.retry_after()).expect("a time to wait");
+            let wait = denied.denial().and_then(Denial::retry_after).expect("a time to wait");
             prop_assert!(wait <= Duration::from_millis(20_001), "{wait:?}, {algorithm}");
         }
         Ok(())
