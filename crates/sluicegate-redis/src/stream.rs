@@ -18,8 +18,9 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, UnixStream, lookup_host},
+    time::Instant,
 };
-use tokio_rustls::TlsConnector;
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::address::Node;
 
@@ -27,6 +28,7 @@ use crate::address::Node;
 pub(crate) struct Stream {
     bytes: Box<dyn Bytes>,
     writes: Writes,
+    heard: Instant,
 }
 
 /// The number of writes to a connection so far, which whoever asks can compare: what was sent while it stood still
@@ -34,9 +36,27 @@ pub(crate) struct Stream {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Writes(Arc<AtomicU64>);
 
-trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
+trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {
+    fn socket(&self) -> SockRef<'_>;
+}
 
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytes for T {}
+impl Bytes for TcpStream {
+    fn socket(&self) -> SockRef<'_> {
+        SockRef::from(self)
+    }
+}
+
+impl Bytes for TlsStream<TcpStream> {
+    fn socket(&self) -> SockRef<'_> {
+        SockRef::from(self.get_ref().0)
+    }
+}
+
+impl Bytes for UnixStream {
+    fn socket(&self) -> SockRef<'_> {
+        SockRef::from(self)
+    }
+}
 
 impl Stream {
     /// Connects to the first of a host's addresses that answers.
@@ -69,7 +89,17 @@ impl Stream {
     }
 
     fn over(bytes: impl Bytes + 'static) -> Self {
-        Self { bytes: Box::new(bytes), writes: Writes::default() }
+        Self { bytes: Box::new(bytes), writes: Writes::default(), heard: Instant::now() }
+    }
+
+    /// Whether the other side has closed it, although nobody has read that yet. The runtime tells of ends only now and
+    /// then, when it is busy.
+    fn has_ended(&self) -> bool {
+        let mut byte = [std::mem::MaybeUninit::uninit()];
+        match self.bytes.socket().peek(&mut byte) {
+            Ok(bytes) => bytes == 0,
+            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+        }
     }
 }
 
@@ -85,12 +115,19 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.bytes).poll_read(cx, buf)
+        let read = Pin::new(&mut self.bytes).poll_read(cx, buf);
+        if read.is_ready() {
+            self.heard = Instant::now();
+        }
+        read
     }
 }
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.heard.elapsed() >= IDLE && self.has_ended() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         let written = Pin::new(&mut self.bytes).poll_write(cx, buf);
         if matches!(written, Poll::Ready(Ok(_))) {
             self.writes.0.fetch_add(1, Ordering::Relaxed);
@@ -107,5 +144,8 @@ impl AsyncWrite for Stream {
     }
 }
 
+/// How long nothing has come over a connection that may have been closed for that. One that is busy is not looked at
+/// before each write.
+const IDLE: Duration = Duration::from_millis(50);
 /// How long a connection is silent before the system asks whether the other side is still there.
 const SILENCE: Duration = Duration::from_secs(60);

@@ -43,7 +43,8 @@ impl Flight {
     async fn call(&self, link: &mut Link, command: &redis::Cmd) -> Result<Value, Failure> {
         match self.asking {
             false => link.call(command).await,
-            true => link.call_asking(command).await,
+            // Boxed, because it is rare and large.
+            true => Box::pin(link.call_asking(command)).await,
         }
     }
 }

@@ -62,7 +62,7 @@ fn a_batch_keeps_redis_for_less_than_half_a_millisecond() {
 fn a_failed_batch_fails_each_of_its_callers() {
     let server = RedisServer::start();
     let store = Running::open(patient(&server.url()).timeout(Duration::from_millis(50)));
-    store.admit(&[hourly("warm", 9)]);
+    store.until("the store has connected", async |store| store.check().await.is_ok());
     server.pause();
     let charges: Vec<[Charge; 1]> = (0..20).map(|caller| [hourly(&format!("caller {caller}"), 1)]).collect();
     let decisions = store.runtime.block_on(join_all(charges.iter().map(|charges| store.store.take(charges))));

@@ -3,6 +3,7 @@
 use std::{
     sync::atomic::{AtomicBool, Ordering},
     thread,
+    time::Duration,
 };
 
 use sluicegate::{Charge, Cost, Store};
@@ -92,7 +93,14 @@ fn who_asks_right_after_the_connection_was_killed_is_answered() {
     let charges = [hourly("alice", 60)];
     for _ in 0..60 {
         store.admit(&charges);
+        let before = connections(&server);
+        // As if nobody had asked for a while.
+        store.until("it is idle", {
+            let asked = tokio::time::Instant::now();
+            async move |_| asked.elapsed() > Duration::from_millis(60)
+        });
         kill(&server);
+        store.until("it is gone", async |_| connections(&server).iter().all(|left| !before.contains(left)));
     }
     store.deny(&charges);
 }
