@@ -31,21 +31,23 @@ pub(super) struct Landed {
 impl Flight {
     pub(super) async fn fly(self, mut link: Link, time: String, lease: u64) -> Landed {
         let call = Call::of(self.jobs.iter().map(|job| &*job.request));
-        let mut result = self.call(&mut link, &call.evalsha(&time, lease)).await;
-        // A server that was restarted, flushed or promoted has not seen the script; nothing was done.
-        if result.as_ref().is_err_and(|failure| is_unknown_script(&failure.error)) {
-            result = self.call(&mut link, &call.eval(&time, lease)).await;
-        }
+        let mut command = call.evalsha(&time, lease);
+        let mut brings_script = false;
+        let result = loop {
+            let result = match self.asking {
+                false => link.call(&command).await,
+                // Boxed, because it is rare and large.
+                true => Box::pin(link.call_asking(&command)).await,
+            };
+            if brings_script || !result.as_ref().is_err_and(|failure| is_unknown_script(&failure.error)) {
+                break result;
+            }
+            // A server that was restarted, flushed or promoted has not seen the script; nothing was done.
+            command = call.eval(&time, lease);
+            brings_script = true;
+        };
         drop(call);
         Landed { flight: self, result }
-    }
-
-    async fn call(&self, link: &mut Link, command: &redis::Cmd) -> Result<Value, Failure> {
-        match self.asking {
-            false => link.call(command).await,
-            // Boxed, because it is rare and large.
-            true => Box::pin(link.call_asking(command)).await,
-        }
     }
 }
 
