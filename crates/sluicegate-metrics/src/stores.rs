@@ -137,42 +137,29 @@ impl Collector for Stores {
             let labels = [("outage", outage.as_str())];
             ConstCounter::new(value).encode(family.encode_family(&labels)?)?;
         }
-        for (name, kind, help, value) in SERVERS {
-            let mut family = encoder.encode_descriptor(name, help, None, *kind)?;
-            for server in &figures.servers {
-                let labels = [("server", server.server.as_str())];
-                match (kind, value(server)) {
-                    (_, None) => {}
-                    (MetricType::Gauge, Some(value)) => {
-                        let value = i64::try_from(value).unwrap_or(i64::MAX);
-                        ConstGauge::new(value).encode(family.encode_family(&labels)?)?;
-                    }
-                    (_, Some(value)) => ConstCounter::new(value).encode(family.encode_family(&labels)?)?,
-                }
-            }
-        }
-        Ok(())
+        encode_servers(&mut encoder, &figures.servers)
     }
 }
 
-/// The metrics of each server of a store elsewhere: name, type, help and value.
-const SERVERS: &[(&str, MetricType, &str, fn(&ServerState) -> Option<u64>)] = &[
-    (
-        "store_server_up",
-        MetricType::Gauge,
-        "Whether a server of a store elsewhere answers, as far as is known: 1 or 0",
-        |server| server.up.map(u64::from),
-    ),
-    (
-        "store_server_errors",
-        MetricType::Counter,
-        "Calls of a server of the store that failed, by a late answer or none",
-        |server| Some(server.errors),
-    ),
-    (
-        "store_server_outages",
-        MetricType::Counter,
-        "How often a server of the store stopped answering",
-        |server| Some(server.outages),
-    ),
-];
+/// Encodes the metrics of each server of a store elsewhere.
+fn encode_servers(encoder: &mut DescriptorEncoder<'_>, servers: &[ServerState]) -> Result<(), fmt::Error> {
+    let help = "Whether a server of a store elsewhere answers, as far as is known: 1 or 0";
+    let mut family = encoder.encode_descriptor("store_server_up", help, None, MetricType::Gauge)?;
+    for ServerState { server, up, .. } in servers {
+        if let Some(up) = up {
+            let labels = [("server", server.as_str())];
+            ConstGauge::new(i64::from(*up)).encode(family.encode_family(&labels)?)?;
+        }
+    }
+    let help = "Calls of a server of the store that failed, by a late answer or none";
+    let mut family = encoder.encode_descriptor("store_server_errors", help, None, MetricType::Counter)?;
+    for ServerState { server, errors, .. } in servers {
+        ConstCounter::new(*errors).encode(family.encode_family(&[("server", server.as_str())])?)?;
+    }
+    let help = "How often a server of the store stopped answering";
+    let mut family = encoder.encode_descriptor("store_server_outages", help, None, MetricType::Counter)?;
+    for ServerState { server, outages, .. } in servers {
+        ConstCounter::new(*outages).encode(family.encode_family(&[("server", server.as_str())])?)?;
+    }
+    Ok(())
+}

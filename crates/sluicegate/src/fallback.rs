@@ -229,14 +229,15 @@ impl<S: Store, C: Clock + Clone> Fallback<S, C> {
         }
     }
 
-    /// The denial of a whole request by a store that was asked for what is within reach.
-    fn denied(&self, charges: &[Charge], access: &Access<'_, C>, denial: Denial) -> Denial {
+    /// Returns the denial of a whole request, from that of a store which was asked for what is within reach.
+    fn denied(&self, charges: &[Charge], access: &Access<'_, C>, denial: &Denial) -> Denial {
         let (places, _) = within_reach(charges, access);
         let mut balances = self.stand_in.look(charges, |place| !access.reaches(place));
         for (place, balance) in places.iter().zip(&denial.balances) {
             balances[*place] = *balance;
         }
-        Denial { charge: places[denial.charge], balances, ..denial }
+        let Denial { wait, remembered, .. } = *denial;
+        Denial { charge: places[denial.charge], wait, balances, remembered }
     }
 
     /// Counts a request of which these charges go on without the store.
@@ -300,7 +301,7 @@ impl<S: Store, C: Clock + Clone> Store for Fallback<S, C> {
             return Ok(match decision {
                 decision if free => decision,
                 Decision::Allow(taken) => self.complete(charges, &access, taken).await,
-                Decision::Deny(denial) => Decision::Deny(self.denied(charges, &access, denial)),
+                Decision::Deny(denial) => Decision::Deny(self.denied(charges, &access, &denial)),
             });
         }
     }
