@@ -57,9 +57,9 @@ class Crowd:
         if self.failed:
             raise self.failed[0]
 
-    def until_all_are_denied(self):
+    def until_all_are_denied(self, patience=2 * PATIENCE):
         """Waits until each caller has been denied often since the last request of all that passed."""
-        until(self._all_are_denied, "every caller is denied", patience=2 * PATIENCE)
+        until(self._all_are_denied, "every caller is denied", patience)
 
     def passed(self, callers=None):
         """The number of requests of each caller that passed."""
