@@ -65,7 +65,7 @@ def test_a_password_that_is_missing(arrange, refused):
         (f"redis://:{SECRET}@cache:70000", "port"),
         (f"redis://:{SECRET}@cache/first", "database"),
         (f"redis+sentinel://:{SECRET}@cache", "name"),
-        (f"redis+cluster://:{SECRET}@cache/1", "cluster"),
+        (f"redis+cluster://:{SECRET}@cache/first", "database"),
     ],
 )
 def test_a_wrong_url(refused, url, what):
