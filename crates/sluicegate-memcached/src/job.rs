@@ -57,7 +57,7 @@ pub(crate) enum Fate {
     Unfinished,
     /// It can be done later, and not now.
     Postponed,
-    /// What is left of it is on fewer servers.
+    /// Its other accounts are on other servers.
     Elsewhere,
 }
 
@@ -155,7 +155,7 @@ impl Lines {
         Self { charges: charges.into(), places, progress }
     }
 
-    /// Whether they are on more than one server.
+    /// Returns `true` if they are on more than one server.
     fn are_apart(&self) -> bool {
         self.places.iter().any(|place| place.server != self.places[0].server)
     }

@@ -23,7 +23,7 @@ pub(crate) struct Entry {
     pub(crate) connection: u64,
     /// Whether it shall be another than was read.
     pub(crate) changed: bool,
-    /// When it was changed last, at the earliest, on whichever instance's clock; the epoch where the item does not tell.
+    /// The earliest possible time of its last change, on any instance's clock. The epoch if the item does not tell.
     pub(crate) changed_at: Timestamp,
 }
 
@@ -64,7 +64,7 @@ impl Entry {
         Ok(Self { account, cas, connection, changed: false, changed_at })
     }
 
-    /// How many milliseconds before it is idle the account is changed now; zero where that is beyond 32 bits, or nothing.
+    /// Returns the milliseconds from this change until the account is idle. Zero if there are none, or more than 32 bits hold.
     pub(crate) fn flags(&self, now: Timestamp) -> u32 {
         // Rounded up, so that nobody takes it for later than it was.
         let ahead = self.account.idle_at().since(now).as_nanos().div_ceil(1_000_000);

@@ -65,7 +65,7 @@ impl Link {
         Self { server, requests, pulse }
     }
 
-    /// How long the server owes an answer.
+    /// Returns the measure of the server's silence.
     pub(crate) fn pulse(&self) -> &Pulse {
         &self.pulse
     }

@@ -28,7 +28,7 @@ impl Watch {
         self.steady.read(wall)
     }
 
-    /// Somebody's time was this: ours is as late.
+    /// Adopts another instance's time, if that is later.
     pub(crate) fn heard(&self, at: Timestamp) {
         self.steady.read(at);
     }

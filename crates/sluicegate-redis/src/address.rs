@@ -28,7 +28,7 @@ pub(crate) enum Kind {
     Cluster(Vec<Node>),
 }
 
-/// What people call a server, and how it is spoken to.
+/// The name of a server in messages, and its protocol.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) name: String,
@@ -91,7 +91,7 @@ impl Address {
         Ok(Self { kind, tls, username, password, db: database(db)? })
     }
 
-    /// What people call it, without the password.
+    /// Returns its name in messages, without the password.
     pub(crate) fn place(&self) -> Place {
         let cluster = matches!(self.kind, Kind::Cluster(_));
         Place { name: self.to_string(), tls: self.tls, db: self.db, cluster }

@@ -54,22 +54,22 @@ pub(crate) struct Courier {
     lines: Lines,
     lanes: HashMap<u16, Lane>,
     flights: FuturesUnordered<BoxFuture<'static, Landed>>,
-    /// Who waits, in the order in which their time is up.
+    /// Callers that wait, by their deadlines.
     waiting: VecDeque<Waiting>,
     /// Settlements that could not be carried, until they are tried again.
     later: VecDeque<(Instant, Job)>,
-    /// What a server could not do for the moment, and certainly has not done.
+    /// Requests that a server could not do for the moment, and certainly has not done.
     paused: VecDeque<(Instant, Job)>,
     heartbeat: Instant,
     alarm: Pin<Box<Sleep>>,
 }
 
-/// Somebody who waits for an answer.
+/// A caller that waits for an answer.
 struct Waiting {
     until: Instant,
     asker: Asker,
     slot: u16,
-    /// Whether what they ask goes on without them.
+    /// `true` if the request goes on after its caller's deadline.
     goes_on: bool,
 }
 
@@ -281,7 +281,7 @@ impl Courier {
         self.alarm.as_mut().reset(next);
     }
 
-    /// Nobody answered in time.
+    /// Returns the error of a call that was not answered in time.
     fn late(&self, slot: u16) -> StoreError {
         let server = self.settings.map.owner(slot);
         StoreError::new(format!(
@@ -311,7 +311,7 @@ impl Courier {
 }
 
 impl Settings {
-    /// What a call says of time: the time by which it decides, and how long leases last, in microseconds.
+    /// Returns the times that a call carries: the least time of the decision, and the microseconds that leases last.
     fn terms(&self) -> (String, u64) {
         (self.time.argument(), u64::try_from(self.lease.as_micros()).unwrap_or(u64::MAX))
     }

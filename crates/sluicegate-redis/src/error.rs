@@ -7,8 +7,8 @@ use sluicegate::StoreError;
 
 use crate::address::Place;
 
-/// What an error of Redis means to whoever runs it. Where there `was_a_connection` before, the settings are right, and
-/// nothing is said of them when it ends.
+/// Explains an error of Redis to its operator. If there `was_a_connection` before, the settings are right, so the message
+/// does not speak of them.
 pub(crate) fn explained(error: &RedisError, place: &Place, was_a_connection: bool) -> StoreError {
     let at = format!("Redis at {}", place.name);
     let says = error.detail().unwrap_or_default();
@@ -93,7 +93,7 @@ pub(crate) fn explained(error: &RedisError, place: &Place, was_a_connection: boo
     }
 }
 
-/// Whether there was a connection, and it ended.
+/// Returns `true` if there was a connection, and it ended.
 fn is_end(error: &RedisError) -> bool {
     error.is_connection_dropped() && !error.is_connection_refusal()
 }
@@ -132,5 +132,5 @@ fn innermost(error: &RedisError) -> String {
     innermost.to_string()
 }
 
-/// What servers say to a number of a database that they do not have.
+/// Answers of servers to the number of a database that they lack.
 const NO_DATABASE: [&str; 2] = ["DB index is out of range", "SELECT is not allowed in cluster mode"];

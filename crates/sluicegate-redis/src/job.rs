@@ -17,9 +17,9 @@ pub(crate) struct Job {
     pub(crate) asker: Asker,
     /// When it was first sent: from then on it may have been done.
     pub(crate) sent: Option<Instant>,
-    /// How long it is tried again where it certainly was not done.
+    /// The deadline of further tries, if it certainly was not done.
     pub(crate) until: Option<Instant>,
-    /// How often it was.
+    /// The number of further tries so far.
     pub(crate) hops: u8,
     /// Whether its asker waits until there is a connection, however long that takes.
     pub(crate) patient: bool,

@@ -53,7 +53,7 @@ impl Lane {
         Some(batch)
     }
 
-    /// Whether anything waits to be sent.
+    /// Returns `true` if anything waits to be sent.
     pub(crate) fn has_waiting(&self) -> bool {
         !self.queue.is_empty()
     }

@@ -15,7 +15,7 @@ use crate::request::Request;
 #[derive(Debug, Default)]
 pub(crate) struct Leases {
     live: Mutex<HashMap<u64, Held>>,
-    /// What is renewed as often, as long as the process lives.
+    /// A request that is sent as often as renewals, as long as the process lives.
     mark: OnceLock<Request>,
 }
 

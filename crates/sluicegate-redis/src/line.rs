@@ -16,13 +16,13 @@ pub(crate) struct Line {
     generation: u64,
     /// Connections that could not be opened, or broke, since one was of use.
     failures: u32,
-    /// Whether there has been a connection before.
+    /// `true` if there has been a connection before.
     pub(crate) was_open: bool,
 }
 
 #[derive(Default)]
 enum State {
-    /// Nobody needs it.
+    /// Not needed.
     #[default]
     Closed,
     Opening,
@@ -54,7 +54,7 @@ impl Line {
         }
     }
 
-    /// When it is to be opened again.
+    /// Returns the time of the next try to open it.
     pub(crate) fn again(&self) -> Option<Instant> {
         match &self.state {
             State::Broken { again, .. } => Some(*again),
@@ -62,7 +62,7 @@ impl Line {
         }
     }
 
-    /// Somebody waits for it, so it is opened soon, and when that is; `None` if it is open or being opened.
+    /// Brings the next try forward because a caller waits, and returns its time. `None` if the line is open or opening.
     pub(crate) fn hasten(&mut self) -> Option<Instant> {
         let State::Broken { since, again, .. } = &mut self.state else { return None };
         *again = (*again).min(*since + HASTE);
@@ -73,12 +73,12 @@ impl Line {
         matches!(self.state, State::Closed)
     }
 
-    /// Whether it is needed, was lost or could not be opened, and is not open yet.
+    /// Returns `true` if it was lost or could not be opened, and is still needed.
     pub(crate) fn ails(&self) -> bool {
         self.failures > 0 && matches!(self.state, State::Opening | State::Broken { .. })
     }
 
-    /// Whether this is the generation of now.
+    /// Returns `true` if this is the current generation.
     pub(crate) fn is(&self, generation: u64) -> bool {
         self.generation == generation
     }
@@ -140,5 +140,5 @@ pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_millis(400);
 /// Between two tries to connect while somebody waits for it.
 const HASTE: Duration = Duration::from_millis(20);
-/// How long a connection lasts that has been of use, even if nothing was asked.
+/// The age from which a connection counts as good, even if it was never used.
 const LASTING: Duration = Duration::from_millis(500);

@@ -32,14 +32,14 @@ pub(crate) struct Lines {
     inquiry: Inquiry,
 }
 
-/// When the cluster is asked who owns what. After changes it is asked again and again, ever less often, because its nodes
-/// learn of them one after the other.
+/// The schedule of questions to the cluster about the owners of its slots. After a change it asks repeatedly, ever less
+/// often, because the nodes learn of changes one after the other.
 #[derive(Default)]
 struct Inquiry {
     under_way: bool,
     last: Option<Instant>,
     due: Option<Instant>,
-    /// How long the last answer is believed, if nothing speaks against it.
+    /// The time for which the last answer is believed, unless something speaks against it.
     trust: Duration,
 }
 
@@ -49,7 +49,7 @@ enum News {
     Learned(RedisResult<Topology>),
 }
 
-/// What there is to do after news.
+/// A change that the courier has to act on.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Change {
     /// A server can be asked.
@@ -88,7 +88,7 @@ impl Lines {
         self.lines[number].link().map(|(link, generation)| (number, generation, link))
     }
 
-    /// Somebody waits for the owner of a slot: when it is tried again, if it could not be reached.
+    /// Brings the next try to reach a slot's owner forward, and returns its time if the owner could not be reached.
     pub(crate) fn hasten(&mut self, slot: u16) -> Option<Instant> {
         self.lines[self.map.owner(slot)].hasten()
     }
@@ -98,12 +98,12 @@ impl Lines {
         self.lines[number].trouble().map(|error| self.explain(number, error))
     }
 
-    /// What an error of a server means.
+    /// Explains an error of a server.
     pub(crate) fn explain(&self, number: Number, error: &RedisError) -> StoreError {
         explained(error, &self.place(number), self.lines[number].was_open).at(id(number))
     }
 
-    /// How people call a server.
+    /// Returns a server's name in messages, and its protocol.
     pub(crate) fn place(&self, number: Number) -> Place {
         let place = self.servers.address.place();
         match number {
@@ -215,7 +215,7 @@ impl Lines {
         }
     }
 
-    /// When something will be due.
+    /// Returns the time of the next thing to do.
     pub(crate) fn due(&self) -> Option<Instant> {
         let inquiry = self.inquiry.due.filter(|_| !self.inquiry.under_way);
         self.lines.iter().filter_map(Line::again).chain(inquiry).min()
@@ -320,7 +320,7 @@ fn turn<T>(list: &mut [T]) {
 
 /// The cluster is not asked more often, whatever happens.
 const INQUIRY_GAP: Duration = Duration::from_millis(200);
-/// How long its answer is believed while one of its nodes cannot be reached, and after changes.
+/// Time for which an answer is believed after changes, and while a node cannot be reached.
 const LEAST_TRUST: Duration = Duration::from_millis(500);
-/// How long it is believed when all is well.
+/// Time for which an answer is believed when all is well.
 const MOST_TRUST: Duration = Duration::from_secs(30);

@@ -25,7 +25,7 @@ pub(crate) type Ended = JoinHandle<()>;
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) error: RedisError,
-    /// Whether the call certainly never left this machine.
+    /// `true` if the call certainly never left this machine.
     pub(crate) unsent: bool,
 }
 
@@ -72,7 +72,7 @@ impl Link {
 }
 
 impl Failure {
-    /// What a server says was sent to it.
+    /// Returns the failure of a call that the server answered with an error.
     pub(crate) fn of(error: RedisError) -> Self {
         Self { error, unsent: false }
     }
@@ -84,5 +84,5 @@ impl Drop for Driver {
     }
 }
 
-/// How long a server may take to answer before it is given up.
+/// Maximum time for a server to answer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(1);

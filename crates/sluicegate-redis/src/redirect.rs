@@ -1,10 +1,10 @@
-//! Where a node of a cluster sends a call.
+//! Redirections by the nodes of a cluster.
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 use crate::address::Node;
 
-/// What is to be done with a call that a server certainly has not done.
+/// The way on for a call that a server certainly has not done.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Redirect {
     /// The slot has another owner.
@@ -18,7 +18,7 @@ pub(crate) enum Redirect {
 }
 
 impl Redirect {
-    /// What an error of the server at this address asks for, if it has done nothing.
+    /// Reads the way on from an error of the server at this address, if it has done nothing.
     pub(crate) fn of(error: &RedisError, host: &str) -> Option<Self> {
         let ErrorKind::Server(kind) = error.kind() else { return None };
         match kind {

@@ -39,7 +39,7 @@ impl Replies {
         Some(Self { now, values })
     }
 
-    /// When the script decided, in microseconds since 1970.
+    /// Returns the time of the decision, in microseconds since 1970.
     pub(crate) fn now(&self) -> u64 {
         self.now
     }

@@ -23,7 +23,7 @@ use crate::{
     stream::Stream,
 };
 
-/// How to reach the servers.
+/// The means to reach the servers.
 #[derive(Clone)]
 pub(crate) struct Servers {
     pub(crate) address: Arc<Address>,
@@ -33,7 +33,7 @@ pub(crate) struct Servers {
     sentinel: Option<Arc<Mutex<SentinelClient>>>,
 }
 
-/// Where one server listens.
+/// The address of one server.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Endpoint {
     Tcp(Node),
@@ -41,7 +41,7 @@ pub(crate) enum Endpoint {
 }
 
 impl Servers {
-    /// Where nothing is connected yet. `ca` is a file of certificates that TLS trusts instead of the system's.
+    /// Prepares connections, and opens none. `ca` is a file of certificates that TLS trusts instead of the system's.
     pub(crate) fn new(address: &Address, ca: Option<&Path>) -> Result<Self, StoreError> {
         if address.tls {
             // The one of this process; it fails only where there is one already.
@@ -73,7 +73,7 @@ impl Servers {
         }
     }
 
-    /// Where the only server is, or the primary of now where there are sentinels.
+    /// Returns the address of the only server, or of the primary that the sentinels name now.
     pub(crate) async fn primary(&self) -> RedisResult<Endpoint> {
         match (&self.address.kind, &self.sentinel) {
             (Kind::One(node), _) => Ok(Endpoint::Tcp(node.clone())),

@@ -92,8 +92,8 @@ impl Stream {
         Self { bytes: Box::new(bytes), writes: Writes::default(), heard: Instant::now() }
     }
 
-    /// Whether the other side has closed it, although nobody has read that yet. The runtime tells of ends only now and
-    /// then, when it is busy.
+    /// Returns `true` if the other side has closed it, although that has not been read yet. A busy runtime tells of ends
+    /// only now and then.
     fn has_ended(&self) -> bool {
         let mut byte = [std::mem::MaybeUninit::uninit()];
         match self.bytes.socket().peek(&mut byte) {
@@ -144,8 +144,8 @@ impl AsyncWrite for Stream {
     }
 }
 
-/// How long nothing has come over a connection that may have been closed for that. One that is busy is not looked at
-/// before each write.
+/// The silence after which a connection may have been closed as idle. Busy connections are not checked before each
+/// write.
 const IDLE: Duration = Duration::from_millis(50);
-/// How long a connection is silent before the system asks whether the other side is still there.
+/// The silence after which the system probes the other side.
 const SILENCE: Duration = Duration::from_secs(60);

@@ -1,4 +1,4 @@
-//! How late it was a moment ago.
+//! A mark of the time in Redis, for stores that are opened later.
 
 use std::{
     sync::{
@@ -85,5 +85,5 @@ impl TimeMark {
 const READ: u64 = u64::MAX;
 /// Before it is read again where that failed, for requests wait for it.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How long it is kept, in microseconds: a day. Clocks that are set back by more are not made up for.
+/// Its life in microseconds: a day. Clocks that are set back by more are not corrected.
 const LIFE: i64 = 86_400_000_000;

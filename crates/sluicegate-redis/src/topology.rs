@@ -1,4 +1,4 @@
-//! What a cluster says of itself.
+//! A cluster's own description.
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -12,7 +12,7 @@ use crate::{
     servers::{Endpoint, Servers},
 };
 
-/// Which primary owns which slots, as one node of a cluster sees it.
+/// The owners of all slots, as one node of a cluster sees them.
 #[derive(Debug, Default, Eq, PartialEq)]
 pub(crate) struct Topology {
     pub(crate) owners: Vec<(RangeInclusive<u16>, Node)>,
@@ -113,7 +113,7 @@ async fn first_of<T>(questions: Vec<BoxFuture<'static, RedisResult<T>>>) -> Redi
     Err(worst.unwrap_or_else(|| (ErrorKind::Client, "no node of the cluster is known").into()))
 }
 
-/// How long a node is waited for before another is asked as well.
+/// Time to wait for a node before another is asked as well.
 const HASTE: Duration = Duration::from_millis(100);
 
 #[cfg(test)]

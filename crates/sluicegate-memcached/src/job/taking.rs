@@ -89,8 +89,8 @@ impl Taking {
         }
     }
 
-    /// What gives back the charges that are written, where the request asked several servers: whoever asked is told that
-    /// one has failed, and may ask the others again.
+    /// Returns the settlement that gives back the written charges of a request to several servers. The caller learns which
+    /// server failed, and may ask the others again.
     pub(super) fn give_back(&self, lines: &mut Lines) -> Option<Settling> {
         let charges = lines.charges.len();
         (lines.are_apart() && give_back(lines)).then(|| Settling::give_back(charges, self.at))

@@ -42,7 +42,7 @@ pub(super) struct Connection {
 #[derive(Debug)]
 struct Waiting {
     missing: usize,
-    /// How many bytes were to be sent before its own.
+    /// The number of bytes to send before its own.
     begins: u64,
     replies: Vec<Reply>,
     request: Request,

@@ -72,7 +72,7 @@ impl Failure {
     }
 }
 
-/// How callers of the store know a server: by its place in the URL.
+/// Returns the id of a server, which is its place in the URL.
 pub(crate) fn id(server: usize) -> ServerId {
     ServerId::new(u32::try_from(server).unwrap_or(u32::MAX))
 }

@@ -1,4 +1,4 @@
-//! How long a server owes an answer.
+//! The silence of a server that owes an answer.
 
 use std::{
     sync::{
@@ -10,8 +10,8 @@ use std::{
 
 use tokio::time::Instant;
 
-/// How long a server owes an answer without a sign of life; for those who wait for several servers and want to know
-/// which of them is late.
+/// The silence of a server that owes an answer. A caller that waits for several servers reads it to learn which one is
+/// late.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pulse(Arc<AtomicU64>);
 
@@ -24,7 +24,7 @@ impl Pulse {
         self.0.store(heard, Ordering::Relaxed);
     }
 
-    /// How long the server has been silent although something was asked.
+    /// Returns the time for which the server has been silent although it was asked.
     pub(crate) fn silence(&self) -> Duration {
         match self.0.load(Ordering::Relaxed) {
             0 => Duration::ZERO,

@@ -1,4 +1,4 @@
-//! Which server keeps an account, which has failed, and connections that end while nobody asks.
+//! The servers that keep accounts, the errors that name them, and connections that end while idle.
 
 use std::{collections::HashSet, net::SocketAddr, time::Duration};
 

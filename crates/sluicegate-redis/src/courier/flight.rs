@@ -18,7 +18,7 @@ pub(super) struct Flight {
     pub(super) generation: u64,
     pub(super) jobs: Vec<Job>,
     pub(super) at: Instant,
-    /// Whether the server does not own the slot yet.
+    /// `true` if the server does not own the slot yet.
     pub(super) asking: bool,
 }
 

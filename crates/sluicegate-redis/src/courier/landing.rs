@@ -1,4 +1,4 @@
-//! What becomes of a batch that has come back.
+//! Handling of batches that have come back.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -142,7 +142,7 @@ impl Courier {
         }
     }
 
-    /// What was not done is tried again in a moment, as long as somebody waits for it.
+    /// Tries a request that was not done again in a moment, as long as its caller waits.
     fn pause(&mut self, job: Job, number: Number, failure: &Failure) {
         let again = Instant::now() + jittered(MOMENT);
         match job.until.filter(|until| again < *until) {

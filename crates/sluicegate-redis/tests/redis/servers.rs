@@ -1,4 +1,4 @@
-//! Which server keeps an account, and which has failed.
+//! The servers that keep accounts, and the errors that name them.
 
 use std::{collections::HashSet, time::Duration};
 

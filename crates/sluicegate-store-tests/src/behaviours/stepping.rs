@@ -7,7 +7,7 @@ use sluicegate::{Charge, Wait};
 use super::{WINDOW, brief, each, hourly, leases, timed};
 use crate::{Caller, Subject};
 
-/// What was told before the clock was set back stays true, and so does what is told afterwards.
+/// Waits that were told before the clock was set back stay true, and so do those that are told afterwards.
 pub fn a_step_back_makes_nobody_wait_longer<S: Subject>(fresh: impl Fn() -> S) {
     let subject = fresh();
     let caller = Caller::of(&subject);

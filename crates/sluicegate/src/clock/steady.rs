@@ -37,7 +37,7 @@ pub struct SteadyClock {
     lead: AtomicU64,
 }
 
-/// Where the time comes from that has passed.
+/// The source of elapsed time.
 #[derive(Debug)]
 enum Source {
     /// This process's monotonic clock, since then.
