@@ -74,7 +74,8 @@ use crate::{
 /// was an outage, as much by the memories of all instances together: `2·(B + r·Δ)`. While the store is down it admits no
 /// more than `B + r·Δ`. The bound assumes that the quota has a unit for each instance and that the number of instances is
 /// right. A request that costs more than a share, but not more than the whole quota, passes when nothing of the share is
-/// spent. Its cost beyond the share is a debt, and adds to the bound once for each instance.
+/// spent. Its cost beyond the share is a debt, and adds to the bound once for each instance. A process that restarts in an
+/// outage gives its share anew.
 ///
 /// A call that fails may have been charged, and is charged in memory too. A settlement of what memory took goes to
 /// memory, and that of what the store took goes to the store.
