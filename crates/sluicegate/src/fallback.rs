@@ -279,9 +279,10 @@ impl<S: Store, C: Clock + Clone> Store for Fallback<S, C> {
                 access.unused();
                 return Ok(self.decide(charges));
             }
-            let answer = match free {
-                true => self.store.take(charges).await,
-                false => self.store.take(&within_reach(charges, &access).1).await,
+            let answer = if free {
+                self.store.take(charges).await
+            } else {
+                self.store.take(&within_reach(charges, &access).1).await
             };
             let decision = match answer {
                 Err(error) => {
@@ -310,16 +311,16 @@ impl<S: Store, C: Clock + Clone> Store for Fallback<S, C> {
     /// Settles where the charges were taken, in an outage, too: no decision waits for it, and a store may carry it
     /// later. That it is accepted says nothing of whether the store answers.
     async fn settle(&self, charges: &[Charge], lease: Lease, actual: &[Cost]) -> Result<(), StoreError> {
-        let settled = match lease.local.any() {
-            false => self.store.settle(charges, lease, actual).await,
-            true => {
-                self.stand_in.settle(charges, lease, actual);
-                if lease.local.is_all() {
-                    return Ok(());
-                }
-                let (charges, actual) = (remote(charges, &lease), remote(actual, &lease));
-                self.store.settle(&charges, lease, &actual).await
-            }
+        if lease.local.any() {
+            self.stand_in.settle(charges, lease, actual);
+        }
+        if lease.local.is_all() {
+            return Ok(());
+        }
+        let settled = if lease.local.any() {
+            self.store.settle(&remote(charges, &lease), lease, &remote(actual, &lease)).await
+        } else {
+            self.store.settle(charges, lease, actual).await
         };
         if let Err(error) = &settled {
             self.failed(charges, error);
@@ -351,10 +352,10 @@ impl<S: Store, C: Clock + Clone> Store for Fallback<S, C> {
             self.stand_in.release(charges, lease);
         }
         // Even in an outage: it costs the caller no time, and the slots come back when the store does.
-        match lease.local.any() {
-            false => self.store.release(charges, lease),
-            true if lease.local.is_all() => {}
-            true => self.store.release(&remote(charges, &lease), lease),
+        if !lease.local.any() {
+            self.store.release(charges, lease);
+        } else if !lease.local.is_all() {
+            self.store.release(&remote(charges, &lease), lease);
         }
     }
 

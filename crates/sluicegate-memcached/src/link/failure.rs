@@ -9,7 +9,7 @@ use sluicegate::{ServerId, StoreError};
 pub(crate) struct Failure {
     message: Arc<str>,
     kind: Kind,
-    /// Whose it is, if it is a server's.
+    /// The server that failed, if one did.
     server: Option<ServerId>,
     /// Whether what was asked may have been done nevertheless.
     pub(crate) perhaps_done: bool,

@@ -14,7 +14,7 @@ use crate::{
 pub(super) struct Flight {
     pub(super) slot: u16,
     pub(super) number: Number,
-    /// That of the connection.
+    /// The generation of the connection.
     pub(super) generation: u64,
     pub(super) jobs: Vec<Job>,
     pub(super) at: Instant,

@@ -57,13 +57,12 @@ impl<C: Clock> StandIn<C> {
         let _alone = self.kept.write().unwrap_or_else(PoisonError::into_inner);
         // Another thread may have taken from it, or freed it, since.
         if is_due() {
-            let next = match self.store.holds_slots() {
+            let next = if self.store.holds_slots() {
                 // They may be given back at any time.
-                true => (now + PATIENCE).ticks(),
-                false => {
-                    self.store.clear();
-                    NEVER_USED
-                }
+                (now + PATIENCE).ticks()
+            } else {
+                self.store.clear();
+                NEVER_USED
             };
             self.full_by.store(next, Ordering::Relaxed);
         }

@@ -194,9 +194,10 @@ impl Cluster {
         match event {
             Event::Step(milliseconds) => {
                 let by = Duration::from_millis(milliseconds.unsigned_abs());
-                match milliseconds.is_negative() {
-                    true => self.instances.clock.set_back(by),
-                    false => self.instances.clock.set_forward(by),
+                if milliseconds.is_negative() {
+                    self.instances.clock.set_back(by);
+                } else {
+                    self.instances.clock.set_forward(by);
                 }
             }
             Event::Edge { server, network } => {
