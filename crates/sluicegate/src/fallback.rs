@@ -254,11 +254,7 @@ impl<S: Store, C: Clock + Clone> Fallback<S, C> {
             charges.iter().map(|charge| self.store.server(charge)).collect();
         servers.sort_unstable();
         servers.dedup();
-        // An error that names nobody who was asked may be anybody's.
-        if servers.iter().any(|server| error.servers().contains(server)) {
-            servers.retain(|server| error.servers().contains(server));
-        }
-        for server in servers {
+        for server in error.among(servers) {
             self.breakers.of(server).failed(error, || self.name(server));
         }
     }

@@ -114,6 +114,14 @@ impl StoreError {
         &self.servers
     }
 
+    /// Returns those of the servers that were asked which this error is of: all, if it names none of them.
+    pub(crate) fn among(&self, mut asked: SmallVec<[ServerId; 1]>) -> SmallVec<[ServerId; 1]> {
+        if asked.iter().any(|server| self.servers.contains(server)) {
+            asked.retain(|server| self.servers.contains(server));
+        }
+        asked
+    }
+
     /// The same error with what caused it.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {

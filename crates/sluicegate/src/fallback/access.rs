@@ -93,10 +93,9 @@ impl<C: Clock> Access<'_, C> {
 
     /// Notes that some of the servers that were asked have failed. They are not asked again for this request.
     pub(super) fn failed(&mut self, error: &StoreError, name: impl Fn(ServerId) -> Option<String>) {
-        let named = |gate: &Gate<'_, C>| gate.passage.is_free() && error.servers().contains(&gate.server);
-        // An error that names none of the servers that were asked may be of any of them.
-        let anybody = !self.gates.iter().any(named);
-        for gate in self.gates.iter_mut().filter(|gate| anybody || named(gate)) {
+        let asked = self.gates.iter().filter(|gate| gate.passage.is_free()).map(|gate| gate.server);
+        let failed = error.among(asked.collect());
+        for gate in self.gates.iter_mut().filter(|gate| failed.contains(&gate.server)) {
             match mem::replace(&mut gate.passage, Passage::Open) {
                 Passage::Closed => gate.breaker.failed(error, || name(gate.server)),
                 Passage::Probe(probe) => probe.failed(error),
