@@ -140,7 +140,7 @@ def test_a_limit_that_denies_in_an_outage_is_503_and_not_429(start):
 
 
 def test_the_user_of_the_documentation_may_do_what_is_needed_and_hardly_more(start, arrange):
-    documentation = (Path(__file__).parent.parent / "docs" / "operations.md").read_text()
+    documentation = (Path(__file__).parent.parent / "docs" / "stores.md").read_text()
     [user] = re.findall(r"`ACL SETUSER limiter (.*?)`", documentation)
     redis = arrange("redis", "line=user default off", f"line=user limiter {user}".replace("PASSWORD", SECRET))
     gateway = start(policy(f"redis://limiter:{SECRET}@127.0.0.1:{redis.port()}", 'timeout = "1s"\n'))

@@ -53,7 +53,7 @@ fn the_metrics_are_those_that_the_documentation_lists() {
     let mut served: Vec<_> = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
     served.sort_unstable();
 
-    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operations.md");
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/metrics.md");
     let docs = fs::read_to_string(docs).unwrap();
     let rows = docs.lines().filter(|line| line.starts_with("| `sluicegate_"));
     let mut listed: Vec<_> = rows

@@ -126,7 +126,7 @@ async fn what_a_person_must_mend_is_told_without_the_password() {
 
 #[tokio::test]
 async fn a_user_with_the_rights_that_the_documentation_names_is_enough() {
-    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operations.md");
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/stores.md");
     let docs = std::fs::read_to_string(docs).expect("the documentation is there");
     let (_, rights) = docs.split_once("`ACL SETUSER limiter on >PASSWORD ").expect("it names them");
     let (rights, _) = rights.split_once('`').expect("it is code");
