@@ -113,13 +113,14 @@ impl Forward {
         let line = self.line(headers, peer, trusted);
         let id = RequestId::of(headers);
         let host = headers.get(HOST).cloned();
-        let (told_host, told_proto) = match trusted && self.header == ForwardedHeader::XForwardedFor {
+        let (told_host, told_proto) = if trusted && self.header == ForwardedHeader::XForwardedFor {
             // A proxy may have passed on what its client wrote.
-            true => (
+            (
                 headers.remove(X_FORWARDED_HOST).filter(|hosts| are_hosts(hosts.as_bytes())),
                 headers.remove(X_FORWARDED_PROTO),
-            ),
-            false => (None, None),
+            )
+        } else {
+            (None, None)
         };
         let client = match self.header {
             ForwardedHeader::XForwardedFor => None,

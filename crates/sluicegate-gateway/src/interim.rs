@@ -69,10 +69,13 @@ impl Interims {
 
     /// Resolves when all are written.
     pub(crate) async fn written(&self) {
-        poll_fn(|_| match self.is_waiting() {
-            // The connection's task wakes itself.
-            true => Poll::Pending,
-            false => Poll::Ready(()),
+        poll_fn(|_| {
+            if self.is_waiting() {
+                // The connection's task wakes itself.
+                Poll::Pending
+            } else {
+                Poll::Ready(())
+            }
         })
         .await;
     }

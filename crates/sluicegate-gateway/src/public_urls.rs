@@ -81,10 +81,7 @@ impl PublicUrls {
             !self.base.is_empty() && told.hosts().any(|host| host.eq_ignore_ascii_case(authority));
         let path = self.below_base(path).filter(|_| is_clients)?;
         let before = &url[..url.len() - rest.len() + authority.len()];
-        Some(match path.starts_with('/') {
-            true => format!("{before}{path}"),
-            false => format!("{before}/{path}"),
-        })
+        Some(if path.starts_with('/') { format!("{before}{path}") } else { format!("{before}/{path}") })
     }
 
     /// The path by which clients reach this one of the upstream's, if that is another one.

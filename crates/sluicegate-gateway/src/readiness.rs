@@ -14,9 +14,12 @@ use crate::{dial::Dialer, pace::every, probe::probe};
 pub(crate) async fn until_one_is_ready(dialer: &Dialer, upstreams: &[Upstream], path: &str) {
     let mut asking: Vec<_> =
         upstreams.iter().map(|upstream| Box::pin(until_ready(dialer, upstream, path))).collect();
-    poll_fn(|cx| match asking.iter_mut().any(|one| one.as_mut().poll(cx).is_ready()) {
-        true => Poll::Ready(()),
-        false => Poll::Pending,
+    poll_fn(|cx| {
+        if asking.iter_mut().any(|one| one.as_mut().poll(cx).is_ready()) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     })
     .await;
 }

@@ -35,18 +35,20 @@ impl Server {
             }
         };
         let host_is_good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '%');
-        match host.is_empty() || !host.chars().all(host_is_good) {
-            true => Err(wrong("it names no host, or one with characters that no host has")),
-            false => Ok(Self { host: host.to_ascii_lowercase(), port }),
+        if host.is_empty() || !host.chars().all(host_is_good) {
+            Err(wrong("it names no host, or one with characters that no host has"))
+        } else {
+            Ok(Self { host: host.to_ascii_lowercase(), port })
         }
     }
 }
 
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.host.contains(':') {
-            true => write!(f, "[{}]:{}", self.host, self.port),
-            false => write!(f, "{}:{}", self.host, self.port),
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
         }
     }
 }

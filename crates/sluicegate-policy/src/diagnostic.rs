@@ -85,10 +85,7 @@ impl Diagnostics {
     }
 
     pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
-        match self.is_full() {
-            true => self.left_off += 1,
-            false => self.found.push(diagnostic),
-        }
+        if self.is_full() { self.left_off += 1 } else { self.found.push(diagnostic) }
     }
 
     pub(crate) fn sort(&mut self) {

@@ -146,14 +146,13 @@ impl Document<'_> {
         let id = RequestId::of(&head.headers);
         let mut response = Response::new(Bytes::new());
         response.headers_mut().reserve(8);
-        match call {
-            true => grpc::write(&mut response, self.status, self.detail),
-            false => {
-                *response.status_mut() = self.status;
-                let kind = HeaderValue::from_static("application/problem+json");
-                response.headers_mut().insert(header::CONTENT_TYPE, kind);
-                *response.body_mut() = self.body(&id, head.uri.path().starts_with(KSERVE)).into();
-            }
+        if call {
+            grpc::write(&mut response, self.status, self.detail)
+        } else {
+            *response.status_mut() = self.status;
+            let kind = HeaderValue::from_static("application/problem+json");
+            response.headers_mut().insert(header::CONTENT_TYPE, kind);
+            *response.body_mut() = self.body(&id, head.uri.path().starts_with(KSERVE)).into();
         }
         let headers = response.headers_mut();
         // RFC 6585 forbids caches to keep a 429; this is for those that have not read it, and for all other answers
@@ -187,12 +186,11 @@ impl Document<'_> {
             }
             write(&["]"]);
         }
-        match error_is_text {
-            true => write(&[",\"error\":", &detail]),
-            false => {
-                write(&[",\"error\":{\"message\":", &detail, ",\"type\":\"", self.class]);
-                write(&["\",\"param\":null,\"code\":\"", self.code, "\"}"]);
-            }
+        if error_is_text {
+            write(&[",\"error\":", &detail])
+        } else {
+            write(&[",\"error\":{\"message\":", &detail, ",\"type\":\"", self.class]);
+            write(&["\",\"param\":null,\"code\":\"", self.code, "\"}"]);
         }
         write(&[",\"request_id\":", &quoted(id.as_str()), "}"]);
         body
@@ -203,9 +201,10 @@ impl Document<'_> {
 fn quoted(text: &str) -> String {
     let is_plain = |byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
     // All bytes are looked at, whatever they are, because many can be at once.
-    match text.bytes().fold(true, |all, byte| all & is_plain(byte)) {
-        true => ["\"", text, "\""].concat(),
-        false => serde_json::to_string(text).expect("JSON can say every text"),
+    if text.bytes().fold(true, |all, byte| all & is_plain(byte)) {
+        ["\"", text, "\""].concat()
+    } else {
+        serde_json::to_string(text).expect("JSON can say every text")
     }
 }
 

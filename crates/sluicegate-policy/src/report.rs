@@ -42,13 +42,10 @@ impl<'s> Report<'s> {
         help: impl FnOnce() -> Option<String>,
     ) {
         // Place and help search the whole text: not for what will only be counted.
-        let diagnostic = match self.diagnostics.is_full() {
-            true => Diagnostic {
-                place: Place::File(self.source.name().clone()),
-                message: String::new(),
-                help: None,
-            },
-            false => Diagnostic { place: self.source.place(at), message: message.into(), help: help() },
+        let diagnostic = if self.diagnostics.is_full() {
+            Diagnostic { place: Place::File(self.source.name().clone()), message: String::new(), help: None }
+        } else {
+            Diagnostic { place: self.source.place(at), message: message.into(), help: help() }
         };
         self.diagnostics.push(diagnostic);
     }

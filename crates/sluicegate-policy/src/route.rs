@@ -226,9 +226,10 @@ impl Routes {
 
     fn exactly_at(&self, router: &Router<RouteId>, path: &str) -> Option<(RouteId, Vec<(String, String)>)> {
         let found = router.at(path).ok()?;
-        let parameters = match self.get(*found.value).needs_parameters {
-            true => found.params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-            false => Vec::new(),
+        let parameters = if self.get(*found.value).needs_parameters {
+            found.params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        } else {
+            Vec::new()
         };
         Some((*found.value, parameters))
     }
@@ -258,10 +259,7 @@ impl Routes {
         }
         let all = |route: &Route| route.methods.is_empty();
         let other = router(&routes, &[&all], &mut collisions);
-        match collisions.is_empty() {
-            true => Ok(Self { routes, by_method, other }),
-            false => Err(collisions),
-        }
+        if collisions.is_empty() { Ok(Self { routes, by_method, other }) } else { Err(collisions) }
     }
 }
 

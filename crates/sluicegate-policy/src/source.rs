@@ -189,9 +189,10 @@ impl Source {
     /// The directory from which a relative path at this place is meant: the file's; for an override or a
     /// value of a program the process's.
     pub(crate) fn beside(&self, offset: usize) -> PathBuf {
-        match offset < self.text.len() && self.fields.is_empty() {
-            true => Path::new(&*self.name).parent().map(Path::to_owned).unwrap_or_default(),
-            false => PathBuf::new(),
+        if offset < self.text.len() && self.fields.is_empty() {
+            Path::new(&*self.name).parent().map(Path::to_owned).unwrap_or_default()
+        } else {
+            PathBuf::new()
         }
     }
 

@@ -148,12 +148,11 @@ impl std::error::Error for StoreUrlError {}
 fn masked(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return MASK.to_owned() };
     // Only a socket's parameters may hold an `@`; elsewhere the last one ends a login that may hold anything.
-    let (login, place) = match scheme.to_ascii_lowercase().ends_with("+unix") {
-        true => {
-            let path = rest.find('?').unwrap_or(rest.len());
-            rest[..path].rfind('@').map_or(("", rest), |at| rest.split_at(at + 1))
-        }
-        false => rest.rfind('@').map_or(("", rest), |at| rest.split_at(at + 1)),
+    let (login, place) = if scheme.to_ascii_lowercase().ends_with("+unix") {
+        let path = rest.find('?').unwrap_or(rest.len());
+        rest[..path].rfind('@').map_or(("", rest), |at| rest.split_at(at + 1))
+    } else {
+        rest.rfind('@').map_or(("", rest), |at| rest.split_at(at + 1))
     };
     if login.contains('?') {
         // Where the password ends depends on who reads it.

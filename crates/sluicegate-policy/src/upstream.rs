@@ -100,10 +100,7 @@ impl Upstream {
         } else {
             self.host.as_str().into()
         };
-        match self.port == self.scheme.port() {
-            true => host.into_owned(),
-            false => format!("{host}:{}", self.port),
-        }
+        if self.port == self.scheme.port() { host.into_owned() } else { format!("{host}:{}", self.port) }
     }
 }
 

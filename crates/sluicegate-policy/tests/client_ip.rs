@@ -192,9 +192,10 @@ proptest! {
     #[test]
     fn nothing_that_a_client_writes_changes_who_it_is(forged in "[ -~]{0,80}", element in any::<bool>()) {
         let mut headers = HeaderMap::new();
-        let (header, appended) = match element {
-            true => (ForwardedHeader::Forwarded, "for=\"203.0.113.9:4711\";proto=https"),
-            false => (ForwardedHeader::XForwardedFor, "203.0.113.9"),
+        let (header, appended) = if element {
+            (ForwardedHeader::Forwarded, "for=\"203.0.113.9:4711\";proto=https")
+        } else {
+            (ForwardedHeader::XForwardedFor, "203.0.113.9")
         };
         let line = HeaderValue::from_str(&format!("{forged}, {appended}")).unwrap();
         headers.append(header.name(), line);

@@ -92,10 +92,7 @@ impl ToPython for Peeked {
             Decision::Allow(permit) => balances(py, permit.balances(), quotas),
             Decision::Deny(denial) => balances(py, &denial.balances, quotas),
         }?;
-        match self.one {
-            true => Ok(rows.get_item(0)?.unbind()),
-            false => rows.into_py_any(py),
-        }
+        if self.one { Ok(rows.get_item(0)?.unbind()) } else { rows.into_py_any(py) }
     }
 }
 

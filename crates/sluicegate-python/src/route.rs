@@ -87,9 +87,10 @@ impl Route {
     /// Raises what is wrong with it, under a limiter's policy.
     fn check(&self, limiter: &Limiter) -> PyResult<()> {
         // Quotas that requests bring are looked at when they do.
-        match self.route.quotas.is_empty() {
-            true => Ok(()),
-            false => self.policy(limiter.gate().policy(), "/", &[]).map(drop),
+        if self.route.quotas.is_empty() {
+            Ok(())
+        } else {
+            self.policy(limiter.gate().policy(), "/", &[]).map(drop)
         }
     }
 }

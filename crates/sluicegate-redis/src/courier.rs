@@ -185,10 +185,7 @@ impl Courier {
 
     /// A request was certainly not done.
     fn not_carried(&mut self, job: Job, error: StoreError) {
-        match job.request.is_durable() {
-            true => self.fail(job, error),
-            false => job.asker.answer(Err(error)),
-        }
+        if job.request.is_durable() { self.fail(job, error) } else { job.asker.answer(Err(error)) }
     }
 
     /// A request may have been done or not.
@@ -254,9 +251,10 @@ impl Courier {
         let now = Instant::now();
         while self.waiting.front().is_some_and(|first| first.until <= now || !first.asker.waits()) {
             if let Some(first) = self.waiting.pop_front() {
-                first.asker.answer(match first.goes_on {
-                    true => Ok(Answer::carried()),
-                    false => Err(self.late(first.slot)),
+                first.asker.answer(if first.goes_on {
+                    Ok(Answer::carried())
+                } else {
+                    Err(self.late(first.slot))
                 });
             }
         }

@@ -72,12 +72,11 @@ impl Lines {
             news: FuturesUnordered::new(),
             inquiry: Inquiry::default(),
         };
-        match lines.map.is_cluster() {
-            true => {
-                lines.lines[FIRST].open();
-                lines.inquire();
-            }
-            false => lines.open(FIRST),
+        if lines.map.is_cluster() {
+            lines.lines[FIRST].open();
+            lines.inquire();
+        } else {
+            lines.open(FIRST)
         }
         lines
     }
@@ -291,21 +290,19 @@ impl Lines {
                 line.close();
             }
         }
-        self.inquiry.trust = match self.lines.iter().skip(1).any(Line::ails) {
-            true => LEAST_TRUST,
-            false => (self.inquiry.trust * 2).clamp(LEAST_TRUST, MOST_TRUST),
+        self.inquiry.trust = if self.lines.iter().skip(1).any(Line::ails) {
+            LEAST_TRUST
+        } else {
+            (self.inquiry.trust * 2).clamp(LEAST_TRUST, MOST_TRUST)
         };
         let due = Instant::now() + jittered(self.inquiry.trust);
         self.inquiry.due = Some(self.inquiry.due.map_or(due, |earlier| earlier.min(due)));
-        match owners.contains(&FIRST) {
-            true => {
-                self.lines[FIRST].fail(&unknown);
-                Change::Failed(FIRST)
-            }
-            false => {
-                self.lines[FIRST].close();
-                Change::Nothing
-            }
+        if owners.contains(&FIRST) {
+            self.lines[FIRST].fail(&unknown);
+            Change::Failed(FIRST)
+        } else {
+            self.lines[FIRST].close();
+            Change::Nothing
         }
     }
 }

@@ -56,9 +56,10 @@ impl Names {
         let mut name = self.begin(key.caller());
         let slot = self.slot(&name);
         name.push(':');
-        match self.readable {
-            true => escaped(&mut name, key.as_str()),
-            false => hexadecimal(&mut name, &self.hash(key.as_str())[..16]),
+        if self.readable {
+            escaped(&mut name, key.as_str())
+        } else {
+            hexadecimal(&mut name, &self.hash(key.as_str())[..16])
         }
         name.push(':');
         name.push(char::from(Kind::from(algorithm).letter()));
@@ -93,10 +94,11 @@ impl Names {
         let mut name = String::with_capacity(self.prefix.len() + 64);
         name.push_str(&self.prefix);
         name.push_str(":1:{");
-        match self.readable {
-            true => escaped(&mut name, tag),
+        if self.readable {
+            escaped(&mut name, tag)
+        } else {
             // As long as it takes to spread over a cluster's slots.
-            false => hexadecimal(&mut name, &self.tags.hash(tag.as_bytes()).to_be_bytes()[..4]),
+            hexadecimal(&mut name, &self.tags.hash(tag.as_bytes()).to_be_bytes()[..4])
         }
         name.push('}');
         name
@@ -105,10 +107,7 @@ impl Names {
     /// The cluster's slot where an account of this name lives.
     pub(crate) fn slot(&self, account: &str) -> u16 {
         let tag = account.split(['{', '}']).nth(1).unwrap_or_default();
-        match self.cluster {
-            true => crc16::State::<crc16::XMODEM>::calculate(tag.as_bytes()) % SLOTS,
-            false => 0,
-        }
+        if self.cluster { crc16::State::<crc16::XMODEM>::calculate(tag.as_bytes()) % SLOTS } else { 0 }
     }
 
     fn hash(&self, text: &str) -> [u8; 32] {

@@ -48,10 +48,8 @@ impl Servers {
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
         let ca = ca.map(|ca| authorities(ca).map(|(file, roots)| (ca, file, roots))).transpose()?;
-        let tls = match address.tls {
-            true => Some(Arc::new(trust(ca.as_ref().map(|(_, _, roots)| roots))?)),
-            false => None,
-        };
+        let tls =
+            if address.tls { Some(Arc::new(trust(ca.as_ref().map(|(_, _, roots)| roots))?)) } else { None };
         let sentinel = match &address.kind {
             Kind::Sentinel(sentinels, name) => {
                 let file = ca.map(|(_, file, _)| file);
@@ -134,9 +132,12 @@ fn sentinel(
     name: &str,
     ca: Option<Vec<u8>>,
 ) -> RedisResult<SentinelClient> {
-    let sentinels = sentinels.iter().map(|Node { host, port }| match address.tls {
-        false => ConnectionAddr::Tcp(host.clone(), *port),
-        true => ConnectionAddr::TcpTls { host: host.clone(), port: *port, insecure: false, tls_params: None },
+    let sentinels = sentinels.iter().map(|Node { host, port }| {
+        if address.tls {
+            ConnectionAddr::TcpTls { host: host.clone(), port: *port, insecure: false, tls_params: None }
+        } else {
+            ConnectionAddr::Tcp(host.clone(), *port)
+        }
     });
     let mut builder = SentinelClientBuilder::new(sentinels, name, SentinelServerType::Master)?
         .set_client_to_redis_db(address.db);
@@ -169,10 +170,7 @@ fn authorities(ca: &Path) -> Result<(Vec<u8>, RootCertStore), StoreError> {
         let certificate = certificate.map_err(|error| unreadable(&error))?;
         roots.add(certificate).map_err(|error| unreadable(&error))?;
     }
-    match roots.is_empty() {
-        true => Err(unreadable(&"it has no certificate in PEM")),
-        false => Ok((file, roots)),
-    }
+    if roots.is_empty() { Err(unreadable(&"it has no certificate in PEM")) } else { Ok((file, roots)) }
 }
 
 /// Trusts these authorities, or else those of the system.

@@ -298,10 +298,7 @@ impl Store for RedisStore {
                     self.foreign("the script decides otherwise than this version of the limiter does")
                 );
             }
-            match admitted {
-                true => self.hold(&bill, lease, said),
-                false => self.give_back(&bill, lease, &said),
-            }
+            if admitted { self.hold(&bill, lease, said) } else { self.give_back(&bill, lease, &said) }
         }
         Ok(verdict.decision(lease))
     }

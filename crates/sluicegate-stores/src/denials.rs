@@ -20,11 +20,12 @@ impl<S: Store> Denials<S> {
             return Self::Asked(store);
         }
         let url = &settings.url;
-        let cap = match url.kind() == StoreKind::Memcached || url.scheme().ends_with("+cluster") {
+        let cap = if url.kind() == StoreKind::Memcached || url.scheme().ends_with("+cluster") {
             // What it takes in several places it may give back: others are denied in between what is there again soon.
-            true => GIVEN_BACK_BY,
+            GIVEN_BACK_BY
+        } else {
             // They hold for as long as their wait, unless somebody empties the store, or deletes the account.
-            false => FLUSHED_BY,
+            FLUSHED_BY
         };
         Self::Remembered(DenyCache::builder(store).cap(cap).build())
     }

@@ -240,9 +240,10 @@ impl<C: Clock> MemoryStore<C> {
 
     /// A number that no other lease has, where one is needed: counting is a memory access that all threads share.
     fn lease_id(&self, charges: &[Charge]) -> u64 {
-        match charges.iter().any(|charge| charge.quota.algorithm() == Algorithm::Concurrent) {
-            true => self.leases.fetch_add(1, Ordering::Relaxed),
-            false => 0,
+        if charges.iter().any(|charge| charge.quota.algorithm() == Algorithm::Concurrent) {
+            self.leases.fetch_add(1, Ordering::Relaxed)
+        } else {
+            0
         }
     }
 

@@ -38,9 +38,10 @@ fn knows(token: &Hidden, headers: &HeaderMap) -> Result<(), Problem> {
         return unauthorized(NO_TOKEN, "Bearer realm=\"sluicegate\"");
     };
     // Takes the same time wherever they differ.
-    match bool::from(given.ct_eq(token.reveal().as_bytes())) {
-        true => Ok(()),
-        false => unauthorized(WRONG_TOKEN, "Bearer realm=\"sluicegate\", error=\"invalid_token\""),
+    if bool::from(given.ct_eq(token.reveal().as_bytes())) {
+        Ok(())
+    } else {
+        unauthorized(WRONG_TOKEN, "Bearer realm=\"sluicegate\", error=\"invalid_token\"")
     }
 }
 

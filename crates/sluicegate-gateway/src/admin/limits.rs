@@ -70,9 +70,10 @@ impl Asked {
             limit.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, NO_LIMIT))
         };
         let accounts = blueprint.gate.accounts(&key, limit.map(known).transpose()?);
-        match accounts.is_empty() {
-            true => Err(Problem::new(StatusCode::NOT_FOUND, NO_ACCOUNT)),
-            false => Ok(Asked { key, accounts }),
+        if accounts.is_empty() {
+            Err(Problem::new(StatusCode::NOT_FOUND, NO_ACCOUNT))
+        } else {
+            Ok(Asked { key, accounts })
         }
     }
 }

@@ -81,9 +81,10 @@ impl RequestBody {
 
     /// The body of which a decision has `held` the beginning, and maybe all.
     pub(crate) fn held(held: Bytes, rest: ClientBody) -> RequestBody {
-        match rest.ended {
-            true => RequestBody::Read(Some(held)),
-            false => RequestBody::Streamed(rest, None).after(vec![held]),
+        if rest.ended {
+            RequestBody::Read(Some(held))
+        } else {
+            RequestBody::Streamed(rest, None).after(vec![held])
         }
     }
 
@@ -107,10 +108,7 @@ impl RequestBody {
 
     /// The body of which these pieces have been taken, as it was before.
     pub(crate) fn after(self, taken: Vec<Bytes>) -> RequestBody {
-        match taken.is_empty() {
-            true => self,
-            false => RequestBody::Begun(taken.into(), Box::new(self)),
-        }
+        if taken.is_empty() { self } else { RequestBody::Begun(taken.into(), Box::new(self)) }
     }
 }
 

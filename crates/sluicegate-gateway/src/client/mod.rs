@@ -179,9 +179,10 @@ impl Clients {
     ) -> Result<(), Box<dyn Error>> {
         let acceptor = TlsAcceptor::from(Arc::clone(&certificates.borrow()));
         let accepted = timeout(bounds.header, async {
-            match is_in_clear(&mut stream).await? {
-                true => Ok(Err(stream)),
-                false => acceptor.accept(stream).await.map(Ok),
+            if is_in_clear(&mut stream).await? {
+                Ok(Err(stream))
+            } else {
+                acceptor.accept(stream).await.map(Ok)
             }
         });
         let accepted = tokio::select! {
@@ -258,22 +259,23 @@ impl Clients {
             let (mut head, body) = request.into_parts();
             let (proxy, switch) = (self.current.proxy(), switch.clone());
             let (is_last, interims) = (&is_last, &interims);
-            let unread = unread.begin(match body.is_end_stream() {
+            let unread = unread.begin(if !head.extensions.is_empty() {
                 // Hyper adds something where another protocol may follow.
-                _ if !head.extensions.is_empty() => Rest::Unknown,
-                true => Rest::Nothing,
-                false => Rest::Body,
+                Rest::Unknown
+            } else if body.is_end_stream() {
+                Rest::Nothing
+            } else {
+                Rest::Body
             });
             let is_restored = aside.restore(&mut head.uri);
             async move {
-                let mut answer = match is_restored {
-                    true => proxy.serve(&mut head, body, peer, Some(unread), &switch, Some(interims)).await,
-                    false => {
-                        if !body.is_end_stream() {
-                            unread.mark();
-                        }
-                        proxy.refuse(Refusal::TargetTooLong).map(|bytes| AnswerBody::Own(Some(bytes)))
+                let mut answer = if is_restored {
+                    proxy.serve(&mut head, body, peer, Some(unread), &switch, Some(interims)).await
+                } else {
+                    if !body.is_end_stream() {
+                        unread.mark();
                     }
+                    proxy.refuse(Refusal::TargetTooLong).map(|bytes| AnswerBody::Own(Some(bytes)))
                 };
                 if is_last.get() && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
                     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

@@ -130,9 +130,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ClientStream<S> {
 
     /// Ends an interim response that has been written in part.
     fn poll_end_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.interims.as_ref().is_some_and(Interims::is_begun) {
-            true => self.poll_write_interims(cx),
-            false => Poll::Ready(Ok(())),
+        if self.interims.as_ref().is_some_and(Interims::is_begun) {
+            self.poll_write_interims(cx)
+        } else {
+            Poll::Ready(Ok(()))
         }
     }
 }

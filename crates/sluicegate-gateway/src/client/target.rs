@@ -64,9 +64,12 @@ fn restored(uri: &Uri, aside: &[(usize, u8)]) -> Option<Uri> {
 /// Encodes those bytes that the `http` crate refuses, and no others: text in UTF-8 passes as it is.
 fn encoded(target: &[u8]) -> Vec<u8> {
     let mut encoded = Vec::with_capacity(target.len() + 64);
-    let mut encode = |byte: u8, is_refused: bool| match is_refused {
-        false => encoded.push(byte),
-        true => encoded.extend([b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 0xF)]]),
+    let mut encode = |byte: u8, is_refused: bool| {
+        if is_refused {
+            encoded.extend([b'%', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 0xF)]]);
+        } else {
+            encoded.push(byte);
+        }
     };
     let mut place = Place::Path;
     for chunk in target.utf8_chunks() {

@@ -53,9 +53,10 @@ impl Check {
         };
         let warnings = policy.as_ref().map(|policy| policy.warnings.clone()).unwrap_or_default();
         let number = warnings.as_slice().len();
-        let findings = match self.strict {
-            true => Findings { errors: errors.and(warnings), warnings: Diagnostics::default() },
-            false => Findings { errors, warnings },
+        let findings = if self.strict {
+            Findings { errors: errors.and(warnings), warnings: Diagnostics::default() }
+        } else {
+            Findings { errors, warnings }
         };
         if self.json {
             return findings.print_json(&self.file);

@@ -137,9 +137,10 @@ fn known(policy: &Policy, tier: &str) -> Outcome {
         return Ok(());
     }
     let names: Vec<_> = policy.tiers.as_slice().iter().map(sluicegate_policy::Tier::name).collect();
-    Err(match policy.tiers.are_named() {
-        true => format!("the policy has no tier `{tier}`\n  help: its tiers are {}", names.join(", ")),
-        false => format!("the policy has no tiers\n  help: add [tiers.{tier}], or leave --tier out"),
+    Err(if policy.tiers.are_named() {
+        format!("the policy has no tier `{tier}`\n  help: its tiers are {}", names.join(", "))
+    } else {
+        format!("the policy has no tiers\n  help: add [tiers.{tier}], or leave --tier out")
     }
     .into())
 }

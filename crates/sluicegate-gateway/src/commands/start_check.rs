@@ -49,9 +49,10 @@ impl StartCheck<'_> {
             Some(why) => {
                 let missing = why.kind() == ErrorKind::NotFound;
                 let help = "`sluicegate key new --tenant NAME` makes the file, with a first key".to_owned();
-                let message = match missing {
-                    true => format!("there is no file {}", file.display()),
-                    false => format!("{} cannot be read: {why}", file.display()),
+                let message = if missing {
+                    format!("there is no file {}", file.display())
+                } else {
+                    format!("{} cannot be read: {why}", file.display())
                 };
                 let wrong = self.source.wrong_setting("identity.api_keys", message);
                 Diagnostic { help: missing.then_some(help), ..wrong }

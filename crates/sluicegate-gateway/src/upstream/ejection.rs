@@ -67,9 +67,10 @@ impl Ejection {
         }
         let now = now();
         let next = now + millis(self.settings.time);
-        match now >= until && self.until.compare_exchange(until, next, AcqRel, Relaxed).is_ok() {
-            true => Visit::Trial(next),
-            false => Visit::Anyway,
+        if now >= until && self.until.compare_exchange(until, next, AcqRel, Relaxed).is_ok() {
+            Visit::Trial(next)
+        } else {
+            Visit::Anyway
         }
     }
 

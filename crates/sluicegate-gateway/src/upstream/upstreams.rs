@@ -89,10 +89,7 @@ impl Upstreams {
         let mut tries = Tries { until, ..Tries::default() };
         let mut place = self.choose(&[]).unwrap_or_default();
         let mut exchange = Exchange::begin(Rc::clone(&self.all[place]));
-        let offer = match request.headers().contains_key(UPGRADE) {
-            true => Offer::Http1,
-            false => Offer::Any,
-        };
+        let offer = if request.headers().contains_key(UPGRADE) { Offer::Http1 } else { Offer::Any };
         let mut kept = exchange.upstream().links.take(offer);
         let clients_host = request.headers().get(HOST).filter(|_| self.tells_hosts).cloned();
         let mut is_second_offer = false;
@@ -152,9 +149,12 @@ impl Upstreams {
             return refused.is_empty().then_some(0);
         }
         let share_of = |share: fn(&Health) -> u64| {
-            let weight = move |(place, upstream): (usize, &Rc<Upstream>)| match refused.contains(&place) {
-                true => 0,
-                false => u64::from(upstream.address.weight()) * share(&upstream.health),
+            let weight = move |(place, upstream): (usize, &Rc<Upstream>)| {
+                if refused.contains(&place) {
+                    0
+                } else {
+                    u64::from(upstream.address.weight()) * share(&upstream.health)
+                }
             };
             self.choice
                 .among(self.all.iter().enumerate().map(weight), |place| self.all[place].in_flight.count())

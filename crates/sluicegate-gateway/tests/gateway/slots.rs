@@ -134,10 +134,7 @@ async fn a_stream_is_read_to_its_end_and_its_connection_kept() {
 #[tokio::test]
 async fn an_upload_that_was_not_complete_is_cancelled() {
     for by_http_2 in [false, true] {
-        let upstream = match by_http_2 {
-            false => Upstream::start().await,
-            true => Upstream::start_http2(10).await,
-        };
+        let upstream = if by_http_2 { Upstream::start_http2(10).await } else { Upstream::start().await };
         let gateway = gateway(upstream.address, by_http_2);
         for framing in ["content-length: 8\r\n\r\nhalf", "transfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n"] {
             let mut client = Client::connect(gateway.address()).await;

@@ -75,9 +75,10 @@ async fn requests_of_every_kind_may_come_before_on_a_connection() {
         "GET / HTTP/1.1\r\nhost: a b\r\n\r\n",
     ] {
         client.write(before).await;
-        match before.starts_with("HEAD") {
-            true => client.head().await,
-            false => client.answer().await,
+        if before.starts_with("HEAD") {
+            client.head().await
+        } else {
+            client.answer().await
         };
         client.write(head(b"/seen?\"", "")).await;
         assert_eq!(client.answer().await.status, 200, "after {before}");

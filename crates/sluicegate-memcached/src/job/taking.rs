@@ -47,9 +47,10 @@ impl Taking {
         }
         let decided = self.decision.take_if(|_| is_written(lines));
         if let Some(decision) = decided {
-            return match self.answer.say(Ok(decision)) {
-                true => Step::Finished,
-                false => self.give_back(lines).map_or(Step::Finished, Step::GiveBack),
+            return if self.answer.say(Ok(decision)) {
+                Step::Finished
+            } else {
+                self.give_back(lines).map_or(Step::Finished, Step::GiveBack)
             };
         }
         if !lines.progress.contains(&Progress::Done) {
@@ -76,9 +77,10 @@ impl Taking {
             return Step::Unfinished;
         }
         self.answer.say(Ok(decision));
-        match give_back(lines) {
-            true => Step::GiveBack(Settling::give_back(lines.charges.len(), at)),
-            false => Step::Finished,
+        if give_back(lines) {
+            Step::GiveBack(Settling::give_back(lines.charges.len(), at))
+        } else {
+            Step::Finished
         }
     }
 

@@ -28,10 +28,7 @@ impl Reply {
     /// Takes the first answer off what has arrived; `None` until all of it is there.
     pub(crate) fn parse(input: &mut BytesMut) -> Result<Option<Self>, Nonsense> {
         let Some(end) = input.windows(2).position(|bytes| bytes == b"\r\n") else {
-            return match input.len() > LONGEST_LINE {
-                true => Err(nonsense(input)),
-                false => Ok(None),
-            };
+            return if input.len() > LONGEST_LINE { Err(nonsense(input)) } else { Ok(None) };
         };
         let line = &input[..end];
         let mut words = line.split(|byte| *byte == b' ').filter(|word| !word.is_empty());

@@ -90,9 +90,10 @@ impl FromStr for Origin {
         if host.parse::<Authority>().is_err() || host.starts_with(':') {
             return Err(("an origin has a host", EXAMPLE));
         }
-        Ok(match is_below {
-            true => Self::Below(format!("{scheme}://"), format!(".{host}")),
-            false => Self::Exact(format!("{scheme}://{host}")),
+        Ok(if is_below {
+            Self::Below(format!("{scheme}://"), format!(".{host}"))
+        } else {
+            Self::Exact(format!("{scheme}://{host}"))
         })
     }
 }

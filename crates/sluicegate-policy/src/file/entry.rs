@@ -60,9 +60,10 @@ impl<'de> Search<'de> {
             let number = error.span().map_or(0, |number| number.start);
             let Some(part) = self.parts.get(number) else { return };
             if !self.follows_from_another(number, error.message()) {
-                let subject = match part.is_entry {
-                    true => format!("an entry of `{}`", part.field),
-                    false => format!("`{}`", part.field),
+                let subject = if part.is_entry {
+                    format!("an entry of `{}`", part.field)
+                } else {
+                    format!("`{}`", part.field)
                 };
                 report.toml(&error, part.place.clone(), Some(&subject));
             }

@@ -177,8 +177,9 @@ async fn settle<S: Store>(
     };
     let costs: SmallVec<[Cost; 4]> = permit.charges().iter().map(cost).collect();
     // Where nothing changes the store need not be asked: slots are given back all the same.
-    match permit.charges().iter().zip(&costs).all(|(charge, cost)| charge.cost == *cost) {
-        true => Ok(()),
-        false => permit.settle(&costs).await,
+    if permit.charges().iter().zip(&costs).all(|(charge, cost)| charge.cost == *cost) {
+        Ok(())
+    } else {
+        permit.settle(&costs).await
     }
 }

@@ -118,12 +118,11 @@ impl<'de> Visitor<'de> for Walk<'_, '_> {
         let mut length = 0;
         loop {
             let onward = if deeper { self.onward(&length.to_string()) } else { Vec::new() };
-            let there = match onward.is_empty() {
-                true => elements.next_element::<IgnoredAny>()?.is_some(),
-                false => {
-                    let walk = Walk { search: self.search, active: &onward, depth: self.depth + 1 };
-                    elements.next_element_seed(walk)?.is_some()
-                }
+            let there = if onward.is_empty() {
+                elements.next_element::<IgnoredAny>()?.is_some()
+            } else {
+                let walk = Walk { search: self.search, active: &onward, depth: self.depth + 1 };
+                elements.next_element_seed(walk)?.is_some()
             };
             if !there {
                 self.end(&Found::Array(length));

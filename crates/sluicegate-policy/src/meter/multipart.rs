@@ -54,10 +54,12 @@ impl Multipart {
     pub(super) fn read(&mut self, held: &[u8], ended: bool) -> Result<bool, BodyError> {
         while self.parsing().is_some() {
             let rest = &held[self.parsed..];
-            let (block, last) = match rest.len() >= BLOCK {
-                true => (&rest[..BLOCK], false),
-                false if ended => (rest, true),
-                false => return Ok(false),
+            let (block, last) = if rest.len() >= BLOCK {
+                (&rest[..BLOCK], false)
+            } else if ended {
+                (rest, true)
+            } else {
+                return Ok(false);
             };
             self.parsed += block.len();
             self.give(Bytes::copy_from_slice(block), last)?;

@@ -49,9 +49,10 @@ impl Plan {
         if is_encoded && !is_optional && !nothing {
             return Err(Refusal::EncodedBody);
         }
-        let format = match nothing || !meter.reads_content() {
-            true => Format::Opaque,
-            false => format(meter, headers, length, limit)?,
+        let format = if nothing || !meter.reads_content() {
+            Format::Opaque
+        } else {
+            format(meter, headers, length, limit)?
         };
         let plan = Self { format, limit, length, is_optional, is_encoded, to_end };
         match length {

@@ -79,10 +79,13 @@ impl Reading {
         let limit = self.plan.limit;
         match &self.multipart {
             _ if self.held.len() <= limit => Ok(Progress::More),
-            Some(multipart) if !self.plan.to_end => match multipart.is_complete() {
-                true => Ok(Progress::Enough),
-                false => Err(Refusal::FieldsTooLate { limit }),
-            },
+            Some(multipart) if !self.plan.to_end => {
+                if multipart.is_complete() {
+                    Ok(Progress::Enough)
+                } else {
+                    Err(Refusal::FieldsTooLate { limit })
+                }
+            }
             _ => Err(Refusal::BodyTooLarge { limit }),
         }
     }

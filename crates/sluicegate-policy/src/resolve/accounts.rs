@@ -48,10 +48,11 @@ pub(super) fn limits(
         let kept = store::keeps(report, kind, &draft.quota, draft.quota_start);
         let scaled = draft.key.names_a_caller() && !draft.built_in;
         let accounts = tiers.as_slice().iter().enumerate().map(|(tier, details)| {
-            let name = match scaled && tiers.are_named() {
+            let name = if scaled && tiers.are_named() {
                 // Not behind a `|`: what stands there keeps a caller's accounts together.
-                true => format!("{name}:{}", details.name()),
-                false => name.clone(),
+                format!("{name}:{}", details.name())
+            } else {
+                name.clone()
             };
             let quota = match overrides.get(&(tier, index)) {
                 Some(quota) => *quota,

@@ -158,12 +158,11 @@ fn required_tier(report: &mut Report<'_>, needed: &str, tiers: &Tiers) -> Option
     if found.is_none() {
         report.error_or(0, format!("no tier is called `{}`", needed.escape_debug()), || {
             let names = || tiers.as_slice().iter().map(Tier::name);
-            Some(match tiers.are_named() {
-                true => did_you_mean(needed, names())
-                    .unwrap_or_else(|| format!("the tiers are {}", names().collect::<Vec<_>>().join(", "))),
-                false => {
-                    format!("there are none: add [tiers.{needed}] to the policy, or give the route tiers")
-                }
+            Some(if tiers.are_named() {
+                did_you_mean(needed, names())
+                    .unwrap_or_else(|| format!("the tiers are {}", names().collect::<Vec<_>>().join(", ")))
+            } else {
+                format!("there are none: add [tiers.{needed}] to the policy, or give the route tiers")
             })
         });
     }

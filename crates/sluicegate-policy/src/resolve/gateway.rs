@@ -170,9 +170,10 @@ fn admin(report: &mut Report<'_>, table: &GatewayTable, default: &GatewaySetting
     let admin = table.admin.as_ref().map_or(default.admin, |admin| admin.value.0);
     let given = table.admin.as_ref().or(table.listen.as_ref());
     if let Some(given) = given.filter(|_| are_one(listen, admin)) {
-        let message = match listen == admin {
-            true => "`admin` is the address of `listen`, where everybody can reach it".to_owned(),
-            false => format!("`listen`, {listen}, and `admin`, {admin}, cannot both have this port"),
+        let message = if listen == admin {
+            "`admin` is the address of `listen`, where everybody can reach it".to_owned()
+        } else {
+            format!("`listen`, {listen}, and `admin`, {admin}, cannot both have this port")
         };
         let help = match table.admin {
             Some(_) => "give it a port of its own, such as \"127.0.0.1:9090\"",

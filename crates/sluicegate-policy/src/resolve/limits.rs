@@ -123,9 +123,10 @@ impl Drafts {
                 LimitEntry::Table(table) => self.inline(report, owner, start, table).into_iter().collect(),
             };
             for id in ids {
-                match found.iter().any(|(known, _)| *known == id) {
-                    true => report.error(start, "this limit is in the list twice"),
-                    false => found.push((id, start)),
+                if found.iter().any(|(known, _)| *known == id) {
+                    report.error(start, "this limit is in the list twice")
+                } else {
+                    found.push((id, start))
                 }
             }
         }

@@ -82,9 +82,10 @@ fn responses(report: &mut Report<'_>, table: &ResponsesTable) -> Responses {
     let Some(given) = &table.headers else { return Responses { headers: vec![HeaderFamily::Ietf] } };
     let mut headers = Vec::new();
     for family in given {
-        match headers.contains(&family.value) {
-            true => report.error(family.start(), "this family of headers is there twice"),
-            false => headers.push(family.value),
+        if headers.contains(&family.value) {
+            report.error(family.start(), "this family of headers is there twice")
+        } else {
+            headers.push(family.value)
         }
     }
     Responses { headers }

@@ -94,9 +94,10 @@ pub(super) fn build(
             (Some(with), false) => format!("the router cannot tell this path from `{}`", with.value),
             (None, _) => "the router cannot tell this path from another route's".to_owned(),
         };
-        let help = match collision.same {
-            true => "join the two, or give them different methods",
-            false => "give a parameter a whole segment, as in /models/{model}/predict",
+        let help = if collision.same {
+            "join the two, or give them different methods"
+        } else {
+            "give a parameter a whole segment, as in /models/{model}/predict"
         };
         report.error_help(path.start(), message, help);
     }
@@ -183,15 +184,13 @@ fn give_limits(report: &mut Report<'_>, route: &mut Route, limits: &[(LimitId, u
         let unit = drafts.quota(*id).unit();
         if !route.meter.gives(unit) {
             let meter = if unit == Unit::Bytes { "\"bytes\"" } else { "{ items = \"/inputs\" }" };
-            let (message, help) = match unmatched {
-                true => (
+            let (message, help) = if unmatched {
+                (
                     format!("nothing counts {unit} where there is no route"),
                     "give the limit to a route with a meter".to_owned(),
-                ),
-                false => (
-                    format!("the route has no meter of {unit}"),
-                    format!("add to the route: meter = {meter}"),
-                ),
+                )
+            } else {
+                (format!("the route has no meter of {unit}"), format!("add to the route: meter = {meter}"))
             };
             report.error_help(*start, message, help);
         }

@@ -34,10 +34,11 @@ impl Flight {
         let mut command = call.evalsha(&time, lease);
         let mut brings_script = false;
         let result = loop {
-            let result = match self.asking {
-                false => link.call(&command).await,
+            let result = if self.asking {
                 // Boxed, because it is rare and large.
-                true => Box::pin(link.call_asking(&command)).await,
+                Box::pin(link.call_asking(&command)).await
+            } else {
+                link.call(&command).await
             };
             if brings_script || !result.as_ref().is_err_and(|failure| is_unknown_script(&failure.error)) {
                 break result;

@@ -103,9 +103,10 @@ fn charge<S: Subject>() -> impl Strategy<Value = Charge> {
         |(key, algorithm, amount, scale, fine, cost)| {
             // Millions of tokens in a window, each worth a broken number of ticks; or units that last milliseconds.
             let (amount, cost) =
-                match fine && !matches!(algorithm, Algorithm::SlidingLog | Algorithm::Concurrent) {
-                    true => (amount * 1_000_003, cost * 500_009),
-                    false => (amount, cost),
+                if fine && !matches!(algorithm, Algorithm::SlidingLog | Algorithm::Concurrent) {
+                    (amount * 1_000_003, cost * 500_009)
+                } else {
+                    (amount, cost)
                 };
             let quota = every(WINDOW, amount, algorithm).scaled(scale);
             let quota = if algorithm == Algorithm::Concurrent { quota } else { tokens(quota) };

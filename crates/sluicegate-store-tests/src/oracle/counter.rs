@@ -30,10 +30,7 @@ impl Counter {
         while now >= then.ends && now < then.forgotten {
             then.next_window(quota);
         }
-        match now >= then.forgotten || then.spent() == 0 {
-            true => Self::default(),
-            false => then,
-        }
+        if now >= then.forgotten || then.spent() == 0 { Self::default() } else { then }
     }
 
     /// The first window's end at which nothing is owed.

@@ -30,10 +30,7 @@ impl Fading {
         while now >= then.begins + ticks(quota.window()) && now < then.forgotten {
             then.next_window(quota);
         }
-        match now >= then.forgotten || then.is_empty() {
-            true => Self::default(),
-            false => then,
-        }
+        if now >= then.forgotten || then.is_empty() { Self::default() } else { then }
     }
 
     /// Whether `units` fit so far into this window.
@@ -70,10 +67,7 @@ impl Book for Fading {
             }
             while end - too_early > 1 {
                 let middle = too_early.midpoint(end);
-                match then.fits(quota, units, middle) {
-                    true => end = middle,
-                    false => too_early = middle,
-                }
+                if then.fits(quota, units, middle) { end = middle } else { too_early = middle }
             }
             time = (then.begins + end).min(then.forgotten);
             then = then.at(quota, time);
@@ -81,10 +75,7 @@ impl Book for Fading {
     }
 
     fn full(&self, quota: &Quota, now: u128) -> Due {
-        match self.at(quota, now).is_empty() {
-            true => Due::NOW,
-            false => Due::after(self.forgotten - now),
-        }
+        if self.at(quota, now).is_empty() { Due::NOW } else { Due::after(self.forgotten - now) }
     }
 
     fn charge(&mut self, quota: &Quota, cost: Cost, lease: Lease) {

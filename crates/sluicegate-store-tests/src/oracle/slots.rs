@@ -13,10 +13,7 @@ pub(super) struct Slots {
 impl Book for Slots {
     fn due(&self, quota: &Quota, costs: &[Cost], _now: u128) -> Due {
         let held: u128 = self.held.iter().map(|(_, slots)| slots).sum();
-        match held + sum(costs) <= quota.amount().into() {
-            true => Due::NOW,
-            false => Due::OnRelease,
-        }
+        if held + sum(costs) <= quota.amount().into() { Due::NOW } else { Due::OnRelease }
     }
 
     fn full(&self, _quota: &Quota, _now: u128) -> Due {

@@ -94,12 +94,11 @@ impl Window for SlidingWindow {
             return self;
         }
         let spent = self.after(quota, passed);
-        match spent.is_fresh() {
-            true => Self::default(),
-            false => {
-                let begins = self.begins.ticks().saturating_add(window.saturating_mul(passed));
-                Self { begins: Timestamp::from_ticks(begins), ..spent }
-            }
+        if spent.is_fresh() {
+            Self::default()
+        } else {
+            let begins = self.begins.ticks().saturating_add(window.saturating_mul(passed));
+            Self { begins: Timestamp::from_ticks(begins), ..spent }
         }
     }
 

@@ -42,11 +42,13 @@ impl Account for TokenBucket {
             return Self::balance(quota, after);
         }
         let denied = Self::balance(quota, level);
-        match quota.can_hold(cost) {
+        if !quota.can_hold(cost) {
+            denied.forever()
+        } else if cost.is_zero() {
             // A bucket in debt denies no peek: nothing is asked of it.
-            true if cost.is_zero() => denied,
-            true => denied.until(after - quota.tolerance()),
-            false => denied.forever(),
+            denied
+        } else {
+            denied.until(after - quota.tolerance())
         }
     }
 

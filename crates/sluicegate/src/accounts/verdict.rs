@@ -126,9 +126,10 @@ fn not_beyond_burst<'a>(
     earlier: impl Iterator<Item = &'a Charge>,
 ) -> Standing {
     let together = sum(earlier.filter(|earlier| earlier.quota == charge.quota), charge.cost);
-    match charge.cost.is_zero() || charge.quota.can_hold(together) {
-        true => standing,
-        false => Standing { wait: Standing::FOREVER, ..standing },
+    if charge.cost.is_zero() || charge.quota.can_hold(together) {
+        standing
+    } else {
+        Standing { wait: Standing::FOREVER, ..standing }
     }
 }
 

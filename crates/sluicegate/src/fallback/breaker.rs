@@ -119,9 +119,10 @@ impl<C: Clock> Breaker<C> {
         let due = self.next_probe.load(Ordering::Acquire);
         // Of all who see that it is due, one makes it its own.
         let mine = || self.next_probe.compare_exchange(due, UNDER_WAY, Ordering::AcqRel, Ordering::Relaxed);
-        match due != UNDER_WAY && self.clock.now().ticks() >= due && mine().is_ok() {
-            true => Passage::Probe(Probe::of(self)),
-            false => Passage::Open,
+        if due != UNDER_WAY && self.clock.now().ticks() >= due && mine().is_ok() {
+            Passage::Probe(Probe::of(self))
+        } else {
+            Passage::Open
         }
     }
 
@@ -216,9 +217,10 @@ impl<C: Clock> Breaker<C> {
         let outage = self.lock();
         let milliseconds = self.clock.now().since(outage.since).as_millis();
         let message = format!("the store has not answered for {milliseconds} ms: {}", outage.error);
-        match outage.error.is_misconfiguration() {
-            true => StoreError::misconfigured(message),
-            false => StoreError::new(message),
+        if outage.error.is_misconfiguration() {
+            StoreError::misconfigured(message)
+        } else {
+            StoreError::new(message)
         }
     }
 
@@ -244,9 +246,10 @@ const fn and(calls: u32, failed: u32) -> u32 {
 
 /// The same words, without what caused them.
 fn copy(error: &StoreError) -> StoreError {
-    match error.is_misconfiguration() {
-        true => StoreError::misconfigured(error.to_string()),
-        false => StoreError::new(error.to_string()),
+    if error.is_misconfiguration() {
+        StoreError::misconfigured(error.to_string())
+    } else {
+        StoreError::new(error.to_string())
     }
 }
 

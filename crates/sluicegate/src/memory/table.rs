@@ -119,11 +119,12 @@ impl<A: Account> Table<A> {
         }
         let [first, second] = fingerprint.buckets(self.buckets);
         let (first_room, second_room) = (self.room(first, now), self.room(second, now));
-        let bucket = match first_room.idle >= second_room.idle {
-            _ if first_room.idle + second_room.idle == 0 && first_room.least > second_room.least => second,
-            true => first,
-            false => second,
+        let is_first = if first_room.idle + second_room.idle == 0 {
+            first_room.least <= second_room.least
+        } else {
+            first_room.idle >= second_room.idle
         };
+        let bucket = if is_first { first } else { second };
         let room = if bucket == first { first_room } else { second_room };
         let page = self.pages[bucket / PAGE].get_or_insert_with(Box::default);
         let (tag, kept) = page.buckets[bucket % PAGE].slot(room.slot);
@@ -142,10 +143,11 @@ impl<A: Account> Table<A> {
         };
         let mut room = Room { idle: 0, slot: 0, least: u64::MAX };
         for (slot, account) in bucket.accounts().enumerate() {
-            let spent = match account.idle_at() <= now {
-                true => 0,
+            let spent = if account.idle_at() <= now {
+                0
+            } else {
                 // An account that still matters never goes before one that does not.
-                false => account.spent(now).max(1),
+                account.spent(now).max(1)
             };
             room.idle += usize::from(spent == 0);
             if spent < room.least {

@@ -73,10 +73,11 @@ fn unit(words: &mut Words<'_>) -> Result<Unit, QuotaError> {
 }
 
 fn period(words: &mut Words<'_>) -> Result<Duration, QuotaError> {
-    let multiple = match words.peek_digit() {
+    let multiple = if words.peek_digit() {
         // As in `limits`, "1/0 second" is "1/second".
-        true => Some(words.number("a number of periods")?),
-        false => None,
+        Some(words.number("a number of periods")?)
+    } else {
+        None
     };
     let Some((word, span)) = words.peek_word() else {
         return Err(words.unexpected("a period: second, minute, hour, day, week, month or year"));
@@ -99,9 +100,10 @@ fn period(words: &mut Words<'_>) -> Result<Duration, QuotaError> {
         None => (1, span.start),
     };
     let window = Duration::from_secs(multiple.saturating_mul(*seconds));
-    match window <= Quota::MAX_WINDOW {
-        true => Ok(window),
-        false => Err(QuotaError::window(window).spanning(begin..span.end)),
+    if window <= Quota::MAX_WINDOW {
+        Ok(window)
+    } else {
+        Err(QuotaError::window(window).spanning(begin..span.end))
     }
 }
 

@@ -88,9 +88,10 @@ async fn serve(listener: TcpListener, work: Arc<Work>, by_http_2: bool) {
                 }
             });
             let stream = TokioIo::new(stream);
-            let _ = match by_http_2 {
-                false => http1::Builder::new().serve_connection(stream, service).await,
-                true => http2::Builder::new(TokioExecutor::new()).serve_connection(stream, service).await,
+            let _ = if by_http_2 {
+                http2::Builder::new(TokioExecutor::new()).serve_connection(stream, service).await
+            } else {
+                http1::Builder::new().serve_connection(stream, service).await
             };
         });
     }
