@@ -183,19 +183,18 @@ def stalls(chaos, primary):
 
 
 def a_pause_until_it_is_replaced(chaos, primary):
-    slot, _ = chaos.slots(primary)
-    chaos.cluster.pause(primary)
-    chaos.cluster.ask("owner", slot)
-    chaos.cluster.resume(primary)
-    until(lambda: chaos.cluster.command("ROLE", server=primary).startswith("slave"), "it is a replica", patience=60)
-    return 2
+    return replace(chaos, primary, chaos.cluster.pause, chaos.cluster.resume)
 
 
 def a_kill_until_it_is_replaced(chaos, primary):
+    return replace(chaos, primary, chaos.cluster.kill, chaos.cluster.restart)
+
+
+def replace(chaos, primary, stop, start):
     slot, _ = chaos.slots(primary)
-    chaos.cluster.kill(primary)
+    stop(primary)
     chaos.cluster.ask("owner", slot)
-    chaos.cluster.restart(primary)
+    start(primary)
     until(lambda: chaos.cluster.command("ROLE", server=primary).startswith("slave"), "it is a replica", patience=60)
     return 2
 

@@ -2,11 +2,11 @@
 
 import re
 import socket
-import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
 
+from asking import Asking
 from server import PATIENCE, until
 
 PATH = "/models/limited"
@@ -22,7 +22,7 @@ class Answer:
     seconds: float
 
 
-class Crowd:
+class Crowd(Asking):
     """Asks each of the gateways for each of the callers in turn, over some connections per gateway, until `stop()`.
 
     A caller's name is in `x-client`. With `reconnects`, a gateway may go away and come back.
@@ -30,32 +30,13 @@ class Crowd:
 
     def __init__(self, gateways, callers=60, connections=4, pause=0.002, reconnects=False):
         self.callers = [f"caller-{number:03}" for number in range(callers)]
-        self.answers = []
-        self.ended = threading.Event()
-        self.failed = []
         self.reconnects = reconnects
         self.pause = pause * len(gateways)
-        self.threads = [
-            threading.Thread(target=self._ask, args=(gateway.address(), self.callers[connection::connections]))
+        super().__init__(
+            (gateway.address(), self.callers[connection::connections])
             for gateway in gateways
             for connection in range(connections)
-        ]
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
-
-    def stop(self):
-        """Ends all connections, and says what went wrong with one of them."""
-        self.ended.set()
-        for thread in self.threads:
-            thread.join()
-        if self.failed:
-            raise self.failed[0]
+        )
 
     def until_all_are_denied(self, patience=2 * PATIENCE):
         """Waits until each caller has been denied often since the last request of all that passed."""
@@ -93,10 +74,9 @@ class Crowd:
             try:
                 with socket.create_connection(address, timeout=PATIENCE) as connection:
                     self._ask_on(connection, callers)
-            except Exception as error:
-                if not (self.reconnects and isinstance(error, ConnectionError)):
-                    self.failed.append(error)
-                    return
+            except ConnectionError:
+                if not self.reconnects:
+                    raise
 
     def _ask_on(self, connection, callers):
         number = 0

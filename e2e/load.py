@@ -1,9 +1,10 @@
 """Clients that ask without a pause."""
 
-import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
+
+from asking import Asking
 
 
 @dataclass
@@ -16,37 +17,16 @@ class Answer:
     status: int
 
 
-class Load:
+class Load(Asking):
     """Asks each of the gateways for each of the paths in turn, from `clients` clients per gateway, until `stop()`.
 
     Each request has an `x-client` of its own.
     """
 
     def __init__(self, gateways, paths, clients=2):
-        self.answers = []
-        self.ended = threading.Event()
-        self.failed = []
-        self.threads = [
-            threading.Thread(target=self._ask, args=(gateway, paths, f"{index}-{client}"))
-            for index, gateway in enumerate(gateways)
-            for client in range(clients)
-        ]
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
-
-    def stop(self):
-        """Ends all clients, and says what went wrong with one of them."""
-        self.ended.set()
-        for thread in self.threads:
-            thread.join()
-        if self.failed:
-            raise self.failed[0]
+        super().__init__(
+            (gateway, paths, f"{index}-{client}") for index, gateway in enumerate(gateways) for client in range(clients)
+        )
 
     def codes(self, path):
         """How many requests for `path` were answered how."""
@@ -58,14 +38,11 @@ class Load:
         return sorted(passed, key=lambda answer: answer.sent)
 
     def _ask(self, gateway, paths, name):
-        try:
-            with gateway.client() as client:
-                number = 0
-                while not self.ended.is_set():
-                    path = paths[number % len(paths)]
-                    sent = time.monotonic()
-                    answer = client.get(path, headers={"x-client": f"{name}-{number}"})
-                    self.answers.append(Answer(path, sent, time.monotonic(), answer.status_code))
-                    number += 1
-        except Exception as error:
-            self.failed.append(error)
+        with gateway.client() as client:
+            number = 0
+            while not self.ended.is_set():
+                path = paths[number % len(paths)]
+                sent = time.monotonic()
+                answer = client.get(path, headers={"x-client": f"{name}-{number}"})
+                self.answers.append(Answer(path, sent, time.monotonic(), answer.status_code))
+                number += 1
