@@ -30,22 +30,22 @@ pub(crate) struct Blueprint {
 
 impl Blueprint {
     /// The first of a gateway.
-    pub(crate) fn new(gate: Arc<Gate<AnyStore>>, dialer: Dialer) -> Blueprint {
+    pub(crate) fn new(gate: Arc<Gate<AnyStore>>, dialer: Dialer) -> Self {
         let settings = &gate.policy().gateway;
         let healths = Health::of_all(settings, None);
         let metrics = Arc::new(Metrics::new(&gate, &healths));
         let denials = DenialLog::new(settings.log_keys);
-        Blueprint { gate, healths, metrics, denials, dialer, read: SystemTime::now().into() }
+        Self { gate, healths, metrics, denials, dialer, read: SystemTime::now().into() }
     }
 
     /// One of another policy, on the same accounts and counters.
-    pub(crate) fn next(&self, policy: Policy, api_keys: ApiKeys, dialer: Dialer) -> Blueprint {
+    pub(crate) fn next(&self, policy: Policy, api_keys: ApiKeys, dialer: Dialer) -> Self {
         let before = (&self.gate.policy().gateway, &*self.healths);
         let healths = Health::of_all(&policy.gateway, Some(before));
         let denials = self.denials.with_keys(policy.gateway.log_keys);
         let gate = Arc::new(self.gate.with_policy(policy).with_api_keys(api_keys));
         let metrics = Arc::new(self.metrics.with_gate(&gate, &healths));
-        Blueprint { gate, healths, metrics, denials, dialer, read: SystemTime::now().into() }
+        Self { gate, healths, metrics, denials, dialer, read: SystemTime::now().into() }
     }
 
     /// What one worker needs to serve by it. Connections of the proxy `before` go on where the upstream is the same.

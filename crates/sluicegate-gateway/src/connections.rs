@@ -53,10 +53,10 @@ struct ByClient(HashMap<IpAddr, usize>);
 
 impl Connections {
     /// Nobody is connected.
-    pub(crate) fn new() -> Connections {
+    pub(crate) fn new() -> Self {
         let refused = Family::<ReasonLabels, Counter>::default();
         let counter = |reason| refused.series(&ReasonLabels { reason });
-        Connections {
+        Self {
             open: Gauge::default(),
             refused_in_all: counter("max_connections"),
             refused_from_one: counter("max_connections_per_ip"),

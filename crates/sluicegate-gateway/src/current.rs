@@ -12,8 +12,8 @@ pub(crate) struct Current(RefCell<Rc<Proxy>>);
 
 impl Current {
     /// Serves by this blueprint at first.
-    pub(crate) fn new(blueprint: &Blueprint) -> Current {
-        Current(RefCell::new(Rc::new(blueprint.proxy(None))))
+    pub(crate) fn new(blueprint: &Blueprint) -> Self {
+        Self(RefCell::new(Rc::new(blueprint.proxy(None))))
     }
 
     /// The proxy for a request that arrives now.

@@ -47,9 +47,9 @@ impl Dialer {
     /// # Errors
     ///
     /// [`TlsError`], where an upstream is spoken to by TLS and nobody is there who vouches for it.
-    pub(crate) fn new(settings: &GatewaySettings) -> Result<Dialer, TlsError> {
+    pub(crate) fn new(settings: &GatewaySettings) -> Result<Self, TlsError> {
         if !settings.upstreams.iter().any(Upstream::is_tls) {
-            return Ok(Dialer { tls: None, names: Names::default() });
+            return Ok(Self { tls: None, names: Names::default() });
         }
         let (file, roots) = match &settings.upstream_ca {
             Some(file) => (file.as_path(), roots(file)?),
@@ -65,7 +65,7 @@ impl Dialer {
         let http1 = Arc::new(config.clone());
         config.alpn_protocols.insert(0, HTTP_2.to_vec());
         let tls = Some(Tls { any: Arc::new(config), http1 });
-        Ok(Dialer { tls, names: Names::default() })
+        Ok(Self { tls, names: Names::default() })
     }
 
     /// Connects, and tells the version of HTTP that is spoken on the connection.

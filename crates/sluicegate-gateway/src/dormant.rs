@@ -28,8 +28,8 @@ struct Alarm {
 
 impl<F> Dormant<F> {
     /// Wraps a future, which is polled at once the first time.
-    pub(crate) fn new(future: F) -> Dormant<F> {
-        Dormant { future, alarm: None }
+    pub(crate) fn new(future: F) -> Self {
+        Self { future, alarm: None }
     }
 
     /// The future. It is not polled because of what is done to it here.

@@ -10,9 +10,9 @@ pub(crate) struct Drain(watch::Sender<bool>);
 
 impl Drain {
     /// A drain that has not begun, and what waits for it.
-    pub(crate) fn new() -> (Drain, Draining) {
+    pub(crate) fn new() -> (Self, Draining) {
         let (sender, receiver) = watch::channel(false);
-        (Drain(sender), Draining(receiver))
+        (Self(sender), Draining(receiver))
     }
 
     /// Tells everybody to finish what runs and to begin nothing new.

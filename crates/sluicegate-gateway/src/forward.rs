@@ -47,11 +47,11 @@ pub(crate) enum BadHead {
 
 impl Forward {
     /// For requests to `upstream`. The forwarding `header` of a peer in `trusted` is continued; any other is replaced.
-    pub(crate) fn new(upstream: &Upstream, trusted: Vec<IpNet>, header: ForwardedHeader) -> Forward {
+    pub(crate) fn new(upstream: &Upstream, trusted: Vec<IpNet>, header: ForwardedHeader) -> Self {
         let client_ip = ClientIp::new(trusted, header);
         let authority = HeaderValue::try_from(upstream.authority())
             .unwrap_or_else(|_| HeaderValue::from_static("upstream"));
-        Forward { client_ip, header, base: upstream.base().to_owned(), authority }
+        Self { client_ip, header, base: upstream.base().to_owned(), authority }
     }
 
     /// Brings a request's target into the one form that routes and upstreams understand: a path, with the host in `Host`.
@@ -192,8 +192,8 @@ impl Forward {
 }
 
 impl From<BadHead> for Refusal {
-    fn from(bad: BadHead) -> Refusal {
-        Refusal::BadRequest(match bad {
+    fn from(bad: BadHead) -> Self {
+        Self::BadRequest(match bad {
             BadHead::Host => "The request must name its host in exactly one Host header",
             BadHead::NoHost => {
                 "The Host header must name a host, with a port or without, as models.example:8080 does"
@@ -205,9 +205,9 @@ impl From<BadHead> for Refusal {
 
 impl Peer {
     /// The peer at `ip`, which speaks `http` or `https`.
-    pub(crate) fn new(ip: IpAddr, scheme: &'static str) -> Peer {
+    pub(crate) fn new(ip: IpAddr, scheme: &'static str) -> Self {
         let ip = ip.to_canonical();
-        Peer { ip, text: address(ip), scheme }
+        Self { ip, text: address(ip), scheme }
     }
 
     /// The text of `client`, which mostly is the peer.

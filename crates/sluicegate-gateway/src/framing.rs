@@ -18,8 +18,8 @@ pub(crate) struct Asked {
 
 impl Asked {
     /// The request with this head, as the client sent it.
-    pub(crate) fn by(head: &request::Parts) -> Asked {
-        Asked { version: head.version, is_head: head.method == Method::HEAD }
+    pub(crate) fn by(head: &request::Parts) -> Self {
+        Self { version: head.version, is_head: head.method == Method::HEAD }
     }
 }
 

@@ -57,8 +57,8 @@ impl Gateway {
     /// # Errors
     ///
     /// [`StartError`]; nothing keeps running then.
-    pub async fn start(policy: Policy) -> Result<Gateway, StartError> {
-        Gateway::start_with(policy, None).await
+    pub async fn start(policy: Policy) -> Result<Self, StartError> {
+        Self::start_with(policy, None).await
     }
 
     /// The same with the policy that was read from `origin`, which is read again when its file changes or somebody
@@ -67,11 +67,11 @@ impl Gateway {
     /// # Errors
     ///
     /// As [`start`](Self::start).
-    pub async fn start_from(origin: Origin, policy: Policy) -> Result<Gateway, StartError> {
-        Gateway::start_with(policy, Some(origin)).await
+    pub async fn start_from(origin: Origin, policy: Policy) -> Result<Self, StartError> {
+        Self::start_with(policy, Some(origin)).await
     }
 
-    async fn start_with(policy: Policy, origin: Option<Origin>) -> Result<Gateway, StartError> {
+    async fn start_with(policy: Policy, origin: Option<Origin>) -> Result<Self, StartError> {
         let settings = policy.gateway.clone();
         if settings.upstreams.is_empty() {
             return Err(StartError::NoUpstream);
@@ -109,7 +109,7 @@ impl Gateway {
             keep_informed(Arc::clone(&reloads), tls),
         )
         .map_err(StartError::Thread)?;
-        let mut gateway = Gateway {
+        let mut gateway = Self {
             address,
             admin_address,
             drain: Some(drain),
@@ -265,15 +265,15 @@ pub enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StartError::NoUpstream => {
+            Self::NoUpstream => {
                 write!(f, "no upstream: set `upstream` under [gateway], or give --upstream http://HOST:PORT")
             }
-            StartError::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
-            StartError::Admin(address, error) => write!(f, "cannot listen on {address} for admin: {error}"),
-            StartError::ApiKeys(error) => error.fmt(f),
-            StartError::Tls(error) => error.fmt(f),
-            StartError::Store(error) => write!(f, "the store cannot be used: {error}"),
-            StartError::Thread(error) => write!(f, "cannot start a worker: {error}"),
+            Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::Admin(address, error) => write!(f, "cannot listen on {address} for admin: {error}"),
+            Self::ApiKeys(error) => error.fmt(f),
+            Self::Tls(error) => error.fmt(f),
+            Self::Store(error) => write!(f, "the store cannot be used: {error}"),
+            Self::Thread(error) => write!(f, "cannot start a worker: {error}"),
         }
     }
 }
@@ -281,12 +281,10 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            StartError::NoUpstream | StartError::Tls(_) => None,
-            StartError::ApiKeys(error) => error.source(),
-            StartError::Store(error) => error.source(),
-            StartError::Listen(_, error) | StartError::Admin(_, error) | StartError::Thread(error) => {
-                Some(error)
-            }
+            Self::NoUpstream | Self::Tls(_) => None,
+            Self::ApiKeys(error) => error.source(),
+            Self::Store(error) => error.source(),
+            Self::Listen(_, error) | Self::Admin(_, error) | Self::Thread(error) => Some(error),
         }
     }
 }

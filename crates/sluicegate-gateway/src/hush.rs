@@ -54,8 +54,8 @@ pub(crate) fn poll_frame(
 }
 
 impl<F> Hushed<F> {
-    pub(crate) fn new(connection: F) -> Hushed<F> {
-        Hushed { connection, wakers: None }
+    pub(crate) fn new(connection: F) -> Self {
+        Self { connection, wakers: None }
     }
 
     pub(crate) fn get_mut(&mut self) -> &mut F {

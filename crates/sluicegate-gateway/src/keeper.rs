@@ -118,9 +118,9 @@ impl Keeper {
 struct Task(Rc<Tasks>);
 
 impl Task {
-    fn begin(tasks: &Rc<Tasks>) -> Task {
+    fn begin(tasks: &Rc<Tasks>) -> Self {
         tasks.running.set(tasks.running.get() + 1);
-        Task(Rc::clone(tasks))
+        Self(Rc::clone(tasks))
     }
 }
 
@@ -138,10 +138,10 @@ struct Abandoned {
 }
 
 impl Abandoned {
-    fn begin(tasks: &Rc<Tasks>, gauge: &Gauge) -> Abandoned {
+    fn begin(tasks: &Rc<Tasks>, gauge: &Gauge) -> Self {
         tasks.abandoned.set(tasks.abandoned.get() + 1);
         gauge.inc();
-        Abandoned { tasks: Rc::clone(tasks), gauge: gauge.clone() }
+        Self { tasks: Rc::clone(tasks), gauge: gauge.clone() }
     }
 }
 

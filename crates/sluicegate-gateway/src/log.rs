@@ -55,13 +55,13 @@ pub(crate) struct DenialLog {
 
 impl DenialLog {
     /// A log that writes keys in this way. Hashes differ from one start to the next.
-    pub(crate) fn new(keys: LogKeys) -> DenialLog {
-        DenialLog { keys, hasher: RandomState::new() }
+    pub(crate) fn new(keys: LogKeys) -> Self {
+        Self { keys, hasher: RandomState::new() }
     }
 
     /// The same log, with its hashes, that writes keys in this way.
-    pub(crate) fn with_keys(&self, keys: LogKeys) -> DenialLog {
-        DenialLog { keys, hasher: self.hasher.clone() }
+    pub(crate) fn with_keys(&self, keys: LogKeys) -> Self {
+        Self { keys, hasher: self.hasher.clone() }
     }
 
     /// An account's key as this log writes it.

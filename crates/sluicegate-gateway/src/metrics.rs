@@ -79,7 +79,7 @@ pub(crate) struct RouteMetrics {
 
 impl Metrics {
     /// Metrics for the policy's routes, tiers and limits, its store and upstreams. All series exist from the start, at zero.
-    pub(crate) fn new(gate: &Arc<Gate<AnyStore>>, healths: &Arc<[Arc<Health>]>) -> Metrics {
+    pub(crate) fn new(gate: &Arc<Gate<AnyStore>>, healths: &Arc<[Arc<Health>]>) -> Self {
         let families = Families::new(healths);
         let results = Family::<ResultLabels, Counter>::default();
         let result = |result| results.series(&ResultLabels { result });
@@ -99,14 +99,14 @@ impl Metrics {
         });
         let store = Arc::clone(gate.store());
         all.watch_store(move || Some(store.figures()));
-        Metrics::of(gate, AtWork::default(), all, families, reloads, connections)
+        Self::of(gate, AtWork::default(), all, families, reloads, connections)
     }
 
     /// The same counters for a gate of another policy; those of routes, tiers and limits that it shares with this one go on, and
     /// the others go when the last request that counts for them has ended.
-    pub(crate) fn with_gate(&self, gate: &Arc<Gate<AnyStore>>, healths: &Arc<[Arc<Health>]>) -> Metrics {
+    pub(crate) fn with_gate(&self, gate: &Arc<Gate<AnyStore>>, healths: &Arc<[Arc<Health>]>) -> Self {
         self.families.upstreams.replace(healths);
-        Metrics::of(
+        Self::of(
             gate,
             Arc::clone(&self.at_work),
             self.all.clone(),
@@ -123,13 +123,13 @@ impl Metrics {
         families: Families,
         reloads: ReloadMetrics,
         connections: Connections,
-    ) -> Metrics {
+    ) -> Self {
         // Before its series are made, so that nobody takes them away at the same time.
         at_work.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(gate));
         let policy = gate.policy();
         let routes = policy.routes.as_slice().iter().map(|route| families.route(route)).collect();
         let gate_at_work = Arc::clone(gate);
-        Metrics { gate: all.gate(policy), all, reloads, connections, families, routes, gate_at_work, at_work }
+        Self { gate: all.gate(policy), all, reloads, connections, families, routes, gate_at_work, at_work }
     }
 
     /// What is counted for a route of the policy.
@@ -154,8 +154,8 @@ impl Drop for Metrics {
 }
 
 impl Families {
-    fn new(healths: &Arc<[Arc<Health>]>) -> Families {
-        Families {
+    fn new(healths: &Arc<[Arc<Health>]>) -> Self {
+        Self {
             upstreams: Upstreams(Arc::new(RwLock::new(Arc::clone(healths)))),
             in_flight: Family::default(),
             upstream_duration: Family::new(|| Durations::new(&UPSTREAM_SECONDS)),

@@ -98,11 +98,11 @@ mod tests {
     }
 
     impl Service {
-        fn new() -> Arc<Service> {
-            Arc::new(Service { asked: AtomicUsize::new(0), answers: Semaphore::new(0) })
+        fn new() -> Arc<Self> {
+            Arc::new(Self { asked: AtomicUsize::new(0), answers: Semaphore::new(0) })
         }
 
-        async fn answer(self: Arc<Service>, host: String) -> io::Result<Arc<[IpAddr]>> {
+        async fn answer(self: Arc<Self>, host: String) -> io::Result<Arc<[IpAddr]>> {
             self.asked.fetch_add(1, SeqCst);
             self.answers.acquire().await.expect("it is never closed").forget();
             match host.as_str() {

@@ -16,8 +16,8 @@ pub struct Origin {
 impl Origin {
     /// A policy in this file, with these settings over it; without a file it is made of them alone.
     #[must_use]
-    pub fn new(file: Option<PathBuf>, overrides: Overrides) -> Origin {
-        Origin { file, overrides, read: None }
+    pub fn new(file: Option<PathBuf>, overrides: Overrides) -> Self {
+        Self { file, overrides, read: None }
     }
 
     /// Reads the policy as it is now.

@@ -294,9 +294,9 @@ impl Running {
 }
 
 impl Flight {
-    fn begin(proxy: Rc<Proxy>, route: RouteId) -> Flight {
+    fn begin(proxy: Rc<Proxy>, route: RouteId) -> Self {
         proxy.metrics.route(route).in_flight.inc();
-        Flight { proxy, route }
+        Self { proxy, route }
     }
 }
 

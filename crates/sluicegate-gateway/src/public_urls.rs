@@ -33,17 +33,13 @@ pub(crate) struct Told {
 
 impl PublicUrls {
     /// Returns `None` if the upstream knows no other URLs than its clients.
-    pub(crate) fn of(upstream: &Upstream) -> Option<PublicUrls> {
+    pub(crate) fn of(upstream: &Upstream) -> Option<Self> {
         if upstream.told_host().is_none() && upstream.base().is_empty() {
             return None;
         }
         let scheme = if upstream.is_tls() { "https" } else { "http" };
         let hosts = [Some(upstream.authority()), upstream.told_host().map(str::to_owned)];
-        Some(PublicUrls {
-            scheme,
-            hosts: hosts.into_iter().flatten().collect(),
-            base: upstream.base().to_owned(),
-        })
+        Some(Self { scheme, hosts: hosts.into_iter().flatten().collect(), base: upstream.base().to_owned() })
     }
 
     /// Maps every field of a response in which the upstream may name itself. What names others stays as it is.
@@ -128,9 +124,9 @@ impl PublicUrls {
 
 impl Told {
     /// Returns what these headers tell the upstream, among them the client's `Host`.
-    pub(crate) fn of(headers: &HeaderMap) -> Told {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
         let field = |name: HeaderName| headers.get(name).cloned();
-        Told { hosts: [field(HOST), field(X_FORWARDED_HOST)], scheme: field(X_FORWARDED_PROTO) }
+        Self { hosts: [field(HOST), field(X_FORWARDED_HOST)], scheme: field(X_FORWARDED_PROTO) }
     }
 
     fn hosts(&self) -> impl Iterator<Item = &str> {

@@ -50,10 +50,10 @@ impl Reloads {
         origin: Option<Origin>,
         first: Arc<Blueprint>,
         workers: Vec<mpsc::UnboundedSender<Adoption>>,
-    ) -> Reloads {
+    ) -> Self {
         let metrics = first.metrics.reloads.clone();
         let file = origin.as_ref().and_then(Origin::file).map(Path::to_owned);
-        Reloads { origin: Mutex::new(origin), file, current: watch::Sender::new(first), workers, metrics }
+        Self { origin: Mutex::new(origin), file, current: watch::Sender::new(first), workers, metrics }
     }
 
     /// What is worked by now.
@@ -132,12 +132,12 @@ impl Reloads {
 }
 
 impl Reloaded {
-    fn between(before: &Policy, after: &Policy) -> Reloaded {
+    fn between(before: &Policy, after: &Policy) -> Self {
         let names = |policy: &Policy| -> BTreeSet<String> {
             policy.limits.iter().map(|limit| limit.name().to_owned()).collect()
         };
         let (before, after) = (names(before), names(after));
-        Reloaded {
+        Self {
             needs_restart: Vec::new(),
             added_limits: after.difference(&before).cloned().collect(),
             removed_limits: before.difference(&after).cloned().collect(),
@@ -180,16 +180,16 @@ pub enum ReloadError {
 impl fmt::Display for ReloadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ReloadError::NoOrigin => {
+            Self::NoOrigin => {
                 f.write_str("the policy was given by a program, so there is no file to read again")
             }
-            ReloadError::Policy(diagnostics) => diagnostics.fmt(f),
-            ReloadError::NoUpstream => f.write_str(
+            Self::Policy(diagnostics) => diagnostics.fmt(f),
+            Self::NoUpstream => f.write_str(
                 "no upstream: set `upstream` under [gateway], or start with --upstream http://HOST:PORT",
             ),
-            ReloadError::ApiKeys(error) => error.fmt(f),
-            ReloadError::Tls(error) => error.fmt(f),
-            ReloadError::StoreKind { was, is } => {
+            Self::ApiKeys(error) => error.fmt(f),
+            Self::Tls(error) => error.fmt(f),
+            Self::StoreKind { was, is } => {
                 write!(f, "`store.url` changes the store from {was} to {is}: restart the gateway for that")
             }
         }
@@ -199,7 +199,7 @@ impl fmt::Display for ReloadError {
 impl std::error::Error for ReloadError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            ReloadError::ApiKeys(error) => error.source(),
+            Self::ApiKeys(error) => error.source(),
             _ => None,
         }
     }

@@ -41,11 +41,11 @@ impl Tls {
     /// # Errors
     ///
     /// [`TlsError`], which names the file that cannot be used.
-    pub(crate) fn load(settings: TlsSettings) -> Result<Tls, TlsError> {
+    pub(crate) fn load(settings: TlsSettings) -> Result<Self, TlsError> {
         // The versions before the files: what is written in between is another version at the next look.
         let seen = versions(&settings);
         let newest = watch::Sender::new(Arc::new(read(&settings)?));
-        Ok(Tls { settings, seen, newest })
+        Ok(Self { settings, seen, newest })
     }
 
     /// What new connections are encrypted with, from now on.
@@ -175,8 +175,8 @@ impl TlsError {
         &self.file
     }
 
-    pub(crate) fn new(file: &Path, problem: impl fmt::Display) -> TlsError {
-        TlsError { file: file.to_owned(), problem: problem.to_string() }
+    pub(crate) fn new(file: &Path, problem: impl fmt::Display) -> Self {
+        Self { file: file.to_owned(), problem: problem.to_string() }
     }
 }
 

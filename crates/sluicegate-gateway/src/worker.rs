@@ -40,7 +40,7 @@ impl Worker {
         adoptions: UnboundedReceiver<Adoption>,
         certificates: Option<Certificates>,
         draining: Draining,
-    ) -> io::Result<Worker> {
+    ) -> io::Result<Self> {
         let (done, finished) = oneshot::channel();
         let (started, start) = mpsc::sync_channel(1);
         let work = move || {
@@ -69,7 +69,7 @@ impl Worker {
         };
         let thread = thread::Builder::new().name(format!("sluicegate-{index}")).spawn(work)?;
         match start.recv() {
-            Ok(Ok(())) => Ok(Worker { thread, finished }),
+            Ok(Ok(())) => Ok(Self { thread, finished }),
             Ok(Err(error)) => Err(error),
             Err(_) => Err(io::Error::other("the worker ended before it began")),
         }

@@ -99,7 +99,7 @@ impl Requests {
 }
 
 impl Total {
-    pub(crate) fn add(&mut self, other: Total) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.requests += other.requests;
         self.limited += other.limited;
     }

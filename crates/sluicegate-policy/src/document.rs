@@ -29,7 +29,7 @@ impl Policy {
     #[must_use]
     pub fn document(&self) -> Value {
         // All of it by name, here and below, so that nothing new is left out unseen.
-        let Policy {
+        let Self {
             gateway,
             store,
             identity,

@@ -147,7 +147,7 @@ impl Document<'_> {
         let mut response = Response::new(Bytes::new());
         response.headers_mut().reserve(8);
         if call {
-            grpc::write(&mut response, self.status, self.detail)
+            grpc::write(&mut response, self.status, self.detail);
         } else {
             *response.status_mut() = self.status;
             let kind = HeaderValue::from_static("application/problem+json");
@@ -187,7 +187,7 @@ impl Document<'_> {
             write(&["]"]);
         }
         if error_is_text {
-            write(&[",\"error\":", &detail])
+            write(&[",\"error\":", &detail]);
         } else {
             write(&[",\"error\":{\"message\":", &detail, ",\"type\":\"", self.class]);
             write(&["\",\"param\":null,\"code\":\"", self.code, "\"}"]);

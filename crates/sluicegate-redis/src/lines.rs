@@ -76,7 +76,7 @@ impl Lines {
             lines.lines[FIRST].open();
             lines.inquire();
         } else {
-            lines.open(FIRST)
+            lines.open(FIRST);
         }
         lines
     }

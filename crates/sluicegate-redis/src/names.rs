@@ -57,9 +57,9 @@ impl Names {
         let slot = self.slot(&name);
         name.push(':');
         if self.readable {
-            escaped(&mut name, key.as_str())
+            escaped(&mut name, key.as_str());
         } else {
-            hexadecimal(&mut name, &self.hash(key.as_str())[..16])
+            hexadecimal(&mut name, &self.hash(key.as_str())[..16]);
         }
         name.push(':');
         name.push(char::from(Kind::from(algorithm).letter()));
@@ -95,10 +95,10 @@ impl Names {
         name.push_str(&self.prefix);
         name.push_str(":1:{");
         if self.readable {
-            escaped(&mut name, tag)
+            escaped(&mut name, tag);
         } else {
             // As long as it takes to spread over a cluster's slots.
-            hexadecimal(&mut name, &self.tags.hash(tag.as_bytes()).to_be_bytes()[..4])
+            hexadecimal(&mut name, &self.tags.hash(tag.as_bytes()).to_be_bytes()[..4]);
         }
         name.push('}');
         name

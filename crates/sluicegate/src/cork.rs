@@ -64,7 +64,7 @@ impl Wakes {
     }
 
     /// Adds others.
-    pub fn extend(&mut self, mut others: Wakes) {
+    pub fn extend(&mut self, mut others: Self) {
         self.0.append(&mut others.0);
     }
 }

@@ -51,7 +51,7 @@ struct Asked {
 }
 
 impl Asked {
-    fn of(query: Option<&str>, blueprint: &Blueprint) -> Result<Asked, Problem> {
+    fn of(query: Option<&str>, blueprint: &Blueprint) -> Result<Self, Problem> {
         let (mut key, mut limit) = (None, None);
         for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             let parameter = match &*name {
@@ -73,7 +73,7 @@ impl Asked {
         if accounts.is_empty() {
             Err(Problem::new(StatusCode::NOT_FOUND, NO_ACCOUNT))
         } else {
-            Ok(Asked { key, accounts })
+            Ok(Self { key, accounts })
         }
     }
 }

@@ -53,7 +53,7 @@ const GUARDED: &[Endpoint] = &[
 impl Admin {
     /// All endpoints; what is none is a problem document, too.
     pub(crate) fn router(self) -> Router {
-        let route = |router: Router<Admin>, (path, endpoint): &Endpoint| router.route(path, endpoint());
+        let route = |router: Router<Self>, (path, endpoint): &Endpoint| router.route(path, endpoint());
         let guarded = GUARDED.iter().fold(Router::new(), route);
         let guarded = guarded.route_layer(middleware::from_fn_with_state(self.clone(), access::check));
         OPEN.iter()

@@ -15,13 +15,13 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
-        Problem { status, detail: detail.into(), header: None }
+    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self { status, detail: detail.into(), header: None }
     }
 
     /// The same, with a header beside it.
-    pub(super) fn with(self, name: HeaderName, value: &'static str) -> Problem {
-        Problem { header: Some((name, HeaderValue::from_static(value))), ..self }
+    pub(super) fn with(self, name: HeaderName, value: &'static str) -> Self {
+        Self { header: Some((name, HeaderValue::from_static(value))), ..self }
     }
 }
 

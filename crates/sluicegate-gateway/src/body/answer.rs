@@ -34,12 +34,12 @@ impl AnswerBody {
         is_bare: bool,
         mut exchange: Exchange,
         running: Running,
-    ) -> AnswerBody {
+    ) -> Self {
         if incoming.is_end_stream() {
             // Hyper never polls an empty body.
             exchange.finish();
         }
-        AnswerBody::Upstream { incoming, is_bare, exchange, _running: running }
+        Self::Upstream { incoming, is_bare, exchange, _running: running }
     }
 }
 
@@ -49,34 +49,32 @@ impl Body for AnswerBody {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
         match self.get_mut() {
-            AnswerBody::Upstream { incoming, exchange, .. } => {
+            Self::Upstream { incoming, exchange, .. } => {
                 let frame = ready!(Pin::new(&mut *incoming).poll_frame(cx));
                 if is_last(frame.as_ref()) || incoming.is_end_stream() {
                     exchange.finish();
                 }
                 Poll::Ready(frame)
             }
-            AnswerBody::Kept(body) => Pin::new(body).poll_frame(cx),
-            AnswerBody::Own(answer) => Poll::Ready(answer.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Kept(body) => Pin::new(body).poll_frame(cx),
+            Self::Own(answer) => Poll::Ready(answer.take().map(|bytes| Ok(Frame::data(bytes)))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
-            AnswerBody::Upstream { incoming, is_bare, .. } => *is_bare || incoming.is_end_stream(),
-            AnswerBody::Kept(body) => body.is_end_stream(),
-            AnswerBody::Own(answer) => answer.as_ref().is_none_or(Bytes::is_empty),
+            Self::Upstream { incoming, is_bare, .. } => *is_bare || incoming.is_end_stream(),
+            Self::Kept(body) => body.is_end_stream(),
+            Self::Own(answer) => answer.as_ref().is_none_or(Bytes::is_empty),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            AnswerBody::Upstream { is_bare: true, .. } => SizeHint::default(),
-            AnswerBody::Upstream { incoming, .. } => incoming.size_hint(),
-            AnswerBody::Kept(body) => body.size_hint(),
-            AnswerBody::Own(answer) => {
-                SizeHint::with_exact(answer.as_ref().map_or(0, |bytes| bytes.len() as u64))
-            }
+            Self::Upstream { is_bare: true, .. } => SizeHint::default(),
+            Self::Upstream { incoming, .. } => incoming.size_hint(),
+            Self::Kept(body) => body.size_hint(),
+            Self::Own(answer) => SizeHint::with_exact(answer.as_ref().map_or(0, |bytes| bytes.len() as u64)),
         }
     }
 }

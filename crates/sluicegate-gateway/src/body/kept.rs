@@ -33,14 +33,14 @@ pub(crate) struct Remains {
 impl KeptBody {
     /// The body, without content if that `is_bare`, and where its remains go when it is dropped: nothing comes if all of
     /// it was read.
-    pub(crate) fn new(mut remains: Remains, is_bare: bool) -> (KeptBody, oneshot::Receiver<Remains>) {
+    pub(crate) fn new(mut remains: Remains, is_bare: bool) -> (Self, oneshot::Receiver<Remains>) {
         let (left, received) = oneshot::channel();
         let has_ended = remains.incoming.is_end_stream();
         if has_ended {
             // Hyper never polls an empty body.
             remains.exchange.finish();
         }
-        (KeptBody { remains: Some(remains), left: (!has_ended).then_some(left), is_bare }, received)
+        (Self { remains: Some(remains), left: (!has_ended).then_some(left), is_bare }, received)
     }
 
     /// Returns the rest of the exchange, until the body is dropped.

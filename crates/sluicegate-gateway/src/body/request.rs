@@ -35,16 +35,16 @@ pub(crate) enum RequestBody {
     /// It was read before the decision.
     Read(Option<Bytes>),
     /// Its beginning was read before the decision, or sent in vain: these pieces first, and then the rest.
-    Begun(VecDeque<Bytes>, Box<RequestBody>),
+    Begun(VecDeque<Bytes>, Box<Self>),
     /// It is forwarded as it comes. The upstream connection is told whether it has to wait for the client.
     Streamed(ClientBody, Option<Rc<State>>),
 }
 
 impl ClientBody {
     /// The body of a request that arrived on the connection of `unread`, or else on a stream of its own.
-    pub(crate) fn new(incoming: Incoming, unread: Option<Unread>) -> ClientBody {
+    pub(crate) fn new(incoming: Incoming, unread: Option<Unread>) -> Self {
         let ended = incoming.is_end_stream();
-        ClientBody { incoming: Some(incoming), ended, unread, whole: None }
+        Self { incoming: Some(incoming), ended, unread, whole: None }
     }
 
     fn arrival(&mut self) -> Arrival {
@@ -64,8 +64,8 @@ impl Arrival {
 
 impl Default for RequestBody {
     /// No body.
-    fn default() -> RequestBody {
-        RequestBody::Read(None)
+    fn default() -> Self {
+        Self::Read(None)
     }
 }
 
@@ -73,42 +73,38 @@ impl RequestBody {
     /// Returns a view of how much of it has arrived, which stays up to date.
     pub(crate) fn arrival(&mut self) -> Arrival {
         match self {
-            RequestBody::Read(_) => Arrival(None),
-            RequestBody::Begun(_, rest) => rest.arrival(),
-            RequestBody::Streamed(body, _) => body.arrival(),
+            Self::Read(_) => Arrival(None),
+            Self::Begun(_, rest) => rest.arrival(),
+            Self::Streamed(body, _) => body.arrival(),
         }
     }
 
     /// The body of which a decision has `held` the beginning, and maybe all.
-    pub(crate) fn held(held: Bytes, rest: ClientBody) -> RequestBody {
-        if rest.ended {
-            RequestBody::Read(Some(held))
-        } else {
-            RequestBody::Streamed(rest, None).after(vec![held])
-        }
+    pub(crate) fn held(held: Bytes, rest: ClientBody) -> Self {
+        if rest.ended { Self::Read(Some(held)) } else { Self::Streamed(rest, None).after(vec![held]) }
     }
 
     /// Returns `true` if trailers may follow: behind chunks, and on any stream of HTTP/2.
     pub(crate) fn may_have_trailers(&self) -> bool {
         match self {
-            RequestBody::Read(_) => false,
-            RequestBody::Begun(_, rest) => rest.may_have_trailers(),
-            RequestBody::Streamed(body, _) => body.unread.is_none() || body.size_hint().exact().is_none(),
+            Self::Read(_) => false,
+            Self::Begun(_, rest) => rest.may_have_trailers(),
+            Self::Streamed(body, _) => body.unread.is_none() || body.size_hint().exact().is_none(),
         }
     }
 
     /// Tells `state` from now on when the client keeps the upstream waiting.
     pub(crate) fn report_to(&mut self, state: &Rc<State>) {
         match self {
-            RequestBody::Streamed(body, told) if !body.ended => *told = Some(Rc::clone(state)),
-            RequestBody::Begun(_, rest) => rest.report_to(state),
-            RequestBody::Streamed(..) | RequestBody::Read(_) => {}
+            Self::Streamed(body, told) if !body.ended => *told = Some(Rc::clone(state)),
+            Self::Begun(_, rest) => rest.report_to(state),
+            Self::Streamed(..) | Self::Read(_) => {}
         }
     }
 
     /// The body of which these pieces have been taken, as it was before.
-    pub(crate) fn after(self, taken: Vec<Bytes>) -> RequestBody {
-        if taken.is_empty() { self } else { RequestBody::Begun(taken.into(), Box::new(self)) }
+    pub(crate) fn after(self, taken: Vec<Bytes>) -> Self {
+        if taken.is_empty() { self } else { Self::Begun(taken.into(), Box::new(self)) }
     }
 }
 
@@ -165,12 +161,12 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match self.get_mut() {
-            RequestBody::Read(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            RequestBody::Begun(taken, rest) => match taken.pop_front() {
+            Self::Read(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Begun(taken, rest) => match taken.pop_front() {
                 Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
                 None => Pin::new(rest).poll_frame(cx),
             },
-            RequestBody::Streamed(body, told) => {
+            Self::Streamed(body, told) => {
                 let polled = Pin::new(&mut *body).poll_frame(cx);
                 if let Some(state) = told {
                     state.request_body(polled.is_pending());
@@ -182,19 +178,17 @@ impl Body for RequestBody {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            RequestBody::Read(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
-            RequestBody::Begun(taken, rest) => taken.is_empty() && rest.is_end_stream(),
-            RequestBody::Streamed(body, _) => body.is_end_stream(),
+            Self::Read(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            Self::Begun(taken, rest) => taken.is_empty() && rest.is_end_stream(),
+            Self::Streamed(body, _) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            RequestBody::Read(bytes) => {
-                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
-            }
-            RequestBody::Begun(taken, rest) => after(taken, &rest.size_hint()),
-            RequestBody::Streamed(body, _) => body.size_hint(),
+            Self::Read(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Self::Begun(taken, rest) => after(taken, &rest.size_hint()),
+            Self::Streamed(body, _) => body.size_hint(),
         }
     }
 }

@@ -39,10 +39,10 @@ impl Body for UpstreamBody {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
         let mut frame = ready!(match self.get_mut() {
-            UpstreamBody::Http1(body) => {
+            Self::Http1(body) => {
                 hush::poll_frame(body, cx).map(|frame| frame.map(|frame| frame.map_err(CutOff::Http1)))
             }
-            UpstreamBody::Http2(body) => Pin::new(body).poll_frame(cx),
+            Self::Http2(body) => Pin::new(body).poll_frame(cx),
         });
         clean_trailers(&mut frame);
         Poll::Ready(frame)
@@ -50,15 +50,15 @@ impl Body for UpstreamBody {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            UpstreamBody::Http1(body) => body.is_end_stream(),
-            UpstreamBody::Http2(body) => body.is_end_stream(),
+            Self::Http1(body) => body.is_end_stream(),
+            Self::Http2(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            UpstreamBody::Http1(body) => body.size_hint(),
-            UpstreamBody::Http2(body) => body.size_hint(),
+            Self::Http1(body) => body.size_hint(),
+            Self::Http2(body) => body.size_hint(),
         }
     }
 }
@@ -66,9 +66,9 @@ impl Body for UpstreamBody {
 impl fmt::Display for CutOff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            CutOff::Http1(error) => error.fmt(f),
-            CutOff::Http2(error) => error.fmt(f),
-            CutOff::Overdue => f.write_str("the upstream sent nothing for too long"),
+            Self::Http1(error) => error.fmt(f),
+            Self::Http2(error) => error.fmt(f),
+            Self::Overdue => f.write_str("the upstream sent nothing for too long"),
         }
     }
 }
@@ -77,9 +77,9 @@ impl Error for CutOff {
     /// Whoever resets the client's stream for this takes the reason from here.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            CutOff::Http1(error) => Some(error),
-            CutOff::Http2(error) if tells_the_client(error) => Some(error),
-            CutOff::Http2(_) | CutOff::Overdue => None,
+            Self::Http1(error) => Some(error),
+            Self::Http2(error) if tells_the_client(error) => Some(error),
+            Self::Http2(_) | Self::Overdue => None,
         }
     }
 }

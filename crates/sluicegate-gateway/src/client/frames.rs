@@ -19,8 +19,8 @@ pub(super) struct Frames {
 
 impl Frames {
     /// For a connection to `client` on which nothing was sent. Counts what is `malformed`.
-    pub(super) fn new(client: IpAddr, malformed: Counter) -> Frames {
-        Frames { client, malformed, began: [0; HEAD + CODE], length: 0, rest: 0 }
+    pub(super) fn new(client: IpAddr, malformed: Counter) -> Self {
+        Self { client, malformed, began: [0; HEAD + CODE], length: 0, rest: 0 }
     }
 
     /// Takes the next bytes that were sent.

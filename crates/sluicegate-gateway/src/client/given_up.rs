@@ -28,9 +28,9 @@ pub(super) struct TooMany;
 
 impl GivenUp {
     /// At most so many within [`SPAN`].
-    pub(super) fn new(most: usize) -> GivenUp {
+    pub(super) fn new(most: usize) -> Self {
         let (count, since, exceeded) = (Cell::new(0), Cell::new(Instant::now()), Notify::new());
-        GivenUp(Rc::new(Shared { most, count, since, exceeded }))
+        Self(Rc::new(Shared { most, count, since, exceeded }))
     }
 
     /// A request that has arrived.

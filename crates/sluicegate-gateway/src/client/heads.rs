@@ -32,8 +32,8 @@ pub(super) struct Heads {
 
 impl Heads {
     /// For a connection that hyper has not read from, whose `silence` hyper tells when it awaits a head.
-    pub(super) fn new(silence: Silence, aside: Aside) -> Heads {
-        Heads { silence, line: RequestLine::new(aside), is_flushed: true, refused: None }
+    pub(super) fn new(silence: Silence, aside: Aside) -> Self {
+        Self { silence, line: RequestLine::new(aside), is_flushed: true, refused: None }
     }
 
     /// Reads from `stream` if the next bytes may be of a request line, and gives `None` otherwise.

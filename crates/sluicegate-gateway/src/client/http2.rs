@@ -62,8 +62,8 @@ pub(super) struct Paced<B> {
 
 impl Streams {
     /// For a connection whose answers tell whose `turn` it is. Its `silence` is told while requests run.
-    pub(super) fn new(stall: Duration, turn: Turn, silence: Silence) -> Streams {
-        Streams { stall, turn, silence }
+    pub(super) fn new(stall: Duration, turn: Turn, silence: Silence) -> Self {
+        Self { stall, turn, silence }
     }
 }
 
@@ -87,7 +87,7 @@ impl Turn {
 
 impl<F: Future<Output = ()> + 'static> Executor<F> for Streams {
     fn execute(&self, stream: F) {
-        let Streams { stall, turn, silence } = self.clone();
+        let Self { stall, turn, silence } = self.clone();
         let busy = silence.busy();
         spawn_local(async move {
             let _busy = busy;

@@ -17,8 +17,8 @@ pub(super) struct Lookahead<S> {
 
 impl<S> Lookahead<S> {
     /// Nothing has been looked at.
-    pub(super) fn new(stream: S) -> Lookahead<S> {
-        Lookahead { stream, seen: BytesMut::new() }
+    pub(super) fn new(stream: S) -> Self {
+        Self { stream, seen: BytesMut::new() }
     }
 
     /// What has been looked at, and not been read.

@@ -128,25 +128,25 @@ fn binary(bytes: &[u8]) -> Result<Option<Header>, Malformed> {
 }
 
 impl From<Malformed> for AnnouncedError {
-    fn from(malformed: Malformed) -> AnnouncedError {
-        AnnouncedError::Malformed(malformed)
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed)
     }
 }
 
 impl From<io::Error> for AnnouncedError {
-    fn from(error: io::Error) -> AnnouncedError {
-        AnnouncedError::Io(error)
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
     }
 }
 
 impl fmt::Display for AnnouncedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            AnnouncedError::Malformed(Malformed) => {
+            Self::Malformed(Malformed) => {
                 f.write_str("the connection does not begin with a header of the PROXY protocol")
             }
-            AnnouncedError::Ended => f.write_str("the connection ended before its PROXY protocol header did"),
-            AnnouncedError::Io(error) => error.fmt(f),
+            Self::Ended => f.write_str("the connection ended before its PROXY protocol header did"),
+            Self::Io(error) => error.fmt(f),
         }
     }
 }

@@ -38,9 +38,9 @@ struct Head(Silence);
 
 impl Silence {
     /// A connection that waits for its first head.
-    pub(super) fn new() -> Silence {
+    pub(super) fn new() -> Self {
         let (waiting, since) = (AtomicU8::new(HEAD), AtomicU64::new(0));
-        Silence(Arc::new(Shared { began: Instant::now(), waiting, since, running: AtomicUsize::new(0) }))
+        Self(Arc::new(Shared { began: Instant::now(), waiting, since, running: AtomicUsize::new(0) }))
     }
 
     /// Resolves when the client has been silent for too long: for `head` since it began a head, or for `keep_alive`

@@ -50,18 +50,18 @@ pub(super) fn prepare(stream: &TcpStream, stall: Duration) -> io::Result<()> {
 
 impl<S: AsyncRead + Unpin> ClientStream<S> {
     /// Wraps a stream.
-    pub(super) fn new(stream: S, unread: Unread, heads: Option<Heads>) -> ClientStream<S> {
-        ClientStream { io: TokioIo::new(stream), unread, heads, frames: None, interims: None, linger: None }
+    pub(super) fn new(stream: S, unread: Unread, heads: Option<Heads>) -> Self {
+        Self { io: TokioIo::new(stream), unread, heads, frames: None, interims: None, linger: None }
     }
 
     /// The stream, which also writes interim responses.
-    pub(super) fn with_interims(mut self, interims: Interims) -> ClientStream<S> {
+    pub(super) fn with_interims(mut self, interims: Interims) -> Self {
         self.interims = Some(interims);
         self
     }
 
     /// The stream, whose `frames` are watched.
-    pub(super) fn watched(mut self, frames: Frames) -> ClientStream<S> {
+    pub(super) fn watched(mut self, frames: Frames) -> Self {
         self.frames = Some(frames);
         self
     }
@@ -109,7 +109,7 @@ impl<S: AsyncRead + Unpin> Read for ClientStream<S> {
         cx: &mut Context<'_>,
         mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        let ClientStream { io, unread, heads, .. } = &mut *self;
+        let Self { io, unread, heads, .. } = &mut *self;
         let Some(heads) = heads else { return Pin::new(io).poll_read(cx, buffer) };
         let polled = match heads.poll_read(cx, io.inner_mut(), unread, &mut buffer) {
             Some(polled) => polled,

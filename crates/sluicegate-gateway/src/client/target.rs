@@ -86,8 +86,8 @@ fn encoded(target: &[u8]) -> Vec<u8> {
 
 impl RequestLine {
     /// A line that is yet to come.
-    pub(super) fn new(aside: Aside) -> RequestLine {
-        RequestLine { place: Place::Before, length: 0, aside }
+    pub(super) fn new(aside: Aside) -> Self {
+        Self { place: Place::Before, length: 0, aside }
     }
 
     /// Returns `true` if the next bytes of the stream belong to the line.

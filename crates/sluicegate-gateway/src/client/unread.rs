@@ -32,12 +32,12 @@ pub(super) enum Rest {
 
 impl Unread {
     /// Notes that the head of another request has been read, and what comes after it.
-    pub(super) fn begin(&self, rest: Rest) -> Unread {
+    pub(super) fn begin(&self, rest: Rest) -> Self {
         let connection = Rc::clone(&self.connection);
         let request = connection.last.get() + 1;
         connection.last.set(request);
         connection.rest.set(rest);
-        Unread { connection, request }
+        Self { connection, request }
     }
 
     /// Notes that the request's body has been read to its end.

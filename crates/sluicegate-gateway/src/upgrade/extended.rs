@@ -24,8 +24,8 @@ pub(crate) struct Extended(OnUpgrade);
 
 impl Extended {
     /// What a request asks for, which becomes the request of HTTP/1.1 that says the same. None if it is another request.
-    pub(crate) fn asked_by<B>(request: &mut Request<B>) -> Option<Extended> {
-        if request.method() != Method::CONNECT || !Extended::is_asked_by(request.extensions()) {
+    pub(crate) fn asked_by<B>(request: &mut Request<B>) -> Option<Self> {
+        if request.method() != Method::CONNECT || !Self::is_asked_by(request.extensions()) {
             return None;
         }
         let stream = on(&mut *request);
@@ -33,7 +33,7 @@ impl Extended {
         super::name(request.headers_mut(), HeaderValue::from_static(WEBSOCKET));
         // HTTP/1.1 wants a proof that the server knows the protocol.
         request.headers_mut().insert(SEC_WEBSOCKET_KEY, key());
-        Some(Extended(stream))
+        Some(Self(stream))
     }
 
     /// Whether a request with these extensions asks for a WebSocket in its stream.

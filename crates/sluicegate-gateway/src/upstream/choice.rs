@@ -14,13 +14,13 @@ pub(super) struct Choice {
 
 impl Choice {
     /// A choice that is unlike that of every other worker.
-    pub(super) fn new() -> Choice {
+    pub(super) fn new() -> Self {
         // Any seed but zero is good.
-        Choice::seeded(RandomState::new().hash_one(0) | 1)
+        Self::seeded(RandomState::new().hash_one(0) | 1)
     }
 
-    fn seeded(seed: u64) -> Choice {
-        Choice { random: Cell::new(seed), weights: RefCell::default() }
+    fn seeded(seed: u64) -> Self {
+        Self { random: Cell::new(seed), weights: RefCell::default() }
     }
 
     /// Of two that are drawn by weight, the one with less in flight for its weight. `None` if nothing has a weight.

@@ -54,7 +54,7 @@ pub(crate) struct Switched {
 
 impl Connection {
     /// Starts the task that drives the socket of a new connection. The first request is to have this patience.
-    pub(super) async fn open(stream: Wire, patience: Patience, max_head: MaxHead) -> io::Result<Connection> {
+    pub(super) async fn open(stream: Wire, patience: Patience, max_head: MaxHead) -> io::Result<Self> {
         let state = Rc::new(State::new(patience, max_head));
         let bytes = max_head.bytes as usize;
         let (sender, connection) = http1::Builder::new()
@@ -64,7 +64,7 @@ impl Connection {
             .await
             .map_err(io::Error::other)?;
         let driver = spawn_local(Driver::new(connection, Rc::clone(&state))).abort_handle();
-        Ok(Connection { sender, state, driver, switched: None })
+        Ok(Self { sender, state, driver, switched: None })
     }
 
     /// Whether a request can be sent on it now: open, and done with the one before.
@@ -81,7 +81,7 @@ impl Connection {
         patience: Patience,
         until: Option<Instant>,
         interims: Option<&Interims>,
-    ) -> Result<(Response<Incoming>, Connection), Failure> {
+    ) -> Result<(Response<Incoming>, Self), Failure> {
         self.state.wait_for(Waiting::Answer);
         self.state.patience.set(patience);
         self.state.until.set(until);
@@ -181,8 +181,8 @@ pub(crate) struct State {
 }
 
 impl State {
-    fn new(patience: Patience, max_head: MaxHead) -> State {
-        State {
+    fn new(patience: Patience, max_head: MaxHead) -> Self {
+        Self {
             waiting: Cell::default(),
             patience: Cell::new(patience),
             until: Cell::default(),
@@ -294,9 +294,9 @@ struct Driver {
 }
 
 impl Driver {
-    fn new(connection: http1::Connection<UpstreamStream, RequestBody>, state: Rc<State>) -> Driver {
+    fn new(connection: http1::Connection<UpstreamStream, RequestBody>, state: Rc<State>) -> Self {
         let alarm = Dormant::new(Box::pin(sleep(state.patience.get().shortest())));
-        Driver { connection: Some(Hushed::new(connection)), state, moved: Instant::now(), alarm }
+        Self { connection: Some(Hushed::new(connection)), state, moved: Instant::now(), alarm }
     }
 
     /// A request has been handed over, which may have less patience than the one before.

@@ -37,13 +37,8 @@ pub(super) enum Visit {
 }
 
 impl Ejection {
-    pub(super) fn new(settings: EjectionSettings) -> Ejection {
-        Ejection {
-            settings,
-            failures: AtomicU32::new(0),
-            trials: AtomicU32::new(0),
-            until: AtomicU64::new(0),
-        }
+    pub(super) fn new(settings: EjectionSettings) -> Self {
+        Self { settings, failures: AtomicU32::new(0), trials: AtomicU32::new(0), until: AtomicU64::new(0) }
     }
 
     /// Whether it is out, trials or not.

@@ -38,35 +38,35 @@ pub(crate) enum SendError {
 impl SendError {
     /// Whether it is the upstream that failed, and not the client.
     pub(crate) fn is_upstreams(&self) -> bool {
-        !matches!(self, SendError::ClientStalled | SendError::ClientBody(_))
+        !matches!(self, Self::ClientStalled | Self::ClientBody(_))
     }
 }
 
 impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            SendError::Connect(error) => write!(f, "cannot connect to the upstream: {error}"),
-            SendError::ConnectTimeout => write!(f, "the upstream did not accept a connection in time"),
-            SendError::ResponseTimeout => write!(f, "the upstream did not answer in time"),
-            SendError::ClientStalled => write!(f, "the client stopped sending its body"),
-            SendError::ClientBody(error) => write!(f, "the client's body is incomplete: {error}"),
-            SendError::Broken(error) => write!(f, "the upstream closed the connection: {error}"),
-            SendError::LargeHead(MaxHead { bytes, fields }) => write!(
+            Self::Connect(error) => write!(f, "cannot connect to the upstream: {error}"),
+            Self::ConnectTimeout => write!(f, "the upstream did not accept a connection in time"),
+            Self::ResponseTimeout => write!(f, "the upstream did not answer in time"),
+            Self::ClientStalled => write!(f, "the client stopped sending its body"),
+            Self::ClientBody(error) => write!(f, "the client's body is incomplete: {error}"),
+            Self::Broken(error) => write!(f, "the upstream closed the connection: {error}"),
+            Self::LargeHead(MaxHead { bytes, fields }) => write!(
                 f,
                 "the upstream's response has more than {fields} header fields (max_response_headers), or a \
                  head of more than {bytes} bytes (max_response_head)"
             ),
-            SendError::Head(error) => write!(f, "the upstream's response is no valid HTTP: {error}"),
-            SendError::Coding(coding) => {
+            Self::Head(error) => write!(f, "the upstream's response is no valid HTTP: {error}"),
+            Self::Coding(coding) => {
                 write!(f, "the upstream's response is in a transfer coding that nobody asked for: {coding:?}")
             }
-            SendError::Reset(error) if error.is_library() => write!(
+            Self::Reset(error) if error.is_library() => write!(
                 f,
                 "the upstream's response is no valid HTTP/2, or its head is larger than \
                  max_response_head: {error}"
             ),
-            SendError::Reset(error) => write!(f, "the upstream broke off: {error}"),
-            SendError::Switched => write!(f, "the upstream switched protocols unasked"),
+            Self::Reset(error) => write!(f, "the upstream broke off: {error}"),
+            Self::Switched => write!(f, "the upstream switched protocols unasked"),
         }
     }
 }
@@ -74,25 +74,25 @@ impl fmt::Display for SendError {
 impl std::error::Error for SendError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            SendError::Connect(error) => Some(error),
-            SendError::ClientBody(error) | SendError::Broken(error) | SendError::Head(error) => Some(error),
-            SendError::Reset(error) => Some(error),
+            Self::Connect(error) => Some(error),
+            Self::ClientBody(error) | Self::Broken(error) | Self::Head(error) => Some(error),
+            Self::Reset(error) => Some(error),
             _ => None,
         }
     }
 }
 
 impl From<SendError> for Refusal {
-    fn from(error: SendError) -> Refusal {
+    fn from(error: SendError) -> Self {
         match error {
-            SendError::Reset(error) if error.is_library() => Refusal::UpstreamInvalid,
-            SendError::Connect(_) | SendError::Broken(_) | SendError::Reset(_) => Refusal::UpstreamDown,
+            SendError::Reset(error) if error.is_library() => Self::UpstreamInvalid,
+            SendError::Connect(_) | SendError::Broken(_) | SendError::Reset(_) => Self::UpstreamDown,
             SendError::Head(_) | SendError::LargeHead(_) | SendError::Coding(_) | SendError::Switched => {
-                Refusal::UpstreamInvalid
+                Self::UpstreamInvalid
             }
-            SendError::ConnectTimeout => Refusal::ConnectTimeout,
-            SendError::ResponseTimeout => Refusal::UpstreamTimeout,
-            SendError::ClientStalled => Refusal::ClientStalled,
+            SendError::ConnectTimeout => Self::ConnectTimeout,
+            SendError::ResponseTimeout => Self::UpstreamTimeout,
+            SendError::ClientStalled => Self::ClientStalled,
             SendError::ClientBody(_) => MALFORMED,
         }
     }

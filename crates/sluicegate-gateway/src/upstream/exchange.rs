@@ -21,10 +21,10 @@ pub(crate) struct Exchange {
 
 impl Exchange {
     /// A request that is about to be sent.
-    pub(super) fn begin(upstream: Rc<Upstream>) -> Exchange {
+    pub(super) fn begin(upstream: Rc<Upstream>) -> Self {
         upstream.in_flight.add();
         let visit = upstream.health.visit();
-        Exchange { upstream, connection: None, visit }
+        Self { upstream, connection: None, visit }
     }
 
     /// Where the request goes.

@@ -28,8 +28,8 @@ pub(super) enum Seen {
 pub(super) struct HeadEnd(Finder<'static>);
 
 impl HeadEnd {
-    pub(super) fn new() -> HeadEnd {
-        HeadEnd(Finder::new(b"\r\n\r\n"))
+    pub(super) fn new() -> Self {
+        Self(Finder::new(b"\r\n\r\n"))
     }
 
     /// Returns `true` if these bytes begin with a whole head that hyper reads by itself.

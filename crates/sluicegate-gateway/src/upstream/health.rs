@@ -41,8 +41,8 @@ impl Health {
     /// `before` and are judged alike, what is known stays known.
     pub(crate) fn of_all(
         settings: &GatewaySettings,
-        before: Option<(&GatewaySettings, &[Arc<Health>])>,
-    ) -> Arc<[Arc<Health>]> {
+        before: Option<(&GatewaySettings, &[Arc<Self>])>,
+    ) -> Arc<[Arc<Self>]> {
         let ejection = ejection(settings);
         let judged_alike = |before: &GatewaySettings| {
             self::ejection(before) == ejection
@@ -53,13 +53,13 @@ impl Health {
         let health = |address: &Address| {
             let name = address.to_string();
             let known = known.iter().find(|health| health.name == name);
-            known.map_or_else(|| Arc::new(Health::new(address, ejection, settings.slow_start)), Arc::clone)
+            known.map_or_else(|| Arc::new(Self::new(address, ejection, settings.slow_start)), Arc::clone)
         };
         settings.upstreams.iter().map(health).collect()
     }
 
-    fn new(address: &Address, ejection: EjectionSettings, slow_start: Duration) -> Health {
-        Health {
+    fn new(address: &Address, ejection: EjectionSettings, slow_start: Duration) -> Self {
+        Self {
             name: address.to_string(),
             began: Instant::now(),
             in_flight: Mutex::default(),

@@ -31,13 +31,13 @@ impl Link {
         interims: Option<&Interims>,
     ) -> Result<(Response<UpstreamBody>, Option<Connection>), Failure> {
         match self {
-            Link::Http1(connection) => {
+            Self::Http1(connection) => {
                 let (response, connection) =
                     connection.send(request, offer, patience, until, interims).await?;
                 Ok((response.map(UpstreamBody::Http1), Some(connection)))
             }
             // Boxed, because it is large: requests of HTTP/1.1 would carry room for it.
-            Link::Http2(connection) => {
+            Self::Http2(connection) => {
                 let request = mem::take(request);
                 let response = Box::pin(connection.send(request, patience, until, interims)).await?;
                 Ok((response.map(|body| UpstreamBody::Http2(Box::new(body))), None))
@@ -57,8 +57,8 @@ pub(super) struct Links {
 
 impl Links {
     /// No connection yet to this upstream.
-    pub(super) fn new(address: &Address) -> Links {
-        Links {
+    pub(super) fn new(address: &Address) -> Self {
+        Self {
             pool: Pool::default(),
             shared: http2::Pool::default(),
             is_shared: Cell::new(address.is_h2c() || address.is_tls()),

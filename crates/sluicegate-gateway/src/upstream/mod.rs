@@ -78,11 +78,11 @@ impl Answered {
 
 impl Upstream {
     /// An upstream without connections. Connects to nobody yet.
-    fn new(address: Address, health: Arc<Health>) -> Upstream {
+    fn new(address: Address, health: Arc<Health>) -> Self {
         let (links, in_flight) = (Links::new(&address), health.in_flight_of_a_worker());
         let told_host = address.told_host().and_then(|host| HeaderValue::from_str(host).ok());
         let public_urls = PublicUrls::of(&address);
-        Upstream { address, told_host, public_urls, links, in_flight, health }
+        Self { address, told_host, public_urls, links, in_flight, health }
     }
 
     /// Whether it is at this address, and this is known of it.

@@ -32,8 +32,8 @@ pub(crate) struct UpstreamStream {
 }
 
 impl UpstreamStream {
-    pub(super) fn new(stream: Wire, state: Rc<State>) -> UpstreamStream {
-        UpstreamStream { io: TokioIo::new(stream), state, head_end: HeadEnd::new(), held: BytesMut::new() }
+    pub(super) fn new(stream: Wire, state: Rc<State>) -> Self {
+        Self { io: TokioIo::new(stream), state, head_end: HeadEnd::new(), held: BytesMut::new() }
     }
 }
 

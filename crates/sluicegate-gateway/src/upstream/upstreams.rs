@@ -51,14 +51,14 @@ impl Upstreams {
         settings: &GatewaySettings,
         healths: &[Arc<Health>],
         dialer: Dialer,
-        before: Option<&Upstreams>,
-    ) -> Upstreams {
+        before: Option<&Self>,
+    ) -> Self {
         let before = before.map_or(&[][..], |before| &before.all);
         let upstream = |(address, health): (&Address, &Arc<Health>)| {
             let kept = before.iter().find(|before| before.is_of(address, health));
             kept.map_or_else(|| Rc::new(Upstream::new(address.clone(), Arc::clone(health))), Rc::clone)
         };
-        Upstreams {
+        Self {
             all: settings.upstreams.iter().zip(healths).map(upstream).collect(),
             dialer,
             choice: Choice::new(),

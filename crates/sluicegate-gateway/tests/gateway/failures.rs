@@ -187,9 +187,9 @@ async fn answers_of_a_broken_server_put_it_out_if_the_settings_say_so() {
             unwell_answers += u32::from(client.get("/health").await.status == 503);
         }
         if answers {
-            assert_eq!(unwell_answers, 3)
+            assert_eq!(unwell_answers, 3);
         } else {
-            assert!(unwell_answers > 10, "{unwell_answers} of 60")
+            assert!(unwell_answers > 10, "{unwell_answers} of 60");
         }
     }
 }

@@ -218,13 +218,13 @@ struct Played {
 type Line = server::Connection<TcpStream, Bytes>;
 
 impl Played {
-    async fn start() -> (Played, Gateway) {
+    async fn start() -> (Self, Gateway) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has free ports");
         let address = listener.local_addr().expect("it is bound");
         let gateway = gateway_with(address, |settings| {
             settings.upstreams = vec![format!("h2c://{address}").parse().expect("a URL")];
         });
-        (Played { listener }, gateway)
+        (Self { listener }, gateway)
     }
 
     async fn accept(&self) -> Line {

@@ -331,12 +331,12 @@ struct Served {
 }
 
 impl Served {
-    async fn start(upstream: &Upstream, text: &str) -> Served {
+    async fn start(upstream: &Upstream, text: &str) -> Self {
         let url = format!("http://{}", upstream.address);
-        Served::start_at(text, Overrides::default().flag("--upstream", "gateway.upstream", &url)).await
+        Self::start_at(text, Overrides::default().flag("--upstream", "gateway.upstream", &url)).await
     }
 
-    async fn start_at(text: &str, overrides: Overrides) -> Served {
+    async fn start_at(text: &str, overrides: Overrides) -> Self {
         let folder = TempDir::new().expect("there is room");
         let file = folder.path().join("sluicegate.toml");
         fs::write(&file, text).expect("the folder is there");
@@ -348,7 +348,7 @@ impl Served {
         let mut origin = Origin::new(Some(file.clone()), overrides);
         let policy = origin.read().expect("it is valid");
         let gateway = Gateway::start_from(origin, policy).await.expect("loopback has free ports");
-        Served { gateway, file, _folder: folder }
+        Self { gateway, file, _folder: folder }
     }
 
     fn address(&self) -> SocketAddr {

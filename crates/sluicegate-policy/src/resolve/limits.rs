@@ -124,9 +124,9 @@ impl Drafts {
             };
             for id in ids {
                 if found.iter().any(|(known, _)| *known == id) {
-                    report.error(start, "this limit is in the list twice")
+                    report.error(start, "this limit is in the list twice");
                 } else {
-                    found.push((id, start))
+                    found.push((id, start));
                 }
             }
         }

@@ -83,9 +83,9 @@ fn responses(report: &mut Report<'_>, table: &ResponsesTable) -> Responses {
     let mut headers = Vec::new();
     for family in given {
         if headers.contains(&family.value) {
-            report.error(family.start(), "this family of headers is there twice")
+            report.error(family.start(), "this family of headers is there twice");
         } else {
-            headers.push(family.value)
+            headers.push(family.value);
         }
     }
     Responses { headers }

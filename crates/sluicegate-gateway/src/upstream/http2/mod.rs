@@ -69,7 +69,7 @@ impl Connection {
         address: &Address,
         patience: Patience,
         max_head: MaxHead,
-    ) -> io::Result<Connection> {
+    ) -> io::Result<Self> {
         let (sender, connection) = Builder::new()
             .enable_push(false)
             .initial_window_size(STREAM_WINDOW)
@@ -98,7 +98,7 @@ impl Connection {
             max_head,
         });
         spawn_local(driver::drive(connection, pings, Rc::clone(&shared)));
-        Ok(Connection(shared))
+        Ok(Self(shared))
     }
 
     /// Whether requests may begin on it: the upstream has neither closed it nor said that it goes away.
@@ -193,11 +193,11 @@ impl Shared {
 }
 
 impl Slot {
-    fn new(shared: &Rc<Shared>, patience: Patience) -> Slot {
+    fn new(shared: &Rc<Shared>, patience: Patience) -> Self {
         shared.running.set(shared.running.get() + 1);
         shared.keep_alive.set(patience.keep_alive);
         shared.note_heard();
-        Slot(Rc::clone(shared))
+        Self(Rc::clone(shared))
     }
 
     /// Something of the answer has come.

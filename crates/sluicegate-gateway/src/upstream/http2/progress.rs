@@ -33,8 +33,8 @@ pub(super) struct Overdue {
 
 impl Progress {
     /// A request that is sent now.
-    pub(super) fn new(patience: Patience, until: Option<Instant>) -> Progress {
-        Progress {
+    pub(super) fn new(patience: Patience, until: Option<Instant>) -> Self {
+        Self {
             waiting: Cell::new(Waiting::Answer),
             moved: Cell::new(Instant::now()),
             patience,
@@ -92,9 +92,9 @@ impl Progress {
 }
 
 impl Overdue {
-    pub(super) fn new(progress: &Rc<Progress>) -> Overdue {
+    pub(super) fn new(progress: &Rc<Progress>) -> Self {
         let earliest = progress.due().min(Instant::now() + progress.shortest());
-        Overdue { progress: Rc::clone(progress), alarm: Box::pin(sleep_until(earliest)) }
+        Self { progress: Rc::clone(progress), alarm: Box::pin(sleep_until(earliest)) }
     }
 
     pub(super) fn progress(&self) -> &Progress {

@@ -34,9 +34,9 @@ impl Stream {
         overdue: Overdue,
         upload: Upload,
         slot: Slot,
-    ) -> Stream {
+    ) -> Self {
         let length = head.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        Stream { incoming, length, data_ended: false, waits: false, overdue, _upload: upload, slot }
+        Self { incoming, length, data_ended: false, waits: false, overdue, _upload: upload, slot }
     }
 
     fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {

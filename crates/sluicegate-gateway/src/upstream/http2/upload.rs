@@ -41,10 +41,10 @@ struct Sending {
 
 impl Upload {
     /// Begins to send. A body that has an end before it begins is sent with the head.
-    pub(super) fn start(body: RequestBody, outgoing: SendStream<Bytes>, progress: &Rc<Progress>) -> Upload {
+    pub(super) fn start(body: RequestBody, outgoing: SendStream<Bytes>, progress: &Rc<Progress>) -> Self {
         let is_sent = body.is_end_stream();
         let body = Rc::new(RefCell::new(Body { rest: body, taken: Some(Vec::new()), length: 0 }));
-        let mut upload = Upload { task: None, body: Rc::clone(&body) };
+        let mut upload = Self { task: None, body: Rc::clone(&body) };
         if !is_sent {
             let mut sending = Sending { body, outgoing, progress: Rc::clone(progress) };
             // What is here already goes out with the head: no task is needed for it.

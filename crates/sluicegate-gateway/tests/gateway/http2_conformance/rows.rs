@@ -75,8 +75,8 @@ pub(super) struct Became {
 }
 
 impl Became {
-    async fn of(frames: &mut Frames) -> Became {
-        let mut became = Became::default();
+    async fn of(frames: &mut Frames) -> Self {
+        let mut became = Self::default();
         // What is answered to a PING may overtake what there is to say of a stream, but not twice.
         for _ in 0..2 {
             frames.write(&frame(PING, 0, 0, MARK)).await;

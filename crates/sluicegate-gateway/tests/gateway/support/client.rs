@@ -26,22 +26,22 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 impl Client {
-    pub(crate) async fn connect(address: SocketAddr) -> Client {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.expect("the gateway listens");
         stream.set_nodelay(true).expect("it is open");
-        Client::over(stream)
+        Self::over(stream)
     }
 
     /// Connects from an address of its own: all of 127.0.0.0/8 is this machine.
-    pub(crate) async fn connect_from(local: Ipv4Addr, address: SocketAddr) -> Client {
+    pub(crate) async fn connect_from(local: Ipv4Addr, address: SocketAddr) -> Self {
         let socket = TcpSocket::new_v4().expect("there are sockets");
         socket.bind((local, 0).into()).expect("loopback has free ports");
-        Client::over(socket.connect(address).await.expect("the gateway listens"))
+        Self::over(socket.connect(address).await.expect("the gateway listens"))
     }
 
     /// Speaks HTTP/1.1 over a stream.
-    pub(crate) fn over(stream: impl Stream + 'static) -> Client {
-        Client { stream: Box::new(stream), unparsed: Vec::new() }
+    pub(crate) fn over(stream: impl Stream + 'static) -> Self {
+        Self { stream: Box::new(stream), unparsed: Vec::new() }
     }
 
     /// Sends a request, and reads the status of the answer if there is one.

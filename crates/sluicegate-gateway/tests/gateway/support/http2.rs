@@ -36,15 +36,15 @@ pub(crate) struct Answer2 {
 
 impl Client2 {
     /// Connects without asking whether the gateway speaks HTTP/2.
-    pub(crate) async fn connect(address: SocketAddr) -> Client2 {
-        Client2::over(TcpStream::connect(address).await.expect("the gateway listens")).await
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
+        Self::over(TcpStream::connect(address).await.expect("the gateway listens")).await
     }
 
     /// Speaks HTTP/2 over a stream.
-    pub(crate) async fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Client2 {
+    pub(crate) async fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Self {
         let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
         let (sender, connection) = soon(handshake).await.expect("a preface can be written");
-        Client2 { sender, connection: tokio::spawn(connection) }
+        Self { sender, connection: tokio::spawn(connection) }
     }
 
     /// Sends a request and waits for the head of its answer.
@@ -134,8 +134,8 @@ pub(crate) struct Frame {
 
 impl Frames {
     /// Connects, and sends the preface and settings.
-    pub(crate) async fn connect(address: SocketAddr) -> Frames {
-        let mut frames = Frames(TcpStream::connect(address).await.expect("the gateway listens"));
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
+        let mut frames = Self(TcpStream::connect(address).await.expect("the gateway listens"));
         let begin = [PREFACE, &frame(SETTINGS, 0, 0, &[])].concat();
         soon(frames.0.write_all(&begin)).await.expect("it is open");
         frames

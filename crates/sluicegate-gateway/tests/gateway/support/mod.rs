@@ -94,11 +94,11 @@ pub(crate) struct Nobody {
 }
 
 impl Nobody {
-    pub(crate) fn new() -> Nobody {
+    pub(crate) fn new() -> Self {
         let socket = TcpSocket::new_v4().expect("there are sockets");
         socket.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("loopback has free ports");
         let address = socket.local_addr().expect("it is bound");
-        Nobody { address, _socket: socket }
+        Self { address, _socket: socket }
     }
 }
 
@@ -110,7 +110,7 @@ pub(crate) struct Silent {
 }
 
 impl Silent {
-    pub(crate) async fn start() -> Silent {
+    pub(crate) async fn start() -> Self {
         let socket = TcpSocket::new_v4().expect("there are sockets");
         socket.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("loopback has free ports");
         let listener = socket.listen(0).expect("it is bound");
@@ -122,7 +122,7 @@ impl Silent {
         {
             queued.push(stream.expect("somebody listens"));
         }
-        Silent { address, _listener: listener, _queued: queued }
+        Self { address, _listener: listener, _queued: queued }
     }
 }
 

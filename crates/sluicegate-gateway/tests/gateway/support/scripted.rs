@@ -18,10 +18,10 @@ pub(crate) struct Scripted {
 pub(crate) struct Connection(TcpStream);
 
 impl Scripted {
-    pub(crate) async fn start() -> Scripted {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("loopback has free ports");
         let address = listener.local_addr().expect("it is bound");
-        Scripted { listener, address }
+        Self { listener, address }
     }
 
     pub(crate) async fn accept(&self) -> Connection {

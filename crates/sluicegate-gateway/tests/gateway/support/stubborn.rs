@@ -39,7 +39,7 @@ struct Work {
 
 impl Stubborn {
     /// One that speaks HTTP/1.1, or HTTP/2.
-    pub(crate) async fn start(by_http_2: bool) -> Stubborn {
+    pub(crate) async fn start(by_http_2: bool) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("loopback has free ports");
         let address = listener.local_addr().expect("it is bound");
         let work = Arc::new(Work {
@@ -49,7 +49,7 @@ impl Stubborn {
             released: Semaphore::new(0),
         });
         let serving = tokio::spawn(serve(listener, Arc::clone(&work), by_http_2));
-        Stubborn { address, work, serving }
+        Self { address, work, serving }
     }
 
     /// Requests that arrived so far.

@@ -30,14 +30,14 @@ pub(crate) struct Signed {
 }
 
 impl Authority {
-    pub(crate) fn new(name: &str) -> Authority {
+    pub(crate) fn new(name: &str) -> Self {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a pair of keys");
         let certificate = params.self_signed(&key).expect("a certificate");
         let folder = TempDir::new().expect("a folder");
-        Authority { issuer: Issuer::new(params, key), certificate, folder }
+        Self { issuer: Issuer::new(params, key), certificate, folder }
     }
 
     pub(crate) fn sign(&self) -> Signed {

@@ -61,22 +61,22 @@ struct Counts {
 type Body = BoxBody<Bytes, hyper::Error>;
 
 impl Upstream {
-    pub(crate) async fn start() -> Upstream {
-        Upstream::speaking(None).await
+    pub(crate) async fn start() -> Self {
+        Self::speaking(None).await
     }
 
     /// One that speaks HTTP/2, and lets so many requests run on one connection.
-    pub(crate) async fn start_http2(streams: u32) -> Upstream {
-        Upstream::speaking(Some(streams)).await
+    pub(crate) async fn start_http2(streams: u32) -> Self {
+        Self::speaking(Some(streams)).await
     }
 
-    async fn speaking(streams: Option<u32>) -> Upstream {
+    async fn speaking(streams: Option<u32>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("loopback has free ports");
         let address = listener.local_addr().expect("it is bound");
         let counts = Arc::new(Counts { port: address.port(), streams, ..Counts::default() });
         let (opened, streams) = mpsc::unbounded_channel();
         let serving = tokio::spawn(serve(listener, Arc::clone(&counts), opened.clone()));
-        Upstream { address, streams, opened, counts, serving }
+        Self { address, streams, opened, counts, serving }
     }
 
     /// Closes the listener and every connection.
@@ -251,7 +251,7 @@ fn full(bytes: impl Into<Bytes>) -> Body {
 struct Counted<'a>(&'a AtomicUsize);
 
 impl<'a> Counted<'a> {
-    fn new(counts: &'a Counts, which: fn(&Counts) -> &AtomicUsize) -> Counted<'a> {
+    fn new(counts: &'a Counts, which: fn(&Counts) -> &AtomicUsize) -> Self {
         let count = which(counts);
         count.fetch_add(1, SeqCst);
         Counted(count)
