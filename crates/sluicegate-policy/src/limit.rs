@@ -95,7 +95,7 @@ impl Limit {
                 // What the whole limit holds must not be told that it can never pass: while the limit is smaller, it
                 // takes all there is of it.
                 let fits = account.quota.can_hold(cost);
-                (quota, if fits { cost.min(Cost::new(quota.burst())) } else { cost })
+                (quota, if fits { cost.min(Cost::new(quota.burst_size())) } else { cost })
             }
         };
         Charge::new(self.key.key(&account.name, facts), quota).cost(cost).outage(self.outage)
@@ -110,7 +110,7 @@ impl Limit {
     /// that they shall not.
     pub(crate) fn never_admits(&self, weight: u64) -> bool {
         let mut quotas = self.accounts.iter().map(|account| account.quota);
-        self.unit == Unit::Requests && quotas.any(|quota| (1..weight).contains(&quota.burst()))
+        self.unit == Unit::Requests && quotas.any(|quota| (1..weight).contains(&quota.burst_size()))
     }
 
     fn account(&self, tier: TierId) -> &Account {

@@ -118,7 +118,7 @@ fn a_tier_that_scales_down_leaves_at_least_one() {
     );
     let bill = bill(&policy, "/a", "trial", None, "");
     assert_eq!(bill[0].quota.amount(), 1);
-    assert_eq!((bill[1].quota.amount(), bill[1].quota.burst()), (2, 5));
+    assert_eq!((bill[1].quota.amount(), bill[1].quota.burst_size()), (2, 5));
 }
 
 #[test]

@@ -51,7 +51,7 @@ impl Quota {
 
     #[getter]
     fn burst(&self) -> u64 {
-        self.0.burst()
+        self.0.burst_size()
     }
 
     #[getter]

@@ -53,7 +53,7 @@ impl Oracle {
     #[must_use]
     pub fn due(&self, charge: &Charge, costs: &[Cost], moment: Moment) -> Due {
         let units: u64 = costs.iter().map(|cost| cost.units()).sum();
-        if units > charge.quota.burst() {
+        if units > charge.quota.burst_size() {
             return Due::Never;
         }
         match self.books.get(&account(charge)) {

@@ -1,5 +1,6 @@
 //! What an account may spend.
 
+mod constant;
 mod error;
 mod parse;
 mod text;
@@ -15,7 +16,18 @@ use crate::{
 
 /// An amount of a [unit](Unit) per window, with a burst: a value.
 ///
-/// Quotas are usually read from text. The grammar is `AMOUNT [UNIT] ("/" | "per") [N] PERIOD ["burst" B]`, or
+/// A quota in code is a constant: [`per_second`](Self::per_second), [`per_minute`](Self::per_minute),
+/// [`per_hour`](Self::per_hour), [`per_day`](Self::per_day), or [`per`](Self::per) another window.
+///
+/// ```
+/// use sluicegate::{Quota, Unit};
+///
+/// const REQUESTS: Quota = Quota::per_minute(10).burst(20);
+/// const TOKENS: Quota = Quota::per_day(1_000_000).of(Unit::Tokens).fixed_window();
+/// assert_eq!(TOKENS.to_string(), "1000000 tokens/day");
+/// ```
+///
+/// A quota that a user writes is read from text. The grammar is `AMOUNT [UNIT] ("/" | "per") [N] PERIOD ["burst" B]`, or
 /// `AMOUNT concurrent`; a month has 30 days and a year 360, as in Python's `limits`, all of whose texts are
 /// read with the same meaning.
 ///
@@ -27,10 +39,10 @@ use crate::{
 /// assert_eq!(quota.amount(), 100);
 /// assert_eq!(quota.unit(), Unit::Items);
 /// assert_eq!(quota.window(), Duration::from_secs(300));
-/// assert_eq!(quota.burst(), 20);
+/// assert_eq!(quota.burst_size(), 20);
 ///
-/// let daily = Quota::new(1_000, Duration::from_secs(86_400))?.with_algorithm(Algorithm::FixedWindow)?;
-/// assert_eq!(daily.to_string(), "1000/day");
+/// let fixed = quota.with_algorithm(Algorithm::FixedWindow);
+/// assert!(fixed.is_err(), "only a token bucket has a burst of its own");
 /// # Ok::<(), sluicegate::QuotaError>(())
 /// ```
 ///
@@ -69,15 +81,7 @@ impl Quota {
     ///
     /// When the window is zero or longer than [`MAX_WINDOW`](Self::MAX_WINDOW).
     pub fn new(amount: u64, window: Duration) -> Result<Self, QuotaError> {
-        if window.is_zero() || window > Self::MAX_WINDOW {
-            return Err(QuotaError::window(window));
-        }
-        Self { window: ticks(window), ..Self::concurrent(amount) }.of(
-            amount,
-            amount,
-            Algorithm::TokenBucket,
-            Unit::Requests,
-        )
+        Self::per(amount, window).ok_or_else(|| QuotaError::window(window))
     }
 
     /// At most `amount` at any one time.
@@ -113,7 +117,7 @@ impl Quota {
         if self.algorithm != Algorithm::TokenBucket && burst != self.amount {
             return Err(QuotaError::burst_of(self.algorithm));
         }
-        self.of(self.amount, burst, self.algorithm, self.unit)
+        self.sized(self.amount, burst).ok_or_else(|| QuotaError::burst_too_long(burst))
     }
 
     /// The same quota in another unit. Amount and burst count the new unit's [cost](Cost).
@@ -159,8 +163,8 @@ impl Quota {
         };
         let (amount, burst) = (scale(self.amount), scale(self.burst));
         // A log that would grow beyond what a log holds, or a burst beyond what a clock holds, stays as it was.
-        match self.of(amount, burst, self.algorithm, self.unit) {
-            Ok(scaled) if scaled.algorithm != Algorithm::SlidingLog || amount <= Self::MAX_LOG => scaled,
+        match self.sized(amount, burst) {
+            Some(scaled) if scaled.algorithm != Algorithm::SlidingLog || amount <= Self::MAX_LOG => scaled,
             _ => self,
         }
     }
@@ -184,34 +188,50 @@ impl Quota {
         let (amount, burst) = (share(self.amount), share(self.burst));
         // An amount that is rounded down takes longer to give back its burst; where that is longer than a clock holds,
         // the share has no burst.
-        self.of(amount, burst, self.algorithm, self.unit)
-            .or_else(|_| self.of(amount, burst.min(1), self.algorithm, self.unit))
-            .unwrap_or(self)
+        self.sized(amount, burst).or_else(|| self.sized(amount, burst.min(1))).unwrap_or(self)
     }
 
-    /// Works out what the algorithms need, once, so that no check divides more than it must.
-    fn of(self, amount: u64, burst: u64, algorithm: Algorithm, unit: Unit) -> Result<Self, QuotaError> {
-        if algorithm == Algorithm::Concurrent || amount == 0 {
-            return Ok(Self {
-                amount,
-                burst: burst.min(amount),
-                emission: 0,
-                tolerance: 0,
-                unit,
-                algorithm,
-                ..self
-            });
+    /// A token bucket of requests that holds the whole amount.
+    const fn bucket(amount: u64, window: u64) -> Self {
+        let (unit, algorithm) = (Unit::Requests, Algorithm::TokenBucket);
+        Self { window, unit, algorithm, ..Self::concurrent(amount) }.sized_within_clock(amount)
+    }
+
+    /// Works out what the algorithms need, once, so that no check divides more than it must. `None` if the burst would
+    /// take longer to come back than a clock holds.
+    const fn sized(self, amount: u64, burst: u64) -> Option<Self> {
+        if matches!(self.algorithm, Algorithm::Concurrent) || amount == 0 {
+            let burst = if burst < amount { burst } else { amount };
+            return Some(Self { amount, burst, emission: 0, tolerance: 0, ..self });
         }
         let emission = self.window.div_ceil(amount);
-        let exact = (u128::from(burst) * u128::from(self.window)).div_ceil(u128::from(amount));
+        let exact = (burst as u128 * self.window as u128).div_ceil(amount as u128);
         // `burst` requests of one unit each are rounded up one by one, and must all fit: hence burst · ⌈P/L⌉. Where
         // a unit is worth less than 1,024 ticks that would be far more than the burst, so it is capped 0.1 % above.
-        let tolerance = (u128::from(burst) * u128::from(emission)).min(exact + exact / 1_024);
-        match u64::try_from(tolerance) {
-            Ok(tolerance) if tolerance <= 2 * ticks(Self::MAX_WINDOW) => {
-                Ok(Self { amount, burst, emission, tolerance, unit, algorithm, ..self })
-            }
-            _ => Err(QuotaError::burst_too_long(burst)),
+        let (fine, coarse) = (burst as u128 * emission as u128, exact + exact / 1_024);
+        let tolerance = if fine < coarse { fine } else { coarse };
+        if tolerance > LONGEST_REFILL as u128 {
+            return None;
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "at most `LONGEST_REFILL`, which is 64 bits")]
+        let tolerance = tolerance as u64;
+        Some(Self { amount, burst, emission, tolerance, ..self })
+    }
+
+    /// The same quota with this burst, or with the largest smaller one that comes back while a clock lasts.
+    const fn sized_within_clock(self, burst: u64) -> Self {
+        if let Some(quota) = self.sized(self.amount, burst) {
+            return quota;
+        }
+        // As in `sized`: each unit rounded up, or all together and 0.1 % above, whichever allows more.
+        let fine = (LONGEST_REFILL / self.window.div_ceil(self.amount)) as u128;
+        let coarse = LONGEST_REFILL as u128 / 1_025 * 1_024 * self.amount as u128 / self.window as u128;
+        #[expect(clippy::cast_possible_truncation, reason = "less than `burst`, which would fit otherwise")]
+        let most = if fine > coarse { fine as u64 } else { coarse as u64 };
+        match self.sized(self.amount, most) {
+            Some(quota) => quota,
+            // Never: by one of the two ways, `most` units are worth no more than the longest refill.
+            None => self,
         }
     }
 }
@@ -226,7 +246,7 @@ impl Quota {
 
     /// The most units at once.
     #[must_use]
-    pub const fn burst(&self) -> u64 {
+    pub const fn burst_size(&self) -> u64 {
         self.burst
     }
 
@@ -303,3 +323,6 @@ impl Quota {
         }
     }
 }
+
+/// The longest time that a burst may take to come back, in ticks.
+const LONGEST_REFILL: u64 = 2 * ticks(Quota::MAX_WINDOW);

@@ -150,9 +150,9 @@ fn only_money_has_fractions() {
 fn a_burst_is_read_in_the_unit_of_its_quota() {
     let quota = |text: &str| text.parse::<Quota>().expect("a good quota");
     assert_eq!(Ok(quota("10/minute burst 3")), requests(10, MINUTE).with_burst(3));
-    assert_eq!(quota("10/minute burst 30").burst(), 30);
+    assert_eq!(quota("10/minute burst 30").burst_size(), 30);
     assert_eq!(quota("10/minute burst 10"), quota("10/minute"));
-    assert_eq!(quota("20 usd/day burst 0.25").burst(), 250_000_000);
+    assert_eq!(quota("20 usd/day burst 0.25").burst_size(), 250_000_000);
     assert_eq!(blamed("10/minute burst 0"), "0");
     assert_eq!(blamed("10/minute burst 1.5"), "1.5");
     assert_eq!(blamed("10/minute burst"), "");

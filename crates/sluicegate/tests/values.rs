@@ -118,7 +118,7 @@ fn a_shared_quota_is_rounded_down_but_keeps_one_unit() {
     // Six at one each ten years would take longer to come back than a clock lasts.
     let long = quota("19 per 10 years").with_burst(60).expect("a burst of 32 years");
     let tenth = long.shared(10.try_into().expect("ten"));
-    assert_eq!((tenth.amount(), tenth.burst()), (1, 1));
+    assert_eq!((tenth.amount(), tenth.burst_size()), (1, 1));
 }
 
 #[test]
@@ -183,7 +183,7 @@ proptest! {
         let quota = burst.and_then(|burst| quota.with_burst(burst).ok()).unwrap_or(quota);
         let share = quota.shared(among.try_into().expect("not zero"));
         prop_assert_eq!((share.window(), share.unit()), (quota.window(), quota.unit()));
-        for (share, whole) in [(share.amount(), quota.amount()), (share.burst(), quota.burst())] {
+        for (share, whole) in [(share.amount(), quota.amount()), (share.burst_size(), quota.burst_size())] {
             prop_assert!(share <= whole);
             prop_assert!(whole < among.into() || u128::from(share) * u128::from(among) <= whole.into());
             prop_assert_eq!(share == 0, whole == 0);

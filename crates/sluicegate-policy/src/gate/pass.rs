@@ -171,7 +171,7 @@ async fn settle<S: Store>(
     actual: &impl Fn(Unit) -> Option<Cost>,
 ) -> Result<(), StoreError> {
     let cost = |charge: &Charge| match actual(charge.quota.unit()) {
-        Some(cost) if warming => cost.min(Cost::new(charge.quota.burst())),
+        Some(cost) if warming => cost.min(Cost::new(charge.quota.burst_size())),
         Some(cost) => cost,
         None => charge.cost,
     };

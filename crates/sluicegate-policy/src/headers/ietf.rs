@@ -52,8 +52,8 @@ pub(crate) fn policy_line<'a>(limits: impl IntoIterator<Item = (&'a str, Quota)>
             Unit::Usd => ";sluicegate-unit=\"nano-usd\"",
             _ => "",
         });
-        if quota.burst() != quota.amount() {
-            line.text(";sluicegate-burst=").integer(quota.burst());
+        if quota.burst_size() != quota.amount() {
+            line.text(";sluicegate-burst=").integer(quota.burst_size());
         }
     }
     any.then(|| line.finish())

@@ -46,7 +46,7 @@ pub(super) fn outage_at(report: &mut Report<'_>, word: &Placed<String>) -> Optio
 
 /// Whether this kind of store can keep a quota; where it cannot, that is reported.
 pub(super) fn keeps(report: &mut Report<'_>, kind: StoreKind, quota: &Quota, at: usize) -> bool {
-    let most = quota.amount().max(quota.burst());
+    let most = quota.amount().max(quota.burst_size());
     match kind {
         StoreKind::Memcached if quota.algorithm() == Algorithm::Concurrent => {
             let message = "Memcached keeps no leases, which a concurrent limit needs";

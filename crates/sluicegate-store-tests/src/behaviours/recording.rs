@@ -211,7 +211,7 @@ impl<'a, S: Subject> Recording<'a, S> {
     /// The balance is what the books say is left; what was remembered is no more than that.
     fn check(&self, charge: &Charge, balance: Balance, moment: Moment, remembered: bool) {
         let due = |units: u64| self.oracle.due(charge, &[units.into()], moment);
-        assert!(balance.remaining <= charge.quota.burst(), "{balance:?} of {charge:?}");
+        assert!(balance.remaining <= charge.quota.burst_size(), "{balance:?} of {charge:?}");
         assert!(balance.remaining == 0 || due(balance.remaining).may_be_now(), "{balance:?} of {charge:?}");
         assert!(
             remembered || !due(balance.remaining + 1 + self.rounding(charge)).must_be_now(),
@@ -227,7 +227,7 @@ impl<'a, S: Subject> Recording<'a, S> {
     /// How many units may be missing from what a bucket says is left, because each is rounded up to a tick.
     fn rounding(&self, charge: &Charge) -> u64 {
         match charge.quota.algorithm() {
-            Algorithm::TokenBucket => charge.quota.burst() / 1_024,
+            Algorithm::TokenBucket => charge.quota.burst_size() / 1_024,
             _ => 0,
         }
     }

@@ -154,7 +154,7 @@ pub fn a_cost_above_the_burst_never_fits<S: Subject>(fresh: impl Fn() -> S) {
     let bursty = hourly(10, Algorithm::TokenBucket).with_burst(3).expect("a good burst");
     charges.push(Charge::new("bursty", bursty));
     for charge in charges {
-        let burst = charge.quota.burst();
+        let burst = charge.quota.burst_size();
         for cost in [burst + 1, u64::MAX] {
             let denial = caller.deny(&[charge.clone().cost(cost)]);
             assert_eq!((denial.wait, denial.retry_after()), (Wait::Forever, None), "{cost} of {charge:?}");

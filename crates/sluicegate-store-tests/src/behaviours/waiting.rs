@@ -138,7 +138,7 @@ pub fn a_wait_for_a_slot_has_no_length<S: Subject>(fresh: impl Fn() -> S) {
 
 fn full(quota: &Quota) -> Balance {
     Balance {
-        remaining: quota.burst(),
+        remaining: quota.burst_size(),
         reset_after: Duration::ZERO,
         next_after: Duration::ZERO,
         wait: Wait::None,

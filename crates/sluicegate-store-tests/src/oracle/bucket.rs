@@ -34,7 +34,7 @@ impl Bucket {
 
 impl Book for Bucket {
     fn due(&self, quota: &Quota, costs: &[Cost], now: u128) -> Due {
-        let burst = u128::from(quota.burst());
+        let burst = u128::from(quota.burst_size());
         let holds = Self::exact(quota, burst);
         // A bucket may hold as much as its burst of single units is worth, each rounded up, or a thousandth more.
         let spare = &holds * (whole(1) + BigRational::new(1.into(), 1_024.into())) + whole(self.tick.into());

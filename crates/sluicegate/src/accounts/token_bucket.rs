@@ -29,7 +29,7 @@ impl TokenBucket {
     fn balance(quota: &Quota, level: u64) -> Standing {
         let room = quota.tolerance().saturating_sub(level);
         let next = level.saturating_add(quota.emission()).saturating_sub(quota.tolerance());
-        Standing::after(quota.units_in(room).min(quota.burst()), level, next)
+        Standing::after(quota.units_in(room).min(quota.burst_size()), level, next)
     }
 }
 

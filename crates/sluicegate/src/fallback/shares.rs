@@ -36,7 +36,7 @@ impl Shares {
             // What the whole quota holds must not be told that it can never pass: all that the share holds must be there,
             // and what the request costs beyond it is a debt.
             let holds = charge.quota.can_hold(Cost::new(sum(&charges[..=place])));
-            let room = Cost::new(quota.burst().saturating_sub(sum(&shares.charges)));
+            let room = Cost::new(quota.burst_size().saturating_sub(sum(&shares.charges)));
             let cost = if holds { charge.cost.min(room) } else { charge.cost };
             shares.places.push(place);
             shares.charges.push(Charge { quota, ..charge.clone() }.cost(cost));

@@ -181,7 +181,7 @@ const fn claim(lease: &Lease) -> Lease {
 /// Returns the balance of an account that is not charged.
 pub(super) fn full(quota: &Quota) -> Balance {
     Balance {
-        remaining: quota.burst(),
+        remaining: quota.burst_size(),
         reset_after: Duration::ZERO,
         next_after: Duration::ZERO,
         wait: Wait::None,

@@ -15,7 +15,7 @@ fn whole(number: u128) -> BigRational {
 
 /// What a full bucket holds, in ticks: its burst, each unit rounded up, but at most a thousandth more.
 fn tolerance(quota: &Quota) -> u128 {
-    let (burst, amount) = (u128::from(quota.burst()), u128::from(quota.amount()));
+    let (burst, amount) = (u128::from(quota.burst_size()), u128::from(quota.amount()));
     let exact = (burst * window(quota)).div_ceil(amount);
     (burst * window(quota).div_ceil(amount)).min(exact + exact / 1_000)
 }
@@ -48,7 +48,7 @@ proptest! {
         let step = u64::try_from(window(&quota)).expect("a short window") / 1_000 * thousandths + 1;
         for _ in 0..100 {
             let left = ledger.account.judge(&quota, Cost::ZERO, ledger.at()).remaining;
-            for cost in [left, quota.burst().min(left + 1)].map(Cost::new) {
+            for cost in [left, quota.burst_size().min(left + 1)].map(Cost::new) {
                 if ledger.account.judge(&quota, cost, ledger.at()).fits() {
                     ledger.account.charge(&quota, cost, ledger.at());
                     ledger.charged.push((ledger.now, cost.units()));
@@ -63,7 +63,7 @@ proptest! {
         // And not much less, either: at most a unit for each request, and what rounding takes.
         let asked = u128::from(ledger.now - step - ledger.charged[0].0);
         let units: u128 = ledger.charged.iter().map(|(_, units)| u128::from(*units)).sum();
-        let fill = u128::from(quota.burst()) * window(&quota) / u128::from(quota.amount());
+        let fill = u128::from(quota.burst_size()) * window(&quota) / u128::from(quota.amount());
         let earned = asked.min(fill + 99 * u128::from(step).min(fill)) * u128::from(quota.amount()) / window(&quota);
         prop_assert!(units + units / 500 + 101 >= earned, "{units} of {earned}");
     }
@@ -77,7 +77,7 @@ proptest! {
         pieces in prop::collection::vec(1..50_u64, 0..50),
     ) {
         let mut bucket = TokenBucket::default();
-        let (now, mut left) = (Timestamp::from_ticks(77), quota.burst());
+        let (now, mut left) = (Timestamp::from_ticks(77), quota.burst_size());
         for piece in pieces.into_iter().chain([u64::MAX]) {
             let piece = piece.min(left);
             prop_assert!(bucket.judge(&quota, Cost::new(piece), now).fits(), "{piece} of {left}");
@@ -85,7 +85,7 @@ proptest! {
             left -= piece;
         }
         // Rounding up every unit leaves less than one spare, but in a burst of very many.
-        let spare = tolerance(&quota) * u128::from(quota.amount()) - u128::from(quota.burst()) * window(&quota);
+        let spare = tolerance(&quota) * u128::from(quota.amount()) - u128::from(quota.burst_size()) * window(&quota);
         prop_assume!(spare < window(&quota));
         prop_assert!(!bucket.judge(&quota, Cost::ONE, now).fits());
     }
@@ -132,7 +132,7 @@ proptest! {
         let mut bucket = TokenBucket::default();
         bucket.charge(&quota, Cost::new(estimate), taken_at);
         bucket.settle(&quota, Cost::new(estimate), Cost::ZERO, taken_at, now);
-        for cost in [0, 1, quota.burst()].map(Cost::new) {
+        for cost in [0, 1, quota.burst_size()].map(Cost::new) {
             prop_assert_eq!(bucket.judge(&quota, cost, now), TokenBucket::default().judge(&quota, cost, now));
         }
     }

@@ -62,7 +62,8 @@ fn idle_is_absent<A: Account + Clone>(
     let now = account.idle_at().max(Timestamp::from_ticks(1)).ticks() + later;
     let now = Timestamp::from_ticks(now);
     for quota in [quota, other] {
-        for cost in [0, 1, quota.burst() / 2, quota.burst(), quota.burst() + 1].map(Cost::new) {
+        for cost in [0, 1, quota.burst_size() / 2, quota.burst_size(), quota.burst_size() + 1].map(Cost::new)
+        {
             assert_eq!(account.judge(quota, cost, now), A::default().judge(quota, cost, now));
         }
         let [used, new] = [account.clone(), A::default()].map(|mut account| {
@@ -91,7 +92,7 @@ fn a_late_clock_is_safe<A: Account>(
 fn a_peek_is_true<A: Account>(quota: &Quota, traffic: &[Arrival], debt: Option<u64>) {
     let Ledger { account, now, .. } = busy::<A>(quota, traffic, debt);
     let peek = account.judge(quota, Cost::ZERO, Timestamp::from_ticks(now));
-    assert!(peek.remaining <= quota.burst());
+    assert!(peek.remaining <= quota.burst_size());
     assert!(fits(&account, quota, Cost::new(peek.remaining), now));
     assert_eq!(peek.next_after, account.judge(quota, Cost::ONE, Timestamp::from_ticks(now)).wait);
     let full = Timestamp::from_ticks(now + peek.reset_after);
@@ -112,7 +113,7 @@ fn a_charge_given_back_leaves_no_trace<A: Account + Clone>(
     let mut refunded = account.clone();
     refunded.charge(quota, cost, now);
     refunded.settle(quota, cost, Cost::ZERO, now, now);
-    for cost in [0, 1, quota.burst()].map(Cost::new) {
+    for cost in [0, 1, quota.burst_size()].map(Cost::new) {
         let [left, right] =
             [&account, &refunded].map(|account| Balance::from(account.judge(quota, cost, later)));
         assert_eq!(left, right);
@@ -130,7 +131,7 @@ fn nothing_panics<A: Account>(quota: &Quota, extremes: [u64; 5]) {
     for time in [taken_at, now, later] {
         for cost in [0, 1, estimate, actual].map(Cost::new) {
             let balance = Balance::from(account.judge(quota, cost, time));
-            assert!(balance.remaining <= quota.burst());
+            assert!(balance.remaining <= quota.burst_size());
         }
         account.spent(time);
     }
@@ -217,6 +218,6 @@ fn debts() -> impl Strategy<Value = Option<u64>> {
 
 /// A cost that the quota can hold.
 fn some(cost: Index, quota: &Quota) -> Cost {
-    let most = usize::try_from(quota.burst()).unwrap_or(usize::MAX);
+    let most = usize::try_from(quota.burst_size()).unwrap_or(usize::MAX);
     Cost::new(u64::try_from(cost.index(most)).unwrap_or(0) + 1)
 }

@@ -23,7 +23,7 @@ impl Arrival {
     }
 
     pub(crate) fn cost(self, quota: &Quota) -> Cost {
-        let share = |thousandths| u128::from(quota.burst()) * u128::from(thousandths) / 1_000;
+        let share = |thousandths| u128::from(quota.burst_size()) * u128::from(thousandths) / 1_000;
         Cost::new(
             self.share.map_or(1, |share_of| u64::try_from(share(share_of)).expect("about a burst").max(1)),
         )

@@ -34,7 +34,7 @@ fn debts_are_paid<A: Account>(
     debts: &[u64],
 ) -> Result<(), TestCaseError> {
     let mut ledger = Ledger::<A>::new();
-    let held = u128::from(quota.amount().max(quota.burst())) * 2;
+    let held = u128::from(quota.amount().max(quota.burst_size())) * 2;
     for (arrival, debt) in traffic.iter().zip(debts) {
         if !ledger.arrive(*arrival, quota) {
             continue;

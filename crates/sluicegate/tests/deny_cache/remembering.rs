@@ -110,7 +110,7 @@ fn a_denial_by_a_unit_that_is_settled_is_remembered_for_the_refund_cap() {
                 Some(cap) => builder.refund_cap(cap),
             });
             let quota = quota(&format!("1 {unit}/minute"));
-            let charges = [Charge::new("alice", quota).cost(quota.burst())];
+            let charges = [Charge::new("alice", quota).cost(quota.burst_size())];
             asker.admit(&charges);
             asker.deny(&charges);
             asker.advance(cap.unwrap_or(Duration::from_millis(250)) - Duration::from_nanos(1));

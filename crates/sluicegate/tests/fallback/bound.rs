@@ -99,7 +99,7 @@ proptest! {
         instances.remote.is(Network::Down);
         instances.play(&requests, quota);
         let most = most_beyond_the_rate(&instances.admitted, &quota);
-        let bound = quota.burst() as f64 * ROUNDING + f64::from(replicas);
+        let bound = quota.burst_size() as f64 * ROUNDING + f64::from(replicas);
         prop_assert!(most <= bound, "{} above the rate, of at most {}", most, bound);
         prop_assert_eq!(instances.remote.memory.len(), 0);
     }
@@ -115,8 +115,8 @@ proptest! {
         instances.play(&requests, quota);
         let most = most_beyond_the_rate(&instances.admitted, &quota);
         let share = quota.shared(replicas.try_into().expect("some"));
-        let beyond = instances.admitted.iter().map(|(_, cost)| cost.saturating_sub(share.burst())).max();
-        let bound = quota.burst() as f64 * ROUNDING + f64::from(replicas) * (1.0 + beyond.unwrap_or(0) as f64);
+        let beyond = instances.admitted.iter().map(|(_, cost)| cost.saturating_sub(share.burst_size())).max();
+        let bound = quota.burst_size() as f64 * ROUNDING + f64::from(replicas) * (1.0 + beyond.unwrap_or(0) as f64);
         prop_assert!(most <= bound, "{} above the rate, of at most {}", most, bound);
     }
 
@@ -134,8 +134,8 @@ proptest! {
         let per_instance = f64::from(replicas);
         for (server, admitted) in cluster.admitted.iter().enumerate() {
             let (bursts, bound) = match server {
-                Cluster::STEADY => (1.0, quota.burst() as f64 * ROUNDING),
-                _ => (2.0, 2.0 * quota.burst() as f64 * ROUNDING + per_instance),
+                Cluster::STEADY => (1.0, quota.burst_size() as f64 * ROUNDING),
+                _ => (2.0, 2.0 * quota.burst_size() as f64 * ROUNDING + per_instance),
             };
             let most = most_beyond(admitted, bursts * quota.amount() as f64);
             prop_assert!(most <= bound, "{} above the rate on server {}, of at most {}", most, server, bound);
