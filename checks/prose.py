@@ -31,8 +31,8 @@ RELATIVE = re.compile(
 RUST_DOC = re.compile(r"\s*//[/!](?!/) ?(.*)")
 FENCE = re.compile(r"\s*(?:```|~~~)")
 # Where a paragraph ends although no empty line follows: list items, headings, quotes, reference links.
-LIST_ITEM = re.compile(r"\s*(?:[-*+]|\d+\.)\s+")
-HEADING = re.compile(r"\s*#{1,6}\s+")
+LIST_ITEM = re.compile(r"^\s*(?:[-*+]|\d+\.)\s+")
+HEADING = re.compile(r"^\s*#{1,6}\s+")
 REFERENCE = re.compile(r"\s*\[[^\]]+\]:\s")
 SENTENCE_END = re.compile(r"""[.!?…][)"'*_”]*\s+(?=["'(\[*_`“]*[A-Z0-9`])""")
 ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|etc|vs|cf|Nos?)\.\s*$")

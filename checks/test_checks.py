@@ -69,6 +69,9 @@ class Prose(Folder):
         self.assertTrue(self.judge("a.md", "Word " * 34 + "[one](<two three four>).\n")[0])
         self.assertTrue(self.judge("a.py", 'def f():\n    """Does it.\n\n    Example:\n\n        ' + "w " * 40 + '\n    """\n')[0])
 
+    def test_emphasis_and_dashes_within_a_sentence_begin_no_item(self):
+        self.assertFalse(self.judge("a.md", "A *quota* - an amount - " + "word " * 33 + ".\n")[0])
+
     def test_no_sentence_crosses_cells_items_or_headings(self):
         self.assertTrue(self.judge("a.md", "| " + "word " * 20 + "| " + "word " * 20 + "|\n")[0])
         self.assertTrue(self.judge("a.md", "* " + "word " * 20 + "\n* " + "word " * 20 + "\n")[0])
