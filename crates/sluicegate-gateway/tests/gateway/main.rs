@@ -23,6 +23,7 @@ mod http2_upstream;
 mod interim;
 mod proxy_protocol;
 mod readiness;
+mod recording;
 mod redirects;
 mod reload;
 mod removed_headers;

@@ -87,6 +87,24 @@ impl Client {
         answer
     }
 
+    /// Reads a whole answer, and gives every byte of it: to `HEAD` it has no body.
+    pub(crate) async fn raw_answer(&mut self, is_to_head: bool) -> String {
+        let head = String::from_utf8(self.until(b"\r\n\r\n").await).expect("heads are ASCII");
+        let lines = head.to_ascii_lowercase();
+        let has = |line: &str| lines.contains(line);
+        let length = lines.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+        let body = if is_to_head || has(" 204 ") || has(" 101 ") {
+            Vec::new()
+        } else if has("transfer-encoding: chunked") {
+            self.until(b"0\r\n\r\n").await
+        } else if let Some(length) = length {
+            self.exactly(length).await
+        } else {
+            self.rest().await
+        };
+        head + &String::from_utf8_lossy(&body)
+    }
+
     /// Reads the head of an answer, and leaves its body.
     pub(crate) async fn head(&mut self) -> Answer {
         let head = self.until(b"\r\n\r\n").await;
