@@ -77,7 +77,11 @@ def paragraphs(lines: tuple[Line, ...]) -> Iterator[list[Line]]:
     """Pieces of text that no sentence crosses. Cells of tables are pieces; code is left out."""
     piece: list[Line] = []
     is_code = False
+    ended = True
     for line in lines:
+        # Indented code stands behind an empty line, and deeper than an item of a list goes on.
+        if ended and not is_code and line.text.startswith("    ") and not LIST_ITEM.match(line.text):
+            continue
         if FENCE.match(line.text):
             is_code = not is_code
             ends = True
@@ -92,6 +96,7 @@ def paragraphs(lines: tuple[Line, ...]) -> Iterator[list[Line]]:
             if piece:
                 yield piece
             piece = []
+        ended = ends
         if not ends:
             bare = HEADING.sub("", LIST_ITEM.sub("", line.text))
             piece.append(Line(line.number, bare.strip().removeprefix(">")))

@@ -65,6 +65,8 @@ class Prose(Folder):
 
     def test_code_is_no_prose_and_a_link_is_its_text(self):
         self.assertTrue(self.judge("a.md", "```\n" + "word " * 40 + "\n```\n")[0])
+        self.assertTrue(self.judge("a.md", "Text\n\n    " + "word " * 40 + "\n    word\n\nText.\n")[0])
+        self.assertFalse(self.judge("a.md", "Text\n    " + "word " * 40 + "\n")[0])
         self.assertTrue(self.judge("a.md", "`" + "word " * 40 + "` is one word.\n")[0])
         self.assertTrue(self.judge("a.md", "Word " * 34 + "[one](<two three four>).\n")[0])
         self.assertTrue(self.judge("a.py", 'def f():\n    """Does it.\n\n    Example:\n\n        ' + "w " * 40 + '\n    """\n')[0])
