@@ -1,6 +1,12 @@
 //! Whose account is charged.
 
+mod parts;
+mod writer;
+
 use std::{borrow::Borrow, fmt, num::NonZeroU8, sync::Arc};
+
+pub use parts::KeyParts;
+pub use writer::KeyWriter;
 
 /// Whose account is charged: a limit's name and what tells its callers apart, as one text.
 ///
@@ -36,7 +42,13 @@ impl Inline {
     fn new(text: &str) -> Option<Self> {
         let mut bytes = [0; INLINE];
         bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
-        let len = u8::try_from(text.len()).ok()?;
+        Self::of(bytes, text.len())
+    }
+
+    /// The text in the first `len` bytes.
+    #[inline]
+    fn of(bytes: [u8; INLINE], len: usize) -> Option<Self> {
+        let len = u8::try_from(len).ok()?;
         Some(Self { bytes, end: NonZeroU8::MIN.saturating_add(len) })
     }
 
@@ -49,21 +61,14 @@ impl Inline {
 impl Key {
     /// The key of one or more parts. Different parts always make different keys: a `|` or `%` inside a part is
     /// percent-encoded.
+    ///
+    /// A [`Limit`](crate::Limit) writes its keys itself.
     pub fn of<'a>(parts: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut text = String::with_capacity(INLINE);
-        for (index, part) in parts.into_iter().enumerate() {
-            if index > 0 {
-                text.push('|');
-            }
-            for character in part.chars() {
-                match character {
-                    '|' => text.push_str("%7C"),
-                    '%' => text.push_str("%25"),
-                    other => text.push(other),
-                }
-            }
+        let mut key = KeyWriter::new();
+        for part in parts {
+            key.text(part);
         }
-        Self::from(text.as_str())
+        key.finish()
     }
 
     /// The key as text.

@@ -1,8 +1,8 @@
 //! Decides for requests.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, slice::from_ref, sync::Arc};
 
-use crate::{Charge, Clock, Decision, MemoryStore, Permit, Store, StoreError};
+use crate::{Charge, Clock, Decision, KeyParts, Limit, MemoryStore, Permit, Store, StoreError};
 
 /// Decides for requests, on the balances of one store. Its clones share the store.
 ///
@@ -41,6 +41,36 @@ impl<S: Store> Limiter<S> {
     /// A limiter on this store, which may be shared already.
     pub fn new(store: impl Into<Arc<S>>) -> Self {
         Self { store: store.into() }
+    }
+
+    /// Takes one unit of one limit from the account of one caller. For several limits or another cost, [`take`](Self::take)
+    /// what [`Limit::charge`] returns.
+    ///
+    /// ```
+    /// use sluicegate::{Decision, Limit, Limiter, MemoryStore, Quota};
+    ///
+    /// static REQUESTS: Limit = Limit::new("requests", Quota::per_minute(10));
+    ///
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// let limiter = Limiter::new(MemoryStore::new());
+    /// match limiter.check("alice", &REQUESTS).await? {
+    ///     Decision::Allow(permit) => println!("{} left", permit.balances()[0].remaining),
+    ///     Decision::Deny(denial) => println!("come back in {:?}", denial.retry_after()),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer: then nobody knows whether the unit was taken.
+    pub async fn check(
+        &self,
+        caller: impl KeyParts,
+        limit: &Limit,
+    ) -> Result<Decision<Permit<S>>, StoreError> {
+        let charge = limit.charge(caller);
+        self.take(from_ref(&charge)).await
     }
 
     /// Takes every charge, or takes none and names the one that was denied.
@@ -86,6 +116,22 @@ impl<S: Store> Limiter<S> {
 }
 
 impl<C: Clock> Limiter<MemoryStore<C>> {
+    /// [`check`](Self::check) without a future, for memory never waits.
+    ///
+    /// ```
+    /// use sluicegate::{Limit, Limiter, MemoryStore, Quota};
+    ///
+    /// static ATTEMPTS: Limit = Limit::new("login", Quota::per_hour(1));
+    ///
+    /// let limiter = Limiter::new(MemoryStore::new());
+    /// assert!(limiter.check_now("alice", &ATTEMPTS).denial().is_none());
+    /// assert!(limiter.check_now("alice", &ATTEMPTS).denial().is_some());
+    /// assert!(limiter.check_now("bob", &ATTEMPTS).denial().is_none());
+    /// ```
+    pub fn check_now(&self, caller: impl KeyParts, limit: &Limit) -> Decision<Permit<MemoryStore<C>>> {
+        self.take_now(from_ref(&limit.charge(caller)))
+    }
+
     /// Takes every charge, or none: [`take`](Self::take) without a future, for memory never waits.
     pub fn take_now(&self, charges: &[Charge]) -> Decision<Permit<MemoryStore<C>>> {
         self.store.take_now(charges).map(|taken| Permit::new(Arc::clone(&self.store), charges, taken))

@@ -1,0 +1,102 @@
+//! Writing a key part by part.
+
+use std::fmt::{self, Display, Write};
+
+use super::{INLINE, Inline, Key, Text};
+
+/// Writes a [`Key`] part by part. Allocates only for keys of more than 47 bytes.
+#[derive(Debug)]
+pub struct KeyWriter {
+    bytes: [u8; INLINE],
+    len: usize,
+    /// All of the text, once it is longer than `bytes`.
+    long: String,
+    has_parts: bool,
+}
+
+impl KeyWriter {
+    pub(crate) const fn new() -> Self {
+        Self { bytes: [0; INLINE], len: 0, long: String::new(), has_parts: false }
+    }
+
+    /// Adds a part. A `|` or `%` in it is percent-encoded, so different parts always make different keys.
+    #[inline]
+    pub fn text(&mut self, part: &str) {
+        self.separate();
+        self.encode(part);
+    }
+
+    /// Adds a part that is written as its `Display` says.
+    pub fn display(&mut self, part: impl Display) {
+        self.separate();
+        // Writing here never fails. A value whose `Display` does has written what it could.
+        let _ = write!(Encoded(self), "{part}");
+    }
+
+    pub(crate) fn finish(self) -> Key {
+        if self.long.is_empty()
+            && let Some(inline) = Inline::of(self.bytes, self.len)
+        {
+            return Key(Text::Inline(inline));
+        }
+        Key(Text::Shared(self.long.into()))
+    }
+
+    #[inline]
+    fn separate(&mut self) {
+        if self.has_parts {
+            self.push("|");
+        }
+        self.has_parts = true;
+    }
+
+    #[inline]
+    fn encode(&mut self, text: &str) {
+        let is_special = |byte: u8| byte == b'|' || byte == b'%';
+        if !text.bytes().any(is_special) {
+            return self.push(text);
+        }
+        for piece in text.split_inclusive(['|', '%']) {
+            if let Some(plain) = piece.strip_suffix('|') {
+                self.push(plain);
+                self.push("%7C");
+            } else if let Some(plain) = piece.strip_suffix('%') {
+                self.push(plain);
+                self.push("%25");
+            } else {
+                self.push(piece);
+            }
+        }
+    }
+
+    #[inline]
+    fn push(&mut self, text: &str) {
+        let end = self.len + text.len();
+        match self.bytes.get_mut(self.len..end) {
+            Some(room) if self.long.is_empty() => {
+                room.copy_from_slice(text.as_bytes());
+                self.len = end;
+            }
+            _ => self.push_long(text),
+        }
+    }
+
+    #[cold]
+    fn push_long(&mut self, text: &str) {
+        if self.long.is_empty() {
+            // Only ever filled from whole `&str`s, so this is always valid.
+            self.long.push_str(std::str::from_utf8(&self.bytes[..self.len]).unwrap_or_default());
+        }
+        self.long.push_str(text);
+    }
+}
+
+/// Encodes what a `Display` writes.
+struct Encoded<'k>(&'k mut KeyWriter);
+
+impl Write for Encoded<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.encode(text);
+        Ok(())
+    }
+}
