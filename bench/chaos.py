@@ -5,15 +5,15 @@
     e2e/requirements.txt and e2e/valkey.txt in a virtual environment, with valkey-server on the PATH
     python bench/chaos.py [--minutes 30] [--gateways 3] [--outage local] [--seed 7]
 
-Primaries are killed, paused for a moment or until they are replaced, and restarted; slots move, atomically and key by key; connections are
-killed; clocks are set; a gateway is restarted. Callers spend their quotas all the time, so each of them has spent everything when
-something happens. Each event is judged by itself, from its begin until all is well again for some seconds:
+Primaries are killed, paused for a moment or until they are replaced, and restarted. Slots move, atomically and key by key.
+Connections are killed, clocks are set, and a gateway is restarted. Callers spend their quotas all the time, so each of them has
+spent everything before an event. Each event is judged alone, from its beginning until all has been well again for some seconds:
 
-* callers whose accounts are on other nodes get what their accounts earn meanwhile, and no 503;
-* callers of the node that it happens to get no more either where it only moves or loses connections; one burst and twice the
-  rate where it does not answer for a while; and one burst more where a replica takes over, which may not have had everything.
+* Callers with accounts on other nodes get what their accounts earn meanwhile, and no 503.
+* Callers of the affected node get no more either, if slots only move or connections are lost. They get one burst and twice the
+  rate if the node is silent for a while. They get one burst more if a replica takes over, which may lack the last writes.
 
-The exit code is 1 when one of them got more.
+The exit code is 1 if any caller got more.
 """
 
 import argparse

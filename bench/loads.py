@@ -15,7 +15,7 @@ BODY = '{"inputs": [' + "0.1234567, " * 90 + "0.5]}"
 
 
 class Rate:
-    """What one run of a load saw."""
+    """The measurements of one run of a load."""
 
     def __init__(self, per_second: float, p50: float, p99: float):
         """The latencies are in microseconds."""
@@ -62,7 +62,7 @@ def microseconds(text: str) -> float:
 
 
 def wait_until_it_answers(bench: Bench, entry: Entry) -> None:
-    """Where nothing is allowed, this spends the one request of the limit."""
+    """Waits until the proxy responds. If nothing is allowed, this spends the one request of the limit."""
     expected = 200 if entry.allows else 429
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:

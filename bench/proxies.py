@@ -13,7 +13,7 @@ ANSWER = json.dumps({"predictions": [[0.1, 0.7, 0.2]] * 8, "model": "iris", "ver
 
 
 class Entry:
-    """How clients reach a proxy, and whether it lets them pass."""
+    """A way for clients to reach a proxy, and whether its limit admits them."""
 
     def __init__(self, *, http2: bool = False, tls: bool = False, allows: bool = True):
         self.http2, self.tls, self.allows = http2, tls, allows

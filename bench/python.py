@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""What a rate limit adds to a request of a FastAPI app: Sluicegate's ways in beside slowapi and fastapi-limiter, in one run.
+"""Measures the cost that a rate limit adds to a request of a FastAPI app: Sluicegate's ways in beside slowapi and
+fastapi-limiter, in one run.
 
     pip install maturin && maturin build --release -m crates/sluicegate-python/Cargo.toml
     apt-get install wrk redis-server
@@ -71,7 +72,7 @@ class Measured:
     p99: float
 
     def less(self, bare):
-        """What it takes beyond the endpoint without a limit."""
+        """The cost beyond the endpoint without a limit."""
         return Measured(self.spent - bare.spent, self.busy - bare.busy, self.p99 - bare.p99)
 
 
@@ -194,7 +195,7 @@ class Server:
             self.process.wait()
 
     def measure(self):
-        """How the server does when it is warm, as it stays once it has been."""
+        """Measures the server once it is warm, as it stays from then on."""
         self.process.send_signal(signal.SIGCONT)
         try:
             if not self.is_warm:
@@ -233,7 +234,8 @@ class Server:
         sys.exit(f"{self.contender.name} did not answer {self.status}:\n{self.last_words()}")
 
     def check(self):
-        """That it is limited at all, as far as can be told: where Redis counts, Redis has been asked."""
+        """Checks as far as possible that the endpoint is limited at all: if Redis counts, Redis must have been
+        called."""
         if self.contender.pair != "Redis":
             return
         before = calls(self.environment["BENCH_REDIS"])
@@ -276,7 +278,7 @@ def redis():
 
 
 def calls(store: str) -> int:
-    """How many scripts Redis has run for whom it serves."""
+    """The number of scripts that Redis has run for its clients."""
     port = int(store.rsplit(":", 1)[1])
     with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
         connection.sendall(b"INFO commandstats\r\nQUIT\r\n")

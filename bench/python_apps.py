@@ -92,7 +92,7 @@ def dependency(amount, store):
 
 
 def empty_dependency():
-    """What FastAPI itself takes for a dependency that asks for the same as a limit does."""
+    """FastAPI's own cost for a dependency with the same parameters as a limit."""
 
     async def nothing(connection: HTTPConnection, response: Response):
         pass

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""How many instructions a rate limit adds to a request of a FastAPI app, which no neighbour on the machine disturbs.
+"""Counts the instructions that a rate limit adds to a request of a FastAPI app. Other programs on the machine do not
+disturb them.
 
     pip install maturin && maturin build --release -m crates/sluicegate-python/Cargo.toml
     apt-get install valgrind

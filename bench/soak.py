@@ -5,11 +5,11 @@
     apt-get install nginx-light wrk nghttp2-client
     python3 bench/soak.py [--requests 10000000] [--slice 10] [--sluicegate target/release/sluicegate]
 
-In each slice these run side by side: requests that are allowed, over connections that stay and over new ones, and over
-HTTP/2; requests that are denied; streams of events that their clients read and leave; and requests that their clients
-give up, over both versions of HTTP. After each slice the gateway is left alone until nothing runs, and then asked what it
-takes: memory, open files, threads. The exit code is 1 when memory grew by more than a twentieth from the second
-fifth of the slices to the last, when files or threads are more than after the first slice, or when something went wrong.
+In each slice, several loads run side by side: allowed requests, over persistent connections, over new ones and over HTTP/2;
+denied requests; event streams that their clients read and leave; and requests that their clients give up, over both versions
+of HTTP. After each slice the load pauses until nothing runs, and the script reads the gateway's memory, open files and
+threads. The exit code is 1 in three cases: memory grew by more than a twentieth from the second fifth of the slices to the
+last; there are more files or threads than after the first slice; or something went wrong.
 """
 
 import argparse

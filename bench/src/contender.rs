@@ -1,11 +1,11 @@
-//! Who is measured.
+//! The contenders.
 
 use std::num::NonZeroU32;
 
 use governor::{DefaultKeyedRateLimiter, RateLimiter};
 use sluicegate::{Charge, MemoryStore, Quota};
 
-/// What is asked: to pass, or to be turned away.
+/// The path of a request: to pass, or to be denied.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Path {
     /// Every check passes: 10⁷ requests a second and a burst of 10⁹.
@@ -33,7 +33,8 @@ pub trait Contender: Sync {
     /// A limiter for so many keys.
     fn new(keys: usize, path: Path) -> Self;
 
-    /// Whether a request of this key may pass: all that a caller does who has the key as text.
+    /// Returns `true` if a request with this key is admitted: all the work of a caller that has the key as
+    /// text.
     #[expect(clippy::ptr_arg, reason = "governor looks up nothing but the owned key")]
     fn check(&self, key: &String) -> bool;
 }

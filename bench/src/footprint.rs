@@ -1,4 +1,4 @@
-//! How much memory a key takes: in a fresh process, so that nothing was allocated before.
+//! Memory per key, measured in a fresh process, so that nothing was allocated before.
 
 use std::{env, fs, io, process::Command};
 
@@ -15,7 +15,7 @@ pub fn footprint<C: Contender>(keys: usize) -> io::Result<f64> {
     text.trim().parse().map_err(|_| io::Error::other(format!("no number: {text}")))
 }
 
-/// What this process prints if it was started as such a child.
+/// Returns the number for this process to print if it was started as such a child.
 #[must_use]
 pub fn child() -> Option<f64> {
     let mut arguments = env::args().skip_while(|argument| argument != CHILD).skip(1);

@@ -1,4 +1,4 @@
-//! Whoever checks in Redis.
+//! The contenders that check in Redis.
 
 use std::{error::Error, future::Future, pin::Pin, rc::Rc, time::Duration};
 
@@ -7,9 +7,9 @@ use sluicegate::{Charge, DenyCache, Quota, Store};
 use sluicegate_redis::RedisStore;
 use tokio::runtime::Handle;
 
-/// Whoever checks in Redis, over a connection of its own.
+/// A contender that checks in Redis, over its own connection.
 pub trait Check {
-    /// What it is called in the table.
+    /// The contender's name in the table.
     fn name(&self) -> &'static str;
 
     /// The same for another caller: they share the connection.
@@ -19,7 +19,7 @@ pub trait Check {
     fn check(&self, key: u32) -> Pin<Box<dyn Future<Output = ()> + '_>>;
 }
 
-/// What anybody would write first: the script of one token bucket, called over a multiplexed connection.
+/// The obvious first version: the script of one token bucket, called over a multiplexed connection.
 #[derive(Clone)]
 #[expect(missing_debug_implementations, reason = "nobody prints a contender")]
 pub struct Bare {

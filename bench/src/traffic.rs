@@ -1,4 +1,4 @@
-//! Which keys come, and in which order.
+//! The keys of requests, and their order.
 
 /// Keys of 16 bytes.
 #[must_use]
@@ -6,7 +6,7 @@ pub fn keys(count: usize) -> Vec<String> {
     (0..count).map(|index| format!("user:{index:011}")).collect()
 }
 
-/// How the next key is drawn.
+/// The way to draw the next key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Draw {
     /// All keys alike.

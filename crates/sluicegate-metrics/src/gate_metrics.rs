@@ -1,4 +1,4 @@
-//! What is counted of one gate's decisions.
+//! The counts of one gate's decisions.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub struct GateMetrics {
     pub(crate) decision_duration: Durations,
 }
 
-/// What is counted of one limit.
+/// The counts of one limit.
 #[derive(Clone, Debug)]
 pub(crate) struct LimitMetrics {
     /// Requests charged.

@@ -1,4 +1,4 @@
-//! What Sluicegate counts of its decisions, under the same names whichever way a request comes in.
+//! Sluicegate's metrics of its decisions, with the same names for every way in.
 //!
 //! ```
 //! # use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What is counted of gates' decisions, and how the totals are told.
+//! Counts of gates' decisions, and their totals.
 
 use std::{
     net::Ipv4Addr,
@@ -183,7 +183,7 @@ fn summary(metrics: &Metrics) -> String {
     metrics.write(Format::Summary).expect("it can be written")
 }
 
-/// What a future gives that waits for nothing, as those of a gate with a store in memory do.
+/// Returns the output of a future that waits for nothing, such as those of a gate with a memory store.
 fn at_once<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,

@@ -1,4 +1,4 @@
-//! What stores have done, told together.
+//! Counts of several stores, added up.
 
 use std::sync::{Arc, Mutex};
 

@@ -87,7 +87,7 @@ pub struct GatewaySettings {
     pub drain_timeout: Duration,
     /// For one more request of a client after SIGTERM; at most half of that, and may be zero.
     pub drain_idle_timeout: Duration,
-    /// How logs are written.
+    /// Format of logs.
     pub log: LogFormat,
     /// How a denied request's account is logged.
     pub log_keys: LogKeys,
@@ -143,7 +143,7 @@ pub struct HealthSettings {
     pub path: String,
     /// From one question to the next.
     pub interval: Duration,
-    /// How long an answer may take.
+    /// Maximum time of a response.
     pub timeout: Duration,
     /// Good answers in a row that bring an upstream back.
     pub healthy: NonZeroU32,
@@ -174,7 +174,7 @@ pub struct EjectionSettings {
     pub time: Duration,
     /// How long at most.
     pub max_time: Duration,
-    /// Whether the answers 502, 503 and 504 are failures, too.
+    /// Counts the responses 502, 503 and 504 as failures, too.
     pub answers: bool,
 }
 
@@ -200,7 +200,7 @@ pub struct TlsSettings {
     pub client_ca: Option<PathBuf>,
 }
 
-/// How logs are written.
+/// Format of logs.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LogFormat {

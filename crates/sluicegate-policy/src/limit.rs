@@ -50,7 +50,7 @@ impl Limit {
         &self.name
     }
 
-    /// Whose account is charged.
+    /// Owner of the account.
     #[must_use]
     pub fn key_template(&self) -> &KeyTemplate {
         &self.key
@@ -68,7 +68,7 @@ impl Limit {
         self.unit
     }
 
-    /// What becomes of it while the store does not answer.
+    /// Mode of the limit while the store is down.
     #[must_use]
     pub fn outage(&self) -> Outage {
         self.outage

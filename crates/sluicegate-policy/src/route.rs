@@ -105,7 +105,7 @@ impl Route {
         &self.meter
     }
 
-    /// How many `requests` each request costs.
+    /// Number of `requests` that each request costs.
     #[must_use]
     pub fn weight(&self) -> u64 {
         self.weight

@@ -26,7 +26,7 @@ pub struct StoreSettings {
     pub lease: Duration,
     /// The roots that TLS trusts, instead of the system's.
     pub ca: Option<PathBuf>,
-    /// What becomes of limits that do not say otherwise while the store does not answer.
+    /// Default mode of limits while the store is down.
     pub outage: Outage,
     /// Among how many instances a local quota is divided.
     pub replicas: NonZeroU32,

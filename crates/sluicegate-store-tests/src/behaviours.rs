@@ -1,4 +1,4 @@
-//! What every store does: each function is one behaviour, and panics where a store does not show it.
+//! Behaviours of every store: each function tests one, and panics if a store lacks it.
 
 mod agreeing;
 mod changing;
@@ -57,7 +57,7 @@ fn timed<S: Subject>() -> Vec<Algorithm> {
     S::ALGORITHMS.iter().copied().filter(|algorithm| *algorithm != Algorithm::Concurrent).collect()
 }
 
-/// Whether the store keeps slots of concurrent limits.
+/// Returns `true` if the store keeps slots of concurrent limits.
 fn leases<S: Subject>() -> bool {
     S::ALGORITHMS.contains(&Algorithm::Concurrent)
 }

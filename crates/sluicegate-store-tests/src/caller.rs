@@ -1,4 +1,4 @@
-//! Who asks a store under test.
+//! The caller of a store under test.
 
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ impl<'a, S: Subject> Caller<'a, S> {
         self.subject.reset(accounts);
     }
 
-    /// What a charge of nothing is told.
+    /// The balance that a charge of cost 0 gets.
     pub(crate) fn peek(&self, charge: &Charge) -> Balance {
         self.admit(&[charge.clone().cost(0)]).balances[0]
     }
@@ -93,7 +93,7 @@ impl<'a, S: Subject> Caller<'a, S> {
         }
     }
 
-    /// What `ask` says, and between which readings of the clock.
+    /// The result of `ask`, and the readings of the clock around it.
     pub(crate) fn within<T>(&self, ask: impl FnOnce() -> T) -> (T, Moment) {
         let earliest = self.subject.now();
         let answer = ask();

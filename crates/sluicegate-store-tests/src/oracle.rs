@@ -1,4 +1,4 @@
-//! What a store must answer, worked out the slow way.
+//! A slow, obviously correct model of a store, for tests to compare with.
 
 mod book;
 mod bucket;
@@ -32,7 +32,7 @@ impl Oracle {
         Self { tick, books: HashMap::new() }
     }
 
-    /// When each charge fits, of a request that is judged within `moment`.
+    /// Computes when each charge of a request fits, if it is judged within `moment`.
     #[must_use]
     pub fn judge(&self, charges: &[Charge], moment: Moment) -> Vec<Due> {
         let due = |index: usize| {
@@ -49,7 +49,7 @@ impl Oracle {
         (0..charges.len()).map(due).collect()
     }
 
-    /// When charges of these costs on one account fit together.
+    /// Computes when charges of these costs on one account fit together.
     #[must_use]
     pub fn due(&self, charge: &Charge, costs: &[Cost], moment: Moment) -> Due {
         let units: u64 = costs.iter().map(|cost| cost.units()).sum();
@@ -62,7 +62,7 @@ impl Oracle {
         }
     }
 
-    /// When the account is full again: after how many ticks at least, and at most.
+    /// Computes when the account is full again: the minimum and maximum number of ticks.
     #[must_use]
     pub fn full(&self, charge: &Charge, moment: Moment) -> Due {
         let book = self.books.get(&account(charge));

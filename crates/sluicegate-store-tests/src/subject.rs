@@ -13,14 +13,15 @@ pub trait Subject: Sync {
     /// Its kind.
     type Store: Store;
 
-    /// What the store keeps; what it does not, it refuses as a misconfiguration.
+    /// The algorithms that the store supports. It refuses others as a misconfiguration.
     const ALGORITHMS: &'static [Algorithm] = &Algorithm::ALL;
 
-    /// Whether a request's accounts may live apart, so that what one request takes and gives back may deny another in
-    /// between.
+    /// Set if a request's accounts may live apart, so that charges taken and given back may briefly deny
+    /// another request.
     const APART: bool = false;
 
-    /// How many random sequences of requests are tried, times `PROPTEST_CASES` / 256; fewer where time cannot be moved.
+    /// The number of random sequences of requests to try, times `PROPTEST_CASES` / 256. Fewer if time cannot
+    /// be moved.
     const RECORDINGS: u32 = 2_048;
 
     /// The store.

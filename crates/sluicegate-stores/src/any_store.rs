@@ -118,7 +118,7 @@ impl<C: Clock + Clone> AnyStore<C> {
         }
     }
 
-    /// What the store has done so far, and what it holds.
+    /// The store's counters and gauges.
     #[must_use]
     pub fn figures(&self) -> Figures {
         match self {

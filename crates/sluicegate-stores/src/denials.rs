@@ -1,4 +1,4 @@
-//! Whether denials are remembered.
+//! A cache of denials, or none.
 
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ impl<S: Store> Denials<S> {
         }
     }
 
-    /// How many denials were answered from memory.
+    /// The number of denials served from memory.
     pub(crate) fn hits(&self) -> u64 {
         match self {
             Self::Remembered(cache) => cache.hits(),
@@ -95,5 +95,6 @@ impl<S: Store> Store for Denials<S> {
 
 /// Far longer than giving back takes, and far shorter than most waits.
 const GIVEN_BACK_BY: Duration = Duration::from_millis(250);
-/// How long callers stay denied by what was in a store that was emptied; an attacked key costs one call in this time.
+/// The maximum time that callers stay denied after the store was emptied. An attacked key costs one call in
+/// this time.
 const FLUSHED_BY: Duration = Duration::from_secs(5);

@@ -48,7 +48,7 @@ impl<S: Store> Remote<S> {
         cleared
     }
 
-    /// What is known of any store elsewhere.
+    /// The statistics common to all remote stores.
     pub(crate) fn figures(&self) -> Figures {
         Figures {
             up: self.store.is_up(),

@@ -43,7 +43,7 @@ impl StoreThread {
         Ok(Self { runtime, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// What the store's tasks run on.
+    /// The runtime of the store's tasks.
     pub(crate) fn runtime(&self) -> &Handle {
         &self.runtime
     }

@@ -1,4 +1,4 @@
-//! Whichever store a policy names, opened and used.
+//! Tests of every kind of store that a policy can name, opened and used.
 
 use std::{
     num::NonZeroU32,

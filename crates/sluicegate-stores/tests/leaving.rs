@@ -1,4 +1,4 @@
-//! What a store leaves behind: alone in its process, for it counts threads.
+//! Tests of dropped stores, alone in their process because they count threads.
 
 use std::{fs, time::Duration};
 
@@ -47,7 +47,7 @@ fn at(url: &str) -> StoreSettings {
     StoreSettings { url, timeout: Duration::from_secs(1), ..StoreSettings::default() }
 }
 
-/// How many threads of this process speak with stores.
+/// Counts the threads of this process that talk to stores.
 fn store_threads() -> usize {
     let tasks = fs::read_dir("/proc/self/task").expect("Linux has it");
     let names = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());

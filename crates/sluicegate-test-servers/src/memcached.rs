@@ -63,7 +63,7 @@ impl MemcachedServer {
         Self { program, arguments, port, process: Mutex::new(Some(process)), folder }
     }
 
-    /// Where it is: `memcached://127.0.0.1:12345`.
+    /// The server's URL: `memcached://127.0.0.1:12345`.
     pub fn url(&self) -> String {
         format!("memcached://127.0.0.1:{}", self.port)
     }

@@ -23,5 +23,5 @@ pub(crate) fn until<T>(what: &str, log: impl Fn() -> String, mut ask: impl FnMut
     }
 }
 
-/// How long anything is waited for: far longer than it takes, because the machine may be busy.
+/// The bound of every wait: far longer than needed, because the machine may be busy.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);

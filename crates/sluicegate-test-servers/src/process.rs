@@ -19,7 +19,7 @@ pub(crate) struct Process {
     guardian: Guardian,
     paused: bool,
     log: PathBuf,
-    /// How long the log was before.
+    /// The previous length of the log.
     logged: usize,
 }
 
@@ -157,7 +157,7 @@ impl Guardian {
     }
 }
 
-/// What the processes that ran in this folder have printed.
+/// The output of all processes that ran in this folder.
 pub(crate) fn log(folder: &Path) -> String {
     read(&folder.join(LOG))
 }

@@ -2,7 +2,7 @@
 
 use std::{env, path::PathBuf};
 
-/// Where on the PATH a program is.
+/// Finds a program on the PATH.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())

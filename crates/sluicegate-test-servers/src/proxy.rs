@@ -36,7 +36,7 @@ pub struct FaultProxy {
     shared: Arc<Shared>,
 }
 
-/// What the threads of a proxy share.
+/// State shared by the threads of a proxy.
 #[derive(Debug)]
 struct Shared {
     server: SocketAddr,
@@ -51,11 +51,11 @@ struct State {
     listener: Option<Arc<TcpListener>>,
 }
 
-/// What becomes of bytes.
+/// The treatment of bytes.
 #[derive(Clone, Copy, Debug, Default)]
 struct Weather {
     black_hole: bool,
-    /// How much longer they take to the server, and back from it.
+    /// The added delay on the way to the server, and back.
     there: Duration,
     back: Duration,
 }
@@ -74,7 +74,7 @@ impl FaultProxy {
         proxy
     }
 
-    /// Where clients find it.
+    /// The address for clients.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

@@ -1,10 +1,10 @@
-//! Who is let in, asked with Redis's own client.
+//! Logins, tested with Redis's own client.
 
 use std::process::Command;
 
 use sluicegate_test_servers::RedisServer;
 
-/// What a client hears that says PING, with these arguments.
+/// The reply to a client that sends PING, with these arguments.
 fn hears(server: &RedisServer, arguments: &[&str]) -> String {
     let output = Command::new("redis-cli")
         .args(["-p", &server.port().to_string()])

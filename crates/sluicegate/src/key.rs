@@ -1,4 +1,4 @@
-//! Whose account is charged.
+//! Owner of the account.
 
 mod parts;
 mod writer;

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use crate::model::Models;
 use crate::model_server;
 
-/// Where the demo listens.
+/// The addresses that the demo listens on.
 #[derive(Clone, Copy, Debug)]
 pub struct Addresses {
     /// The gateway: where clients connect.
@@ -74,7 +74,7 @@ impl Demo {
         Ok(Self { addresses, model_server, gateway })
     }
 
-    /// Where it listens, with real ports.
+    /// The addresses that it listens on, with real ports.
     pub fn addresses(&self) -> Addresses {
         self.addresses
     }

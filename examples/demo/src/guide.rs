@@ -1,4 +1,4 @@
-//! What to try, as curl lines for the addresses where the demo listens.
+//! Suggestions to try, as curl lines for the demo's addresses.
 
 use std::fmt;
 

@@ -107,7 +107,7 @@ impl Model {
         Ok(Self { name, accuracy: validation.mean_test_score(), classifier: Box::new(classifier) })
     }
 
-    /// What kind of model it is.
+    /// The kind of model.
     pub fn name(&self) -> &'static str {
         self.name
     }
@@ -164,7 +164,7 @@ impl TryFrom<Vec<f64>> for Flower {
     }
 }
 
-/// What the models tell apart.
+/// The classes that the models predict.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "three names of flowers")]
@@ -185,7 +185,7 @@ impl From<u32> for Species {
     }
 }
 
-/// What is measured, in the order of the data set.
+/// The measurements, in the order of the data set.
 pub const FEATURES: [&str; 4] = ["sepal length", "sepal width", "petal length", "petal width"];
 
 type Measurements = DenseMatrix<f64>;

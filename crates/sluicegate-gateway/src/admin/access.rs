@@ -1,4 +1,4 @@
-//! Who may ask the admin port for more than health and metrics.
+//! Access to everything on the admin port but health and metrics.
 
 use std::net::IpAddr;
 
@@ -50,8 +50,9 @@ fn bearer(authorization: &[u8]) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(BEARER).then(|| token.trim_ascii())
 }
 
-/// Whether a web page may have sent this. A site that gives its name the address of this machine is of the same origin
-/// for the browser, and is known by that name; others are known by what browsers say of them.
+/// Returns `true` if a web page may have sent this. A site that gives its name the address of this machine is
+/// of the same origin for the browser, and is recognised by that name. Other pages are recognised by the
+/// fields that browsers add.
 fn is_of_a_page(uri: &Uri, headers: &HeaderMap) -> bool {
     let of = |name| headers.get_all(name).iter().map(|value| value.to_str().unwrap_or("?"));
     let hosts = || of(header::HOST).chain(uri.authority().map(Authority::as_str));
@@ -60,7 +61,7 @@ fn is_of_a_page(uri: &Uri, headers: &HeaderMap) -> bool {
         || headers.get_all("sec-fetch-site").iter().any(|site| site != "same-origin" && site != "none")
 }
 
-/// Whether nobody else can decide where this `host:port` leads.
+/// Returns `true` if nobody else can decide where this `host:port` leads.
 fn is_this_machine(host: &str) -> bool {
     let Ok(authority) = host.parse::<Authority>() else { return false };
     let host = authority.host();

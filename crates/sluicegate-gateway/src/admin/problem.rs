@@ -1,4 +1,4 @@
-//! What the admin port answers when it cannot do what it was asked.
+//! Problem documents of the admin port.
 
 use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},

@@ -21,10 +21,10 @@ pub(super) enum Key {
     ///
     /// The key alone goes to standard output, so that a script can take it; the rest goes to standard error.
     New {
-        /// Whose key it is
+        /// The customer that owns the key
         #[arg(short, long, value_name = "NAME")]
         tenant: String,
-        /// What its owner has bought: one of the policy's tiers [default: the default tier]
+        /// The tier of the key: one of the policy's tiers [default: the default tier]
         #[arg(long, value_name = "TIER")]
         tier: Option<String>,
         #[command(flatten)]
@@ -45,7 +45,7 @@ pub(super) enum Key {
     },
 }
 
-/// Where the file of keys is.
+/// The place of the key file.
 #[derive(Args, Debug)]
 pub(super) struct Location {
     /// The file of keys [default: the policy's identity.api_keys]
@@ -145,7 +145,7 @@ fn known(policy: &Policy, tier: &str) -> Outcome {
     .into())
 }
 
-/// What a key without a tier has.
+/// The tier shown for a key without one.
 const DEFAULT: &str = "default";
 
 const NO_FILE: &str = "\

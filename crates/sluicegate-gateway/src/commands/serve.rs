@@ -23,16 +23,16 @@ pub(super) struct Serve {
     /// The policy file [default: sluicegate.toml, if it is there]
     #[arg(short, long, value_name = "FILE", env = "SLUICEGATE_CONFIG")]
     config: Option<PathBuf>,
-    /// Where clients connect, instead of gateway.listen
+    /// Address for clients, instead of gateway.listen
     #[arg(short, long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
     /// The server to protect, instead of gateway.upstream
     #[arg(short, long, value_name = "URL")]
     upstream: Option<String>,
-    /// Where health and metrics are, instead of gateway.admin
+    /// Address for health and metrics, instead of gateway.admin
     #[arg(short, long, value_name = "ADDRESS:PORT")]
     admin: Option<String>,
-    /// Where balances are kept, instead of store.url
+    /// URL of the store for balances, instead of store.url
     ///
     /// memory://, redis://HOST, rediss://HOST, redis+sentinel://HOST/SERVICE, redis+cluster://HOST, memcached://HOST and more. Everybody
     /// on this machine sees a flag: give a password in SLUICEGATE_STORE__URL instead.
@@ -44,7 +44,7 @@ pub(super) struct Serve {
     /// "8 concurrent"; or the name of a limit in the policy's [limits].
     #[arg(long = "limit", value_name = "QUOTA")]
     limits: Vec<String>,
-    /// How logs are written, instead of gateway.log
+    /// Format of logs, instead of gateway.log
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<LogFormat>,
 }

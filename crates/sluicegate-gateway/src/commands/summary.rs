@@ -1,4 +1,4 @@
-//! What a policy means, for people: `sluicegate check` prints it.
+//! The meaning of a policy, for people: `sluicegate check` prints it.
 
 use std::fmt;
 

@@ -23,7 +23,8 @@ use super::Tunnel;
 pub(crate) struct Extended(OnUpgrade);
 
 impl Extended {
-    /// What a request asks for, which becomes the request of HTTP/1.1 that says the same. None if it is another request.
+    /// Finds the protocol that a request asks for, and turns it into the equivalent HTTP/1.1 request. Returns
+    /// `None` for any other request.
     pub(crate) fn asked_by<B>(request: &mut Request<B>) -> Option<Self> {
         if request.method() != Method::CONNECT || !Self::is_asked_by(request.extensions()) {
             return None;
@@ -36,7 +37,7 @@ impl Extended {
         Some(Self(stream))
     }
 
-    /// Whether a request with these extensions asks for a WebSocket in its stream.
+    /// Returns `true` if a request with these extensions asks for a WebSocket in its stream.
     pub(super) fn is_asked_by(extensions: &Extensions) -> bool {
         extensions.get::<Protocol>().is_some_and(|protocol| protocol.as_str() == WEBSOCKET)
     }
@@ -80,7 +81,7 @@ fn key() -> HeaderValue {
     HeaderValue::from_bytes(&key).unwrap_or(HeaderValue::from_static("AAAAAAAAAAAAAAAAAAAAAA=="))
 }
 
-/// Who guesses it wins nothing.
+/// A random number. Guessing it gains an attacker nothing.
 fn random() -> u64 {
     RandomState::new().hash_one(0)
 }

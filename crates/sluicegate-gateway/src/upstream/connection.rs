@@ -37,18 +37,18 @@ pub(crate) struct Connection {
     sender: SendRequest<RequestBody>,
     state: Rc<State>,
     driver: AbortHandle,
-    /// Where its stream comes if the upstream switches to another protocol.
+    /// Receives the stream if the upstream switches to another protocol.
     switched: Option<oneshot::Receiver<Switched>>,
 }
 
 /// A stream that speaks another protocol from now on.
 pub(crate) struct Switched {
     pub(crate) stream: UpstreamStream,
-    /// What has been read of the other protocol.
+    /// The bytes of the other protocol that were already read.
     pub(crate) ahead: Bytes,
-    /// How long it may stand still.
+    /// The maximum time without progress.
     pub(crate) idle: Duration,
-    /// When it is over, whatever moves.
+    /// The end of the exchange, even if bytes still move.
     pub(crate) until: Option<Instant>,
 }
 
@@ -67,7 +67,8 @@ impl Connection {
         Ok(Self { sender, state, driver, switched: None })
     }
 
-    /// Whether a request can be sent on it now: open, and done with the one before.
+    /// Returns `true` if a request can be sent on it now: the connection is open, and done with the previous
+    /// request.
     pub(super) fn is_ready(&self) -> bool {
         self.sender.is_ready() && !self.sender.is_closed() && !self.state.is_deaf()
     }
@@ -154,12 +155,12 @@ pub(super) enum Failure {
     Sent(SendError),
 }
 
-/// What an exchange waits for, told by those who wait to the driver that gives up.
+/// The things that an exchange waits for, as its two sides report them to the driver that ends it.
 pub(crate) struct State {
     waiting: Cell<Waiting>,
     /// Of the request that was sent last.
     patience: Cell<Patience>,
-    /// When the whole exchange is over, whatever moves.
+    /// The end of the whole exchange, even if bytes still move.
     until: Cell<Option<Instant>>,
     /// A request was handed over, and the driver has not been woken by it yet.
     handed_over: Cell<bool>,
@@ -169,7 +170,7 @@ pub(crate) struct State {
     deaf: Cell<bool>,
     /// Nobody waits any more for what is under way.
     abandoned: Cell<bool>,
-    /// Who wants the stream when HTTP is over on it.
+    /// The receiver of the stream when HTTP has ended on it.
     switch: Cell<Option<oneshot::Sender<Switched>>>,
     /// The final head has not come yet.
     awaits_head: Cell<bool>,
@@ -257,18 +258,18 @@ impl State {
         self.abandoned.set(self.waiting.get() != Waiting::Request);
     }
 
-    /// Whether the connection was given up in the midst of an exchange.
+    /// Returns `true` if the connection was given up in the midst of an exchange.
     pub(super) fn is_abandoned(&self) -> bool {
         self.abandoned.get()
     }
 
-    /// Whether the upstream reads no more.
+    /// Returns `true` if the upstream reads no more.
     pub(super) fn is_deaf(&self) -> bool {
         self.deaf.get()
     }
 }
 
-/// What a connection waits for.
+/// The event that a connection waits for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Waiting {
     /// The next request, in the pool.
@@ -309,7 +310,7 @@ impl Driver {
         }
     }
 
-    /// Whether the wait has been too long; if not, sets the alarm for the moment when it may be.
+    /// Returns `true` if the wait has been too long. Otherwise sets the timer for the moment when it may be.
     fn is_overdue(&mut self) -> bool {
         let now = Instant::now();
         let patience = self.state.patience.get();

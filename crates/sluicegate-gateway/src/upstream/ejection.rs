@@ -10,7 +10,7 @@ use std::{
 
 use sluicegate_policy::EjectionSettings;
 
-/// Whether an upstream is out because requests to it failed one after another.
+/// Ejection of an upstream after consecutive failed requests.
 ///
 /// It stays out for a while; then one request tries it. If that is answered it is in again, and else out for twice as
 /// long. Times are milliseconds of whoever asks, from 1 on.
@@ -21,11 +21,11 @@ pub(super) struct Ejection {
     failures: AtomicU32,
     /// Trials that failed since it was in.
     trials: AtomicU32,
-    /// When the next request may try it; zero while it is in.
+    /// The time of the next trial; zero while the upstream is in.
     until: AtomicU64,
 }
 
-/// What a request goes to an upstream as.
+/// The kind of a request to an upstream: regular or a trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Visit {
     /// One of many.
@@ -41,12 +41,13 @@ impl Ejection {
         Self { settings, failures: AtomicU32::new(0), trials: AtomicU32::new(0), until: AtomicU64::new(0) }
     }
 
-    /// Whether it is out, trials or not.
+    /// Returns `true` if it is out, even during trials.
     pub(super) fn is_out(&self) -> bool {
         self.until.load(Relaxed) != 0
     }
 
-    /// Whether requests should go elsewhere: it is out, and it is not time for a trial. Looks at the clock only then.
+    /// Returns `true` if requests should go elsewhere: it is out, and a trial is not yet due. Reads the clock
+    /// only if it is out.
     pub(super) fn keeps_out(&self, now: impl FnOnce() -> u64) -> bool {
         match self.until.load(Relaxed) {
             0 => false,
@@ -106,7 +107,7 @@ impl Ejection {
         Some(time)
     }
 
-    /// Whatever was is forgotten. True if it was out.
+    /// Forgets all failures. Returns `true` if it was out.
     pub(super) fn forgive(&self) -> bool {
         self.failures.store(0, Relaxed);
         self.trials.store(0, Relaxed);

@@ -1,4 +1,4 @@
-//! Why no answer came.
+//! Reasons for a missing response.
 
 use std::{fmt, io};
 
@@ -8,7 +8,7 @@ use sluicegate_policy::Refusal;
 use super::MaxHead;
 use crate::body::MALFORMED;
 
-/// Why no answer came.
+/// The reason that no response came.
 #[derive(Debug)]
 pub(crate) enum SendError {
     /// Nobody listens there, or the name does not resolve.
@@ -36,7 +36,7 @@ pub(crate) enum SendError {
 }
 
 impl SendError {
-    /// Whether it is the upstream that failed, and not the client.
+    /// Returns `true` if the upstream failed, and not the client.
     pub(crate) fn is_upstreams(&self) -> bool {
         !matches!(self, Self::ClientStalled | Self::ClientBody(_))
     }

@@ -27,7 +27,7 @@ impl Exchange {
         Self { upstream, connection: None, visit }
     }
 
-    /// Where the request goes.
+    /// The upstream that gets the request.
     pub(super) fn upstream(&self) -> &Upstream {
         &self.upstream
     }

@@ -1,4 +1,4 @@
-//! What the whole process knows of one upstream.
+//! The state of one upstream, shared by the whole process.
 
 use std::{
     sync::{
@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::ejection::{Ejection, Visit};
 
-/// What the whole process knows of one upstream: all workers write it, and all read it.
+/// The state of one upstream in this process: all workers write it, and all read it.
 #[derive(Debug)]
 pub(crate) struct Health {
     name: String,
@@ -26,13 +26,13 @@ pub(crate) struct Health {
     answers_count: bool,
     /// The health checks say so.
     is_down: AtomicBool,
-    /// When the health checks saw it come back; zero when that is long ago.
+    /// The time when the health checks saw it come back; zero if that is long ago.
     back_since: AtomicU64,
     slow_start: Duration,
 }
 
-/// How many requests one worker has at one upstream. Only that worker writes it, so that it costs no more than a number
-/// of its own; the metrics read it.
+/// The number of requests that one worker has at one upstream. Only that worker writes it, so it costs no
+/// more than a plain number. The metrics read it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct InFlight(Arc<AtomicU64>);
 
@@ -87,12 +87,12 @@ impl Health {
         self.failures.load(Relaxed)
     }
 
-    /// Whether requests go there as a rule.
+    /// Returns `true` if requests go there as a rule.
     pub(crate) fn is_well(&self) -> bool {
         self.is_up() && !self.ejection.is_out()
     }
 
-    /// Whether the health checks find it up.
+    /// Returns `true` if the health checks find it up.
     pub(crate) fn is_up(&self) -> bool {
         !self.is_down.load(Relaxed)
     }
@@ -119,7 +119,7 @@ impl Health {
         part
     }
 
-    /// How much of its weight the upstream gets now, in thousandths: nothing while it is out or down.
+    /// The part of its weight that the upstream gets now, in thousandths: zero while it is out or down.
     pub(super) fn share(&self) -> u64 {
         if !self.is_up() || self.ejection.keeps_out(|| self.now()) {
             return 0;
@@ -170,7 +170,7 @@ impl Health {
     }
 }
 
-/// When the upstreams of these settings are put out.
+/// The settings of ejection for these upstreams.
 fn ejection(settings: &GatewaySettings) -> EjectionSettings {
     let mut ejection = settings.ejection;
     if let [_] = settings.upstreams[..] {
@@ -200,7 +200,7 @@ pub(super) const WHOLE: u64 = 1_000;
 /// The share of an upstream that is just back.
 const FIRST_STEP: u64 = 50;
 
-/// What a proxy between answers for a server that does not.
+/// The statuses that a proxy in between sends in place of a silent server.
 const IS_NO_ANSWER: [StatusCode; 3] =
     [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
 

@@ -42,15 +42,15 @@ pub(crate) use self::stream::Stream;
 #[derive(Clone)]
 pub(super) struct Connection(Rc<Shared>);
 
-/// What the requests on one connection share.
+/// State shared by the requests on one connection.
 struct Shared {
     /// None once no more requests may begin on it.
     sender: RefCell<Option<SendRequest<Bytes>>>,
     scheme: Scheme,
     running: Cell<usize>,
-    /// When something of an answer came last, or a request began or ended.
+    /// The time when a part of a response came last, or a request began or ended.
     heard: Cell<Instant>,
-    /// How long it is kept without a request.
+    /// The maximum time without a request.
     keep_alive: Cell<Duration>,
     max_head: MaxHead,
 }
@@ -101,7 +101,7 @@ impl Connection {
         Ok(Self(shared))
     }
 
-    /// Whether requests may begin on it: the upstream has neither closed it nor said that it goes away.
+    /// Returns `true` if requests may begin on it: the upstream has neither closed it nor sent GOAWAY.
     fn is_open(&self) -> bool {
         let mut sender = self.0.sender.borrow_mut();
         let is_open = sender.as_mut().is_some_and(|sender| {
@@ -114,7 +114,7 @@ impl Connection {
         is_open
     }
 
-    /// Whether the upstream lets one more request run on it now.
+    /// Returns `true` if the upstream permits one more concurrent request on it.
     fn has_room(&self) -> bool {
         let sender = self.0.sender.borrow();
         sender.as_ref().is_some_and(|sender| self.0.running.get() < sender.current_max_send_streams())
@@ -213,19 +213,19 @@ impl Drop for Slot {
     }
 }
 
-/// Whether the upstream has said that it did nothing with the request (RFC 9113, section 8.7): it refused the stream,
-/// or it went away before it.
+/// Returns `true` if the upstream has said that it did nothing with the request (RFC 9113, section 8.7): it
+/// refused the stream, or its GOAWAY excluded it.
 fn is_unprocessed(error: &h2::Error) -> bool {
     let refused = error.is_reset() && error.reason() == Some(Reason::REFUSED_STREAM);
     error.is_remote() && (refused || error.is_go_away())
 }
 
-/// How much of one answer the upstream may send ahead of the client.
+/// The maximum of one response that the upstream may send ahead of the client.
 const STREAM_WINDOW: u32 = 256 * 1024;
 
-/// How much of all answers together: the most there is, so that a client which does not read its answer holds up no
-/// other's.
+/// The maximum for all responses together. It is the largest possible, so that a client that does not read
+/// its response delays no other.
 const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 
-/// How much of one request's body is buffered for an upstream that reads slowly.
+/// The maximum of one request's body that is buffered for an upstream that reads slowly.
 const MAX_SEND_BUFFER: usize = 64 * 1024;

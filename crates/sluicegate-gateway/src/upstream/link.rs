@@ -50,7 +50,8 @@ impl Link {
 pub(super) struct Links {
     pool: Pool,
     shared: http2::Pool,
-    /// Whether one connection is expected to carry many requests: then it is opened once for all that wait for it.
+    /// Set if one connection is expected to carry many requests. Then it is opened once for all that wait for
+    /// it.
     is_shared: Cell<bool>,
     dialing: Mutex<()>,
 }

@@ -26,19 +26,19 @@ pub(crate) struct Upstreams {
     choice: Choice,
     /// For all connecting of one request.
     connect_timeout: Duration,
-    /// How many other upstreams are asked when one does not take it.
+    /// The number of other upstreams to try if one does not accept a request.
     retries: usize,
-    /// Whether any is told another host than the client's.
+    /// Set if any upstream gets another host than the client's.
     tells_hosts: bool,
     max_head: MaxHead,
 }
 
-/// Where a request has been offered in vain, and how long it may be.
+/// The upstreams that a request was offered to in vain, and the time that it has left.
 #[derive(Default)]
 struct Tries {
     /// Since the first connection was opened for it.
     began: Option<Instant>,
-    /// When the request is given up, wherever it is.
+    /// The end of the request, wherever it is.
     until: Option<Instant>,
     /// Their places in the list.
     refused: Vec<usize>,
@@ -178,8 +178,8 @@ impl Upstreams {
         }
     }
 
-    /// How long the next connection may take: an even share of the time that is left, so that an upstream which does
-    /// not answer leaves some for the others.
+    /// The maximum time for the next connection: an even share of the time that is left, so that a silent
+    /// upstream leaves some for the others.
     fn left(&self, tries: &Tries) -> Duration {
         let passed = tries.began.map_or(Duration::ZERO, |began| began.elapsed());
         let shares = (self.retries + 1).min(self.all.len()).saturating_sub(tries.refused.len());

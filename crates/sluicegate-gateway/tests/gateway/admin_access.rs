@@ -1,4 +1,4 @@
-//! Who may ask the admin port for more than health and metrics.
+//! Access to everything on the admin port but health and metrics.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

@@ -14,10 +14,10 @@ use crate::{ForwardedHeader, Hidden, LogFormat, LogKeys};
 #[serde(default, deny_unknown_fields)]
 #[schemars(rename = "Gateway")]
 pub struct GatewayTable {
-    /// Where clients connect. Port 0 takes any free port.
+    /// Address for clients. Port 0 takes any free port.
     #[schemars(extend("default" = "0.0.0.0:8080"))]
     pub listen: Option<Placed<Address>>,
-    /// Whether another gateway may listen on the same port meanwhile, as in a rolling restart. It has to say so, too.
+    /// Lets another gateway with this setting listen on the same port, as in a rolling restart.
     #[schemars(extend("default" = false))]
     pub reuse_port: Option<bool>,
     /// Clients connect by TLS. Without this they connect in clear.
@@ -35,8 +35,9 @@ pub struct GatewayTable {
     /// Health, metrics, accounts and reloads: never on the public port.
     #[schemars(extend("default" = "127.0.0.1:9090"))]
     pub admin: Option<Placed<Address>>,
-    /// What `Authorization: Bearer` has to say to the admin port for accounts, the policy and reloads, at least 16 visible
-    /// ASCII characters. Without it, they are for this machine only: `admin` has to be a loopback address.
+    /// Bearer token that the admin port requires for accounts, the policy and reloads, at least 16 visible
+    /// ASCII characters. Without a token, only this machine has access, and `admin` must be a loopback
+    /// address.
     #[schemars(length(min = 16))]
     pub admin_token: Option<Placed<Hidden>>,
     /// Proxies, as addresses or networks, whose forwarding header is believed; `unix` for peers on a Unix socket, which the
@@ -67,27 +68,30 @@ pub struct GatewayTable {
     /// Passes interim responses of an upstream, such as 103 Early Hints, on to clients of HTTP/1.1.
     #[schemars(extend("default" = true))]
     pub interim_responses: Option<bool>,
-    /// How many requests of HTTP/2 may run at a time on one connection, 1 to 10000; more are refused, and may be sent again.
+    /// Maximum concurrent HTTP/2 streams per connection, 1 to 10000. Excess streams are refused with
+    /// REFUSED_STREAM, so clients may retry them.
     #[schemars(range(min = 1, max = 10_000), extend("default" = 100))]
     pub http2_max_streams: Option<Placed<i64>>,
-    /// How many requests of HTTP/2 the client of one connection may give up within 10 seconds, 1 to 1000000; then the
-    /// connection is closed.
+    /// Maximum HTTP/2 requests that a client may give up per connection within 10 seconds, 1 to 1000000; then
+    /// the connection is closed.
     #[schemars(range(min = 1, max = 1_000_000), extend("default" = 500))]
     pub http2_max_resets: Option<Placed<i64>>,
-    /// How many clients may be connected; more are closed at once. The default is as many as the limit of open files allows.
+    /// Maximum client connections; excess ones are closed at once. The default depends on the limit of open
+    /// files.
     #[schemars(range(min = 1))]
     pub max_connections: Option<Placed<i64>>,
-    /// How many of them from one address; more are closed at once. Trusted proxies may have any number. The default is any number.
+    /// Maximum client connections from one address; excess ones are closed at once. Trusted proxies are
+    /// exempt. Unlimited by default.
     #[schemars(range(min = 1))]
     pub max_connections_per_ip: Option<Placed<i64>>,
-    /// How many threads serve requests, 1 to 1024. The default is one per core.
+    /// Number of threads that serve requests, 1 to 1024. The default is one per core.
     #[schemars(range(min = 1, max = 1024))]
     pub threads: Option<Placed<i64>>,
-    /// How long connecting to the upstream may take; then: 504.
+    /// Maximum time to connect to the upstream; then: 504.
     #[schemars(extend("default" = "5s"))]
     pub connect_timeout: Option<Placed<Period>>,
-    /// How many other upstreams a request is offered to when one cannot be connected to, 0 to 10, all within
-    /// `connect_timeout`. What an upstream may have seen is never sent again.
+    /// Maximum number of other upstreams to try if one cannot be connected to, 0 to 10, all within
+    /// `connect_timeout`. A request that an upstream may have seen is never sent again.
     #[schemars(range(min = 0, max = 10), extend("default" = 2))]
     pub retries: Option<Placed<i64>>,
     /// Asks every upstream again and again whether it is well.
@@ -97,33 +101,33 @@ pub struct GatewayTable {
     /// Over how long an upstream gets back its share of the requests after its health checks saw it down. 0: at once.
     #[schemars(extend("default" = "30s"))]
     pub slow_start: Option<Period>,
-    /// How long the upstream may take from the whole request to the head of its response; then: 504.
+    /// Maximum time from the whole request to the head of the upstream's response; then: 504.
     #[schemars(extend("default" = "300s"))]
     pub response_timeout: Option<Placed<Period>>,
-    /// How long a body may stream without a byte moving.
+    /// Maximum time without a byte moving in a streaming body.
     #[schemars(extend("default" = "300s"))]
     pub idle_timeout: Option<Placed<Period>>,
-    /// How long a client may take for the head of a request.
+    /// Maximum time for the head of a client's request.
     #[schemars(extend("default" = "30s"))]
     pub header_timeout: Option<Placed<Period>>,
-    /// How long a client's connection is kept between two requests.
+    /// Maximum time between two requests on a client's connection.
     #[schemars(extend("default" = "75s"))]
     pub client_keep_alive: Option<Placed<Period>>,
-    /// How long an idle connection to the upstream is kept. Below the upstream's own, which is 5 s for uvicorn
-    /// and Node.
+    /// Time that an idle connection to the upstream is kept. Keep it below the upstream's own timeout, which
+    /// is 5 s for uvicorn and Node.
     #[schemars(extend("default" = "4s"))]
     pub keep_alive: Option<Placed<Period>>,
-    /// How long running requests may take to end after SIGTERM.
+    /// Maximum time for running requests to end after SIGTERM.
     #[schemars(extend("default" = "30s"))]
     pub drain_timeout: Option<Placed<Period>>,
-    /// How long a client's connection that waits for a request is kept after SIGTERM, at most half of `drain_timeout`: one that comes is
-    /// answered, and told that it is the last. 0 closes it at once.
+    /// Time that an idle client connection is kept after SIGTERM, at most half of `drain_timeout`. It may
+    /// send one last request. 0 closes it at once.
     #[schemars(extend("default" = "1s"))]
     pub drain_idle_timeout: Option<Period>,
-    /// How logs are written.
+    /// Format of logs.
     #[schemars(extend("default" = "json"))]
     pub log: Option<LogFormat>,
-    /// How the account of a denied request is logged.
+    /// Form of a denied request's account in the log.
     #[schemars(extend("default" = "hashed"))]
     pub log_keys: Option<LogKeys>,
 }

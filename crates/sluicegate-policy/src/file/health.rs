@@ -15,13 +15,13 @@ pub struct HealthTable {
     /// From one question to the next.
     #[schemars(extend("default" = "5s"))]
     pub interval: Option<Placed<Period>>,
-    /// How long an answer may take.
+    /// Maximum time of a response.
     #[schemars(extend("default" = "2s"))]
     pub timeout: Option<Placed<Period>>,
-    /// How many good answers in a row bring an upstream back, 1 to 1000.
+    /// Consecutive good responses that bring an upstream back, 1 to 1000.
     #[schemars(range(min = 1, max = 1000), extend("default" = 2))]
     pub healthy: Option<Placed<i64>>,
-    /// How many bad answers in a row put an upstream down, 1 to 1000.
+    /// Consecutive bad responses that mark an upstream down, 1 to 1000.
     #[schemars(range(min = 1, max = 1000), extend("default" = 3))]
     pub unhealthy: Option<Placed<i64>>,
 }
@@ -31,16 +31,16 @@ pub struct HealthTable {
 #[serde(default, deny_unknown_fields)]
 #[schemars(rename = "Ejection")]
 pub struct EjectionTable {
-    /// How many failures in a row put an upstream out, 0 to 1000; 0 is never.
+    /// Consecutive failures that eject an upstream, 0 to 1000; 0 is never.
     #[schemars(range(min = 0, max = 1000), extend("default" = 5))]
     pub failures: Option<Placed<i64>>,
-    /// How long it is out, until one request tries it. Each trial that fails doubles it.
+    /// Time until one request tries it again. Each failed trial doubles it.
     #[schemars(extend("default" = "5s"))]
     pub time: Option<Placed<Period>>,
     /// The longest that it is out.
     #[schemars(extend("default" = "1m"))]
     pub max_time: Option<Placed<Period>>,
-    /// Whether the answers 502, 503 and 504 are failures, too.
+    /// Counts the responses 502, 503 and 504 as failures, too.
     #[schemars(extend("default" = false))]
     pub answers: Option<bool>,
 }

@@ -16,10 +16,10 @@ use crate::{Mode, SlotsUntil};
 #[serde(default, deny_unknown_fields)]
 #[schemars(rename = "Defaults")]
 pub struct DefaultsTable {
-    /// Whose account is charged, where a limit does not say.
+    /// Key of limits without one.
     #[schemars(extend("default" = "client_ip"))]
     pub key: Option<Placed<OneOrMany<String>>>,
-    /// How accounts are kept, where a limit does not say.
+    /// Algorithm of limits without one.
     #[schemars(extend("default" = "token-bucket"), with = "Option<AlgorithmWord>")]
     pub algorithm: Option<Placed<String>>,
     /// The limits of requests that match no route, and of routes without `limits`; one account for all of them.
@@ -31,7 +31,7 @@ pub struct DefaultsTable {
     /// `Retry-After` of the upstream's own 408, 429, 503, 504 and 529 that name no time, in whole seconds, where a route does not
     /// say.
     pub retry_after: Option<Placed<Period>>,
-    /// When requests give back their slots of concurrent limits, where a route does not say.
+    /// Event that frees slots of concurrent limits, for routes that do not say.
     #[schemars(extend("default" = "client-leaves"))]
     pub slots_until: Option<SlotsUntil>,
 }
@@ -41,16 +41,16 @@ pub struct DefaultsTable {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Limit")]
 pub struct LimitTable {
-    /// What an account may spend: `"100/minute"`, `"64 concurrent"`.
+    /// Amount that an account may spend: `"100/minute"`, `"64 concurrent"`.
     pub quota: Placed<String>,
-    /// Whose account is charged.
+    /// Owner of the account.
     pub key: Option<Placed<OneOrMany<String>>>,
-    /// How accounts are kept.
+    /// Algorithm of the account.
     #[schemars(with = "Option<AlgorithmWord>")]
     pub algorithm: Option<Placed<String>>,
-    /// Whether the limit denies, or only records what it would deny.
+    /// Enforcement: the limit denies, or only records what it would deny.
     pub mode: Option<Mode>,
-    /// What becomes of it while the store does not answer.
+    /// Mode of the limit while the store is down.
     #[schemars(with = "Option<OutageWord>")]
     pub outage: Option<Placed<String>>,
 }
@@ -62,16 +62,16 @@ pub struct InlineLimit {
     /// The name in headers, logs and metrics; one is made from the route and the quota if it is not given.
     #[schemars(regex(pattern = "^[A-Za-z0-9_-]{1,64}$"))]
     pub name: Option<Placed<String>>,
-    /// What an account may spend: `"100/minute"`, `"64 concurrent"`.
+    /// Amount that an account may spend: `"100/minute"`, `"64 concurrent"`.
     pub quota: Placed<String>,
-    /// Whose account is charged.
+    /// Owner of the account.
     pub key: Option<Placed<OneOrMany<String>>>,
-    /// How accounts are kept.
+    /// Algorithm of the account.
     #[schemars(with = "Option<AlgorithmWord>")]
     pub algorithm: Option<Placed<String>>,
-    /// Whether the limit denies, or only records what it would deny.
+    /// Enforcement: the limit denies, or only records what it would deny.
     pub mode: Option<Mode>,
-    /// What becomes of it while the store does not answer.
+    /// Mode of the limit while the store is down.
     #[schemars(with = "Option<OutageWord>")]
     pub outage: Option<Placed<String>>,
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer};
 pub struct Placed<T> {
     /// The value.
     pub value: T,
-    /// Where it is written, quotation marks included.
+    /// Position in the file, including quotation marks.
     pub place: Range<usize>,
 }
 

@@ -23,27 +23,27 @@ pub struct RouteTable {
     pub methods: Option<Placed<Vec<Placed<String>>>>,
     /// The tier that callers need; others get 403.
     pub tier: Option<Placed<String>>,
-    /// How usage is found in a request's body.
+    /// Way to find usage in a request's body.
     pub meter: Option<Placed<OneOrMany<MeterEntry>>>,
-    /// How many `requests` each request costs.
+    /// Number of `requests` that each request costs.
     #[schemars(range(min = 1), extend("default" = 1))]
     pub weight: Option<Placed<i64>>,
     /// The limits; those of `[defaults]` if there is no list, and none if the list is empty.
     pub limits: Option<Placed<OneOrMany<LimitEntry>>>,
-    /// How long the upstream may take from the whole request to the head of its response; that of `[gateway]` if it is
-    /// left out.
+    /// Maximum time from the whole request to the head of the upstream's response. Defaults to that of
+    /// `[gateway]`.
     pub response_timeout: Option<Placed<Period>>,
-    /// How long a body may stream without a byte moving; that of `[gateway]` if it is left out.
+    /// Maximum time without a byte moving in a streaming body. Defaults to that of `[gateway]`.
     pub idle_timeout: Option<Placed<Period>>,
-    /// How long the upstream may take in all, from sending the request to the last byte of the response; unlimited if it
-    /// is left out.
+    /// Maximum time in total, from sending the request to the upstream to the last byte of the response.
+    /// Unlimited by default.
     pub timeout: Option<Placed<Period>>,
     /// Request header fields that the upstream is not sent; those of `[defaults]` if there is no list.
     pub remove_request_headers: Option<Placed<Vec<Placed<String>>>>,
     /// `Retry-After` of the upstream's own 408, 429, 503, 504 and 529 that name no time, in whole seconds; that of `[defaults]`
     /// if it is left out.
     pub retry_after: Option<Placed<Period>>,
-    /// When a request gives back its slots of concurrent limits; that of `[defaults]` if it is left out.
+    /// Event that frees a request's slots of concurrent limits. Defaults to that of `[defaults]`.
     pub slots_until: Option<Placed<SlotsUntil>>,
 }
 

@@ -17,35 +17,36 @@ pub struct StoreTable {
     /// valkey instead of redis) and `memcached://` are shared by all instances that name the same.
     #[schemars(extend("default" = "memory://"))]
     pub url: Option<Placed<Hidden>>,
-    /// What every key in Redis and Memcached begins with. Instances with the same prefix share accounts.
+    /// Prefix of every key in Redis and Memcached. Instances with the same prefix share accounts.
     #[schemars(regex(pattern = "^[A-Za-z0-9._-]{1,64}$"), extend("default" = "sluicegate"))]
     pub prefix: Option<Placed<String>>,
-    /// How callers are named in Redis and Memcached: by a hash, or in clear for debugging.
+    /// Form of callers' names in Redis and Memcached: a hash, or readable for debugging.
     #[schemars(extend("default" = "hashed"))]
     pub keys: Option<StoreKeys>,
     /// Keys the hash of callers' names, so that who reads the store cannot find out whose account is whose by trying. At
     /// least 16 bytes, the same on every instance.
     #[schemars(length(min = 16))]
     pub secret: Option<Placed<Hidden>>,
-    /// How long a decision waits for the store, 1 ms to 1 s; then the outage policy decides.
+    /// Maximum time that a decision waits for the store, 1 ms to 1 s; then the outage policy decides.
     #[schemars(extend("default" = "100ms"))]
     pub timeout: Option<Placed<Period>>,
-    /// How long the slots of concurrent limits stay taken when an instance has crashed, at least 3 s.
+    /// Time until a crashed instance's slots of concurrent limits return, at least 3 s.
     #[schemars(extend("default" = "30s"))]
     pub lease: Option<Placed<Period>>,
     /// A file of root certificates in PEM, relative to the policy file, that TLS trusts instead of the system's.
     pub ca: Option<Placed<String>>,
-    /// What becomes of limits that do not say otherwise while the store does not answer.
+    /// Default mode of limits while the store is down.
     #[schemars(extend("default" = "local"), with = "Option<OutageWord>")]
     pub outage: Option<Placed<String>>,
-    /// How many instances share the store: in an outage each gives one of so many parts of every local quota.
+    /// Number of instances that share the store: in an outage, each gives its equal share of every local
+    /// quota.
     #[schemars(range(min = 1, max = 1_000_000), extend("default" = 1))]
     pub replicas: Option<Placed<i64>>,
     /// The most accounts of each algorithm in memory, also in that which stands in during an outage; above it, the least
     /// spent one is forgotten.
     #[schemars(range(min = 1), extend("default" = 1_000_000))]
     pub max_keys: Option<Placed<i64>>,
-    /// Whether a denial by a remote store is answered from memory for as long as it holds.
+    /// Serves a remote store's denial from memory for as long as it holds.
     #[schemars(extend("default" = true))]
     pub remember_denials: Option<bool>,
 }

@@ -39,7 +39,8 @@ fn take_out_of_value(report: &mut Report<'_>, value: &mut DeValue<'_>, schema: &
     }
 }
 
-/// Whether the schema is of tables alone: what may be a text as well is read by serde, with its errors.
+/// Returns `true` if the schema is of tables alone. If a text is possible as well, serde reads it, with its
+/// errors.
 fn is_table(schema: &Value) -> bool {
     schema.get("properties").is_some() || schema.get("additionalProperties").is_some_and(Value::is_object)
 }

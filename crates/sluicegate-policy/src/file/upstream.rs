@@ -26,9 +26,9 @@ pub enum UpstreamEntry {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "WeightedUpstream")]
 pub struct UpstreamTable {
-    /// Where it is: `http://host:port`, with a base path if it has one.
+    /// URL: `http://host:port`, with a base path if it has one.
     pub url: Upstream,
-    /// How many requests it gets where one of weight 1 gets one, 1 to 1000.
+    /// Number of requests for each one that an upstream of weight 1 gets, 1 to 1000.
     #[schemars(range(min = 1, max = 1000), extend("default" = 1))]
     pub weight: Option<Placed<i64>>,
     /// The `Host` that it is told: `"upstream"` for the one in its URL, or any other, with a port if it has one. Default:

@@ -1,4 +1,4 @@
-//! What each tier gets of each limit.
+//! The quotas of each tier for each limit.
 
 use std::collections::BTreeMap;
 
@@ -31,8 +31,8 @@ impl Drafts {
     }
 }
 
-/// What each tier gets of each limit: the quota that `overrides` gives it, by tier and limit, or its scale. `help` says
-/// how a tier gets a quota of its own.
+/// Resolves each tier's quota of each limit: the one in `overrides`, by tier and limit, or the scaled one.
+/// `help` says how to give a tier its own quota.
 pub(super) fn limits(
     report: &mut Report<'_>,
     drafts: Vec<Draft>,

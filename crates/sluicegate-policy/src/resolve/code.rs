@@ -86,7 +86,7 @@ fn build(report: &mut Report<'_>, policy: &Policy, code: CodeRoute) -> Option<Po
     })
 }
 
-/// What is wrong with the route by itself.
+/// Checks the route by itself.
 fn check(report: &mut Report<'_>, code: &CodeRoute) {
     if code.quotas.is_empty() {
         report.error_help(0, "a limit of no quota", "give one, such as \"10/minute\"");

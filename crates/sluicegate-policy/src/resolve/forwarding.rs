@@ -79,7 +79,7 @@ fn removed(report: &mut Report<'_>, list: Option<&Placed<Vec<Placed<String>>>>) 
     Some(names)
 }
 
-/// Why the upstream's request cannot be without this field, or never has the client's.
+/// Returns the reason that the upstream's request needs this field, or never has the client's.
 fn reason_to_keep(name: &str) -> Option<&'static str> {
     match name {
         "host" => Some("every request needs it; an upstream with `host = \"upstream\"` is told its own host"),

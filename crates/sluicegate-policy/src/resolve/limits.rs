@@ -32,13 +32,13 @@ pub(super) struct Draft {
     pub(super) quota: Quota,
     pub(super) key: KeyTemplate,
     pub(super) mode: Mode,
-    /// Where it says so; the store's otherwise.
+    /// Its own mode, if it has one; otherwise the store's.
     pub(super) outage: Option<Outage>,
-    /// Where it is written.
+    /// Its position in the file.
     pub(super) start: usize,
-    /// Where its quota is written.
+    /// The position of its quota in the file.
     pub(super) quota_start: usize,
-    /// Whether tiers and warm-up leave it alone.
+    /// Set if tiers and warm-up leave it alone.
     pub(super) built_in: bool,
 }
 

@@ -31,7 +31,7 @@ pub(super) fn resolve(report: &mut Report<'_>, table: &StoreTable) -> StoreSetti
     }
 }
 
-/// What a limit does while the store does not answer.
+/// Parses the mode of a limit during an outage of the store.
 pub(super) fn outage_at(report: &mut Report<'_>, word: &Placed<String>) -> Option<Outage> {
     let outage = word.value.parse().ok();
     if outage.is_none() {
@@ -44,7 +44,7 @@ pub(super) fn outage_at(report: &mut Report<'_>, word: &Placed<String>) -> Optio
     outage
 }
 
-/// Whether this kind of store can keep a quota; where it cannot, that is reported.
+/// Returns `true` if this kind of store can keep a quota. Reports it otherwise.
 pub(super) fn keeps(report: &mut Report<'_>, kind: StoreKind, quota: &Quota, at: usize) -> bool {
     let most = quota.amount().max(quota.burst_size());
     match kind {

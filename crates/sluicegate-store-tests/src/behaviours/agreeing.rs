@@ -109,7 +109,7 @@ impl<'a, S: Subject> Pair<'a, S> {
         }
     }
 
-    /// What a store tells whose clock has larger steps than memory's.
+    /// The wait as reported by a store whose clock has larger steps than memory's.
     fn told(&self, wait: Wait) -> Wait {
         match wait {
             Wait::For(time) => {

@@ -7,7 +7,7 @@ use sluicegate::{Algorithm, Charge, Wait};
 use super::{WINDOW, brief, each, timed};
 use crate::{Caller, Subject};
 
-/// What was spent stays spent when the amount grows or shrinks: counts as counted, a bucket in proportion.
+/// A spent amount stays spent when the quota grows or shrinks: counts as counted, a bucket in proportion.
 pub fn a_changed_quota_finds_what_was_spent<S: Subject>(fresh: impl Fn() -> S) {
     let subject = fresh();
     let caller = Caller::of(&subject);

@@ -42,7 +42,7 @@ pub fn a_settlement_gives_back_slots<S: Subject>(fresh: impl Fn() -> S) {
     }
 }
 
-/// However often a lease is released or settled, its slots come back once.
+/// A lease that is released or settled several times frees its slots once.
 pub fn slots_come_back_once<S: Subject>(fresh: impl Fn() -> S) {
     if !leases::<S>() {
         return;

@@ -1,4 +1,4 @@
-//! Whatever is asked, in whatever order, the answers are those of exact books.
+//! Random requests in random order get the results of exact books.
 
 use std::{fmt, time::Duration};
 
@@ -133,7 +133,7 @@ fn one_quota_each(mut charges: Vec<Charge>) -> Vec<Charge> {
 
 struct Recording<'a, S> {
     caller: Caller<'a, S>,
-    /// How exactly the store can tell a time.
+    /// The smallest step of time that the store distinguishes.
     step: u128,
     oracle: Oracle,
     open: Vec<(Vec<Charge>, Lease)>,
@@ -224,7 +224,7 @@ impl<'a, S: Subject> Recording<'a, S> {
         }
     }
 
-    /// How many units may be missing from what a bucket says is left, because each is rounded up to a tick.
+    /// The number of units that a bucket's balance may lack, because each is rounded up to a tick.
     fn rounding(&self, charge: &Charge) -> u64 {
         match charge.quota.algorithm() {
             Algorithm::TokenBucket => charge.quota.burst_size() / 1_024,

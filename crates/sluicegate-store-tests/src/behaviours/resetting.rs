@@ -7,7 +7,7 @@ use sluicegate::{Algorithm, Charge, Quota};
 use super::{each, hourly, leases, timed};
 use crate::{Caller, Subject};
 
-/// What was spent is forgotten, and what was owed.
+/// A reset forgets spent amounts and debts.
 pub fn a_reset_account_is_as_never_used<S: Subject>(fresh: impl Fn() -> S) {
     let subject = fresh();
     let caller = Caller::of(&subject);
@@ -39,7 +39,7 @@ pub fn a_reset_forgets_only_its_account<S: Subject>(fresh: impl Fn() -> S) {
     }
 }
 
-/// However many are named, and however often; none at all is none too many.
+/// A reset takes any number of accounts, including none, and repeated ones.
 pub fn every_account_that_is_named_is_reset<S: Subject>(fresh: impl Fn() -> S) {
     let subject = fresh();
     let caller = Caller::of(&subject);
@@ -76,8 +76,8 @@ pub fn a_remembered_denial_is_forgotten_with_its_account<S: Subject>(fresh: impl
     caller.admit(&charges);
 }
 
-/// What is settled afterwards gives nothing back to an account that nobody has charged since, and nothing that others
-/// have spent since, where that can be told.
+/// A later settlement gives nothing back to an account that has not been charged since, and takes nothing
+/// from others' charges since, as far as that can be detected.
 pub fn a_refund_after_a_reset_gives_nothing_back<S: Subject>(fresh: impl Fn() -> S) {
     let subject = fresh();
     let caller = Caller::of(&subject);
@@ -101,7 +101,7 @@ pub fn a_refund_after_a_reset_gives_nothing_back<S: Subject>(fresh: impl Fn() ->
     }
 }
 
-/// What was used beyond an estimate that is forgotten was used nevertheless.
+/// Usage beyond a forgotten estimate is charged nevertheless.
 pub fn a_debt_after_a_reset_is_charged<S: Subject>(fresh: impl Fn() -> S) {
     let subject = fresh();
     let caller = Caller::of(&subject);

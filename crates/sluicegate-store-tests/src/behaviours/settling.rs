@@ -7,7 +7,7 @@ use sluicegate::{Algorithm, Charge};
 use super::{WINDOW, brief, each, hourly, timed};
 use crate::{Caller, Subject};
 
-/// What was not used can be spent again.
+/// The unused part can be spent again.
 pub fn settling_below_the_estimate_refunds_the_difference<S: Subject>(fresh: impl Fn() -> S) {
     let subject = fresh();
     let caller = Caller::of(&subject);
@@ -32,7 +32,7 @@ pub fn settling_for_nothing_leaves_a_new_account<S: Subject>(fresh: impl Fn() ->
     }
 }
 
-/// What was used beyond the estimate is charged, gated by nothing.
+/// Usage beyond the estimate is charged without any limit.
 pub fn settling_above_the_estimate_charges_the_difference<S: Subject>(fresh: impl Fn() -> S) {
     let subject = fresh();
     let caller = Caller::of(&subject);
@@ -106,7 +106,7 @@ pub fn a_refund_never_fills_beyond_full<S: Subject>(fresh: impl Fn() -> S) {
     }
 }
 
-/// What an earlier window was charged is not given back to a later one.
+/// A charge of an earlier window is not given back to a later one.
 pub fn a_refund_goes_to_the_window_that_was_charged<S: Subject>(fresh: impl Fn() -> S) {
     let subject = fresh();
     let caller = Caller::of(&subject);

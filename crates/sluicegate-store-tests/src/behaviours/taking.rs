@@ -37,7 +37,7 @@ pub fn a_request_without_charges_is_admitted<S: Subject>(fresh: impl Fn() -> S) 
     assert!(Caller::of(&subject).admit(&[]).balances.is_empty());
 }
 
-/// What the store does not keep it refuses, with an error that says that a person must mend it, and takes nothing.
+/// The store refuses unsupported charges with a misconfiguration error, and takes nothing.
 pub fn what_is_not_kept_is_refused<S: Subject>(fresh: impl Fn() -> S) {
     let subject = fresh();
     let caller = Caller::of(&subject);
@@ -62,7 +62,7 @@ pub fn every_key_and_algorithm_has_an_account_of_its_own<S: Subject>(fresh: impl
     }
 }
 
-/// Whichever charge denies, none is taken, and a later request finds all else as it was.
+/// Any denied charge means that none is taken, and a later request finds all accounts as they were.
 pub fn a_denied_request_charges_nothing_anywhere<S: Subject>(fresh: impl Fn() -> S) {
     let subject = fresh();
     let caller = Caller::of(&subject);

@@ -1,4 +1,4 @@
-//! What is said of time is true.
+//! Waits and reset times are true.
 
 use std::{slice::from_ref, time::Duration};
 
@@ -7,7 +7,7 @@ use sluicegate::{Balance, Charge, Quota, Wait};
 use super::{WINDOW, brief, leases, timed};
 use crate::{Caller, Subject};
 
-/// Who waits as long as told is admitted; a step of the clock less, and not.
+/// A caller that waits as long as told is admitted; one step of the clock less, and it is not.
 pub fn a_wait_is_exact<S: Subject>(fresh: impl Fn() -> S) {
     let subject = fresh();
     let caller = Caller::of(&subject);
@@ -57,7 +57,7 @@ pub fn a_wait_for_a_debt_is_exact<S: Subject>(fresh: impl Fn() -> S) {
     }
 }
 
-/// What a balance calls remaining can be spent, and no more.
+/// The remaining amount of a balance can be spent, and no more.
 pub fn what_remains_can_be_spent<S: Subject>(fresh: impl Fn() -> S) {
     let subject = fresh();
     let caller = Caller::of(&subject);

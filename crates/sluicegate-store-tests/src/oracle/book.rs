@@ -6,10 +6,11 @@ use sluicegate::{Cost, Lease, Quota, Timestamp};
 
 /// The books of one account.
 pub(super) trait Book: Debug {
-    /// When charges of these costs fit together, all of them within the quota's burst, seen from `now`.
+    /// Computes when charges of these costs fit together, all of them within the quota's burst, seen from
+    /// `now`.
     fn due(&self, quota: &Quota, costs: &[Cost], now: u128) -> Due;
 
-    /// When nothing is spent any more, seen from `now`.
+    /// Computes when nothing is spent any more, seen from `now`.
     fn full(&self, quota: &Quota, now: u128) -> Due;
 
     /// Takes `cost`, as the store did at the lease's time.
@@ -29,18 +30,18 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// What can be said of the whole moment, from what is seen at either end.
+    /// Combines the views from both ends of the moment.
     pub(super) fn see(self, due: impl Fn(u128) -> Due) -> Due {
         Due::between(due(tick_of(self.latest)), due(tick_of(self.earliest)))
     }
 }
 
-/// When a charge fits.
+/// The time when a charge fits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Due {
     /// After this many ticks at least, and at most.
     In(u128, u128),
-    /// When a slot is given back.
+    /// After a slot is released.
     OnRelease,
     /// Not in any time.
     Never,
@@ -63,13 +64,13 @@ impl Due {
         }
     }
 
-    /// Whether it may be admitted now.
+    /// Returns `true` if it may be admitted now.
     #[must_use]
     pub fn may_be_now(self) -> bool {
         matches!(self, Self::In(0, _))
     }
 
-    /// Whether it must be admitted now.
+    /// Returns `true` if it must be admitted now.
     #[must_use]
     pub fn must_be_now(self) -> bool {
         self == Self::NOW

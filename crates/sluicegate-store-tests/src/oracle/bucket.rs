@@ -5,8 +5,8 @@ use sluicegate::{Cost, Lease, Quota};
 
 use super::book::{Book, Due, Moment, sum, tick_of, ticks};
 
-/// When the bucket is full: at the earliest, with every cost worth exactly what it is, and at the latest, with
-/// every cost rounded up to the clock's step.
+/// The time when the bucket is full. The earliest assumes that every cost is exact, and the latest that every
+/// cost is rounded up to the clock's step.
 #[derive(Debug)]
 pub(super) struct Bucket {
     tick: u64,

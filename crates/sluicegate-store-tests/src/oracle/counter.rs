@@ -10,7 +10,7 @@ pub(super) struct Counter {
     ends: u128,
     charges: Vec<(u128, u128)>,
     owed: u128,
-    /// When the account is forgotten, by the quota that was charged last.
+    /// The time when the account is forgotten, by the quota that was charged last.
     forgotten: u128,
 }
 

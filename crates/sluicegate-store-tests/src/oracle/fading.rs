@@ -10,7 +10,7 @@ pub(super) struct Fading {
     begins: u128,
     current: u128,
     previous: u128,
-    /// When the account is forgotten, by the quota that was charged last.
+    /// The time when the account is forgotten, by the quota that was charged last.
     forgotten: u128,
 }
 
@@ -33,7 +33,7 @@ impl Fading {
         if now >= then.forgotten || then.is_empty() { Self::default() } else { then }
     }
 
-    /// Whether `units` fit so far into this window.
+    /// Returns `true` if `units` fit at this point of the window.
     fn fits(&self, quota: &Quota, units: u128, elapsed: u128) -> bool {
         let window = ticks(quota.window());
         (self.current + units) * window + self.previous * (window - elapsed)

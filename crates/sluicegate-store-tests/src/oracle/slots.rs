@@ -4,7 +4,7 @@ use sluicegate::{Cost, Lease, Quota};
 
 use super::book::{Book, Due, Moment, sum};
 
-/// Who holds how many slots.
+/// The holders of slots.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
     held: Vec<(u64, u128)>,

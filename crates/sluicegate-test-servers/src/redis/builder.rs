@@ -17,7 +17,7 @@ pub struct RedisServerBuilder {
     lines: Vec<String>,
 }
 
-/// Where it listens. Beside it, there is always the socket that [`RedisServer::command`] uses.
+/// The listener of the server. There is always also the socket that [`RedisServer::command`] uses.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Listens {
     Tcp,
@@ -25,7 +25,7 @@ pub(super) enum Listens {
     UnixSocket,
 }
 
-/// What it is.
+/// The role of the server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Mode {
     Alone,

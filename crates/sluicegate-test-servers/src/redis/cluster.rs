@@ -61,7 +61,7 @@ impl RedisCluster {
         &self.nodes
     }
 
-    /// Which slot a key is in.
+    /// The slot of a key.
     ///
     /// # Panics
     ///

@@ -62,5 +62,5 @@ fn length(text: &str) -> io::Result<Option<usize>> {
     Ok(usize::try_from(length).ok())
 }
 
-/// What `redis-cli` prints for what is not there.
+/// The output of `redis-cli` for a missing value.
 const NIL: &str = "(nil)";

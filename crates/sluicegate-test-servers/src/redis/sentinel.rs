@@ -126,6 +126,6 @@ fn knows_all(sentinel: &RedisServer) -> bool {
     has("num-other-sentinels", SENTINELS - 1) && has("num-slaves", 1)
 }
 
-/// What the sentinels call the primary.
+/// The sentinels' name for the primary.
 const NAME: &str = "accounts";
 const SENTINELS: usize = 3;

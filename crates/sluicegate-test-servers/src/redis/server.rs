@@ -90,7 +90,7 @@ impl RedisServer {
         Self { settings, port, process: Mutex::new(Some(process)), folder }
     }
 
-    /// Where it is, with the login: `redis://:s3cret@127.0.0.1:12345`.
+    /// The server's URL, with the login: `redis://:s3cret@127.0.0.1:12345`.
     pub fn url(&self) -> String {
         let login = self.settings.login.as_ref();
         match self.settings.listens {
@@ -125,13 +125,13 @@ impl RedisServer {
         self.with(|process| process.pid())
     }
 
-    /// Whether it runs: it was neither killed nor paused.
+    /// Returns `true` if it runs: it was neither killed nor paused.
     pub fn is_up(&self) -> bool {
         let process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
         process.as_ref().is_some_and(|process| !process.is_paused())
     }
 
-    /// What it has printed, from its first start on.
+    /// Everything that it has printed since its first start.
     pub fn log(&self) -> String {
         log(self.folder.path())
     }

@@ -96,7 +96,7 @@ impl Client {
     }
 }
 
-/// What a client was answered.
+/// A response to a client.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,

@@ -1,4 +1,4 @@
-//! What the admin port counts.
+//! The counts on the admin port.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! What is answered to requests that are wrong. None of them is charged.
+//! Responses to invalid requests. None of them is charged.
 
 use bytes::Bytes;
 use hyper::Method;

@@ -62,15 +62,15 @@ async fn until_useless(shared: &Shared, mut pings: PingPong) {
     }
 }
 
-/// How long an upstream may say nothing while requests run, until it is asked whether it is there.
+/// The time that an upstream may be silent while requests run, before it gets a ping.
 const FIRST_PING: Duration = Duration::from_secs(30);
 
 /// Until it is asked again. Servers of gRPC take pings for an attack that come more often than every five minutes while
 /// they have nothing to say.
 const NEXT_PING: Duration = Duration::from_secs(310);
 
-/// How long it may take to answer.
+/// The maximum time to reply to a ping.
 const PONG: Duration = Duration::from_secs(20);
 
-/// How long an idle connection may take to close.
+/// The maximum time for an idle connection to close.
 const GOODBYE: Duration = Duration::from_secs(5);

@@ -1,4 +1,4 @@
-//! How far a request has come on its stream, and when it has waited for too long.
+//! The progress of a request on its stream, and the end of its waits.
 
 use std::{
     cell::{Cell, RefCell},
@@ -12,13 +12,13 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::upstream::{Patience, Waiting};
 
-/// What a stream waits for, told by its two directions.
+/// The things that a stream waits for, reported by its two directions.
 pub(super) struct Progress {
     waiting: Cell<Waiting>,
-    /// When something of either body moved last, or what is waited for changed.
+    /// The time when a byte of either body moved last, or the reason of the wait changed.
     moved: Cell<Instant>,
     patience: Patience,
-    /// When it is over, whatever moves.
+    /// The end of the request, even if bytes still move.
     until: Option<Instant>,
     client_error: RefCell<Option<hyper::Error>>,
 }
@@ -76,7 +76,7 @@ impl Progress {
         self.client_error.borrow_mut().take()
     }
 
-    /// Whether all the time that it may take is over, whatever moves.
+    /// Returns `true` if all of its time is over, even if bytes still move.
     pub(super) fn is_over(&self) -> bool {
         self.until.is_some_and(|until| until <= Instant::now())
     }

@@ -18,7 +18,7 @@ use crate::body::RequestBody;
 
 /// The sending of a body, beside the answer. Dropping it stops it.
 pub(super) struct Upload {
-    /// Where it did not go out at once.
+    /// The task that sends the rest, unless all went out at once.
     task: Option<AbortHandle>,
     body: Rc<RefCell<Body>>,
 }
@@ -28,7 +28,7 @@ struct Body {
     rest: RequestBody,
     /// None when it cannot be sent again.
     taken: Option<Vec<Bytes>>,
-    /// How many bytes that is.
+    /// The length of these pieces in bytes.
     length: usize,
 }
 
@@ -136,5 +136,5 @@ impl Body {
     }
 }
 
-/// How much of a body is kept, so that it can be sent again if the upstream refuses it.
+/// The maximum of a body that is kept, so that it can be sent again if the upstream refuses it.
 const MOST_KEPT: usize = 64 * 1024;
