@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use sluicegate_policy::{ApiKeys, Gate, Policy, Route, UtcTime};
+use sluicegate_policy::{ApiKeys, Gate, Policy, Renderer, Route, UtcTime};
 use sluicegate_stores::AnyStore;
 
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Blueprint {
     pub(crate) gate: Arc<Gate<AnyStore>>,
+    pub(crate) renderer: Arc<Renderer>,
     /// One for each of the policy's upstreams.
     pub(crate) healths: Arc<[Arc<Health>]>,
     pub(crate) metrics: Arc<Metrics>,
@@ -35,7 +36,8 @@ impl Blueprint {
         let healths = Health::of_all(settings, None);
         let metrics = Arc::new(Metrics::new(&gate, &healths));
         let denials = DenialLog::new(settings.log_keys);
-        Self { gate, healths, metrics, denials, dialer, read: SystemTime::now().into() }
+        let renderer = Arc::new(Renderer::new(gate.policy()));
+        Self { gate, renderer, healths, metrics, denials, dialer, read: SystemTime::now().into() }
     }
 
     /// One of another policy, on the same accounts and counters.
@@ -45,7 +47,8 @@ impl Blueprint {
         let denials = self.denials.with_keys(policy.gateway.log_keys);
         let gate = Arc::new(self.gate.with_policy(policy).with_api_keys(api_keys));
         let metrics = Arc::new(self.metrics.with_gate(&gate, &healths));
-        Self { gate, healths, metrics, denials, dialer, read: SystemTime::now().into() }
+        let renderer = Arc::new(Renderer::new(gate.policy()));
+        Self { gate, renderer, healths, metrics, denials, dialer, read: SystemTime::now().into() }
     }
 
     /// What one worker needs to serve by it. Connections of the proxy `before` go on where the upstream is the same.
@@ -61,6 +64,7 @@ impl Blueprint {
         let before = before.map(|before| &before.upstreams);
         Proxy {
             gate: Arc::clone(&self.gate),
+            renderer: Arc::clone(&self.renderer),
             // All have the same base path.
             forward: Forward::new(
                 &settings.upstreams[0],

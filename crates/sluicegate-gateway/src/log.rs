@@ -6,10 +6,8 @@ use std::{
     io::{self, IsTerminal},
 };
 
-use bytes::Bytes;
-use http::{Response, header::RETRY_AFTER};
 use sluicegate::{Key, Transition};
-use sluicegate_policy::{LogFormat, LogKeys, Policy, RequestId};
+use sluicegate_policy::{Denied, LogFormat, LogKeys, Policy, RequestId};
 use tracing::Level;
 use tracing_subscriber::{EnvFilter, fmt};
 
@@ -70,15 +68,14 @@ impl DenialLog {
     }
 
     /// Logs one denial, once.
-    pub(crate) fn write(&self, route: &str, limit: &str, key: &Key, response: &Response<Bytes>) {
+    pub(crate) fn write(&self, route: &str, limit: &str, denied: &Denied, id: &RequestId) {
         if !tracing::enabled!(Level::INFO) {
             return;
         }
-        let key = self.written(key);
-        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+        let key = self.written(denied.key());
         // Absent where waiting does not help.
-        let retry_after: Option<u64> = header(RETRY_AFTER).and_then(|seconds| seconds.parse().ok());
-        let request_id = header(RequestId::HEADER);
+        let retry_after = denied.retry_after();
+        let request_id = id.as_str();
         tracing::info!(route, limit, key, retry_after, request_id, "denied");
     }
 }

@@ -5,14 +5,16 @@ use std::{rc::Rc, sync::Arc, time::SystemTime};
 use bytes::Bytes;
 use http::{
     HeaderMap, Request, Response, StatusCode, Version,
-    header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderValue, UPGRADE},
+    header::{CONNECTION, CONTENT_LENGTH, EXPECT, HeaderValue, UPGRADE},
     request::Parts,
     response,
 };
 use http_body::Body as _;
 use hyper::body::Incoming;
 use prometheus_client::metrics::gauge::Gauge;
-use sluicegate_policy::{Answer, Gate, GatewaySettings, Reason, Refusal, RequestId, RouteId, SlotsUntil};
+use sluicegate_policy::{
+    Form, Gate, GatewaySettings, Outcome, Refusal, Rejection, Renderer, RequestId, RouteId, SlotsUntil,
+};
 use sluicegate_stores::AnyStore;
 use tokio::time::Instant;
 
@@ -34,6 +36,7 @@ use crate::{
 /// What one worker needs to serve requests.
 pub(crate) struct Proxy {
     pub(crate) gate: Arc<Gate<AnyStore>>,
+    pub(crate) renderer: Arc<Renderer>,
     pub(crate) forward: Forward,
     pub(crate) upstreams: Upstreams,
     pub(crate) metrics: Arc<Metrics>,
@@ -49,6 +52,8 @@ pub(crate) struct Proxy {
 /// any more: that gives back its slots.
 pub(crate) struct Running {
     pass: Box<sluicegate_policy::Pass<AnyStore>>,
+    /// The form of what is ours of the answer.
+    form: Form,
     flight: Flight,
     sent: Instant,
 }
@@ -102,15 +107,16 @@ impl Proxy {
                         return relay(answered, asked, &id, running, switch);
                     }
                     Ok((Sent::Kept(head, body), id)) => return relay_kept(head, body, asked, &id),
-                    Err(answer) => answer,
+                    Err(response) => response,
                 }
             }
-            Err(answer) => {
-                self.count(&answer);
-                answer
+            Err(rejection) => {
+                let id = RequestId::of(&head.headers);
+                self.count(&rejection, &id);
+                self.renderer.rejected(&rejection, head, &id)
             }
         };
-        own(*answer, body, asked, &head.headers)
+        own(answer, body, asked, &head.headers)
     }
 
     /// Decides, reading the body first where the decision needs it. A body that nobody reads is left in `body`.
@@ -119,14 +125,14 @@ impl Proxy {
         head: &mut Parts,
         body: &mut Option<ClientBody>,
         peer: &Peer,
-    ) -> Result<(Running, RequestBody), Box<Answer>> {
+    ) -> Result<(Running, RequestBody), Rejection> {
         // Hyper counts the fields of HTTP/1.1 itself.
         let most = self.settings().max_headers;
         if head.version == Version::HTTP_2 && head.headers.len() > most {
-            return Err(self.gate.refused(Refusal::TooManyHeaders { most }, head));
+            return Err(self.gate.refused(Refusal::TooManyHeaders { most }));
         }
         if let Err(bad) = self.forward.normalize(head) {
-            return Err(self.gate.refused(bad.into(), head));
+            return Err(self.gate.refused(bad.into()));
         }
         let mut began = Instant::now();
         let mut visit = self.gate.enter(head, peer.ip).await?;
@@ -140,7 +146,11 @@ impl Proxy {
             // The client's time is no part of the decision's.
             began += asked.elapsed();
         }
-        let pass = self.gate.decide(visit, reading.as_deref()).await?;
+        let pass = match self.gate.decide(&visit, reading.as_deref()).await {
+            Outcome::Admitted(pass) => pass,
+            Outcome::Rejected(rejection) => return Err(rejection),
+        };
+        let form = self.renderer.form(head);
         let sent = Instant::now();
         self.metrics.gate.passed(&pass, sent - began);
         let body = match (reading, body.take()) {
@@ -148,7 +158,7 @@ impl Proxy {
             (None, Some(body)) => RequestBody::Streamed(body, None),
             (_, None) => RequestBody::Read(None),
         };
-        Ok((Running { pass, flight, sent }, body))
+        Ok((Running { pass, form, flight, sent }, body))
     }
 
     /// Sends a request that may pass to the upstream, under the id that comes with the answer.
@@ -160,10 +170,7 @@ impl Proxy {
         protocol: Option<HeaderValue>,
         interims: Option<&Interims>,
         running: Running,
-    ) -> Result<(Sent, RequestId), Box<Answer>> {
-        // What our own answer would be about, should there be none from the upstream.
-        let target = head.uri.clone();
-        let kind = head.headers.get(CONTENT_TYPE).cloned();
+    ) -> Result<(Sent, RequestId), Response<Bytes>> {
         let id = self.forward.request(head, peer);
         let route = running.pass.route();
         let forwarding = self.gate.policy().routes.get(route).forwarding();
@@ -180,17 +187,18 @@ impl Proxy {
         let arrival = is_kept.then(|| body.arrival());
         let mut request = Request::new(body);
         *request.method_mut() = head.method.clone();
-        *request.uri_mut() = std::mem::replace(&mut head.uri, target);
+        *request.uri_mut() = std::mem::take(&mut head.uri);
         *request.headers_mut() = std::mem::take(&mut head.headers);
         let told = self.maps_back.then(|| Told::of(request.headers()));
         let failed = match arrival {
             None => match self.ask(&mut request, route, switches, told, &id, interims).await {
                 Ok(answered) => return Ok((Sent::Attended(answered, running), id)),
-                Err(error) => running.pass.refused(error.into(), own_head(head, kind, &id)),
+                Err(error) => self.renderer.refused(&error.into(), &running.form, &id),
             },
             Some(arrival) => {
                 let patience = self.patience(route);
                 let bound = patience.total.unwrap_or(patience.response);
+                let form = running.form.clone();
                 let (proxy, own_id, interims) = (Rc::clone(self), id.clone(), interims.cloned());
                 // Boxed, because it is large and others are not to carry room for it.
                 let sending = Box::pin(async move {
@@ -198,10 +206,10 @@ impl Proxy {
                 });
                 match self.keeper.send(keeper::Request { arrival, running, bound }, sending).await {
                     Ok((head, body)) => return Ok((Sent::Kept(head, body), id)),
-                    Err(Some((error, running))) => {
-                        running.pass.refused(error.into(), own_head(head, kind, &id))
+                    Err(failed) => {
+                        let refusal = failed.map_or(Refusal::UpstreamDown, |(error, _)| error.into());
+                        self.renderer.refused(&refusal, &form, &id)
                     }
-                    Err(None) => self.gate.refused(Refusal::UpstreamDown, own_head(head, kind, &id)),
                 }
             }
         };
@@ -240,29 +248,32 @@ impl Proxy {
     /// Refuses what is no request that could be served.
     pub(crate) fn refuse(&self, refusal: Refusal) -> Response<Bytes> {
         let (head, ()) = Request::new(()).into_parts();
-        let answer = self.gate.refused(refusal, &head);
-        self.count(&answer);
-        answer.response
+        let (rejection, id) = (self.gate.refused(refusal), RequestId::new());
+        self.count(&rejection, &id);
+        self.renderer.rejected(&rejection, &head, &id)
     }
 
     fn patience(&self, route: RouteId) -> Patience {
         self.patiences[route.index()]
     }
 
-    /// Counts an answer of ours, and logs it if it is a denial.
-    fn count(&self, answer: &Answer) {
-        self.metrics.gate.answered(answer);
-        match &answer.reason {
-            Reason::Denied(denied) => {
-                let (route, limit) =
-                    (&self.metrics.route(answer.route).name, self.gate.policy().limit(denied.limit).name());
-                self.denials.write(route, limit, &denied.key, &answer.response);
+    /// Counts a rejection, and logs it if it is a denial.
+    fn count(&self, rejection: &Rejection, id: &RequestId) {
+        self.metrics.gate.rejected(rejection);
+        match rejection {
+            Rejection::Denied(denied) => {
+                let (route, limit) = (
+                    &self.metrics.route(denied.route()).name,
+                    self.gate.policy().limit(denied.limit()).name(),
+                );
+                self.denials.write(route, limit, denied, id);
             }
-            Reason::Refused(refusal) => {
-                let store = answer.store_error.as_ref().map(tracing::field::display);
+            Rejection::Refused(refused) => {
+                let refusal = &refused.refusal;
+                let store = refused.store_error.as_ref().map(tracing::field::display);
                 tracing::debug!(code = refusal.code(), %refusal, store, "refused");
             }
-            Reason::Preflight => {}
+            Rejection::Preflight { .. } => {}
         }
     }
 }
@@ -279,7 +290,7 @@ impl Running {
         if head.status.is_client_error() || head.status.is_server_error() {
             self.complete_refusal(head);
         }
-        self.pass.apply(&mut head.headers);
+        self.flight.proxy.renderer.lines(&self.pass, &self.form).move_to(&mut head.headers);
     }
 
     /// Counts an upstream's own refusal, and completes what it says of retries.
@@ -351,25 +362,22 @@ fn relay_kept(
     Response::from_parts(head, AnswerBody::Kept(body))
 }
 
-/// Restores the head that our own answer is about, where there is none from the upstream.
-fn own_head<'h>(head: &'h mut Parts, kind: Option<HeaderValue>, id: &RequestId) -> &'h Parts {
-    head.headers.insert(RequestId::HEADER, id.as_header().clone());
-    head.headers.extend(kind.map(|kind| (CONTENT_TYPE, kind)));
-    head
-}
-
 fn is_switched(answered: &Answered) -> bool {
     answered.response.status() == StatusCode::SWITCHING_PROTOCOLS
 }
 
 /// An answer of ours, beside which the rest of the request is forgotten.
-fn own(answer: Answer, body: Option<ClientBody>, asked: Asked, headers: &HeaderMap) -> Response<AnswerBody> {
+fn own(
+    mut response: Response<Bytes>,
+    body: Option<ClientBody>,
+    asked: Asked,
+    headers: &HeaderMap,
+) -> Response<AnswerBody> {
     let rest = match asked.version {
         Version::HTTP_2 => Rest::Apart,
         _ if headers.contains_key(EXPECT) => Rest::Unasked,
         _ => Rest::Coming,
     };
-    let mut response = answer.response;
     if asked.is_head && rest == Rest::Apart {
         // Of HTTP/1.1, nobody is sent a body that HEAD did not ask for; here it would break the stream.
         let length = response.body().len();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 use sluicegate::Store;
-use sluicegate_policy::{Answer, Pass, Reason, RouteId, TierId};
+use sluicegate_policy::{Pass, Rejection, RouteId, TierId};
 
 use crate::{Durations, requests::Requests};
 
@@ -45,23 +45,22 @@ impl GateMetrics {
         }
     }
 
-    /// Counts a request that is answered here: a limit is spent, it is refused for another reason, or it is a preflight, which
-    /// counts as one that passed.
+    /// Counts a request that is rejected. A preflight that the gate answers counts as one that passed.
     ///
     /// Not for one that passed and was failed by what serves it: that is counted already.
-    pub fn answered(&self, answer: &Answer) {
-        let requests = self.requests(answer.route, answer.tier);
-        match &answer.reason {
-            Reason::Denied(denied) => {
+    pub fn rejected(&self, rejection: &Rejection) {
+        let requests = self.requests(rejection.route(), rejection.tier());
+        match rejection {
+            Rejection::Denied(denied) => {
                 requests.denied.inc();
-                for id in &denied.limits {
+                for id in denied.spent() {
                     self.limits[id.index()].denied.inc();
                 }
             }
-            Reason::Refused(_) => {
+            Rejection::Refused(_) => {
                 requests.refused.inc();
             }
-            Reason::Preflight => {
+            Rejection::Preflight { .. } => {
                 requests.allowed.inc();
             }
         }

@@ -4,7 +4,7 @@
 //! # use std::time::Duration;
 //! # use http::Request;
 //! # use sluicegate::{ManualClock, MemoryStore};
-//! # use sluicegate_policy::{Gate, Policy, Source};
+//! # use sluicegate_policy::{Gate, Outcome, Policy, Source};
 //! use sluicegate_metrics::{Format, Metrics};
 //!
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -19,9 +19,9 @@
 //! let counted = metrics.gate(gate.policy());
 //!
 //! let visit = gate.enter(&head, peer).await.expect("no limit is on arriving");
-//! match gate.decide(visit, None).await {
-//!     Ok(pass) => counted.passed(&pass, Duration::from_micros(2)),
-//!     Err(answer) => counted.answered(&answer),
+//! match gate.decide(&visit, None).await {
+//!     Outcome::Admitted(pass) => counted.passed(&pass, Duration::from_micros(2)),
+//!     Outcome::Rejected(rejection) => counted.rejected(&rejection),
 //! }
 //! let text = metrics.write(Format::preferred(["text/plain"]))?;
 //! assert!(text.contains("sluicegate_decisions_total{limit=\"predict_1_per_minute\",decision=\"allow\"} 1\n"));

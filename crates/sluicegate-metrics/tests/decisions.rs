@@ -147,11 +147,11 @@ impl Site {
         let (head, ()) = request.into_parts();
         let decided = at_once(async {
             let visit = self.gate.enter(&head, Ipv4Addr::LOCALHOST.into()).await?;
-            self.gate.decide(visit, None).await
+            self.gate.decide(&visit, None).await.into_result()
         });
         match decided {
             Ok(pass) => self.counted.passed(&pass, Duration::from_micros(2)),
-            Err(answer) => self.counted.answered(&answer),
+            Err(rejection) => self.counted.rejected(&rejection),
         }
     }
 }

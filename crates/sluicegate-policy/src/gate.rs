@@ -1,13 +1,12 @@
-//! The one decision path: what may pass, on which accounts, and what is answered to what may not.
+//! The one decision path: which requests may pass, and on which accounts. Its outcomes are values.
 
 mod accounts;
-mod answer;
 mod bill;
 mod given;
 mod guessers;
 mod named;
+mod outcome;
 mod pass;
-mod plan;
 mod preflight;
 mod recognise;
 mod visit;
@@ -17,41 +16,36 @@ use std::{
     fmt,
     net::IpAddr,
     sync::{Arc, PoisonError, RwLock},
-    time::SystemTime,
 };
 
-use http::{HeaderValue, request::Parts};
-use sluicegate::{Balance, Charge, Clock, Cost, Decision, Denial, Limiter, Store, Timestamp};
-use smallvec::SmallVec;
+use http::request::Parts;
+use sluicegate::{Charge, Clock, Cost, Decision, Limiter, Store, Timestamp};
 
 use bill::Bill;
 use guessers::Guessers;
-use plan::Plan;
 
 pub use accounts::Account;
-pub use answer::{Answer, Denied, Reason};
 pub use given::Given;
+pub use outcome::{Denied, Outcome, Refused, Rejection};
 pub use pass::Pass;
 pub use visit::Visit;
 
 use crate::{
     ApiKeys, Body, Caller, ClientIp, Facts, LimitId, Meter, Policy, Reading, Refusal, Route, RouteId,
-    RouteMatch, Scale, account_ip,
-    client_ip::text_of,
-    cors::is_preflight,
-    headers::{Lines, Standing},
+    RouteMatch, Scale, account_ip, client_ip::text_of, cors::is_preflight,
 };
 
 /// A policy at work: decides requests by it, on the accounts of a store.
 ///
 /// The life of a request is [`enter`](Self::enter), which needs its head only, and [`decide`](Self::decide), which
-/// needs of its body what [`Visit::take_reading`] reads.
+/// needs of its body what [`Visit::take_reading`] reads. The outcome is a value; a [`Renderer`](crate::Renderer) makes an HTTP
+/// response of it.
 ///
 /// ```
 /// # use std::{net::IpAddr, sync::Arc};
-/// # use http::{Request, StatusCode};
+/// # use http::Request;
 /// # use sluicegate::{ManualClock, MemoryStore};
-/// # use sluicegate_policy::{ApiKeys, Gate, Policy, Source};
+/// # use sluicegate_policy::{Gate, Outcome, Policy, Rejection, Renderer, RequestId, Source};
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 /// let text = "[[route]]\npath = \"/predict\"\nlimits = [\"1/minute\"]";
 /// let policy = Policy::parse(&Source::new("sluicegate.toml", text.as_bytes())?)?;
@@ -62,12 +56,18 @@ use crate::{
 /// let (head, ()) = Request::post("/predict").body(())?.into_parts();
 /// let peer: IpAddr = "192.0.2.7".parse()?;
 /// let visit = gate.enter(&head, peer).await.expect("no limit is on arriving");
-/// assert!(gate.decide(visit, None).await.is_ok());
+/// assert!(gate.decide(&visit, None).await.is_admitted());
 ///
 /// let visit = gate.enter(&head, peer).await.expect("no limit is on arriving");
-/// let answer = gate.decide(visit, None).await.expect_err("the minute's one request is spent");
-/// assert_eq!(answer.response.status(), StatusCode::TOO_MANY_REQUESTS);
-/// assert_eq!(answer.response.headers()["retry-after"], "60");
+/// let Outcome::Rejected(rejection) = gate.decide(&visit, None).await else {
+///     panic!("the minute's one request is spent");
+/// };
+/// if let Rejection::Denied(denied) = &rejection {
+///     assert_eq!(gate.policy().limit(denied.limit()).name(), "predict_1_per_minute");
+/// }
+/// let response = Renderer::new(gate.policy()).rejected(&rejection, &head, &RequestId::of(&head.headers));
+/// assert_eq!(response.status(), 429);
+/// assert_eq!(response.headers()["retry-after"], "60");
 /// # Ok(())
 /// # }
 /// ```
@@ -79,8 +79,6 @@ pub struct Gate<S: Store> {
     /// Replaced as a whole when their file changes.
     api_keys: Arc<RwLock<Arc<ApiKeys>>>,
     guessers: Arc<Guessers>,
-    /// What every request is told alike.
-    plan: Plan,
 }
 
 impl<S: Store> Gate<S> {
@@ -92,7 +90,6 @@ impl<S: Store> Gate<S> {
         let clock: Arc<dyn Clock> = Arc::new(clock);
         Self {
             client_ip: client_ip(&policy),
-            plan: Plan::of(&policy),
             policy,
             limiter: Limiter::new(store),
             guessers: Arc::new(Guessers::new(Arc::clone(&clock))),
@@ -107,7 +104,6 @@ impl<S: Store> Gate<S> {
     pub fn with_policy(&self, policy: Policy) -> Self {
         Self {
             client_ip: client_ip(&policy),
-            plan: Plan::of(&policy),
             policy,
             limiter: self.limiter.clone(),
             guessers: Arc::clone(&self.guessers),
@@ -147,24 +143,22 @@ impl<S: Store> Gate<S> {
         }
     }
 
-    /// The answer to a request whose head cannot even be read as a visit.
+    /// The rejection of a request whose head cannot even be read as a visit.
     #[must_use]
-    pub fn refused(&self, refusal: Refusal, head: &Parts) -> Box<Answer> {
-        let (routes, tiers) = (&self.policy.routes, &self.policy.tiers);
-        Answer::refused(refusal, head, routes.unmatched(), tiers.default_tier())
-            .shared(self.cors(head).as_deref())
+    pub fn refused(&self, refusal: Refusal) -> Rejection {
+        Rejection::refused(refusal, self.policy.routes.unmatched(), self.policy.tiers.default_tier())
     }
 
     /// What the head alone decides: the route, who is calling, and whether a caller of that tier may be here.
     ///
     /// # Errors
     ///
-    /// The answer to give instead: 400 for a path that means different things to different servers, 401 for an
-    /// unknown API key, 429 for too many of those, 403 for the wrong tier, 503 when the store does not answer.
-    pub async fn enter<'h>(&self, head: &'h Parts, peer: IpAddr) -> Result<Visit<'h>, Box<Answer>> {
+    /// The rejection: a path that means different things to different servers, an unknown API key, too many of those, the
+    /// wrong tier, a store that does not answer; or a preflight that the policy answers.
+    pub async fn enter<'h>(&self, head: &'h Parts, peer: IpAddr) -> Result<Visit<'h>, Rejection> {
         let route = match self.policy.routes.find(&head.method, head.uri.path()) {
             Ok(route) => route,
-            Err(error) => return Err(self.refused(Refusal::AmbiguousPath(error), head)),
+            Err(error) => return Err(self.refused(Refusal::AmbiguousPath(error))),
         };
         let mut visit = self.arrived(head, peer, route, Given::default());
         if visit.is_preflight {
@@ -186,10 +180,10 @@ impl<S: Store> Gate<S> {
         head: &'h Parts,
         peer: IpAddr,
         given: Given<'h>,
-    ) -> Result<Visit<'h>, Box<Answer>> {
+    ) -> Result<Visit<'h>, Rejection> {
         let route = match RouteMatch::known(route, head.uri.path()) {
             Ok(route) => route,
-            Err(error) => return Err(self.refused(Refusal::AmbiguousPath(error), head)),
+            Err(error) => return Err(self.refused(Refusal::AmbiguousPath(error))),
         };
         let mut visit = self.arrived(head, peer, route, given);
         if visit.is_preflight {
@@ -205,49 +199,35 @@ impl<S: Store> Gate<S> {
 
     /// Takes the charges of every limit that denies, all or none, and then those of each shadow limit alone.
     ///
-    /// `reading` is that of [`Visit::take_reading`], with as much of the body as it needed.
-    ///
-    /// # Errors
-    ///
-    /// The answer to give instead: 400 for a body that cannot be metered, 413 for too many items, 429 for a spent limit,
-    /// 503 when the store does not answer. Nothing is charged then.
-    pub async fn decide(
-        &self,
-        visit: Visit<'_>,
-        reading: Option<&Reading>,
-    ) -> Result<Box<Pass<S>>, Box<Answer>> {
-        if self.is_free(&visit) {
-            let costs = self.policy.routes.get(visit.route()).costs;
-            let mut pass = Box::new(Pass::new(&visit, None, costs));
-            pass.share(visit.cors);
-            return Ok(pass);
+    /// `reading` is that of [`Visit::take_reading`], with as much of the body as it needed. A rejection charges nothing: the
+    /// body cannot be metered or has too many items, a limit is spent, or the store does not answer.
+    pub async fn decide(&self, visit: &Visit<'_>, reading: Option<&Reading>) -> Outcome<S> {
+        let costs = self.policy.routes.get(visit.route()).costs;
+        if self.is_free(visit) {
+            return Outcome::Admitted(Box::new(Pass::new(visit, None, costs)));
         }
-        let body = match self.metered(&visit, reading) {
+        let body = match self.metered(visit, reading) {
             Ok(body) => body,
-            Err(refusal) => return Err(visit.refused(refusal)),
+            Err(refusal) => return visit.refused(refusal).into(),
         };
-        let bill = self.bill(&visit, body.as_ref());
-        // Boxed, because it is large and goes a long way.
-        let mut pass = Box::new(Pass::new(&visit, bill.scale, self.policy.routes.get(visit.route()).costs));
+        let bill = self.bill(visit, body.as_ref());
         // A route without limits passes whether or not the store answers.
-        if !bill.charges.is_empty() {
-            let policy = self.plan.policy_line(visit.route(), visit.tier(), bill.scale);
+        let permit = if bill.charges.is_empty() {
+            None
+        } else {
             match self.limiter.take(&bill.charges).await {
-                Ok(Decision::Allow(permit)) => {
-                    let lines = self.lines(&bill, permit.balances(), policy);
-                    pass.charged(permit, bill.limits, lines);
-                }
-                Ok(Decision::Deny(denial)) => {
-                    return Err(self.denied(&visit, &bill.limits, &bill.charges, &denial, policy));
-                }
-                Err(error) => return Err(visit.unanswered(error)),
+                Ok(Decision::Allow(permit)) => Some(permit),
+                Ok(Decision::Deny(denial)) => return visit.denied(bill, denial).into(),
+                Err(error) => return visit.unanswered(error).into(),
             }
-        }
+        };
+        // Boxed, because it is large and goes a long way.
+        let mut pass = Box::new(Pass::new(visit, bill.scale, costs));
+        pass.charged(permit, bill.limits);
         for (id, charge) in bill.shadow {
             self.take_shadow(&mut pass, id, charge).await;
         }
-        pass.share(visit.cors);
-        Ok(pass)
+        Outcome::Admitted(pass)
     }
 }
 
@@ -272,19 +252,11 @@ impl<S: Store> Gate<S> {
         let ip = self.client_ip.of(&head.headers, peer);
         let client = text_of(account_ip(ip, self.policy.identity.ipv6_prefix));
         let caller = Caller::anonymous(client, self.policy.tiers.default_tier());
-        Visit {
-            head,
-            route,
-            caller,
-            given,
-            reading: None,
-            is_preflight: is_preflight(head),
-            cors: self.cors(head),
-        }
+        Visit { head, route, caller, given, reading: None, is_preflight: is_preflight(head) }
     }
 
     /// Whether a caller that is known may be here, and whether the body is needed.
-    fn entered<'h>(&self, mut visit: Visit<'h>) -> Result<Visit<'h>, Box<Answer>> {
+    fn entered<'h>(&self, mut visit: Visit<'h>) -> Result<Visit<'h>, Rejection> {
         let route = self.policy.routes.get(visit.route());
         if let Some(needed) = route.tier().filter(|needed| *needed != visit.caller.tier) {
             let needed = self.policy.tiers.name(needed).to_owned();
@@ -341,40 +313,6 @@ impl<S: Store> Gate<S> {
             Ok(Decision::Deny(_)) => pass.shadow_denied(id),
             Err(_) => {}
         }
-    }
-
-    fn denied(
-        &self,
-        visit: &Visit<'_>,
-        limits: &[LimitId],
-        charges: &[Charge],
-        denial: &Denial,
-        policy: Option<&HeaderValue>,
-    ) -> Box<Answer> {
-        let standings = self.standings(limits, charges, &denial.balances);
-        Answer::denied(visit, &self.policy.responses.headers, limits, charges, &standings, policy, denial)
-    }
-
-    fn lines(&self, bill: &Bill, balances: &[Balance], policy: Option<&HeaderValue>) -> Lines {
-        let standings = self.standings(&bill.limits, &bill.charges, balances);
-        Lines::of(&self.policy.responses.headers, &standings, policy, SystemTime::now)
-    }
-
-    /// Limits, charges and balances side by side, as headers tell them.
-    fn standings<'a>(
-        &'a self,
-        limits: &[LimitId],
-        charges: &'a [Charge],
-        balances: &'a [Balance],
-    ) -> SmallVec<[Standing<'a>; 2]> {
-        let rows = limits.iter().zip(charges).zip(balances);
-        rows.map(|((id, charge), balance)| Standing {
-            name: self.plan.name(*id),
-            quota: &charge.quota,
-            cost: charge.cost,
-            balance,
-        })
-        .collect()
     }
 }
 

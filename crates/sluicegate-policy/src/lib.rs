@@ -1,5 +1,6 @@
 //! The Sluicegate policy file, and what turns an HTTP request into charges and a decision into an answer.
 
+mod answer;
 mod api_keys;
 mod body;
 mod caller;
@@ -13,9 +14,7 @@ mod file_version;
 mod forwarding;
 mod gate;
 mod gateway_settings;
-mod grpc;
 mod header_family;
-mod headers;
 mod hidden;
 mod json_pointer;
 mod key_shape;
@@ -26,7 +25,6 @@ mod meter;
 mod overrides;
 mod path;
 mod policy;
-mod problem;
 mod refusal;
 mod report;
 mod request_id;
@@ -43,7 +41,9 @@ mod trusted_proxy;
 mod upstream;
 mod utc_time;
 mod warmup;
+mod whole_seconds;
 
+pub use answer::{Form, Lines, Renderer};
 pub use api_keys::{ApiKey, ApiKeys, ApiKeysError, KeyFile, Secret, WatchedKeys};
 pub use body::{Body, BodyError};
 pub use caller::Caller;
@@ -54,12 +54,11 @@ pub use diagnostic::{Diagnostic, Diagnostics, Place};
 pub use file::schema;
 pub use file_version::FileVersion;
 pub use forwarding::{Forwarding, SlotsUntil};
-pub use gate::{Account, Answer, Denied, Gate, Given, Pass, Reason, Visit};
+pub use gate::{Account, Denied, Gate, Given, Outcome, Pass, Refused, Rejection, Visit};
 pub use gateway_settings::{
     EjectionSettings, GatewaySettings, HealthSettings, LogFormat, LogKeys, TlsSettings,
 };
 pub use header_family::HeaderFamily;
-pub use headers::Lines;
 pub use hidden::Hidden;
 pub use json_pointer::JsonPointer;
 pub use key_template::{Facts, KeyError, KeyTemplate, Part};

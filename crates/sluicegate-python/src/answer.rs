@@ -5,26 +5,35 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use http::{HeaderValue, StatusCode, header};
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
 use pyo3::{
     prelude::*,
     types::{PyBytes, PyList},
 };
-use sluicegate_policy::{Gate, Policy, Reason};
+use sluicegate_policy::{Denied, Gate, Policy, Rejection};
 
 use crate::{balance::seconds, headers::lines, store::Store};
 
 /// What is sent to a request that may not pass.
 #[pyclass(frozen, module = "sluicegate")]
 pub(crate) struct Answer {
-    answer: Box<sluicegate_policy::Answer>,
-    /// Whose answer it is.
+    rejection: Rejection,
+    response: Response<Bytes>,
+    /// The gate that rejected it.
     gate: Arc<Gate<Store>>,
 }
 
 impl Answer {
-    pub(crate) fn new(answer: Box<sluicegate_policy::Answer>, gate: Arc<Gate<Store>>) -> Self {
-        Self { answer, gate }
+    pub(crate) fn new(rejection: Rejection, response: Response<Bytes>, gate: Arc<Gate<Store>>) -> Self {
+        Self { rejection, response, gate }
+    }
+
+    fn denied(&self) -> Option<&Denied> {
+        match &self.rejection {
+            Rejection::Denied(denied) => Some(denied),
+            Rejection::Refused(_) | Rejection::Preflight { .. } => None,
+        }
     }
 
     fn policy(&self) -> &Policy {
@@ -45,12 +54,12 @@ impl Answer {
 
     #[getter]
     fn status(&self) -> u16 {
-        self.answer.response.status().as_u16()
+        self.response.status().as_u16()
     }
 
     #[getter]
     fn headers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let response = &self.answer.response;
+        let response = &self.response;
         let length = HeaderValue::from(response.body().len());
         // An answer that never has a body has no length either (RFC 9110, section 8.6).
         let length =
@@ -60,53 +69,43 @@ impl Answer {
 
     #[getter]
     fn body<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, self.answer.response.body())
+        PyBytes::new(py, self.response.body())
     }
 
     #[getter]
     fn code(&self) -> &'static str {
-        match &self.answer.reason {
-            Reason::Denied(_) => "rate_limit_exceeded",
-            Reason::Refused(refusal) => refusal.code(),
-            Reason::Preflight => "preflight",
-        }
+        self.rejection.code()
     }
 
     #[getter]
     fn route(&self) -> &str {
-        self.policy().routes.get(self.answer.route).label()
+        self.policy().routes.get(self.rejection.route()).label()
     }
 
     /// The name of the limit that denied.
     #[getter]
     fn limit(&self) -> Option<&str> {
-        match &self.answer.reason {
-            Reason::Denied(denied) => Some(self.policy().limit(denied.limit).name()),
-            Reason::Refused(_) | Reason::Preflight => None,
-        }
+        Some(self.policy().limit(self.denied()?.limit()).name())
     }
 
     /// The account's key, as logs may write it.
     #[getter]
     fn key(&self) -> Option<String> {
-        match &self.answer.reason {
-            Reason::Denied(denied) => Some(self.policy().gateway.log_keys.written(&denied.key, &HASHER)),
-            Reason::Refused(_) | Reason::Preflight => None,
-        }
+        Some(self.policy().gateway.log_keys.written(self.denied()?.key(), &HASHER))
     }
 
     #[getter]
     fn retry_after(&self) -> Option<f64> {
-        match &self.answer.reason {
-            Reason::Denied(denied) => seconds(denied.wait),
-            Reason::Refused(_) | Reason::Preflight => None,
-        }
+        seconds(self.denied()?.wait())
     }
 
     /// What the store said instead of an answer, where that is why. For logs.
     #[getter]
     fn store_error(&self) -> Option<String> {
-        self.answer.store_error.as_ref().map(ToString::to_string)
+        match &self.rejection {
+            Rejection::Refused(refused) => refused.store_error.as_ref().map(ToString::to_string),
+            Rejection::Denied(_) | Rejection::Preflight { .. } => None,
+        }
     }
 
     fn __repr__(&self) -> String {

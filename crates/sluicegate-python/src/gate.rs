@@ -5,10 +5,12 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use bytes::Bytes;
+use http::Response;
 use pyo3::{IntoPyObjectExt, exceptions::PyTypeError, prelude::*, types::PyDict};
 use sluicegate::{Clock, Cost, Unit};
 use sluicegate_metrics::GateMetrics;
-use sluicegate_policy::{Given, Part, Policy};
+use sluicegate_policy::{Given, Lines, Outcome, Part, Policy, Rejection, Renderer, RequestId};
 
 use crate::{
     answer::Answer,
@@ -33,6 +35,7 @@ pub(crate) struct Gate {
 /// What decisions go on with, whatever becomes of the gate.
 struct Inner {
     gate: Arc<sluicegate_policy::Gate<Store>>,
+    renderer: Renderer,
     metrics: GateMetrics,
     clock: AnyClock,
     /// Decides if `true`, and lets everything pass otherwise.
@@ -85,9 +88,12 @@ impl Gate {
             needs_parameters: needs_parameters(gate.policy()),
         });
         let metrics = metrics().gate(gate.policy());
+        let renderer = Renderer::new(gate.policy());
         let reads_bodies = gate.policy().routes.as_slice().iter().any(|route| route.meter().reads_body());
         let (clock, enabled, waits) = (limiter.clock(), limiter.switch(), limiter.waits());
-        Ok(Self { inner: Arc::new(Inner { gate, metrics, clock, enabled, waits, reads_bodies, one }) })
+        Ok(Self {
+            inner: Arc::new(Inner { gate, renderer, metrics, clock, enabled, waits, reads_bodies, one }),
+        })
     }
 
     /// Decides a request: a pass, an answer, a visit that wants the body, or a promise of one of them.
@@ -158,13 +164,21 @@ impl Request {
                 },
                 (reading, _) => reading,
             };
-            gate.decide(visit, reading.as_deref()).await
+            Ok(gate.decide(&visit, reading.as_deref()).await)
         };
-        let decision = decision.await;
-        match &decision {
-            Ok(pass) => inner.metrics.passed(pass, inner.clock.now().since(began)),
-            Err(answer) => inner.metrics.answered(answer),
-        }
+        let decision = match decision.await.unwrap_or_else(Outcome::Rejected) {
+            Outcome::Admitted(pass) => {
+                inner.metrics.passed(&pass, inner.clock.now().since(began));
+                let lines = inner.renderer.lines(&pass, &inner.renderer.form(&head.parts));
+                Decision::Admitted(pass, lines)
+            }
+            Outcome::Rejected(rejection) => {
+                inner.metrics.rejected(&rejection);
+                let id = RequestId::of(&head.parts.headers);
+                let response = inner.renderer.rejected(&rejection, &head.parts, &id);
+                Decision::Rejected(rejection, response)
+            }
+        };
         Decided { decision, inner }
     }
 }
@@ -190,16 +204,24 @@ impl Owned {
 
 /// A decision, and whose it is.
 pub(crate) struct Decided {
-    decision: Result<Box<sluicegate_policy::Pass<Store>>, Box<sluicegate_policy::Answer>>,
+    decision: Decision,
     inner: Arc<Inner>,
+}
+
+/// A decision, with the part of the response that it makes.
+enum Decision {
+    Admitted(Box<sluicegate_policy::Pass<Store>>, Lines),
+    Rejected(Rejection, Response<Bytes>),
 }
 
 impl ToPython for Decided {
     fn to_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let unit = self.inner.unit();
         match self.decision {
-            Ok(pass) => Pass::new(pass, unit, self.inner.waits).into_py_any(py),
-            Err(answer) => Answer::new(answer, Arc::clone(&self.inner.gate)).into_py_any(py),
+            Decision::Admitted(pass, lines) => Pass::new(pass, lines, unit, self.inner.waits).into_py_any(py),
+            Decision::Rejected(rejection, response) => {
+                Answer::new(rejection, response, Arc::clone(&self.inner.gate)).into_py_any(py)
+            }
         }
     }
 }

@@ -44,11 +44,15 @@ enum Actual {
 }
 
 impl Pass {
-    pub(crate) fn new(mut pass: Box<sluicegate_policy::Pass<Store>>, unit: Unit, waits: bool) -> Self {
+    pub(crate) fn new(
+        pass: Box<sluicegate_policy::Pass<Store>>,
+        lines: Lines,
+        unit: Unit,
+        waits: bool,
+    ) -> Self {
         let quotas = pass.charges().iter().map(|charge| &charge.quota);
         let balances = rows(pass.balances(), quotas).collect();
         let holds = pass.charges().iter().any(|charge| charge.quota.algorithm() == Algorithm::Concurrent);
-        let lines = pass.take_lines();
         Self { lines, balances, holds, unit, waits, pass: Held::new(pass) }
     }
 

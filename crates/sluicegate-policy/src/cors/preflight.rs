@@ -20,11 +20,16 @@ pub(crate) fn is_preflight(head: &Parts) -> bool {
 
 impl Cors {
     /// Our own answer to a preflight of an origin that may call. The browser compares it with the page's request.
-    pub(crate) fn preflight_answer(&self, head: &Parts, fields: &CorsFields) -> Response<Bytes> {
+    pub(crate) fn preflight_answer(
+        &self,
+        head: &Parts,
+        fields: &CorsFields,
+        id: &RequestId,
+    ) -> Response<Bytes> {
         let mut response = Response::new(Bytes::new());
         *response.status_mut() = StatusCode::NO_CONTENT;
         let headers = response.headers_mut();
-        headers.insert(RequestId::HEADER, RequestId::of(&head.headers).as_header().clone());
+        headers.insert(RequestId::HEADER, id.as_header().clone());
         fields.append_origin(headers);
         headers.insert(
             header::ACCESS_CONTROL_ALLOW_METHODS,

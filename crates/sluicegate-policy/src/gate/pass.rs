@@ -1,13 +1,10 @@
 //! A request that may pass.
 
-use std::mem;
-
-use http::{HeaderMap, request::Parts};
 use sluicegate::{Balance, Charge, Cost, Permit, Store, StoreError, Unit};
 use smallvec::SmallVec;
 
-use super::{Answer, Visit};
-use crate::{LimitId, Refusal, RouteId, Scale, TierId, cors::CorsFields, headers::Lines, route::Costs};
+use super::Visit;
+use crate::{LimitId, RouteId, Scale, TierId, route::Costs};
 
 /// A request that may pass. Dropping it gives back its slots of concurrent limits: keep it until the last byte of
 /// the answer is sent, and then, where its cost is known only now, [settle](Self::settle) it.
@@ -21,7 +18,6 @@ pub struct Pass<S: Store> {
     warming: bool,
     limits: SmallVec<[LimitId; 2]>,
     shadow_denied: Vec<LimitId>,
-    lines: Lines,
     permit: Option<Permit<S>>,
     shadow: Vec<Permit<S>>,
 }
@@ -37,21 +33,14 @@ impl<S: Store> Pass<S> {
             warming: warmup.is_some(),
             limits: SmallVec::new(),
             shadow_denied: Vec::new(),
-            lines: Lines::default(),
             permit: None,
             shadow: Vec::new(),
         }
     }
 
-    pub(super) fn charged(&mut self, permit: Permit<S>, limits: SmallVec<[LimitId; 2]>, lines: Lines) {
-        self.permit = Some(permit);
+    pub(super) fn charged(&mut self, permit: Option<Permit<S>>, limits: SmallVec<[LimitId; 2]>) {
+        self.permit = permit;
         self.limits = limits;
-        self.lines = lines;
-    }
-
-    /// Lets the page that has sent the request read the answer.
-    pub(super) fn share(&mut self, cors: Option<Box<CorsFields>>) {
-        self.lines.share(cors);
     }
 
     pub(super) fn shadow_allowed(&mut self, permit: Permit<S>) {
@@ -98,28 +87,9 @@ impl<S: Store> Pass<S> {
         &self.shadow_denied
     }
 
-    /// The answer to this request when the upstream fails it after all. What it was charged stays charged.
-    #[must_use]
-    pub fn refused(&self, refusal: Refusal, head: &Parts) -> Box<Answer> {
-        Answer::refused(refusal, head, self.route, self.tier).shared(self.lines.cors())
-    }
-
-    /// What [`apply`](Self::apply) adds to an answer.
-    #[must_use]
-    pub fn lines(&self) -> &Lines {
-        &self.lines
-    }
-
-    /// [`lines`](Self::lines), for who keeps them longer than the pass, which has none from now on.
-    #[must_use]
-    pub fn take_lines(&mut self) -> Lines {
-        mem::take(&mut self.lines)
-    }
-
-    /// Tells the client its balances, in the headers of the upstream's answer. What the upstream says of its own
-    /// limits stays.
-    pub fn apply(&self, headers: &mut HeaderMap) {
-        self.lines.append_to(headers);
+    /// Returns `true` if the quotas are those that the policy gives the route's limits, which a warm-up makes smaller.
+    pub(crate) fn has_configured_quotas(&self) -> bool {
+        !self.warming
     }
 
     /// Replaces what a meter found, or the caller gave, by what was `actual`ly used, and gives back the slots. Less is a

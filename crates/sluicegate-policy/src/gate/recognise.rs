@@ -7,14 +7,15 @@ use std::{
 };
 
 use http::{HeaderMap, header};
-use sluicegate::{Balance, Cost, Decision, Denial, Store, Wait};
+use sluicegate::{Balance, Charge, Cost, Decision, Denial, Store, Wait};
+use smallvec::smallvec;
 
-use super::{Answer, Gate, Visit};
-use crate::{Refusal, TierId};
+use super::{Denied, Gate, Rejection, Visit};
+use crate::{LimitId, Refusal, TierId};
 
 impl<S: Store> Gate<S> {
     /// Learns who is calling from an API key or, where there is none, from the header of a proxy.
-    pub(super) async fn recognise(&self, visit: &mut Visit<'_>, peer: IpAddr) -> Result<(), Box<Answer>> {
+    pub(super) async fn recognise(&self, visit: &mut Visit<'_>, peer: IpAddr) -> Result<(), Rejection> {
         let headers = &visit.head.headers;
         if let Some(api_key) = self.presented(headers) {
             return self.verify(visit, api_key).await;
@@ -47,7 +48,7 @@ impl<S: Store> Gate<S> {
 
     /// A client that has shown too many wrong keys is not told whether this one is right, so that guessing is no faster
     /// than the limit on it.
-    async fn verify(&self, visit: &mut Visit<'_>, api_key: &[u8]) -> Result<(), Box<Answer>> {
+    async fn verify(&self, visit: &mut Visit<'_>, api_key: &[u8]) -> Result<(), Rejection> {
         let keys = Arc::clone(&self.api_keys.read().unwrap_or_else(PoisonError::into_inner));
         let known = std::str::from_utf8(api_key).ok().and_then(|api_key| keys.verify(api_key));
         if let Some(failures) = self.policy.identity.failures {
@@ -60,13 +61,13 @@ impl<S: Store> Gate<S> {
                 match self.limiter.take(from_ref(&charge)).await {
                     Err(error) => return Err(visit.unanswered(error)),
                     Ok(Decision::Deny(denial)) => {
-                        return Err(self.denied(visit, &[failures], &[charge], &denial, None));
+                        return Err(Self::guessed(visit, failures, charge, denial));
                     }
                     Ok(Decision::Allow(permit)) => {
                         if let ([balance], true) = (permit.balances(), known.is_some())
                             && let Some(denial) = spent(balance)
                         {
-                            return Err(self.denied(visit, &[failures], &[charge], &denial, None));
+                            return Err(Self::guessed(visit, failures, charge, denial));
                         }
                     }
                 }
@@ -77,6 +78,18 @@ impl<S: Store> Gate<S> {
         visit.caller.api_key = Some(Arc::clone(known));
         visit.caller.tier = tier.unwrap_or_else(|| self.policy.tiers.default_tier());
         Ok(())
+    }
+
+    /// The denial of a client that has shown too many wrong keys.
+    fn guessed(visit: &Visit<'_>, failures: LimitId, charge: Charge, denial: Denial) -> Rejection {
+        Rejection::Denied(Box::new(Denied {
+            route: visit.route(),
+            tier: visit.tier(),
+            limits: smallvec![failures],
+            charges: smallvec![charge],
+            denial,
+            has_configured_quotas: false,
+        }))
     }
 }
 

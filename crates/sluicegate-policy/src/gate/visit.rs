@@ -1,10 +1,10 @@
 //! A request whose head is known.
 
 use http::request::Parts;
-use sluicegate::StoreError;
+use sluicegate::{Denial, StoreError};
 
-use super::{Answer, Given};
-use crate::{Body, Caller, Facts, Reading, Refusal, RouteId, RouteMatch, TierId, cors::CorsFields};
+use super::{Denied, Given, Refused, Rejection, bill::Bill};
+use crate::{Body, Caller, Facts, Reading, Refusal, RouteId, RouteMatch, TierId};
 
 /// A request whose head is known: where it goes and who sends it.
 #[derive(Debug)]
@@ -16,7 +16,6 @@ pub struct Visit<'h> {
     /// The reading of the body, where the route has a meter. Boxed, because most routes have none.
     pub(super) reading: Option<Box<Reading>>,
     pub(super) is_preflight: bool,
-    pub(super) cors: Option<Box<CorsFields>>,
 }
 
 impl Visit<'_> {
@@ -44,17 +43,32 @@ impl Visit<'_> {
         self.reading.take_if(|reading| reading.needs_body())
     }
 
-    /// The answer to this request when it cannot be served.
+    /// The rejection of this request when it cannot be served.
     #[must_use]
-    pub fn refused(&self, refusal: Refusal) -> Box<Answer> {
-        Answer::refused(refusal, self.head, self.route(), self.tier()).shared(self.cors.as_deref())
+    pub fn refused(&self, refusal: Refusal) -> Rejection {
+        Rejection::refused(refusal, self.route(), self.tier())
     }
 
-    /// The answer to this request when the store does not answer.
-    pub(super) fn unanswered(&self, error: StoreError) -> Box<Answer> {
-        let mut answer = self.refused(Refusal::StoreUnavailable);
-        answer.store_error = Some(error);
-        answer
+    /// The rejection of this request when a limit on its bill is spent.
+    pub(super) fn denied(&self, bill: Bill, denial: Denial) -> Rejection {
+        Rejection::Denied(Box::new(Denied {
+            route: self.route(),
+            tier: self.tier(),
+            has_configured_quotas: bill.scale.is_none(),
+            limits: bill.limits,
+            charges: bill.charges,
+            denial,
+        }))
+    }
+
+    /// The rejection of this request when the store does not answer.
+    pub(super) fn unanswered(&self, error: StoreError) -> Rejection {
+        Rejection::Refused(Box::new(Refused {
+            route: self.route(),
+            tier: self.tier(),
+            refusal: Refusal::StoreUnavailable,
+            store_error: Some(error),
+        }))
     }
 
     pub(super) fn facts<'f>(&'f self, route: &'f str, tier: &'f str, body: Option<&'f Body>) -> Facts<'f> {

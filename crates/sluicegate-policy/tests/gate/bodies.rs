@@ -89,7 +89,7 @@ fn each_refusal_has_its_status_and_is_a_problem_document_too() {
     let site = site("/");
     let (head, ()) = http::Request::post("/").body(()).unwrap().into_parts();
     for (refusal, status, kind) in rows {
-        let reply = Reply::Answered(site.gate.refused(refusal.clone(), &head));
+        let reply = Reply::rejected(&site.gate, site.gate.refused(refusal.clone()), &head);
         assert_eq!(reply.status(), status, "{refusal}");
         let body = reply.body();
         assert_eq!(body["type"], "about:blank", "{refusal}");

@@ -69,7 +69,7 @@ fn the_policys_tiers_scale_a_route_in_code_as_they_scale_the_file() {
     let premium = Ask::post("/").header("x-user-tier", "premium");
     code.pass(6, &premium);
     let denied = code.send(&premium);
-    assert_eq!(denied.denied().key.as_str(), "root_2_per_minute:premium|client_ip=192.0.2.1");
+    assert_eq!(denied.denied().key().as_str(), "root_2_per_minute:premium|client_ip=192.0.2.1");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Fields that let a page of another origin read responses: the upstream's, and ours.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use sluicegate_policy::Refusal;
+use sluicegate_policy::{Refusal, Renderer, RequestId};
 
 use crate::site::{Ask, Reply, Site, now};
 
@@ -70,12 +70,14 @@ fn every_answer_of_ours_may_be_read() {
     let (head, ()) =
         http::Request::post("/").header("origin", "https://app.example").body(()).unwrap().into_parts();
     let visit = now(site.gate.enter(&head, "192.0.2.1".parse().unwrap())).unwrap();
-    replies.push((413, Reply::Answered(visit.refused(Refusal::BodyTooLarge { limit: 1 }))));
-    let pass = now(site.gate.decide(visit, None)).unwrap();
-    // The head that went to the upstream is no more when it fails.
-    let (gone, ()) = http::Request::new(()).into_parts();
-    replies.push((502, Reply::Answered(pass.refused(Refusal::UpstreamDown, &gone))));
-    replies.push((431, Reply::Answered(site.gate.refused(Refusal::TooManyHeaders { most: 1 }, &head))));
+    replies
+        .push((413, Reply::rejected(&site.gate, visit.refused(Refusal::BodyTooLarge { limit: 1 }), &head)));
+    // The head that goes to the upstream is no more when it fails, and the form is left of it.
+    let renderer = Renderer::new(site.gate.policy());
+    let response = renderer.refused(&Refusal::UpstreamDown, &renderer.form(&head), &RequestId::new());
+    replies.push((502, Reply::Rejected(visit.refused(Refusal::UpstreamDown), response)));
+    let too_many = site.gate.refused(Refusal::TooManyHeaders { most: 1 });
+    replies.push((431, Reply::rejected(&site.gate, too_many, &head)));
     for (status, reply) in replies {
         assert_eq!(reply.status(), status);
         assert_eq!(

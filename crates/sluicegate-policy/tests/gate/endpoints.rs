@@ -49,7 +49,7 @@ fn a_batch_is_counted_as_a_request_and_as_its_items() {
     site.pass(4, &batch(10));
     let denied = site.send(&batch(0));
     assert_eq!((denied.status(), denied.retry_after()), (429, Some(60)), "the sixth in five minutes");
-    assert_eq!(denied.denied().limits.len(), 1);
+    assert_eq!(denied.denied().spent().count(), 1);
 }
 
 /// H14.
@@ -101,9 +101,9 @@ fn what_was_denied_is_told_for_logs_and_metrics() {
     let reply = site.send(&Ask::post("/predict"));
     let denied = reply.denied();
     let policy = site.gate.policy();
-    assert_eq!(policy.limit(denied.limit).name(), "predict_10_per_minute");
-    assert!(denied.key.as_str().contains("192.0.2.1"), "{}", denied.key);
-    assert_eq!(denied.limits, [denied.limit]);
+    assert_eq!(policy.limit(denied.limit()).name(), "predict_10_per_minute");
+    assert!(denied.key().as_str().contains("192.0.2.1"), "{}", denied.key());
+    assert_eq!(denied.spent().collect::<Vec<_>>(), [denied.limit()]);
     let passed = site.send(&Ask::post("/predict/batch").batch(1)).passed();
     let names: Vec<_> = passed.limits().iter().map(|id| policy.limit(*id).name()).collect();
     assert_eq!(names.len(), 2);

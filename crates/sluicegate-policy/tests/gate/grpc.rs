@@ -1,6 +1,6 @@
 //! What clients of gRPC are told.
 
-use sluicegate_policy::{Answer, Refusal};
+use sluicegate_policy::Refusal;
 
 use crate::site::{Ask, Reply, Site};
 
@@ -29,8 +29,8 @@ fn a_denial_is_a_status_that_says_when_to_call_again() {
         assert_eq!(reply.header("grpc-retry-pushback-ms").as_deref(), Some("60000"));
         assert_eq!(reply.retry_after(), Some(60));
         assert_eq!(reply.list("ratelimit")[0].0, "infer");
-        let Reply::Answered(answer) = reply else { panic!("it is denied") };
-        assert!(answer.response.body().is_empty());
+        let Reply::Rejected(_, response) = reply else { panic!("it is denied") };
+        assert!(response.body().is_empty());
     }
 }
 
@@ -61,7 +61,11 @@ fn each_refusal_has_its_code() {
         (Refusal::ConnectTimeout, "4"),
         (Refusal::UpstreamTimeout, "4"),
     ] {
-        let Answer { response, .. } = *site.gate.refused(refusal.clone(), &head);
+        let Reply::Rejected(_, response) =
+            Reply::rejected(&site.gate, site.gate.refused(refusal.clone()), &head)
+        else {
+            panic!("it is refused")
+        };
         assert_eq!(
             (response.status().as_u16(), response.headers()["grpc-status"].to_str().unwrap()),
             (200, code),

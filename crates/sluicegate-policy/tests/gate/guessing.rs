@@ -10,7 +10,7 @@ use std::{
 
 use http::Request;
 use sluicegate::{Charge, Cost, Decision, Lease, ManualClock, MemoryStore, Store, StoreError, Taken};
-use sluicegate_policy::{ApiKeys, Gate, KeyFile, Policy, Secret, Source, UtcTime};
+use sluicegate_policy::{ApiKeys, Gate, KeyFile, Policy, Renderer, RequestId, Secret, Source, UtcTime};
 
 use crate::site::now;
 
@@ -170,6 +170,8 @@ fn status_from(gate: &Gate<Shared>, key: &str, peer: &str) -> u16 {
     let (head, ()) = request.into_parts();
     match now(gate.enter(&head, peer.parse().expect("an address"))) {
         Ok(_) => 200,
-        Err(answer) => answer.response.status().as_u16(),
+        Err(rejection) => {
+            Renderer::new(gate.policy()).rejected(&rejection, &head, &RequestId::new()).status().as_u16()
+        }
     }
 }

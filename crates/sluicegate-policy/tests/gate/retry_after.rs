@@ -14,7 +14,7 @@ fn a_denial_has_one_whole_second_to_wait_and_no_limit_asks_for_more() {
         let text = denied.header("retry-after").unwrap();
         assert!(text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0'), "{quota}: {text}");
         let wait: i64 = text.parse().unwrap();
-        let violated = denied.denied().limits.len();
+        let violated = denied.denied().spent().count();
         for (name, parameters) in denied.list("ratelimit").iter().take(violated) {
             assert_eq!(parameters[0], ("r".to_owned(), 0), "{quota}: {name}");
             let told = parameters.iter().find(|(key, _)| key == "t").map_or(0, |(_, seconds)| *seconds);

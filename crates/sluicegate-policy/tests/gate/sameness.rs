@@ -100,8 +100,8 @@ fn any_asks() -> impl Strategy<Value = Vec<(&'static str, &'static str, usize)>>
 fn told(reply: Reply) -> (u16, Vec<Charge>, Option<String>, Option<String>, usize) {
     let (status, ratelimit, after) = (reply.status(), reply.header("ratelimit"), reply.header("retry-after"));
     let (charges, shadow) = match reply {
-        Reply::Passed(pass) => (pass.charges().to_vec(), pass.denied_in_shadow().len()),
-        Reply::Answered(_) => (Vec::new(), 0),
+        Reply::Passed(pass, _) => (pass.charges().to_vec(), pass.denied_in_shadow().len()),
+        Reply::Rejected(..) => (Vec::new(), 0),
     };
     (status, charges, ratelimit, after, shadow)
 }

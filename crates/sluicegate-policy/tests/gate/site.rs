@@ -7,12 +7,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, request::Parts};
 use serde_json::Value;
 use sfv::{BareItem, List, ListEntry, Parser};
 use sluicegate::{ManualClock, MemoryStore, Quota};
 use sluicegate_policy::{
-    Answer, Denied, Gate, Given, Pass, Policy, Progress, Reading, Reason, Refusal, Source,
+    Denied, Gate, Given, Lines, Outcome, Pass, Policy, Progress, Reading, Refusal, Rejection, Renderer,
+    RequestId, Source,
 };
 
 pub(crate) type Store = MemoryStore<ManualClock>;
@@ -100,16 +101,20 @@ impl Ask {
         };
         let mut visit = match entered {
             Ok(visit) => visit,
-            Err(answer) => return Reply::Answered(answer),
+            Err(rejection) => return Reply::rejected(gate, rejection, &head),
         };
         let reading = visit.take_reading().map(|reading| read(*reading, body.chunks(self.piece)));
         let reading = match reading.transpose() {
             Ok(reading) => reading,
-            Err(refusal) => return Reply::Answered(visit.refused(refusal)),
+            Err(refusal) => return Reply::rejected(gate, visit.refused(refusal), &head),
         };
-        match now(gate.decide(visit, reading.as_ref())) {
-            Ok(pass) => Reply::Passed(pass),
-            Err(answer) => Reply::Answered(answer),
+        match now(gate.decide(&visit, reading.as_ref())) {
+            Outcome::Admitted(pass) => {
+                let renderer = Renderer::new(gate.policy());
+                let lines = renderer.lines(&pass, &renderer.form(&head));
+                Reply::Passed(pass, lines)
+            }
+            Outcome::Rejected(rejection) => Reply::rejected(gate, rejection, &head),
         }
     }
 
@@ -141,15 +146,22 @@ pub(crate) fn read<'b>(
 
 #[derive(Debug)]
 pub(crate) enum Reply {
-    Passed(Box<Pass<Store>>),
-    Answered(Box<Answer>),
+    Passed(Box<Pass<Store>>, Lines),
+    Rejected(Rejection, Response<Bytes>),
 }
 
 impl Reply {
+    /// The reply to a request with this head that a gate has rejected.
+    pub(crate) fn rejected(gate: &Gate<Store>, rejection: Rejection, head: &Parts) -> Self {
+        let id = RequestId::of(&head.headers);
+        let response = Renderer::new(gate.policy()).rejected(&rejection, head, &id);
+        Self::Rejected(rejection, response)
+    }
+
     pub(crate) fn status(&self) -> u16 {
         match self {
-            Self::Passed(_) => StatusCode::OK.as_u16(),
-            Self::Answered(answer) => answer.response.status().as_u16(),
+            Self::Passed(..) => StatusCode::OK.as_u16(),
+            Self::Rejected(_, response) => response.status().as_u16(),
         }
     }
 
@@ -161,11 +173,11 @@ impl Reply {
     /// The headers that the client sees, if the upstream sets these.
     pub(crate) fn headers_over(&self, mut upstream: HeaderMap) -> HeaderMap {
         match self {
-            Self::Passed(pass) => {
-                pass.apply(&mut upstream);
+            Self::Passed(_, lines) => {
+                lines.append_to(&mut upstream);
                 upstream
             }
-            Self::Answered(answer) => answer.response.headers().clone(),
+            Self::Rejected(_, response) => response.headers().clone(),
         }
     }
 
@@ -179,8 +191,8 @@ impl Reply {
 
     pub(crate) fn body(&self) -> Value {
         match self {
-            Self::Passed(_) => panic!("the request passed"),
-            Self::Answered(answer) => serde_json::from_slice(answer.response.body()).unwrap(),
+            Self::Passed(..) => panic!("the request passed"),
+            Self::Rejected(_, response) => serde_json::from_slice(response.body()).unwrap(),
         }
     }
 
@@ -194,19 +206,16 @@ impl Reply {
 
     pub(crate) fn denied(&self) -> &Denied {
         match self {
-            Self::Answered(answer) => match &answer.reason {
-                Reason::Denied(denied) => denied,
-                Reason::Refused(refusal) => panic!("refused: {refusal}"),
-                Reason::Preflight => panic!("it is a preflight"),
-            },
-            Self::Passed(_) => panic!("the request passed"),
+            Self::Rejected(Rejection::Denied(denied), _) => denied,
+            Self::Rejected(rejection, _) => panic!("{rejection:?}"),
+            Self::Passed(..) => panic!("the request passed"),
         }
     }
 
     pub(crate) fn passed(self) -> Pass<Store> {
         match self {
-            Self::Passed(pass) => *pass,
-            Self::Answered(answer) => panic!("{:?}", answer.reason),
+            Self::Passed(pass, _) => *pass,
+            Self::Rejected(rejection, _) => panic!("{rejection:?}"),
         }
     }
 

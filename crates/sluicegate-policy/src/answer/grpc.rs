@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 
-use crate::headers::number;
+use super::headers::number;
 
 /// Whether a client of gRPC asks: a call has the content type `application/grpc`, mostly with a message format.
-pub(crate) fn asks(headers: &HeaderMap) -> bool {
+pub(super) fn asks(headers: &HeaderMap) -> bool {
     let Some(kind) = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes) else { return false };
     let Some((name, rest)) = kind.split_at_checked(GRPC.len()) else { return false };
     name.eq_ignore_ascii_case(GRPC.as_bytes()) && matches!(rest.first(), None | Some(b'+' | b';'))
@@ -14,7 +14,7 @@ pub(crate) fn asks(headers: &HeaderMap) -> bool {
 
 /// Writes an answer without a message, in the form that leaves clients free to retry: a single head with the status of the
 /// call ("Trailers-Only"), whose HTTP status says nothing.
-pub(crate) fn write(response: &mut Response<Bytes>, status: StatusCode, detail: &str) {
+pub(super) fn write(response: &mut Response<Bytes>, status: StatusCode, detail: &str) {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(GRPC));
     headers.insert(GRPC_STATUS, number(code(status)));
@@ -23,7 +23,7 @@ pub(crate) fn write(response: &mut Response<Bytes>, status: StatusCode, detail: 
 }
 
 /// Tells when to try again, in milliseconds: never if there is no such time.
-pub(crate) fn push_back(headers: &mut HeaderMap, milliseconds: Option<u64>) {
+pub(super) fn push_back(headers: &mut HeaderMap, milliseconds: Option<u64>) {
     let pushback = match milliseconds {
         Some(milliseconds) => number(milliseconds.min(LONGEST_PUSHBACK)),
         None => HeaderValue::from_static("-1"),

@@ -7,30 +7,30 @@ mod ietf;
 mod line;
 mod openai;
 
-use std::time::{Duration, SystemTime};
+use std::{sync::Arc, time::SystemTime};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header::Entry};
 use sfv::{List, Parser};
 use sluicegate::{Algorithm, Balance, Cost, Quota, Wait};
 use smallvec::SmallVec;
 
-pub(crate) use ietf::policy_line;
+pub(super) use ietf::policy_line;
 
-use crate::{HeaderFamily, cors::CorsFields, retry};
+use crate::{HeaderFamily, cors::CorsFields, retry, whole_seconds::whole_seconds};
 use line::Line;
 
 /// How a caller stands with one limit that was enforced.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Standing<'a> {
+pub(super) struct Standing<'a> {
     /// The limit's name, as headers may write it.
-    pub(crate) name: &'a str,
-    pub(crate) quota: &'a Quota,
-    pub(crate) cost: Cost,
-    pub(crate) balance: &'a Balance,
+    pub(super) name: &'a str,
+    pub(super) quota: &'a Quota,
+    pub(super) cost: Cost,
+    pub(super) balance: &'a Balance,
 }
 
 impl Standing<'_> {
-    pub(crate) fn is_denied(&self) -> bool {
+    pub(super) fn is_denied(&self) -> bool {
         !self.balance.wait.fits()
     }
 
@@ -54,30 +54,32 @@ impl Standing<'_> {
 #[derive(Clone, Debug, Default)]
 pub struct Lines {
     balances: SmallVec<[(HeaderName, HeaderValue); 2]>,
-    cors: Option<Box<CorsFields>>,
+    cors: Option<Arc<CorsFields>>,
 }
 
 impl Lines {
     /// The lines of all families. Of the standings, those that denied come first, the longest wait before all.
     ///
-    /// `policy` is the `RateLimit-Policy` line, if it has been worked out before.
-    pub(crate) fn of(
+    /// `policy` is the `RateLimit-Policy` line, if it has been worked out before, and `now` the time where a family
+    /// [tells moments](HeaderFamily::tells_moments).
+    pub(super) fn of(
         families: &[HeaderFamily],
         standings: &[Standing<'_>],
         policy: Option<&HeaderValue>,
-        wall_clock: impl Fn() -> SystemTime,
+        now: Option<SystemTime>,
     ) -> Self {
         let mut lines = Self::default();
         if standings.is_empty() {
             return lines;
         }
+        let now = now.unwrap_or(SystemTime::UNIX_EPOCH);
         for family in families {
             match family {
                 HeaderFamily::Ietf => ietf::write(&mut lines, standings, policy),
                 HeaderFamily::Draft06 => draft06::write(&mut lines, standings),
-                HeaderFamily::Github => github::write(&mut lines, standings, wall_clock()),
+                HeaderFamily::Github => github::write(&mut lines, standings, now),
                 HeaderFamily::Openai => openai::write(&mut lines, standings),
-                HeaderFamily::Anthropic => anthropic::write(&mut lines, standings, wall_clock()),
+                HeaderFamily::Anthropic => anthropic::write(&mut lines, standings, now),
             }
         }
         lines
@@ -91,13 +93,9 @@ impl Lines {
         self.push(name, Line::number(number));
     }
 
-    /// Adds what lets a page read the answer.
-    pub(crate) fn share(&mut self, cors: Option<Box<CorsFields>>) {
-        self.cors = cors;
-    }
-
-    pub(crate) fn cors(&self) -> Option<&CorsFields> {
-        self.cors.as_deref()
+    /// The lines with those that let a page read the answer.
+    pub(super) fn shared(self, cors: Option<Arc<CorsFields>>) -> Self {
+        Self { cors, ..self }
     }
 
     /// Returns `true` if what an answer gets depends on what it has, beyond these lines.
@@ -117,21 +115,39 @@ impl Lines {
     /// is malformed, ours would be lost with it, and would only hide who is to blame: then it stays alone. Other
     /// families have no lists, so a header that the upstream has set stays as it is.
     pub fn append_to(&self, headers: &mut HeaderMap) {
-        for (name, value) in &self.balances {
-            if let Entry::Vacant(field) = headers.entry(name) {
-                field.insert(value.clone());
-            } else if ietf::is_list(name) && is_valid_list(headers, name) {
-                headers.append(name, value.clone());
+        self.clone().move_to(headers);
+    }
+
+    /// [`append_to`](Self::append_to) without a copy.
+    pub fn move_to(self, headers: &mut HeaderMap) {
+        for (name, value) in self.balances {
+            match headers.try_entry(name) {
+                Ok(Entry::Vacant(field)) => {
+                    // A map that is full has no room for more.
+                    let _ = field.try_insert(value);
+                }
+                Ok(Entry::Occupied(field)) => {
+                    let name = field.key().clone();
+                    if ietf::is_list(&name) && is_valid_list(headers, &name) {
+                        let _ = headers.try_append(name, value);
+                    }
+                }
+                Err(_) => {}
             }
         }
         // A preflight that has come so far is answered by the upstream, which knows what it allows.
-        if let Some(cors) = self.cors().filter(|cors| !cors.are_for_preflight()) {
+        if let Some(cors) = self.cors.as_deref().filter(|cors| !cors.are_for_preflight()) {
             cors.append_to(headers);
         }
     }
 }
 
 impl HeaderFamily {
+    /// Returns `true` if its fields name points in time.
+    pub(super) fn tells_moments(self) -> bool {
+        matches!(self, Self::Github | Self::Anthropic)
+    }
+
     /// The fields that answers may have.
     pub(crate) fn fields(self) -> Vec<HeaderName> {
         match self {
@@ -169,27 +185,13 @@ fn is_valid_list(headers: &HeaderMap, name: &HeaderName) -> bool {
     Parser::new(&joined).parse::<List>().is_ok()
 }
 
-/// Rounded up: a client that comes back a moment early is denied again.
-pub(crate) fn whole_seconds(duration: Duration) -> u64 {
-    duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0))
-}
-
-/// The value of `Retry-After`: whole seconds, at least one. `None` if waiting never helps.
-pub(crate) fn retry_after(wait: Wait) -> Option<u64> {
-    match wait {
-        Wait::None | Wait::Forever => None,
-        Wait::Release => Some(1),
-        Wait::For(duration) => Some(whole_seconds(duration).max(1)),
-    }
-}
-
 /// The value of a header that is a number.
-pub(crate) fn number(number: u64) -> HeaderValue {
+pub(super) fn number(number: u64) -> HeaderValue {
     Line::number(number)
 }
 
 /// The milliseconds of `retry-after-ms`, which OpenAI's and Anthropic's clients prefer to `Retry-After`.
-pub(crate) fn retry_after_ms(wait: Wait) -> Option<u64> {
+pub(super) fn retry_after_ms(wait: Wait) -> Option<u64> {
     match wait {
         Wait::For(duration) => {
             u64::try_from(duration.as_nanos().div_ceil(1_000_000)).ok().map(|ms| ms.max(1))

@@ -2,7 +2,8 @@
 
 use http::HeaderValue;
 
-use crate::{LimitId, Mode, Policy, Route, RouteId, Scale, TierId, headers::policy_line};
+use super::headers::policy_line;
+use crate::{LimitId, Mode, Policy, Route, RouteId, TierId};
 
 /// What headers tell all requests of a route alike.
 #[derive(Debug)]
@@ -27,15 +28,9 @@ impl Plan {
         self.names.get(limit.index()).map_or("", String::as_str)
     }
 
-    /// The `RateLimit-Policy` line, unless a warm-up makes the quotas others from moment to moment.
-    pub(super) fn policy_line(
-        &self,
-        route: RouteId,
-        tier: TierId,
-        warmup: Option<Scale>,
-    ) -> Option<&HeaderValue> {
-        let lines = self.lines.get(route.index()).filter(|_| warmup.is_none())?;
-        lines.get(tier.index())?.as_ref()
+    /// The `RateLimit-Policy` line of a route's limits with their configured quotas.
+    pub(super) fn policy_line(&self, route: RouteId, tier: TierId) -> Option<&HeaderValue> {
+        self.lines.get(route.index())?.get(tier.index())?.as_ref()
     }
 }
 

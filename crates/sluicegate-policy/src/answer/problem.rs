@@ -4,42 +4,46 @@
 //! look for. KServe's clients expect `error` to be a text, so on its paths it is one. Clients of gRPC read none of it, and are
 //! told in their own way.
 
-use std::{cmp::Reverse, fmt::Write, time::SystemTime};
+use std::{cmp::Reverse, fmt::Write};
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header, request::Parts};
-use sluicegate::{Denial, Wait};
+use http::{HeaderValue, Response, StatusCode, header};
+use sluicegate::Wait;
 use smallvec::SmallVec;
 
+use super::{
+    Form, Kind, grpc,
+    headers::{Lines, Standing, number, retry_after_ms},
+};
 use crate::{
-    HeaderFamily, Refusal, RequestId, grpc,
-    headers::{Lines, Standing, number, retry_after, retry_after_ms},
+    HeaderFamily, Refusal, RequestId,
     retry::{self, LONGEST_WAIT, RETRY_AFTER_MS},
+    whole_seconds::retry_after,
 };
 
 /// The answer to a request for which a limit is spent: 429.
 ///
 /// `policy` is the `RateLimit-Policy` line of the standings in their order, if it has been worked out before.
-pub(crate) fn denied(
-    head: &Parts,
+pub(super) fn denied(
+    wait: Wait,
     families: &[HeaderFamily],
-    standings: &[Standing<'_>],
+    mut standings: SmallVec<[Standing<'_>; 2]>,
     policy: Option<&HeaderValue>,
-    denial: &Denial,
+    form: &Form,
+    id: &RequestId,
 ) -> Response<Bytes> {
     // Some clients look at the first limit only: it is the one that they have to wait for longest.
     let longest_first = |standing: &Standing<'_>| Reverse(standing.balance.wait);
     // They take the first quota of `RateLimit-Policy` for that limit's, so a line in another order is none of this answer.
     let policy = policy.filter(|_| standings.is_sorted_by_key(longest_first));
-    let mut standings: SmallVec<[Standing<'_>; 2]> = standings.into();
     standings.sort_by_key(longest_first);
     let violated: SmallVec<[&str; 4]> =
         standings.iter().filter(|standing| standing.is_denied()).map(|standing| standing.name).collect();
-    let after = retry_after(denial.wait);
-    let detail = standings.first().map_or_else(String::new, |worst| detail(worst, denial.wait));
-    let call = grpc::asks(&head.headers);
+    let after = retry_after(wait);
+    let detail = standings.first().map_or_else(String::new, |worst| detail(worst, wait));
+    let call = form.kind == Kind::Grpc;
     let mut response = Document {
-        kind: QUOTA_EXCEEDED,
+        problem: QUOTA_EXCEEDED,
         title: "Quota Exceeded",
         status: StatusCode::TOO_MANY_REQUESTS,
         detail: &detail,
@@ -47,24 +51,24 @@ pub(crate) fn denied(
         class: "rate_limit_error",
         code: "rate_limit_exceeded",
     }
-    .response(head, call);
+    .response(form.kind, id);
     let headers = response.headers_mut();
     if let Some(seconds) = after {
         headers.insert(header::RETRY_AFTER, number(seconds));
     }
     if call {
-        let after = retry_after_ms(denial.wait).or(after.map(|seconds| seconds.saturating_mul(1_000)));
+        let after = retry_after_ms(wait).or(after.map(|seconds| seconds.saturating_mul(1_000)));
         grpc::push_back(headers, after);
     }
     if families.contains(&HeaderFamily::Openai)
-        && let Some(milliseconds) = retry_after_ms(denial.wait)
+        && let Some(milliseconds) = retry_after_ms(wait)
     {
         headers.insert(RETRY_AFTER_MS, number(milliseconds));
     }
     if after.is_none_or(|seconds| seconds > LONGEST_WAIT.as_secs()) {
         retry::forbid(headers);
     }
-    Lines::of(families, &standings, policy, SystemTime::now).append_to(headers);
+    Lines::of(families, &standings, policy, form.decided).move_to(headers);
     response
 }
 
@@ -92,12 +96,12 @@ fn detail(worst: &Standing<'_>, wait: Wait) -> String {
 }
 
 /// The answer to a request that cannot be served.
-pub(crate) fn refused(refusal: &Refusal, head: &Parts) -> Response<Bytes> {
+pub(super) fn refused(refusal: &Refusal, kind: Kind, id: &RequestId) -> Response<Bytes> {
     let status = refusal.status();
     let detail = refusal.to_string();
-    let call = grpc::asks(&head.headers);
+    let call = kind == Kind::Grpc;
     let mut response = Document {
-        kind: "about:blank",
+        problem: "about:blank",
         title: status.canonical_reason().unwrap_or_default(),
         status,
         detail: &detail,
@@ -105,7 +109,7 @@ pub(crate) fn refused(refusal: &Refusal, head: &Parts) -> Response<Bytes> {
         class: refusal.class(),
         code: refusal.code(),
     }
-    .response(head, call);
+    .response(kind, id);
     let headers = response.headers_mut();
     match status {
         StatusCode::UNAUTHORIZED => {
@@ -131,7 +135,8 @@ pub(crate) fn refused(refusal: &Refusal, head: &Parts) -> Response<Bytes> {
 
 /// All texts but the detail are our own, and nothing in them has to be escaped.
 struct Document<'a> {
-    kind: &'static str,
+    /// The `type` of the problem.
+    problem: &'static str,
     title: &'static str,
     status: StatusCode,
     detail: &'a str,
@@ -141,18 +146,16 @@ struct Document<'a> {
 }
 
 impl Document<'_> {
-    /// As a document, or as a status of gRPC if the request is a `call`.
-    fn response(&self, head: &Parts, call: bool) -> Response<Bytes> {
-        let id = RequestId::of(&head.headers);
+    fn response(&self, kind: Kind, id: &RequestId) -> Response<Bytes> {
         let mut response = Response::new(Bytes::new());
         response.headers_mut().reserve(8);
-        if call {
+        if kind == Kind::Grpc {
             grpc::write(&mut response, self.status, self.detail);
         } else {
             *response.status_mut() = self.status;
-            let kind = HeaderValue::from_static("application/problem+json");
-            response.headers_mut().insert(header::CONTENT_TYPE, kind);
-            *response.body_mut() = self.body(&id, head.uri.path().starts_with(KSERVE)).into();
+            let media_type = HeaderValue::from_static("application/problem+json");
+            response.headers_mut().insert(header::CONTENT_TYPE, media_type);
+            *response.body_mut() = self.body(id, kind == Kind::Kserve).into();
         }
         let headers = response.headers_mut();
         // RFC 6585 forbids caches to keep a 429; this is for those that have not read it, and for all other answers
@@ -172,7 +175,7 @@ impl Document<'_> {
             |texts: &[&str]| texts.iter().for_each(|text| body.extend_from_slice(text.as_bytes()));
         write(&[
             "{\"type\":\"",
-            self.kind,
+            self.problem,
             "\",\"title\":\"",
             self.title,
             "\",\"status\":",
@@ -208,8 +211,6 @@ fn quoted(text: &str) -> String {
     }
 }
 
-/// KServe's clients expect `error` to be a text.
-const KSERVE: &str = "/v2/models/";
 /// From draft-ietf-httpapi-ratelimit-headers-11.
 const QUOTA_EXCEEDED: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
 /// Bytes of a body without its detail, which is in it twice.

@@ -1,0 +1,104 @@
+//! HTTP responses that tell clients what the gate has decided. The gate itself makes none.
+
+mod form;
+mod grpc;
+mod headers;
+mod plan;
+mod problem;
+mod status;
+
+use std::{sync::Arc, time::SystemTime};
+
+use bytes::Bytes;
+use http::{Response, request::Parts};
+use sluicegate::{Balance, Charge, Store};
+use smallvec::SmallVec;
+
+use form::Kind;
+use headers::Standing;
+use plan::Plan;
+
+pub use form::Form;
+pub use headers::Lines;
+
+use crate::{
+    Cors, Denied, HeaderFamily, LimitId, Pass, Policy, Refusal, Rejection, RequestId, cors::CorsFields,
+};
+
+/// Renders the outcomes of one policy's gate as HTTP responses.
+#[derive(Debug)]
+pub struct Renderer {
+    families: Vec<HeaderFamily>,
+    cors: Option<Arc<Cors>>,
+    plan: Plan,
+}
+
+impl Renderer {
+    /// The renderer for the outcomes of a gate with this policy.
+    #[must_use]
+    pub fn new(policy: &Policy) -> Self {
+        Self { families: policy.responses.headers.clone(), cors: policy.cors.clone(), plan: Plan::of(policy) }
+    }
+
+    /// Returns the form in which the sender of this head expects an answer.
+    #[must_use]
+    pub fn form(&self, head: &Parts) -> Form {
+        let cors = self.cors.as_ref().map(|cors| Arc::new(CorsFields::of(cors, head)));
+        let tells_moments = self.families.iter().any(|family| family.tells_moments());
+        Form { kind: Kind::of(head), cors, decided: tells_moments.then(SystemTime::now) }
+    }
+
+    /// Renders a rejection as the response to the request with this head and id.
+    #[must_use]
+    pub fn rejected(&self, rejection: &Rejection, head: &Parts, id: &RequestId) -> Response<Bytes> {
+        let form = self.form(head);
+        match rejection {
+            Rejection::Denied(denied) => self.denied(denied, &form, id),
+            Rejection::Refused(refused) => self.refused(&refused.refusal, &form, id),
+            Rejection::Preflight { .. } => match (&self.cors, &form.cors) {
+                (Some(cors), Some(fields)) => cors.preflight_answer(head, fields, id),
+                // No gate without `[cors]` answers preflights.
+                _ => Response::new(Bytes::new()),
+            },
+        }
+    }
+
+    /// Renders a refusal, which may also be of a request that was admitted and cannot be served after all.
+    #[must_use]
+    pub fn refused(&self, refusal: &Refusal, form: &Form, id: &RequestId) -> Response<Bytes> {
+        form.shared(problem::refused(refusal, form.kind, id))
+    }
+
+    /// Returns the header lines that tell an admitted client its balances.
+    #[must_use]
+    pub fn lines<S: Store>(&self, pass: &Pass<S>, form: &Form) -> Lines {
+        let standings = self.standings(pass.limits(), pass.charges(), pass.balances());
+        let policy =
+            self.plan.policy_line(pass.route(), pass.tier()).filter(|_| pass.has_configured_quotas());
+        Lines::of(&self.families, &standings, policy, form.decided).shared(form.cors.clone())
+    }
+
+    fn denied(&self, denied: &Denied, form: &Form, id: &RequestId) -> Response<Bytes> {
+        let standings = self.standings(denied.limits(), denied.charges(), denied.balances());
+        let policy =
+            self.plan.policy_line(denied.route(), denied.tier()).filter(|_| denied.has_configured_quotas());
+        form.shared(problem::denied(denied.wait(), &self.families, standings, policy, form, id))
+    }
+
+    /// Limits, charges and balances side by side, as headers tell them.
+    fn standings<'a>(
+        &'a self,
+        limits: &[LimitId],
+        charges: &'a [Charge],
+        balances: &'a [Balance],
+    ) -> SmallVec<[Standing<'a>; 2]> {
+        let rows = limits.iter().zip(charges).zip(balances);
+        rows.map(|((id, charge), balance)| Standing {
+            name: self.plan.name(*id),
+            quota: &charge.quota,
+            cost: charge.cost,
+            balance,
+        })
+        .collect()
+    }
+}
