@@ -1,4 +1,4 @@
-//! Which API keys are known, whose they are, and which have been revoked.
+//! The known API keys, their owners, and their revocation.
 
 mod error;
 mod file;
@@ -107,18 +107,18 @@ impl ApiKeys {
     }
 }
 
-/// What is known of one API key.
+/// The facts about one API key.
 #[derive(Clone)]
 pub struct ApiKey {
     /// The key's public name, eight characters: it may be logged.
     pub id: String,
-    /// Whose key it is.
+    /// The customer that owns the key.
     pub tenant: String,
     /// The tier that its owner pays for; the default tier if none is named.
     pub tier: Option<String>,
-    /// When it was made.
+    /// The time when it was made.
     pub created: UtcTime,
-    /// When it was revoked, if it was: then it verifies no longer.
+    /// The time when it was revoked, if it was: from then on it fails to verify.
     pub revoked: Option<UtcTime>,
     hash: Hash,
 }

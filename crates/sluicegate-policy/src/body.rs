@@ -1,4 +1,4 @@
-//! What a meter finds in a request's body.
+//! The findings of a meter in a request's body.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use sluicegate::{Cost, Unit};
 
 use crate::JsonPointer;
 
-/// What was read from one body.
+/// The findings in one body.
 #[derive(Clone, Debug, Default)]
 pub struct Body {
     pub(crate) items: Option<u64>,
@@ -59,7 +59,7 @@ pub enum BodyError {
     Missing(String),
     /// Two members have this name: readers disagree which one counts.
     Twice(String),
-    /// What is at this pointer is no count, and why.
+    /// The value at this pointer is not a count, for this reason.
     NotACount(String, &'static str),
     /// `Inference-Header-Content-Length` cannot be followed; the text says why.
     InferenceHeader(&'static str),

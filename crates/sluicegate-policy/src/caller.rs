@@ -1,15 +1,15 @@
-//! Who sends a request.
+//! The caller of a request.
 
 use std::sync::Arc;
 
 use crate::{ApiKey, TierId};
 
-/// Who sends a request, as far as its head tells.
+/// The caller of a request, as far as its head tells.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// The client's IP address, with an IPv6 address cut to its network.
     pub client: String,
-    /// What is known of the API key that it sent, if it sent one.
+    /// The facts about the API key of the request, if it has one.
     pub api_key: Option<Arc<ApiKey>>,
     /// Its tier.
     pub tier: TierId,

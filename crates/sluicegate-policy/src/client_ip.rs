@@ -1,4 +1,4 @@
-//! Who is asking: the address of the client, behind proxies that are trusted and no others.
+//! The address of the client, behind trusted proxies and no others.
 
 use std::{
     fmt,
@@ -64,7 +64,7 @@ impl ClientIp {
         client
     }
 
-    /// Whether a peer with this address, in canonical form, is believed.
+    /// Returns `true` if a peer with this address, in canonical form, is believed.
     #[must_use]
     pub fn trusts(&self, address: IpAddr) -> bool {
         self.trusted.iter().any(|net| net.contains(&address))

@@ -25,31 +25,31 @@ pub struct CodeRoute {
     /// The limit's name, which makes it one account with all that have the name. Of several quotas the second is
     /// called `name-2`, and so on. Without it the limits belong to the route and are named after it.
     pub name: Option<String>,
-    /// Whether the quotas differ from request to request. Limits without a name are then named after the route alone: what
-    /// a caller has spent under one quota stays spent under the next.
+    /// Set if the quotas differ from request to request. Limits without a name are then named after the route
+    /// alone, so that charges under one quota stay under the next.
     pub varies: bool,
-    /// What may be spent.
+    /// The quotas of the route.
     pub quotas: Vec<Quota>,
-    /// Whose account is charged, unless a request [gives](crate::Given::key) its key.
+    /// The owner of the account, unless a request [gives](crate::Given::key) its key.
     pub key: KeyTemplate,
-    /// Whether the limits deny.
+    /// The enforcement of the limits.
     pub mode: Mode,
-    /// What becomes of them while the store does not answer; `None` for what the policy's store says.
+    /// Their mode while the store is down; `None` for the mode of the policy's store.
     pub outage: Option<Outage>,
     /// The tier that callers need.
     pub tier: Option<String>,
-    /// What each tier gets, in the place of the policy's tiers; the first is that of callers that bring none. Empty for
-    /// the policy's tiers.
+    /// The share of each tier, in place of the policy's tiers. The first is for callers without one. Empty
+    /// for the policy's tiers.
     pub tiers: Vec<(String, TierShare)>,
-    /// How many `requests` each request costs, at least 1.
+    /// The number of `requests` that each request costs, at least 1.
     pub weight: u64,
-    /// Where the cost comes from.
+    /// The source of the cost.
     pub meter: CodeMeter,
     /// The most items of one request, where the meter counts items; larger requests get 413.
     pub most_items: Option<NonZeroU64>,
 }
 
-/// What a tier's callers get of a route's quotas.
+/// The share of a route's quotas that a tier's callers get.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TierShare {
     /// So many times each quota.
@@ -58,13 +58,14 @@ pub enum TierShare {
     Quotas(Vec<Quota>),
 }
 
-/// Where the cost of a request to a route in code comes from.
+/// The source of the cost of a request to a route in code.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub enum CodeMeter {
     /// Each costs the route's weight.
     #[default]
     None,
-    /// What is at this place in the body: a number, or the length of an array. Whole dollars where a quota counts them.
+    /// The value at this place in the body: a number, or the length of an array. Whole dollars if a quota
+    /// counts them.
     Items(JsonPointer),
     /// Each request [gives](crate::Given::cost) its cost; one that does not costs the weight, or 1 of another unit.
     Given,
@@ -92,12 +93,12 @@ impl CodeRoute {
     }
 }
 
-/// Why a route in code is none: what is wrong, and mostly what would be right.
+/// An invalid route in code: what is wrong, and usually what would be right.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CodeRouteError {
-    /// What is wrong.
+    /// The error.
     pub message: String,
-    /// What would be right.
+    /// The remedy.
     pub help: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What is wrong with a policy, where, and what would be right.
+//! Errors of a policy: what is wrong, where, and what would be right.
 
 use std::{fmt, sync::Arc};
 
@@ -12,15 +12,15 @@ use std::{fmt, sync::Arc};
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Diagnostic {
-    /// Where.
+    /// The place of the error.
     pub place: Place,
-    /// What is wrong.
+    /// The error.
     pub message: String,
-    /// What would be right.
+    /// The remedy.
     pub help: Option<String>,
 }
 
-/// Where something is wrong.
+/// The place of an error.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Place {
     /// In the file as a whole: it cannot be read, or something is missing from it.
@@ -58,7 +58,7 @@ impl Diagnostics {
     /// The most that are kept: nobody mends more at once, and a hostile file must not make a flood of them.
     pub const MOST: usize = 50;
 
-    /// What was found, in the order of the file; never empty in an error.
+    /// The errors and warnings, in the order of the file; never empty in an error.
     #[must_use]
     pub fn as_slice(&self) -> &[Diagnostic] {
         &self.found
@@ -79,7 +79,7 @@ impl Diagnostics {
         self.found.is_empty()
     }
 
-    /// Whether another one would only be counted, so that working out its help is in vain.
+    /// Returns `true` if another one would only be counted, so that its help need not be worked out.
     pub(crate) fn is_full(&self) -> bool {
         self.found.len() >= Self::MOST
     }

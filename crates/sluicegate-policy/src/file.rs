@@ -60,23 +60,23 @@ use entry::read;
 pub struct File {
     /// The gateway's own settings.
     pub gateway: GatewayTable,
-    /// Where balances are kept.
+    /// The store of balances.
     pub store: StoreTable,
-    /// Who the caller is.
+    /// Identification of callers.
     pub identity: IdentityTable,
     /// Scales of the limits, sold to customers, by name.
     #[schemars(with = "BTreeMap<String, TierTable>")]
     pub tiers: Vec<(Placed<String>, TierTable)>,
     /// Smaller limits while the upstream warms up.
     pub warmup: Option<WarmupTable>,
-    /// What limits and routes get that do not say otherwise.
+    /// Defaults of limits and routes.
     pub defaults: DefaultsTable,
     /// Limits that several routes share, by name.
     #[schemars(with = "BTreeMap<String, LimitTable>")]
     pub limits: Vec<(Placed<String>, LimitTable)>,
-    /// Which requests a list of limits is for.
+    /// A route: the requests that a list of limits applies to.
     pub route: Vec<RouteTable>,
-    /// What clients are told.
+    /// The responses to clients.
     pub responses: ResponsesTable,
     /// The web pages that may call the API.
     pub cors: Option<CorsTable>,

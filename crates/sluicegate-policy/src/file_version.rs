@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::MetadataExt, path::Path, time::SystemTime};
 
-/// What tells one version of a file from the next, without reading it.
+/// A mark that distinguishes one version of a file from the next, without reading it.
 ///
 /// ```
 /// use sluicegate_policy::FileVersion;

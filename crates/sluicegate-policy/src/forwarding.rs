@@ -13,18 +13,19 @@ pub struct Forwarding {
     pub removed_headers: Vec<HeaderName>,
     /// `Retry-After` of the upstream's refusals that name no time, in whole seconds.
     pub retry_after: Option<Duration>,
-    /// When a request gives back its slots of concurrent limits.
+    /// The event that frees a request's slots of concurrent limits.
     pub slots_until: SlotsUntil,
 }
 
-/// When a request gives back its slots of concurrent limits.
+/// The event that frees a request's slots of concurrent limits.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SlotsUntil {
-    /// When its response is sent, or its client leaves before. The upstream is told then, by a connection that is closed.
+    /// The response is sent, or the client leaves before. Then the gateway closes the connection to tell the
+    /// upstream.
     #[default]
     ClientLeaves,
-    /// When the upstream has ended its response, whether the client waits for it or not. For upstreams that work on when
-    /// nobody waits any more.
+    /// The upstream has ended its response, even if the client no longer waits. For upstreams that continue
+    /// to work for clients that have left.
     UpstreamEnds,
 }

@@ -149,7 +149,8 @@ impl<S: Store> Gate<S> {
         Rejection::refused(refusal, self.policy.routes.unmatched(), self.policy.tiers.default_tier())
     }
 
-    /// What the head alone decides: the route, who is calling, and whether a caller of that tier may be here.
+    /// Decides by the head alone: finds the route and the caller, and checks that a caller of that tier may
+    /// use the route.
     ///
     /// # Errors
     ///
@@ -255,7 +256,7 @@ impl<S: Store> Gate<S> {
         Visit { head, route, caller, given, reading: None, is_preflight: is_preflight(head) }
     }
 
-    /// Whether a caller that is known may be here, and whether the body is needed.
+    /// Checks that a known caller may use the route, and finds out if the body is needed.
     fn entered<'h>(&self, mut visit: Visit<'h>) -> Result<Visit<'h>, Rejection> {
         let route = self.policy.routes.get(visit.route());
         if let Some(needed) = route.tier().filter(|needed| *needed != visit.caller.tier) {
@@ -327,7 +328,7 @@ fn client_ip(policy: &Policy) -> ClientIp {
     ClientIp::new(settings.trusted_proxies.clone(), settings.forwarded_header)
 }
 
-/// What is to be read of a body: where the cost is given, no more than keys need.
+/// The part of a body to read: if the cost is given, no more than keys need.
 fn meter<'r>(route: &'r Route, visit: &Visit<'_>) -> Cow<'r, Meter> {
     match visit.given.cost {
         None => Cow::Borrowed(route.meter()),

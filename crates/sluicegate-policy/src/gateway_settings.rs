@@ -18,9 +18,9 @@ use crate::{ForwardedHeader, Hidden, Upstream};
 /// The gateway's own settings, each either the file's or its default.
 #[derive(Clone, Debug)]
 pub struct GatewaySettings {
-    /// Where clients connect.
+    /// The address for clients.
     pub listen: SocketAddr,
-    /// Whether another gateway may listen on the same port.
+    /// Lets another gateway listen on the same port.
     pub reuse_port: bool,
     /// Clients connect by TLS, if given.
     pub tls: Option<TlsSettings>,
@@ -33,11 +33,12 @@ pub struct GatewaySettings {
     pub upstream_ca: Option<PathBuf>,
     /// Health, metrics, accounts and reloads.
     pub admin: SocketAddr,
-    /// What the admin port asks for before it shows or changes accounts or the policy. Without it, only this machine may.
+    /// The token that the admin port requires to show or change accounts or the policy. Without it, only this
+    /// machine has access.
     pub admin_token: Option<Hidden>,
-    /// Whose forwarding header is believed.
+    /// The proxies whose forwarding header is believed.
     pub trusted_proxies: Vec<IpNet>,
-    /// Whether every connection begins with a header of the PROXY protocol, by a trusted proxy.
+    /// Set if every connection begins with a PROXY protocol header, from a trusted proxy.
     pub proxy_protocol: bool,
     /// The only forwarding header that is read.
     pub forwarded_header: ForwardedHeader,
@@ -53,23 +54,23 @@ pub struct GatewaySettings {
     pub max_response_headers: usize,
     /// Passes interim responses (1xx) of an upstream on to clients of HTTP/1.1.
     pub interim_responses: bool,
-    /// How many requests of HTTP/2 may run at a time on one connection.
+    /// Maximum concurrent HTTP/2 streams per connection.
     pub http2_max_streams: u32,
-    /// How many of them a client may give up within ten seconds.
+    /// Maximum streams that a client may give up within ten seconds.
     pub http2_max_resets: usize,
-    /// How many clients may be connected; as many as open files allow if not given.
+    /// Maximum client connections; by default limited by open files.
     pub max_connections: Option<NonZeroUsize>,
-    /// How many of them from one address that is no trusted proxy's; any number if not given.
+    /// Maximum client connections from one address that is not a trusted proxy; unlimited by default.
     pub max_connections_per_ip: Option<NonZeroUsize>,
-    /// How many threads serve; one per core if not given.
+    /// The number of threads that serve; one per core by default.
     pub threads: Option<NonZeroUsize>,
     /// For connecting to the upstream.
     pub connect_timeout: Duration,
-    /// How many other upstreams a request is offered to when one cannot be connected to.
+    /// The number of other upstreams to try if one cannot be connected to.
     pub retries: usize,
-    /// How upstreams are asked whether they are well, if they are.
+    /// Health checks of upstreams, if there are any.
     pub health: Option<HealthSettings>,
-    /// When failing requests put an upstream out.
+    /// Ejection of upstreams after failed requests.
     pub ejection: EjectionSettings,
     /// Over how long an upstream that was down gets back its share; may be zero.
     pub slow_start: Duration,
@@ -81,7 +82,7 @@ pub struct GatewaySettings {
     pub header_timeout: Duration,
     /// For a client's next request.
     pub client_keep_alive: Duration,
-    /// How long an idle connection to the upstream is kept.
+    /// The time that an idle connection to the upstream is kept.
     pub keep_alive: Duration,
     /// For running requests to end after SIGTERM; may be zero.
     pub drain_timeout: Duration,
@@ -89,7 +90,7 @@ pub struct GatewaySettings {
     pub drain_idle_timeout: Duration,
     /// Format of logs.
     pub log: LogFormat,
-    /// How a denied request's account is logged.
+    /// The form of a denied request's account in the log.
     pub log_keys: LogKeys,
 }
 
@@ -136,7 +137,7 @@ impl Default for GatewaySettings {
     }
 }
 
-/// How upstreams are asked whether they are well.
+/// Health checks of upstreams.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct HealthSettings {
     /// The path that is asked.
@@ -165,14 +166,14 @@ impl HealthSettings {
     }
 }
 
-/// When failing requests put an upstream out, and for how long.
+/// Ejection of upstreams after failed requests.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct EjectionSettings {
     /// Failures in a row; none for never.
     pub failures: Option<NonZeroU32>,
-    /// How long at first; each trial that fails doubles it.
+    /// The first time; each failed trial doubles it.
     pub time: Duration,
-    /// How long at most.
+    /// The maximum time.
     pub max_time: Duration,
     /// Counts the responses 502, 503 and 504 as failures, too.
     pub answers: bool,
@@ -211,7 +212,7 @@ pub enum LogFormat {
     Pretty,
 }
 
-/// How a denied request's account is logged.
+/// The form of a denied request's account in the log.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LogKeys {

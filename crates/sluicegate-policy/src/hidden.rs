@@ -75,5 +75,5 @@ impl JsonSchema for Hidden {
     }
 }
 
-/// What is shown instead.
+/// The text shown instead.
 pub(crate) const MASK: &str = "***";

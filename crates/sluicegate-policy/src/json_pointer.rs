@@ -1,8 +1,8 @@
-//! Where in a JSON document something stands (RFC 6901).
+//! A place in a JSON document (RFC 6901).
 
 use std::{fmt, str::FromStr};
 
-/// Where in a JSON document something stands (RFC 6901): `/inputs`, `/0/text`.
+/// A place in a JSON document (RFC 6901): `/inputs`, `/0/text`.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct JsonPointer {
     text: String,

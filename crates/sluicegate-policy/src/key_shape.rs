@@ -1,9 +1,10 @@
-//! Which keys a template can make.
+//! The keys that a template can make.
 
 use crate::{KeyTemplate, Part, key_template::named};
 
 impl KeyTemplate {
-    /// Whether some request can have this key, without the name that all keys of the limit begin with.
+    /// Returns `true` if some request can have this key, without the name that all keys of the limit begin
+    /// with.
     pub(crate) fn can_make(&self, key: &str) -> bool {
         let written: Vec<_> = key.split('|').collect();
         match written.as_slice() {

@@ -1,4 +1,4 @@
-//! Whose account a limit charges.
+//! Keys of limits: the owners of accounts.
 
 use std::{collections::BTreeSet, str::FromStr};
 
@@ -8,13 +8,13 @@ use smallvec::SmallVec;
 
 use crate::{Body, JsonPointer, diagnostic::did_you_mean};
 
-/// Whose account a limit charges: the parts of a request that tell callers apart.
+/// The key of a limit: the parts of a request that distinguish callers.
 ///
-/// A part that a request lacks is replaced by the client's IP address: leaving a header out neither escapes a limit
-/// nor lands on one account with all others who leave it out.
+/// If a request lacks a part, the client's IP address replaces it. So a client that omits a header neither
+/// escapes a limit nor shares an account with all others that omit it.
 ///
-/// A key that begins with the API key of a known tenant names the tenant first: the second part of a key is what keeps
-/// accounts together in a store that is spread over several servers, and so all of a tenant's are in one place.
+/// A key that begins with the API key of a known tenant names the tenant first. A store on several servers
+/// keeps accounts with the same second part together, so all of a tenant's are in one place.
 ///
 /// ```
 /// use http::{HeaderMap, Method};
@@ -75,7 +75,7 @@ pub enum Part {
     Body(JsonPointer),
 }
 
-/// What keys are made of: the facts about one request.
+/// The facts about one request that keys are made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
     /// The key that is given with the request, instead of what the template would make.
@@ -100,7 +100,7 @@ pub struct Facts<'a> {
     pub headers: &'a HeaderMap,
     /// The query, without the `?`.
     pub query: Option<&'a str>,
-    /// What the route's meter read from the body.
+    /// The findings of the route's meter in the body.
     pub body: Option<&'a Body>,
 }
 
@@ -155,8 +155,8 @@ impl KeyTemplate {
         &self.parts
     }
 
-    /// Whether the key tells callers apart, so that a tier's scale is about one caller's share. All others are
-    /// accounts that callers of every tier spend together.
+    /// Returns `true` if the key distinguishes callers, so that a tier's scale is about one caller's share.
+    /// All other keys are accounts that callers of every tier share.
     #[must_use]
     pub fn names_a_caller(&self) -> bool {
         self.parts.iter().any(|part| match part {
@@ -333,14 +333,14 @@ impl std::fmt::Display for Part {
     }
 }
 
-/// Why texts are no key: which of them is wrong, and what would be right.
+/// An invalid key: the wrong text, and what would be right.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct KeyError {
-    /// Which of the texts.
+    /// The index of the wrong text.
     pub index: usize,
-    /// What is wrong.
+    /// The error.
     pub message: String,
-    /// What would be right.
+    /// The remedy.
     pub help: String,
 }
 

@@ -20,19 +20,19 @@ pub struct Limit {
     pub(crate) accounts: Vec<Account>,
 }
 
-/// What one tier's callers get of a limit.
+/// The share of a limit for one tier's callers.
 #[derive(Clone, Debug)]
 pub(crate) struct Account {
-    /// How the keys of its accounts begin: the limit's name, and the tier's where tiers keep separate accounts.
+    /// The prefix of its accounts' keys: the limit's name, and the tier's if tiers keep separate accounts.
     pub(crate) name: String,
     pub(crate) quota: Quota,
 }
 
-/// Which limit of a policy: its place in [`Policy::limits`](crate::Policy::limits).
+/// A limit of a policy, by its place in [`Policy::limits`](crate::Policy::limits).
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct LimitId(pub(crate) usize);
 
-/// Whether a limit denies.
+/// The enforcement of a limit.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
@@ -56,13 +56,13 @@ impl Limit {
         &self.key
     }
 
-    /// Whether it denies.
+    /// Its enforcement.
     #[must_use]
     pub fn mode(&self) -> Mode {
         self.mode
     }
 
-    /// What is counted.
+    /// The counted unit.
     #[must_use]
     pub fn unit(&self) -> Unit {
         self.unit
@@ -74,7 +74,7 @@ impl Limit {
         self.outage
     }
 
-    /// What a tier's callers may spend, when the upstream is warm.
+    /// The quota of a tier's callers when the upstream is warm.
     #[inline]
     #[must_use]
     pub fn quota(&self, tier: TierId) -> Quota {
@@ -101,7 +101,7 @@ impl Limit {
         Charge::new(self.key.key(&account.name, facts), quota).cost(cost).outage(self.outage)
     }
 
-    /// How the keys of a tier's accounts begin.
+    /// The prefix of a tier's account keys.
     pub(crate) fn account_name(&self, tier: TierId) -> &str {
         &self.account(tier).name
     }

@@ -1,4 +1,4 @@
-//! How usage and keys are found in a request's body.
+//! Meters: ways to find usage and keys in a request's body.
 
 mod form;
 mod json;
@@ -14,7 +14,8 @@ use json::{Found, search};
 
 pub use reading::{Progress, Reading};
 
-/// What is read from the bodies of a route's requests: the number of items, and values that are part of a key.
+/// The values to read from bodies of a route's requests: the number of items, and values that are part of a
+/// key.
 ///
 /// A body is read once, without building a document from it: only what a pointer points to is kept.
 ///
@@ -68,7 +69,7 @@ impl Meter {
         self
     }
 
-    /// What keys need of it: all that is to be read where the cost is known already.
+    /// The part of it that keys need: all that is read if the cost is already known.
     pub(crate) fn of_keys(&self) -> Self {
         Self { values: self.values.clone(), ..Self::default() }
     }
@@ -85,7 +86,7 @@ impl Meter {
         self.items.is_some() || !self.values.is_empty()
     }
 
-    /// Whether this meter finds usage in `unit`. Requests and slots need no meter.
+    /// Returns `true` if this meter finds usage in `unit`. Requests and slots need no meter.
     #[must_use]
     pub fn gives(&self, unit: Unit) -> bool {
         match unit {

@@ -28,12 +28,12 @@ pub struct Overrides(Vec<Override>);
 
 #[derive(Clone, Debug)]
 pub(crate) struct Override {
-    /// What the reader knows it by.
+    /// The name that the reader knows it by.
     pub(crate) name: String,
     path: Vec<String>,
     /// It may be a password.
     pub(crate) value: Hidden,
-    /// Where it stands behind the source's text.
+    /// Its place after the source's text.
     pub(crate) place: Range<usize>,
 }
 

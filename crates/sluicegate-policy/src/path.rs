@@ -93,7 +93,7 @@ fn encoded(bytes: impl Iterator<Item = (u8, bool)>) -> String {
     out
 }
 
-/// What the most obliging server would make of a path.
+/// Resolves a path as the most lenient server would.
 fn resolved(path: &str) -> String {
     let mut segments: Vec<&str> = Vec::new();
     let unslashed = path.replace('\\', "/");

@@ -12,8 +12,8 @@ use crate::{
     Routes, Source, StoreSettings, Tiers, Warmup, file::File, lint, resolve,
 };
 
-/// A policy: routes, limits, tiers and warm-up, with everything worked out that a request would otherwise work out
-/// anew: the quota and the account of each limit in each tier, the routers, the readers of bodies.
+/// A policy: routes, limits, tiers and warm-up. Everything that requests share is computed once: the quota
+/// and the account of each limit in each tier, the routers, the readers of bodies.
 ///
 /// ```
 /// use http::Method;
@@ -36,9 +36,9 @@ use crate::{
 pub struct Policy {
     /// The gateway's own settings.
     pub gateway: GatewaySettings,
-    /// Where balances are kept.
+    /// The store of balances.
     pub store: StoreSettings,
-    /// Who the caller is.
+    /// Identification of callers.
     pub identity: Identity,
     /// The tiers; one without a name if the file has none.
     pub tiers: Tiers,
@@ -46,9 +46,9 @@ pub struct Policy {
     pub warmup: Option<Arc<Warmup>>,
     /// Every limit, in the order of their ids.
     pub limits: Vec<Limit>,
-    /// Which limits a request meets.
+    /// The limits of each request.
     pub routes: Routes,
-    /// What clients are told.
+    /// The responses to clients.
     pub responses: Responses,
     /// The web pages that may call, if the policy says so. A route of a program leaves that to its app.
     pub cors: Option<Arc<Cors>>,
@@ -56,7 +56,7 @@ pub struct Policy {
     pub warnings: Diagnostics,
 }
 
-/// Who the caller is.
+/// Identification of callers.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Identity {
     /// The file of hashed API keys.
@@ -65,11 +65,11 @@ pub struct Identity {
     pub tier_header: Option<HeaderName>,
     /// The limit on unknown API keys per client IP; there where API keys are. Neither tiers nor warm-up scale it.
     pub failures: Option<LimitId>,
-    /// How many leading bits of an IPv6 address make one client.
+    /// The number of leading bits of an IPv6 address that identify a client.
     pub ipv6_prefix: u8,
 }
 
-/// What clients are told.
+/// The responses to clients.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Responses {
     /// The families of rate limit headers that are sent.

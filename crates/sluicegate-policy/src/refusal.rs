@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{AmbiguousPath, BodyError};
 
-/// Why a request is not served, where no limit is spent. Nothing is charged for it.
+/// The reason that a request is not served although no limit is spent. Nothing is charged for it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -97,7 +97,7 @@ impl Refusal {
     }
 }
 
-/// What is wrong and what would be right, for the client.
+/// The error and the remedy, for the client.
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

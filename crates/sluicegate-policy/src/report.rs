@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::{Diagnostic, Diagnostics, Place, Source, diagnostic::did_you_mean};
 
-/// What has been found wrong so far with one source.
+/// The errors found so far in one source.
 pub(crate) struct Report<'s> {
     source: &'s Source,
     diagnostics: Diagnostics,

@@ -24,7 +24,7 @@ pub struct RequestId(HeaderValue);
 impl RequestId {
     /// The header that carries it: OpenAI's clients read it there.
     pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
-    /// Where Anthropic's clients read it.
+    /// The header that Anthropic's clients read.
     pub const ANTHROPIC_HEADER: HeaderName = HeaderName::from_static("request-id");
 
     /// The request's own, if it is at most 128 visible ASCII characters; else a new one.

@@ -1,4 +1,4 @@
-//! Which requests a list of limits is for.
+//! Routes: the requests that a list of limits applies to.
 
 use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
@@ -8,7 +8,7 @@ use sluicegate::{Cost, Unit};
 
 use crate::{Body, Forwarding, LimitId, Meter, TierId, path::Readings, template::Template};
 
-/// Which requests a list of limits is for, with all that deciding one of them needs.
+/// A route: the requests that a list of limits applies to, with everything needed to decide one of them.
 #[derive(Clone, Debug)]
 pub struct Route {
     pub(crate) label: String,
@@ -19,13 +19,13 @@ pub struct Route {
     pub(crate) weight: u64,
     pub(crate) costs: Costs,
     pub(crate) limits: Vec<LimitId>,
-    /// Whether a key of a limit is made of the path's parameters.
+    /// Set if a key of a limit is made of the path's parameters.
     pub(crate) needs_parameters: bool,
     pub(crate) timeouts: Timeouts,
     pub(crate) forwarding: Forwarding,
 }
 
-/// How long the upstream may take for a route, where the route says so. The gateway alone heeds it.
+/// The timeouts of a route for its upstream, if the route has them. Only the gateway uses them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Timeouts {
     /// From the whole request to the head of the response.
@@ -36,10 +36,10 @@ pub struct Timeouts {
     pub total: Option<Duration>,
 }
 
-/// What the cost is that a route's meter, or its caller, gives.
+/// The meaning of the cost that a route's meter, or its caller, gives.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Costs {
-    /// What the meter finds of each unit. Requests cost the weight.
+    /// The meter's number for each unit. Requests cost the weight.
     ByUnit,
     /// There is no meter: requests cost the weight, unless one gives its cost.
     Weight,
@@ -59,14 +59,14 @@ pub struct Routes {
     other: Router<RouteId>,
 }
 
-/// Which route of a policy: its place in [`Routes::as_slice`].
+/// A route of a policy, by its place in [`Routes::as_slice`].
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct RouteId(usize);
 
 /// The route of a request.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RouteMatch<'p> {
-    /// Which route.
+    /// The route.
     pub route: RouteId,
     /// The path as it was read: decoded once, what is not ASCII written as `%XX`.
     pub path: Cow<'p, str>,
@@ -99,7 +99,7 @@ impl Route {
         self.tier
     }
 
-    /// What is read from bodies.
+    /// The meter that reads bodies.
     #[must_use]
     pub fn meter(&self) -> &Meter {
         &self.meter
@@ -111,7 +111,7 @@ impl Route {
         self.weight
     }
 
-    /// How long the upstream may take.
+    /// The timeouts for the upstream.
     #[must_use]
     pub fn timeouts(&self) -> Timeouts {
         self.timeouts
@@ -129,7 +129,7 @@ impl Route {
         &self.limits
     }
 
-    /// What one request costs of a limit that counts in `unit`.
+    /// Computes the cost of one request for a limit that counts in `unit`.
     ///
     /// The body is the one that the route's meter has read, where it reads any. A cost that is `given` stands instead
     /// of what the meter finds.
@@ -155,7 +155,7 @@ impl Route {
 }
 
 impl Costs {
-    /// Whether the cost in `unit` is what a meter finds or the caller gives.
+    /// Returns `true` if a meter finds the cost in `unit`, or the caller gives it.
     pub(crate) fn are_metered(self, unit: Unit, given: Option<Cost>) -> bool {
         match (unit, self) {
             (Unit::Concurrent, _) | (Unit::Requests, Self::ByUnit) => false,
@@ -300,7 +300,7 @@ pub(crate) struct Collision {
     pub(crate) route: usize,
     /// The earlier one; `None` if the route is wrong by itself.
     pub(crate) with: Option<usize>,
-    /// Whether they are for the very same paths.
+    /// Set if they are for the very same paths.
     pub(crate) same: bool,
 }
 

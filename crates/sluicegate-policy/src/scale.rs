@@ -1,6 +1,6 @@
-//! How much of a limit.
+//! The scale of a limit.
 
-/// How much of a limit: a positive factor, in millionths.
+/// The scale of a limit: a positive factor, in millionths.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Scale(u64);
 

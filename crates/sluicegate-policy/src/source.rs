@@ -166,7 +166,7 @@ impl Source {
         &self.overrides
     }
 
-    /// Where a place in the text, or behind it in an override, is for a reader.
+    /// The position, for a reader, of a place in the text, or after it in an override.
     pub(crate) fn place(&self, offset: usize) -> Place {
         if let Some(given) = self.overrides.iter().find(|given| given.place.contains(&offset)) {
             return Place::Override(given.name.clone());
@@ -196,7 +196,7 @@ impl Source {
         }
     }
 
-    /// Where in the text the string begins whose value is `within`: behind its quotation marks.
+    /// Finds the beginning of the string with the value `within`: after its quotation marks.
     ///
     /// `None` when the string is not written as it reads, because of escapes: then only its beginning is sure.
     pub(crate) fn inside(&self, place: &Range<usize>, value: &str) -> Option<usize> {

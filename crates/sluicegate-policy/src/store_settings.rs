@@ -1,4 +1,4 @@
-//! How the store is reached and used, resolved.
+//! Access to the store, resolved.
 
 use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
@@ -8,21 +8,21 @@ use sluicegate::Outage;
 
 use crate::{Hidden, StoreUrl};
 
-/// How the store is reached and used, each setting either the file's or its default. What the kind of store has no use
-/// for is ignored.
+/// Settings for access to the store, each from the file or its default. Those that the kind of store does not
+/// need are ignored.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct StoreSettings {
-    /// Where balances are kept.
+    /// The URL of the store.
     pub url: StoreUrl,
-    /// What every key in Redis and Memcached begins with.
+    /// The prefix of every key in Redis and Memcached.
     pub prefix: String,
-    /// How callers are named in Redis and Memcached.
+    /// The form of callers' names in Redis and Memcached.
     pub keys: StoreKeys,
     /// Keys the hash of callers' names; the same on every instance.
     pub secret: Option<Hidden>,
-    /// How long a decision waits for the store.
+    /// The maximum time that a decision waits for the store.
     pub timeout: Duration,
-    /// How long the slots of an instance that has crashed stay taken.
+    /// The time until a crashed instance's slots return.
     pub lease: Duration,
     /// The roots that TLS trusts, instead of the system's.
     pub ca: Option<PathBuf>,
@@ -32,7 +32,7 @@ pub struct StoreSettings {
     pub replicas: NonZeroU32,
     /// The most accounts of each algorithm in memory: of the memory store, and of that which stands in during an outage.
     pub max_keys: usize,
-    /// Whether a denial is answered from memory for as long as it holds.
+    /// Serves a denial from memory for as long as it holds.
     pub remember_denials: bool,
 }
 
@@ -54,7 +54,7 @@ impl Default for StoreSettings {
     }
 }
 
-/// How callers are named in a store that others can read.
+/// The form of callers' names in a store that others can read.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StoreKeys {

@@ -1,10 +1,10 @@
-//! Where balances are kept.
+//! The store: the place of balances.
 
 use std::{fmt, str::FromStr};
 
 use crate::{Hidden, diagnostic::did_you_mean, hidden::MASK};
 
-/// Where balances are kept, by its URL. Its password is not shown unless it is [revealed](Self::reveal).
+/// The place of balances, by its URL. Its password is hidden unless it is [revealed](Self::reveal).
 ///
 /// Only the scheme has been read: what stands behind it is for the store to understand.
 ///
@@ -23,7 +23,7 @@ pub struct StoreUrl {
     text: Hidden,
 }
 
-/// What keeps the balances.
+/// The kind of store.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum StoreKind {
     /// This process.
@@ -41,20 +41,20 @@ impl StoreUrl {
         Self { kind: StoreKind::Memory, text: Hidden::from(MEMORY) }
     }
 
-    /// What keeps the balances.
+    /// The kind of store.
     #[must_use]
     pub fn kind(&self) -> StoreKind {
         self.kind
     }
 
-    /// Whether it is spoken to through TLS.
+    /// Returns `true` if connections to it use TLS.
     #[must_use]
     pub fn is_encrypted(&self) -> bool {
         let scheme = self.scheme();
         scheme.starts_with("rediss") || scheme.starts_with("valkeys")
     }
 
-    /// What stands before `://`, in lower case.
+    /// The part before `://`, in lower case.
     #[must_use]
     pub fn scheme(&self) -> String {
         self.text.reveal().split(':').next().unwrap_or_default().to_ascii_lowercase()
@@ -127,12 +127,12 @@ impl fmt::Display for StoreKind {
     }
 }
 
-/// Why a text is no store, and what would be right.
+/// An invalid URL of a store, and what would be right.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct StoreUrlError {
-    /// What is wrong.
+    /// The error.
     pub message: String,
-    /// What would be right.
+    /// The remedy.
     pub help: String,
 }
 

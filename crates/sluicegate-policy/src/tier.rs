@@ -17,7 +17,7 @@ pub struct Tiers {
     named: bool,
 }
 
-/// Which tier of a policy: its place in [`Tiers::as_slice`].
+/// A tier of a policy, by its place in [`Tiers::as_slice`].
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct TierId(usize);
 
@@ -32,7 +32,7 @@ impl Tier {
         &self.name
     }
 
-    /// How much of every limit that is kept per caller.
+    /// The scale of every limit per caller.
     #[must_use]
     pub fn scale(&self) -> Scale {
         self.scale
@@ -62,7 +62,7 @@ impl Tiers {
         (0..self.tiers.len()).map(TierId)
     }
 
-    /// Whether the policy has tiers, so that accounts are kept per tier.
+    /// Returns `true` if the policy has tiers, so that accounts are kept per tier.
     #[must_use]
     pub fn are_named(&self) -> bool {
         self.named

@@ -26,7 +26,7 @@ pub struct Upstream {
     told_host: Option<String>,
 }
 
-/// How a server is spoken to.
+/// The protocol of a server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Scheme {
     /// HTTP/1.1 in clear.
@@ -44,13 +44,13 @@ impl Upstream {
         &self.host
     }
 
-    /// Whether it is spoken to by TLS: its URL begins with `https`.
+    /// Returns `true` if connections to it use TLS: its URL begins with `https`.
     #[must_use]
     pub fn is_tls(&self) -> bool {
         self.scheme == Scheme::Https
     }
 
-    /// Whether HTTP/2 is spoken to it in clear, without asking: its URL begins with `h2c`.
+    /// Returns `true` if it speaks HTTP/2 in clear text, by prior knowledge: its URL begins with `h2c`.
     #[must_use]
     pub fn is_h2c(&self) -> bool {
         self.scheme == Scheme::H2c
@@ -62,13 +62,13 @@ impl Upstream {
         self.port
     }
 
-    /// What goes before every path: empty, or a path that does not end in `/`.
+    /// The prefix of every path: empty, or a path that does not end in `/`.
     #[must_use]
     pub fn base(&self) -> &str {
         &self.base
     }
 
-    /// How many requests it gets where one of weight 1 gets one; 1 if nothing else was said.
+    /// The number of requests for each one that an upstream of weight 1 gets; 1 by default.
     #[must_use]
     pub fn weight(&self) -> u32 {
         self.weight
@@ -80,7 +80,7 @@ impl Upstream {
         Self { weight: weight.max(1), ..self }
     }
 
-    /// What its `Host` header says instead of the client's, if anything.
+    /// The `Host` that it gets instead of the client's, if any.
     #[must_use]
     pub fn told_host(&self) -> Option<&str> {
         self.told_host.as_deref()
@@ -188,7 +188,7 @@ impl JsonSchema for Upstream {
     }
 }
 
-/// Why a text is no upstream, and what would be right.
+/// An invalid upstream, and what would be right.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct UpstreamError {
     message: &'static str,

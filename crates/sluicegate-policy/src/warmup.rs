@@ -58,7 +58,7 @@ impl Warmup {
         &self.path
     }
 
-    /// Whether the upstream has been ready.
+    /// Returns `true` if the upstream has been ready.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.ready.load(Ordering::Relaxed) != COLD

@@ -1,4 +1,4 @@
-//! Who a request is counted against. The rules I1–I9 are those of the project's conformance list.
+//! The client that a request is counted against. The rules I1–I9 are those of the project's conformance list.
 #![expect(clippy::unwrap_used, reason = "a test that cannot write its input stops there")]
 
 use std::net::IpAddr;

@@ -1,4 +1,4 @@
-//! What the documentation says is true of the file.
+//! Statements of the documentation about the policy file.
 
 use std::{fs, path::PathBuf};
 

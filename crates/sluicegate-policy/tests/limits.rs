@@ -1,4 +1,4 @@
-//! What a request is charged, by whom it comes from and where it goes.
+//! The charges of a request, by its caller and its path.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use proptest::prelude::*;

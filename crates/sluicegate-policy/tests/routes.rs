@@ -1,4 +1,4 @@
-//! Which limits a request meets, however its path is spelled.
+//! The limits of a request, for every spelling of its path.
 
 use http::Method;
 use proptest::prelude::*;
@@ -233,7 +233,7 @@ fn starlette(raw: &str) -> Option<&'static str> {
 }
 
 proptest! {
-    /// What uvicorn and Starlette do: decode once, then compare.
+    /// The behaviour of uvicorn and Starlette: decode once, then compare.
     #[test]
     fn percent_encoding_never_changes_whether_a_path_is_limited(encode in proptest::collection::vec(any::<bool>(), 8)) {
         let policy = policy(&[("/predict", &[])]);

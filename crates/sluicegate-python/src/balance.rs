@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use sluicegate::{Quota, Unit, Wait};
 
-/// What one account has left after a decision.
+/// The balance of one account after a decision.
 #[pyclass(frozen, eq, module = "sluicegate")]
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) struct Balance {

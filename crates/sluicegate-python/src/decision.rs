@@ -13,7 +13,7 @@ use crate::{
     store::Store,
 };
 
-/// Why a request may not pass, and until when.
+/// The reason that a request is denied, and the wait.
 #[pyclass(frozen, module = "sluicegate")]
 pub(crate) struct Denial {
     denial: sluicegate::Denial,

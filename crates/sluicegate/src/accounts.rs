@@ -25,10 +25,10 @@ pub use verdict::{Books, Snapshot, Verdict};
 
 use crate::{Cost, Quota, Timestamp};
 
-/// What one algorithm remembers of one key. The default is a key that has spent nothing.
+/// One algorithm's memory of one key. The default is a key that has spent nothing.
 pub trait Account: Default {
-    /// What taking `cost` would leave. Where it does not fit, the standing says what is left without it, and how
-    /// long to [wait](Standing::wait).
+    /// Computes the state after taking `cost`. If it does not fit, the standing has the amount left without
+    /// it, and the time to [wait](Standing::wait).
     fn judge(&self, quota: &Quota, cost: Cost, now: Timestamp) -> Standing;
 
     /// Takes `cost`, whether it fits or not: what does not fit is a debt.
@@ -37,10 +37,10 @@ pub trait Account: Default {
     /// Replaces an `estimate` that was charged at `taken_at` by the `actual` cost.
     fn settle(&mut self, quota: &Quota, estimate: Cost, actual: Cost, taken_at: Timestamp, now: Timestamp);
 
-    /// When this account can be forgotten: from then on it answers as one that has spent nothing.
+    /// The time when this account can be forgotten: from then on it equals one that has spent nothing.
     fn idle_at(&self) -> Timestamp;
 
-    /// What forgetting the account now would forgive, as ticks that earning it back takes: the measure of who is
-    /// forgotten first when there is no room.
+    /// The spending that forgetting the account now would forgive, as the ticks needed to earn it back.
+    /// Without room, the account with the least is forgotten first.
     fn spent(&self, now: Timestamp) -> u64;
 }

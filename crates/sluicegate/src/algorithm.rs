@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-/// How a limit's account is kept.
+/// The algorithm of a limit's account.
 ///
 /// What each admits at most in any span of time Δ, for a quota of `L` units per window `W` with burst `B`:
 ///

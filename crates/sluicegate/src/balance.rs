@@ -1,4 +1,4 @@
-//! What one account has left.
+//! The balance of one account.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use crate::Wait;
 
-/// What one account has left after a decision.
+/// The balance of one account after a decision.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Balance {
     /// Units that could be spent now, in one request or several.

@@ -16,13 +16,13 @@ use crate::{Cost, Key, Outage, Quota};
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Charge {
-    /// Whose account.
+    /// The owner of the account.
     pub key: Key,
-    /// What the account may spend.
+    /// The quota of the account.
     pub quota: Quota,
-    /// What this request takes.
+    /// The cost of this request.
     pub cost: Cost,
-    /// What becomes of it when the store does not answer.
+    /// Its mode while the store is down.
     pub outage: Outage,
 }
 

@@ -1,4 +1,4 @@
-//! Who tells the time: the system, or a test.
+//! Clocks: the system's, or a test's.
 
 mod manual;
 mod steady;

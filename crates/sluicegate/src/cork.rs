@@ -11,15 +11,15 @@ use std::{
 };
 
 thread_local! {
-    /// What this thread has kept back, while it keeps anything back.
+    /// The wakers that this thread keeps back, while it does so.
     static KEPT: RefCell<Option<Vec<Waker>>> = const { RefCell::new(None) };
 }
 
 /// Runs something, and keeps back the wakes of [`Corked`] tasks that it asks for on this thread.
 ///
-/// A store behind a network has a task that carries requests, and each request wakes it. Who begins many requests one after the
-/// other, as an event loop does in one of its turns, wakes it once for all of them this way: that saves a switch of threads for
-/// each, and the store gets a batch.
+/// A remote store has a task that carries requests, and each request wakes it. An event loop that begins many
+/// requests in one turn wakes it once for all of them this way. That saves a switch of threads for each, and
+/// the store gets a batch.
 ///
 /// ```
 /// use std::{future::poll_fn, pin::pin, task::{Context, Poll, Waker}};
@@ -57,7 +57,7 @@ impl Drop for Restore {
 pub struct Wakes(Vec<Waker>);
 
 impl Wakes {
-    /// Whether there is nothing to wake.
+    /// Returns `true` if there is nothing to wake.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -1,8 +1,8 @@
-//! How much of a quota one request takes.
+//! The cost of one request.
 
 use crate::Unit;
 
-/// How many units of its quota a charge takes.
+/// The number of units of its quota that a charge takes.
 ///
 /// A cost of zero peeks: it is answered as any other, and changes nothing. Money is counted in nano-dollars,
 /// all other [units](Unit) one by one.
@@ -63,14 +63,14 @@ impl Cost {
         self.0
     }
 
-    /// Whether this cost only peeks.
+    /// Returns `true` if this cost only peeks.
     #[must_use]
     pub const fn is_zero(self) -> bool {
         self.0 == 0
     }
 }
 
-/// How far the product of two floats may be off, in parts of itself.
+/// The maximum error of the product of two floats, relative to it.
 const FLOAT_ERROR: f64 = 2.0 * f64::EPSILON;
 /// 2^64, which is no `u64` any more.
 const TOO_MUCH: f64 = 18_446_744_073_709_551_616.0;

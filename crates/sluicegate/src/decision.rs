@@ -15,7 +15,7 @@ pub enum Decision<T> {
 }
 
 impl<T> Decision<T> {
-    /// Whether the request may pass.
+    /// Returns `true` if the request is admitted.
     #[must_use]
     pub const fn is_allowed(&self) -> bool {
         matches!(self, Self::Allow(_))
@@ -30,7 +30,7 @@ impl<T> Decision<T> {
         }
     }
 
-    /// What was allowed, if it was.
+    /// The permit, if the request is admitted.
     #[must_use]
     pub fn allowed(self) -> Option<T> {
         match self {
@@ -48,16 +48,16 @@ impl<T> Decision<T> {
     }
 }
 
-/// Why a request may not pass, and until when.
+/// The reason that a request is denied, and the wait.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Denial {
-    /// Which charge denied; of several, the one with the longest wait.
+    /// The charge that denied; of several, the one with the longest wait.
     pub charge: usize,
     /// Until that charge fits.
     pub wait: Wait,
     /// Every charge's balance. Those whose `wait` is not [`Wait::None`] denied.
     pub balances: Balances,
-    /// Whether an earlier denial, which still holds, was remembered: the store itself was not asked.
+    /// Set if an earlier denial, which still holds, was remembered: the store itself was not called.
     pub remembered: bool,
 }
 

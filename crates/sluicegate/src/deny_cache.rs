@@ -96,7 +96,7 @@ impl<S, C> DenyCache<S, C> {
         &self.store
     }
 
-    /// How many denials were told from memory.
+    /// The number of denials served from memory.
     pub fn hits(&self) -> u64 {
         self.table.hits()
     }

@@ -31,15 +31,17 @@ use crate::{
     Store, StoreError, SystemClock, Taken,
 };
 
-/// A store that goes on when the one behind it does not answer.
+/// A store that continues while the one behind it is down.
 ///
-/// The store behind it bounds the time of its own calls and answers late ones with an error. A call that fails is
-/// answered by its charges' [`Outage`]; after five failures in a row, or more than ten of the last twenty calls, the
-/// server is taken for down: it is not asked any more, so that an outage costs no caller any time, but for one request
-/// that probes it 250 to 500 ms later, and every 500 ms to 1 s from then on. One good answer, and it is asked again.
+/// The store behind it bounds the time of its own calls and turns late ones into errors. The [`Outage`] modes
+/// of its charges decide a call that fails. After five consecutive failures, or more than ten among the last
+/// twenty calls, the server counts as down. It is then not called any more, so an outage costs callers no
+/// time. Only one request probes it 250 to 500 ms later, and then every 500 ms to 1 s. After one good result,
+/// it is in use again.
 ///
-/// A store of [several servers](Store::server) loses them one by one: each is probed only by requests whose charges it
-/// keeps, and of a request whose charges live on several servers only those of the dead ones go on without it.
+/// A store of [several servers](Store::server) can lose them one by one. Only requests with charges on a
+/// server probe it. If a request's charges live on several servers, only those on the dead ones are decided
+/// without the store.
 ///
 /// ```
 /// use sluicegate::{Charge, Fallback, MemoryStore, Outage, Quota, Transition};
@@ -69,13 +71,13 @@ use crate::{
 /// quotas, and the [`Outage::Allow`] ones are not taken anywhere and told as a full account. The lease says which charges
 /// are [local](Lease::local), and what is done with them later is done there.
 ///
-/// Memory remembers what it admitted until the account has earned it back, however often the store goes and comes
-/// meanwhile. So in any time Δ an account of burst `B` and rate `r` admits at most `B + r·Δ` by the store and, if there
-/// was an outage, as much by the memories of all instances together: `2·(B + r·Δ)`. While the store is down it admits no
-/// more than `B + r·Δ`. The bound assumes that the quota has a unit for each instance and that the number of instances is
-/// right. A request that costs more than a share, but not more than the whole quota, passes when nothing of the share is
-/// spent. Its cost beyond the share is a debt, and adds to the bound once for each instance. A process that restarts in an
-/// outage gives its share anew.
+/// Memory remembers what it admitted until the account has earned it back, however often the store goes and
+/// comes meanwhile. So in any time Δ the store admits at most `B + r·Δ` for an account of burst `B` and rate
+/// `r`. If there was an outage, the memories of all instances together admit as much: `2·(B + r·Δ)` in total.
+/// While the store is down it admits no more than `B + r·Δ`. The bound assumes that the quota has a unit for
+/// each instance and that the number of instances is right. A request that costs more than a share, but not
+/// more than the whole quota, passes when nothing of the share is spent. Its cost beyond the share is a debt,
+/// and adds to the bound once for each instance. A process that restarts in an outage gives its share anew.
 ///
 /// A call that fails may have been charged, and is charged in memory too. A settlement of what memory took goes to
 /// memory, and that of what the store took goes to the store.

@@ -1,4 +1,4 @@
-//! What is kept of a key.
+//! Fingerprints of keys.
 
 use std::{
     fmt,
@@ -26,13 +26,13 @@ impl Fingerprint {
         self.place.wrapping_add((algorithm as u64).wrapping_mul(ODD))
     }
 
-    /// What a slot keeps. Never zero: that is an empty slot's.
+    /// The part that a slot keeps. Never zero: that marks an empty slot.
     #[inline]
     pub(crate) fn tag(self) -> u64 {
         self.tag
     }
 
-    /// Which of `shards` (a power of two) keeps the key.
+    /// Selects the shard of the key out of `shards` (a power of two).
     #[inline]
     pub(crate) fn shard(self, shards: usize) -> usize {
         // The tag's low bits, because the place's are needed whole. A lossless cast on every machine with 64 bits,

@@ -8,7 +8,7 @@ use std::{borrow::Borrow, fmt, num::NonZeroU8, sync::Arc};
 pub use parts::KeyParts;
 pub use writer::KeyWriter;
 
-/// Whose account is charged: a limit's name and what tells its callers apart, as one text.
+/// The owner of an account: a limit's name and the parts that distinguish its callers, as one text.
 ///
 /// Keys of up to 47 bytes are kept in place, so that a check allocates nothing.
 ///
@@ -81,8 +81,9 @@ impl Key {
         }
     }
 
-    /// What the keys of one caller have in common: the second part, behind the limit's name (`alice` of `rpm|alice` and
-    /// `tpm|alice|eu`), or all of a key that has no parts. Stores that spread accounts keep those of one caller together.
+    /// The part that the keys of one caller share: the second part, after the limit's name (`alice` of
+    /// `rpm|alice` and `tpm|alice|eu`), or all of a key without parts. Stores that spread accounts keep those
+    /// of one caller together.
     #[must_use]
     pub fn caller(&self) -> &str {
         let key = self.as_str();

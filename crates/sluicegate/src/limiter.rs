@@ -108,7 +108,7 @@ impl<S: Store> Limiter<S> {
         self.store.reset(accounts).await
     }
 
-    /// Where the balances are kept.
+    /// The store of the balances.
     #[must_use]
     pub fn store(&self) -> &Arc<S> {
         &self.store

@@ -73,10 +73,10 @@ use crate::{
 /// | sliding log | 80, and 16 for each charge in its window |
 /// | concurrent | about 100, only while somebody holds a slot |
 ///
-/// An account that has earned back what it spent is as good as none; its slot is used again when somebody needs
-/// it. When there is no such slot, the account that has spent least is forgotten and [counted](Self::evictions),
-/// never the one that was used least recently: a caller that floods the store with new keys evicts those keys, not
-/// the account that it has used up. The slots of concurrent limits are never forgotten while they are held.
+/// An account that has earned back its spending is as good as none, and its slot can be reused. Without such
+/// a slot, the account that has spent least is evicted and [counted](Self::evictions), never the one that was
+/// used least recently. So a caller that floods the store with new keys evicts those keys, not the account
+/// that it has used up. The slots of concurrent limits are never forgotten while they are held.
 pub struct MemoryStore<C = SystemClock> {
     shards: Box<[Padded]>,
     secret: Secret,
@@ -179,24 +179,24 @@ impl<C: Clock> MemoryStore<C> {
         (0..self.shards.len()).any(|shard| self.lock(shard).holders.len() > 0)
     }
 
-    /// How many keys the store was made for, of each algorithm.
+    /// The number of keys that the store was made for, of each algorithm.
     pub fn max_keys(&self) -> usize {
         self.max_keys
     }
 
-    /// How many accounts are kept. One that has earned back what it spent counts until its slot is used again.
+    /// The number of accounts. One that has earned back its spending counts until its slot is used again.
     #[expect(clippy::len_without_is_empty, reason = "a number to watch; whether it is zero says nothing")]
     pub fn len(&self) -> usize {
         (0..self.shards.len()).map(|shard| self.lock(shard).len()).sum()
     }
 
-    /// How many accounts were forgotten, for want of room, before they had earned back what they spent.
+    /// The number of accounts evicted, for lack of room, before they had earned back their spending.
     pub fn evictions(&self) -> u64 {
         self.evicted().accounts
     }
 
-    /// What those accounts had spent, as the time that earning it back would have taken. No more was admitted
-    /// beyond the quotas than their callers earn in this time.
+    /// The spending of those accounts, as the time needed to earn it back. The store admitted no more beyond
+    /// the quotas than their callers earn in this time.
     pub fn forgiven(&self) -> Duration {
         duration(self.evicted().ticks)
     }

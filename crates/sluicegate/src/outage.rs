@@ -1,8 +1,9 @@
-//! What becomes of a charge when its store does not answer.
+//! The mode of a charge while its store is down.
 
 use std::{fmt, str::FromStr};
 
-/// What becomes of a [`Charge`](crate::Charge) when its store does not answer. A store that always answers never asks.
+/// The mode of a [`Charge`](crate::Charge) while its store is down. A store that always responds never uses
+/// it.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum Outage {
     /// It is taken from an account in this process's memory that begins full, and holds this instance's share of the

@@ -15,7 +15,7 @@ pub struct Permit<S: Store> {
     store: Arc<S>,
     charges: SmallVec<[Charge; 2]>,
     taken: Taken,
-    /// Whether anything is to be given back.
+    /// Set if anything must be given back.
     holds_slots: bool,
 }
 
@@ -25,13 +25,13 @@ impl<S: Store> Permit<S> {
         Self { store, charges: charges.into(), taken, holds_slots }
     }
 
-    /// What was charged, as estimated.
+    /// The charges, as estimated.
     #[must_use]
     pub fn charges(&self) -> &[Charge] {
         &self.charges
     }
 
-    /// What each charge left, in the charges' order.
+    /// The balance after each charge, in the charges' order.
     #[must_use]
     pub fn balances(&self) -> &[Balance] {
         &self.taken.balances

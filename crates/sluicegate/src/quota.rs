@@ -1,4 +1,4 @@
-//! What an account may spend.
+//! Quotas: the amounts that accounts may spend.
 
 mod constant;
 mod error;
@@ -236,7 +236,7 @@ impl Quota {
     }
 }
 
-/// What the quota says.
+/// The parts of the quota.
 impl Quota {
     /// Units per window, or at one time.
     #[must_use]
@@ -256,26 +256,26 @@ impl Quota {
         duration(self.window)
     }
 
-    /// What is counted.
+    /// The counted unit.
     #[must_use]
     pub const fn unit(&self) -> Unit {
         self.unit
     }
 
-    /// How the account is kept.
+    /// The algorithm of the account.
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    /// Whether a charge of `cost` can ever fit.
+    /// Returns `true` if a charge of `cost` can ever fit.
     #[must_use]
     pub const fn can_hold(&self, cost: Cost) -> bool {
         cost.units() <= self.burst
     }
 }
 
-/// What the algorithms need, in ticks of 1/16 ns.
+/// The numbers that the algorithms need, in ticks of 1/16 ns.
 impl Quota {
     #[inline]
     pub(crate) const fn window_ticks(&self) -> u64 {

@@ -1,4 +1,4 @@
-//! Where balances are kept.
+//! The store: the place of balances.
 
 use std::{fmt, future::Future};
 
@@ -37,11 +37,11 @@ pub trait Store: Send + Sync + 'static {
     /// Accounts are forgotten one after the other, and forgetting one that was never used, or twice, changes nothing. An
     /// error means that nobody knows which of them were.
     ///
-    /// What was taken before and is settled or released afterwards finds an account that was forgotten. Its slots are
-    /// nobody's: giving them back frees none that somebody else has taken since. A refund gives nothing back where the
-    /// store can tell that the account was forgotten since, and never fills it beyond full: an account that counts
-    /// knows when it began, and one that nobody has charged since has nothing to give back, but a token bucket that was
-    /// charged again cannot tell. What was used beyond the estimate is charged.
+    /// What was taken before and is settled or released afterwards finds an account that was forgotten. Its
+    /// slots are nobody's: giving them back frees none that somebody else has taken since. A refund gives
+    /// nothing back if the store can tell that the account was forgotten since, and never fills it beyond
+    /// full. An account that counts knows when it began, and one that has not been charged since has nothing
+    /// to give back. A token bucket that was charged again cannot tell. Usage beyond the estimate is charged.
     fn reset(&self, accounts: &[Charge]) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Gives back the lease's slots of concurrent limits; all else keeps its estimate. Returns at once: a store
@@ -93,7 +93,7 @@ impl StoreError {
         Self { misconfiguration: true, ..Self::new(message) }
     }
 
-    /// Whether a person must mend it.
+    /// Returns `true` if a person must fix the cause.
     #[must_use]
     pub const fn is_misconfiguration(&self) -> bool {
         self.misconfiguration

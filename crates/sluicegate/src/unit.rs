@@ -1,8 +1,8 @@
-//! What a quota counts.
+//! Units of quotas.
 
 use std::{fmt, str::FromStr};
 
-/// What a quota counts.
+/// The unit of a quota.
 ///
 /// ```
 /// use sluicegate::Unit;
@@ -61,7 +61,7 @@ impl Unit {
         }
     }
 
-    /// How many units of [`Cost`](crate::Cost) one of this unit is: 10⁹ for a dollar, 1 for all others.
+    /// The units of [`Cost`](crate::Cost) in one of this unit: 10⁹ for a dollar, 1 for all others.
     #[must_use]
     pub const fn scale(self) -> u64 {
         match self {

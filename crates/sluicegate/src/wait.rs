@@ -1,8 +1,8 @@
-//! How long until a charge fits.
+//! The time until a charge fits.
 
 use std::time::Duration;
 
-/// How long until a charge would fit, if nobody else spends meanwhile. Ordered from now to never.
+/// The time until a charge fits, assuming no other caller spends meanwhile. Ordered from "now" to "never".
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Wait {
     /// It fits now.
@@ -16,7 +16,7 @@ pub enum Wait {
 }
 
 impl Wait {
-    /// Whether the charge fits now.
+    /// Returns `true` if the charge fits now.
     #[inline]
     #[must_use]
     pub const fn fits(self) -> bool {

@@ -80,7 +80,7 @@ fn slots_that_are_held_outlast_any_flood() {
 }
 
 proptest! {
-    /// Whatever comes, what is admitted beyond the quotas is no more than what evictions forgave.
+    /// Under any traffic, admissions beyond the quotas are no more than evictions forgave.
     #[test]
     fn over_admission_is_at_most_what_evictions_forgave(
         requests in proptest::collection::vec((0..400_u32, 1..=10_u64, 0..2_000_u64), 500..2_000),

@@ -262,7 +262,7 @@ fn any_quota() -> impl Strategy<Value = Quota> {
     })
 }
 
-/// What the regular expression of Python's `limits` matches.
+/// Texts that match the regular expression of Python's `limits`.
 fn limits_text() -> impl Strategy<Value = (String, Quota)> {
     let space = "[ \t\n]{0,2}";
     let separator = (space, prop_oneof![Just("/"), Just("per"), Just("PER"), Just("Per")]);

@@ -1,4 +1,4 @@
-//! What the memory store promises, seen from outside.
+//! Promises of the memory store, seen from outside.
 
 use std::{thread, time::Duration};
 

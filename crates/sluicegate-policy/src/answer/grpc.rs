@@ -1,11 +1,13 @@
-//! What clients of gRPC are told: a status where they look for it, instead of a document that they do not read.
+//! Responses to gRPC clients: a status in the place where they look for it, instead of a document that they
+//! do not read.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 
 use super::headers::number;
 
-/// Whether a client of gRPC asks: a call has the content type `application/grpc`, mostly with a message format.
+/// Returns `true` for a request of a gRPC client: a call has the content type `application/grpc`, usually
+/// with a message format.
 pub(super) fn asks(headers: &HeaderMap) -> bool {
     let Some(kind) = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes) else { return false };
     let Some((name, rest)) = kind.split_at_checked(GRPC.len()) else { return false };

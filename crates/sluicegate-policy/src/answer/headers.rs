@@ -1,4 +1,4 @@
-//! What clients are told of their limits in headers, in the families that the policy selects.
+//! Header fields that show clients their limits, in the families that the policy selects.
 
 mod anthropic;
 mod draft06;
@@ -19,7 +19,7 @@ pub(super) use ietf::policy_line;
 use crate::{HeaderFamily, cors::CorsFields, retry, whole_seconds::whole_seconds};
 use line::Line;
 
-/// How a caller stands with one limit that was enforced.
+/// A caller's balance of one enforced limit.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Standing<'a> {
     /// The limit's name, as headers may write it.
@@ -34,7 +34,7 @@ impl Standing<'_> {
         !self.balance.wait.fits()
     }
 
-    /// What a client may still spend; nothing of a limit that has denied it.
+    /// The amount that a client may still spend; zero for a limit that has denied it.
     fn remaining(&self) -> u64 {
         if self.is_denied() { 0 } else { self.balance.remaining }
     }

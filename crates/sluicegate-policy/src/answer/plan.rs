@@ -1,11 +1,11 @@
-//! What headers tell all requests of a route alike, worked out once.
+//! Header lines common to all requests of a route, made once.
 
 use http::HeaderValue;
 
 use super::headers::policy_line;
 use crate::{LimitId, Mode, Policy, Route, RouteId, TierId};
 
-/// What headers tell all requests of a route alike.
+/// Header lines common to all requests of a route.
 #[derive(Debug)]
 pub(super) struct Plan {
     /// The limits' names by their ids. Clients read them as words, and a hyphen is in none.

@@ -1,4 +1,4 @@
-//! What is wrong with a file of API keys.
+//! Errors in a file of API keys.
 
 use std::{
     fmt, io,
@@ -7,7 +7,8 @@ use std::{
 
 use crate::{Diagnostic, Place};
 
-/// What is wrong with a file of API keys, where, and what to do. It displays as `keys.toml:12:9: what`.
+/// An error in a file of API keys: what is wrong, where, and what to do. It displays as
+/// `keys.toml:12:9: what`.
 #[derive(Debug)]
 pub struct ApiKeysError {
     file: PathBuf,
@@ -36,7 +37,7 @@ impl ApiKeysError {
 }
 
 impl ApiKeysError {
-    /// Why the file could not be read, where that is what is wrong.
+    /// Returns the reason that the file could not be read, if that is the error.
     #[must_use]
     pub fn io_error(&self) -> Option<&io::Error> {
         self.source.as_ref()

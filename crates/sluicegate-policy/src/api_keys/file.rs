@@ -123,7 +123,7 @@ impl KeyFile {
 
 /// An edit that has begun: the new file beside the old one, which also keeps a second editor out.
 struct Edit {
-    /// Where the file really is: a link to it stays a link.
+    /// The real place of the file: a link to it stays a link.
     target: PathBuf,
     beside: PathBuf,
     file: File,

@@ -25,7 +25,7 @@ impl Secret {
         id_of(&self.0).unwrap_or_default()
     }
 
-    /// What the owner sends as `x-api-key` or behind `Authorization: Bearer`.
+    /// The text to send as `x-api-key` or after `Authorization: Bearer`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -65,7 +65,7 @@ impl Hash {
         Some(Self(hash))
     }
 
-    /// Whether the two are the same, in a time that does not tell where they differ.
+    /// Returns `true` if the two are equal, in a time that does not reveal where they differ.
     pub(super) fn matches(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }

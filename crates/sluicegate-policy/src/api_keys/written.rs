@@ -34,7 +34,7 @@ pub(super) fn parse(path: &Path, text: &str, tiers: Option<&Tiers>) -> Result<Ve
     Ok(keys)
 }
 
-/// Where the id of the key called `id` ends in the text.
+/// Finds the end of the id of the key called `id` in the text.
 pub(super) fn end_of_id(path: &Path, text: &str, id: &str) -> Result<Option<usize>, ApiKeysError> {
     let entries = entries(path, text)?;
     Ok(entries.iter().find(|entry| entry.id.get_ref() == id).map(|entry| entry.id.span().end))
@@ -93,7 +93,7 @@ impl Entry {
     }
 }
 
-/// Whether the text can name a tenant or a tier.
+/// Returns `true` if the text can name a tenant or a tier.
 pub(super) fn is_name(text: &str) -> bool {
     (1..=128).contains(&text.len()) && !text.chars().any(char::is_control)
 }

@@ -26,7 +26,7 @@ impl Account {
         &self.tiers
     }
 
-    /// What may be spent on it now: less than the limit's quota while the upstream warms up.
+    /// The quota that applies now: less than the limit's own while the upstream warms up.
     #[must_use]
     pub fn quota(&self) -> &Quota {
         &self.charge.quota

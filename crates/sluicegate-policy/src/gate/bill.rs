@@ -1,11 +1,11 @@
-//! What one request is charged.
+//! The charges of one request.
 
 use sluicegate::Charge;
 use smallvec::SmallVec;
 
 use crate::{LimitId, Mode, Scale};
 
-/// What one request is charged: on the limits that deny, index by index, and on each shadow limit.
+/// The charges of one request: on the limits that deny, index by index, and on each shadow limit.
 #[derive(Default)]
 pub(super) struct Bill {
     pub(super) limits: SmallVec<[LimitId; 2]>,

@@ -1,4 +1,4 @@
-//! Who may be guessing API keys.
+//! Clients that may be guessing API keys.
 
 use std::{fmt, sync::Arc};
 
@@ -26,7 +26,7 @@ impl Guessers {
         }
     }
 
-    /// Whether a client has shown a wrong key.
+    /// Returns `true` if a client has sent a wrong key.
     pub(super) fn suspect(&self, failures: &Charge) -> bool {
         match self.0.take_now(&[failures.clone().cost(Cost::ZERO)]) {
             Decision::Allow(taken) => taken.balances.iter().any(|balance| !balance.reset_after.is_zero()),

@@ -14,7 +14,7 @@ pub struct Pass<S: Store> {
     tier: TierId,
     costs: Costs,
     given: Option<Cost>,
-    /// Whether the upstream was warming up.
+    /// Set if the upstream was warming up.
     warming: bool,
     limits: SmallVec<[LimitId; 2]>,
     shadow_denied: Vec<LimitId>,
@@ -69,13 +69,13 @@ impl<S: Store> Pass<S> {
         &self.limits
     }
 
-    /// What was charged, in the order of [`limits`](Self::limits).
+    /// The charges taken, in the order of [`limits`](Self::limits).
     #[must_use]
     pub fn charges(&self) -> &[Charge] {
         self.permit.as_ref().map_or(&[], Permit::charges)
     }
 
-    /// What each charge left, in the order of [`limits`](Self::limits).
+    /// The balance after each charge, in the order of [`limits`](Self::limits).
     #[must_use]
     pub fn balances(&self) -> &[Balance] {
         self.permit.as_ref().map_or(&[], Permit::balances)

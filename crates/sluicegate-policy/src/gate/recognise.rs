@@ -1,4 +1,4 @@
-//! Who is calling, by an API key or a proxy's header.
+//! Recognition of callers, by an API key or a proxy's header.
 
 use std::{
     net::IpAddr,

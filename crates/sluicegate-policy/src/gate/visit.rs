@@ -31,7 +31,7 @@ impl Visit<'_> {
         self.caller.tier
     }
 
-    /// Who sends it.
+    /// The sender of the request.
     #[must_use]
     pub fn caller(&self) -> &Caller {
         &self.caller

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::fields::{Fields, within};
 
-/// What of a value cannot be said in a policy file: the field, what is wrong, and what would be right.
+/// A value that a policy file cannot express: the field, what is wrong, and what would be right.
 pub(super) type Wrong = (String, &'static str, &'static str);
 
 /// The text of a file that says what the value says, and where its fields are.

@@ -1,4 +1,4 @@
-//! What somebody reads who has made a mistake in the policy file.
+//! Errors shown to the author of a policy file with mistakes.
 
 mod cors;
 mod forwarding;

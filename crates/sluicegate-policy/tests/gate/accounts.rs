@@ -35,7 +35,7 @@ const POLICY: &str = r#"
     ]
 "#;
 
-/// Whatever a request is charged on can be found again by the key that the log shows, and is found as it stands.
+/// Every account that a request is charged on can be found by the key in the log, with its current balance.
 #[test]
 fn every_account_that_a_request_is_charged_on_is_found_by_its_key() {
     let (site, secret) = site();

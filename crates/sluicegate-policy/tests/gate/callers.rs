@@ -1,4 +1,4 @@
-//! Who a caller is, as far as the head of its request tells.
+//! Identification of callers by the head of their requests.
 
 use std::net::{IpAddr, Ipv4Addr};
 

@@ -148,7 +148,7 @@ fn a_shadow_route_in_code_denies_nothing_and_tells_what_it_would_deny() {
     assert!(pass.charges().is_empty() && pass.balances().is_empty());
 }
 
-/// What costs what: weight, the meter's number, and slots.
+/// Costs: weight, the meter's number, and slots.
 #[test]
 fn a_metered_number_is_the_cost_of_what_is_not_requests_if_anything_is_not() {
     let rows = [

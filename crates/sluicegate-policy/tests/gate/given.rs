@@ -1,4 +1,4 @@
-//! What a program knows of a request better than its head tells.
+//! Facts that a program knows about a request and the head does not carry.
 
 use sluicegate::Cost;
 use sluicegate_policy::{ApiKeys, CodeMeter, CodeRoute, Gate, Given, KeyFile, KeyTemplate, UtcTime};

@@ -1,4 +1,4 @@
-//! What clients of gRPC are told.
+//! Responses to gRPC clients.
 
 use sluicegate_policy::Refusal;
 

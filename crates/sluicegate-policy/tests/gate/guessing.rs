@@ -1,4 +1,4 @@
-//! How guessing API keys is limited where several gates share a store.
+//! Limits on guessing API keys, with several gates on one store.
 
 use std::{
     sync::{
@@ -125,7 +125,7 @@ impl Town {
         gate
     }
 
-    /// How often the store was asked.
+    /// The number of calls to the store.
     fn asked(&self) -> usize {
         self.takes.load(Ordering::Relaxed)
     }

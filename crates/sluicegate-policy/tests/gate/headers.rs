@@ -1,4 +1,4 @@
-//! What clients are told of their limits: rules H1–H8 and H17.
+//! Header fields that show clients their limits: rules H1–H8 and H17.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -1,4 +1,4 @@
-//! How long clients are told to wait: rules H9–H14.
+//! The wait that clients see: rules H9–H14.
 
 use proptest::prelude::*;
 

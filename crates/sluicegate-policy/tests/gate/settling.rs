@@ -1,4 +1,4 @@
-//! What a request really cost, once that is known.
+//! Settlement of a request's real cost, once it is known.
 
 use sluicegate::{Cost, Unit};
 use sluicegate_policy::{CodeMeter, CodeRoute, Gate, Given, Mode, Pass};

@@ -224,7 +224,7 @@ impl Reply {
         members(&self.header(name).unwrap())
     }
 
-    /// What is told to remain of the first limit.
+    /// The remaining amount of the first limit, as the client sees it.
     pub(crate) fn remaining(&self) -> i64 {
         self.list("ratelimit")[0].1[0].1
     }

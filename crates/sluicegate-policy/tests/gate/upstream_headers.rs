@@ -1,4 +1,4 @@
-//! What an upstream says of its own limits is never removed or loosened: rule H18.
+//! Statements of an upstream about its own limits are never removed or loosened: rule H18.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 

@@ -76,7 +76,7 @@ class Charge:
 
 @final
 class Balance:
-    """What one account has left after a decision."""
+    """The balance of one account after a decision."""
 
     @property
     def remaining(self) -> int | float:
@@ -110,7 +110,7 @@ class Permit:
     def allowed(self) -> Literal[True]: ...
     @property
     def balances(self) -> tuple[Balance, ...]:
-        """What each charge left, in the charges' order."""
+        """The balance after each charge, in the charges' order."""
     def settle(self, *actual: Cost) -> None:
         """Replaces the estimated costs by what was used, charge by charge, and gives back the slots.
 
@@ -345,7 +345,7 @@ class Answer:
         """Seconds after which the same request passes. None where waiting alone does not help."""
     @property
     def store_error(self) -> str | None:
-        """What the store said instead of an answer, where that is why. For logs: the client is not told."""
+        """The store's error, if that is the reason. For logs: the client does not see it."""
     def __bool__(self) -> Literal[False]: ...
 
 @final

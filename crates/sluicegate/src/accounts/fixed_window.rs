@@ -25,13 +25,13 @@ impl FixedWindow {
         Self { ends, count, idle_at, worth: quota.worth(count) }
     }
 
-    /// When the window ends.
+    /// The end of the window.
     #[must_use]
     pub const fn ends(&self) -> Timestamp {
         self.ends
     }
 
-    /// What is counted in it.
+    /// The count of the window.
     #[must_use]
     pub const fn count(&self) -> u64 {
         self.count

@@ -72,7 +72,7 @@ impl SlidingLog {
         quota.window_ticks()
     }
 
-    /// What is left beside a `charge` that was just taken.
+    /// The amount left after a `charge` that was just taken.
     fn balance(&self, quota: &Quota, charge: u64, now: Timestamp) -> Standing {
         let spent = self.spent_units(quota, now).saturating_add(charge);
         let last = self.live(quota, now).last().map_or(0, |(ends, _)| ends - now.ticks());

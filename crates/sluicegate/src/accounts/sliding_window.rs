@@ -28,13 +28,13 @@ impl SlidingWindow {
         Self { begins, current, previous, idle_at, worth }
     }
 
-    /// When this window began.
+    /// The beginning of this window.
     #[must_use]
     pub const fn begins(&self) -> Timestamp {
         self.begins
     }
 
-    /// What is counted in this window, and in the one before it.
+    /// The counts of this window and the one before it.
     #[must_use]
     pub const fn counts(&self) -> [u64; 2] {
         [self.current, self.previous]

@@ -3,7 +3,7 @@
 use super::{Account, Standing};
 use crate::{Cost, Quota, Timestamp};
 
-/// How many slots of a concurrent limit are in use. Time does not give them back; their holders do.
+/// The number of slots of a concurrent limit in use. Time does not free them; their holders do.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Slots {
     held: u64,
@@ -21,7 +21,7 @@ impl Slots {
         self.held = self.held.saturating_sub(slots.units());
     }
 
-    /// Whether nobody holds a slot.
+    /// Returns `true` if no slot is held.
     #[must_use]
     pub const fn is_free(&self) -> bool {
         self.held == 0

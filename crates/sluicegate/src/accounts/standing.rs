@@ -1,8 +1,8 @@
-//! What an account says of a charge.
+//! An account's verdict on a charge.
 
 use crate::{Balance, Wait, timestamp::duration};
 
-/// How an account stands after a charge was judged: a [`Balance`] whose times are ticks of 1/16 ns.
+/// The state of an account after a charge was judged: a [`Balance`] whose times are ticks of 1/16 ns.
 ///
 /// Judging gives this and not the balance itself, so that a store is done with the account, and lets go of its
 /// lock, before it works out durations for the answer.
@@ -24,7 +24,7 @@ impl Standing {
     /// The wait for what never fits.
     pub const FOREVER: u64 = u64::MAX;
 
-    /// Whether the charge fits now.
+    /// Returns `true` if the charge fits now.
     #[inline]
     #[must_use]
     pub const fn fits(self) -> bool {

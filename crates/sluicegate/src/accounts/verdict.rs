@@ -7,17 +7,17 @@ use crate::{Algorithm, Balance, Charge, Cost, Decision, Denial, Lease, Taken, Ti
 
 /// The accounts that a request is charged on, each known by the place of its charge.
 pub trait Books {
-    /// Whether two charges are on one account.
+    /// Returns `true` if two charges are on one account.
     fn same_account(&self, charge: usize, other: usize) -> bool;
 
-    /// What taking `cost` from a charge's account would leave.
+    /// Computes the state after taking `cost` from a charge's account.
     fn judge(&self, charge: usize, cost: Cost) -> Standing;
 
     /// The same, once the `earlier` charges of the request are taken from the same account.
     fn judge_after(&self, earlier: &mut dyn Iterator<Item = &Charge>, charge: usize, cost: Cost) -> Standing;
 }
 
-/// What is said to a request: how each of its charges stands, and which of them denies.
+/// The verdict on a request: the standing of each of its charges, and the charge that denies.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Verdict {
     standings: SmallVec<[Standing; 4]>,
@@ -73,7 +73,7 @@ impl Verdict {
         self
     }
 
-    /// Whether every charge fits.
+    /// Returns `true` if every charge fits.
     #[must_use]
     pub const fn admits(&self) -> bool {
         self.denied.is_none()

@@ -1,4 +1,4 @@
-//! What accounts that count in windows have in common.
+//! Code common to accounts that count in windows.
 
 use super::{Account, Standing};
 use crate::{Cost, Quota, Timestamp};
@@ -11,7 +11,7 @@ pub(super) trait Window: Account + Copy {
     /// Ticks until `cost` fits; of an account as it stands at `now`, as is the next.
     fn until_fits(self, quota: &Quota, cost: u64, now: Timestamp) -> u64;
 
-    /// What is left.
+    /// The amount left.
     fn balance(self, quota: &Quota, now: Timestamp) -> Standing;
 }
 

@@ -40,7 +40,7 @@ impl<'a> Bill<'a> {
         self.accounts().fold(ODD, |place, (_, account)| (place.rotate_left(32) ^ account).wrapping_mul(ODD))
     }
 
-    /// Whether two charges are on one account.
+    /// Returns `true` if two charges are on one account.
     pub(super) fn same_account(&self, charge: usize, other: usize) -> bool {
         let of = |index: usize| (self.fingerprints[index], self.charges[index].quota.algorithm());
         of(charge) == of(other)

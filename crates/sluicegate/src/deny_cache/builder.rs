@@ -29,15 +29,15 @@ impl<S: Store> DenyCacheBuilder<S> {
 }
 
 impl<S: Store, C: Clock> DenyCacheBuilder<S, C> {
-    /// How many denials are remembered at most: from one to four billion, 65,536 unless it is set.
+    /// Sets the maximum number of remembered denials, from one to four billion. Defaults to 65,536.
     pub fn max_keys(self, max_keys: usize) -> Self {
         Self { max_keys: max_keys.clamp(1, MAX_KEYS), ..self }
     }
 
     /// For how long at most any denial is remembered; for as long as it holds, unless this is set.
     ///
-    /// To be set for a store that takes charges before it judges, and gives them back: it may deny what it would admit a
-    /// moment later, and that must not be remembered for the whole wait.
+    /// Set this for a store that takes charges before it judges, and gives them back. Such a store may deny a
+    /// request that it would admit a moment later, and that denial must not be remembered for the whole wait.
     pub fn cap(self, cap: Duration) -> Self {
         Self { cap, ..self }
     }

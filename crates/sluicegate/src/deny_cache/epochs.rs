@@ -1,9 +1,9 @@
-//! Which accounts have changed.
+//! Accounts that have changed.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// How often each account was changed by what went through the cache. What was learnt of an account in one epoch is
-/// not true in the next.
+/// The number of changes of each account through the cache. Knowledge about an account from one epoch is
+/// invalid in the next.
 ///
 /// Accounts that fall together change together: the cache then forgets what it need not.
 pub(super) struct Epochs(Box<[AtomicU32]>);

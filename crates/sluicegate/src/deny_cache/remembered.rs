@@ -14,11 +14,11 @@ pub(super) struct Remembered {
     pub(super) place: u64,
     /// Until then the store would deny too.
     pub(super) until: Timestamp,
-    /// When the store was asked: no later than it answered.
+    /// The time when the store was called: no later than its response.
     sent: Timestamp,
-    /// Which charge denies.
+    /// The charge that denies.
     charge: usize,
-    /// That of the denying charge's account.
+    /// The epoch of the denying charge's account.
     epoch: u32,
     lines: Box<[Line]>,
 }
@@ -40,7 +40,7 @@ struct Line {
 }
 
 impl Remembered {
-    /// What is worth remembering of a denial, if anything.
+    /// The part of a denial that is worth remembering, if any.
     pub(super) fn of(bill: &Bill<'_>, denial: &Denial, sent: Timestamp, caps: Caps) -> Option<Self> {
         let denied = &bill.charges[denial.charge];
         let holds = match denial.wait {
@@ -69,7 +69,7 @@ impl Remembered {
         })
     }
 
-    /// Whether it is of the same keys and quotas.
+    /// Returns `true` if it has the same keys and quotas.
     #[inline]
     pub(super) fn is_of(&self, bill: &Bill<'_>, place: u64) -> bool {
         let same = |((line, charge), fingerprint): ((&Line, &Charge), &Fingerprint)| {
@@ -80,7 +80,7 @@ impl Remembered {
             && self.lines.iter().zip(bill.charges).zip(&bill.fingerprints).all(same)
     }
 
-    /// Whether it is of the same as another one.
+    /// Returns `true` if it equals another one in keys and quotas.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         let of = |line: &Line| (line.fingerprint, line.quota);
         self.place == other.place && self.lines.iter().map(of).eq(other.lines.iter().map(of))
@@ -109,7 +109,7 @@ impl Remembered {
         Some(Denial { charge: self.charge, wait, balances, remembered: true })
     }
 
-    /// How long a charge would have had to wait when the store was asked; `None` where only the store can tell.
+    /// The wait of a charge at the time when the store was called; `None` if only the store knows it.
     fn wait(&self, index: usize, bill: &Bill<'_>) -> Option<Wait> {
         let Line { quota, cost, balance, .. } = &self.lines[index];
         let asked = bill.charges[index].cost;
@@ -132,12 +132,13 @@ impl Remembered {
     }
 }
 
-/// Whether charges of this unit are estimates, which settlements that do not go through this cache may refund.
+/// Returns `true` if charges of this unit are estimates, which settlements outside this cache may refund.
 const fn is_settled(unit: Unit) -> bool {
     matches!(unit, Unit::Tokens | Unit::InputTokens | Unit::OutputTokens | Unit::Usd)
 }
 
 /// A request of more charges than this is not remembered.
 const MOST_CHARGES: usize = 8;
-/// What never fits depends on nothing but quota and cost, and yet it need not be known for ever.
+/// The maximum memory of charges that never fit. They depend on nothing but quota and cost, and yet need not
+/// be remembered for ever.
 const FOREVER: Duration = Duration::from_secs(1);

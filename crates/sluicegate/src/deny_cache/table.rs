@@ -8,7 +8,7 @@ use crate::{Denial, Timestamp};
 /// Denials in buckets of a fixed number of places, each bucket behind a lock of its own.
 pub(super) struct Table {
     buckets: Box<[Mutex<Bucket>]>,
-    /// How many denials a bucket keeps.
+    /// The number of denials that a bucket keeps.
     room: usize,
 }
 
@@ -35,7 +35,7 @@ impl Table {
         denial
     }
 
-    /// How many denials were found.
+    /// The number of denials found.
     pub(super) fn hits(&self) -> u64 {
         (0..self.buckets.len()).map(|index| self.lock(index).hits).sum()
     }

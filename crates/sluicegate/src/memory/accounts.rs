@@ -1,11 +1,11 @@
-//! What a shard does with the accounts of any algorithm.
+//! Operations of a shard on the accounts of any algorithm.
 
 use crate::fingerprint::Fingerprint;
 use crate::{Charge, Cost, Lease, Quota, Timestamp, accounts::Standing};
 
 /// The accounts of one algorithm in one shard. A key without an account has spent nothing.
 pub(super) trait Accounts {
-    /// What taking `cost` would leave. Changes nothing.
+    /// Computes the state after taking `cost`. Changes nothing.
     fn judge(&self, fingerprint: Fingerprint, quota: &Quota, cost: Cost, now: Timestamp) -> Standing;
 
     /// The same, once the `earlier` charges of the same request are taken from the same account.

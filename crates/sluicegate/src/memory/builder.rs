@@ -20,8 +20,8 @@ impl MemoryStoreBuilder {
 }
 
 impl<C: Clock> MemoryStoreBuilder<C> {
-    /// How many keys of each algorithm there must be room for: from one to four billion, a million unless it is
-    /// set. What that takes is in [`MemoryStore`]'s documentation.
+    /// Sets the number of keys of each algorithm to have room for, from one to four billion. Defaults to a
+    /// million. [`MemoryStore`]'s documentation has the memory that it takes.
     pub fn max_keys(self, max_keys: usize) -> Self {
         Self { max_keys: max_keys.clamp(1, MAX_KEYS), ..self }
     }

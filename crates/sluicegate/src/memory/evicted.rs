@@ -1,4 +1,4 @@
-//! What was forgotten too early.
+//! Accounts evicted too early.
 
 use std::ops::Add;
 
@@ -6,7 +6,7 @@ use std::ops::Add;
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Evicted {
     pub(super) accounts: u64,
-    /// What they had spent: no more than this was admitted too much.
+    /// Their spending: the maximum that was admitted beyond the quotas.
     pub(super) ticks: u64,
 }
 

@@ -1,4 +1,4 @@
-//! Who holds the slots of concurrent limits.
+//! Holders of slots of concurrent limits.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Holders {
     slots: HashMap<Fingerprint, Slots>,
-    /// What each lease holds, so that giving it back a second time gives back nothing.
+    /// The slots of each lease, so that releasing it a second time frees nothing.
     leases: HashMap<(Fingerprint, u64), Cost>,
 }
 

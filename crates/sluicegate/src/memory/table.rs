@@ -11,9 +11,9 @@ use crate::{
 
 /// The accounts of one algorithm in one shard.
 ///
-/// A key may be in either of two buckets of eight slots, and a new one goes to that with more room. When both are
-/// full of accounts that still matter, the one that has spent least is forgotten: whoever floods the store with
-/// new keys evicts those same keys, not the caller that used up its quota.
+/// A key may be in either of two buckets of eight slots, and a new one goes to that with more room. If both
+/// are full of accounts that still matter, the one that has spent least is evicted. So a flood of new keys
+/// evicts those same keys, not the caller that used up its quota.
 ///
 /// The table is sized to be four fifths full at its number of keys, where fewer than one key in a thousand is
 /// evicted. Its memory comes page by page as keys arrive, and stays.
@@ -86,9 +86,10 @@ impl<A: Account> Table<A> {
 
     /// The bucket and the slot of a key's account.
     ///
-    /// Compares with all tags of both buckets and branches once, on whether any is equal, which a processor foresees.
-    /// A loop that stops at the right one would be foreseen wrongly by half, and memory is slow: only what is foreseen
-    /// is fetched ahead, the second bucket together with the first and the next request's key with this one's account.
+    /// Compares with all tags of both buckets and branches once, on whether any is equal, which a processor
+    /// predicts. A loop that stops at the right one would be mispredicted half the time. Memory is slow, and
+    /// only predicted reads are fetched ahead: the second bucket with the first, and the next request's key
+    /// with this one's account.
     #[inline]
     fn place(&self, fingerprint: Fingerprint) -> Option<(usize, usize)> {
         let buckets = fingerprint.buckets(self.buckets);
@@ -136,7 +137,7 @@ impl<A: Account> Table<A> {
         (*tag, *kept) = (fingerprint.tag(), account);
     }
 
-    /// Where in a bucket a new account would go, and at what price.
+    /// Finds the place of a new account in a bucket, and its price.
     fn room(&self, bucket: usize, now: Timestamp) -> Room {
         let Some(bucket) = self.bucket(bucket) else {
             return Room { idle: SLOTS, slot: 0, least: 0 };
@@ -226,14 +227,14 @@ impl<A: Account + Clone> Accounts for Table<A> {
     }
 }
 
-/// Where in a bucket a new account would go.
+/// The place of a new account in a bucket.
 #[derive(Clone, Copy, Debug)]
 struct Room {
-    /// How many slots nobody would miss.
+    /// The number of slots that can be reused at no cost.
     idle: usize,
     /// The slot to use.
     slot: usize,
-    /// What its account has spent, in ticks.
+    /// The spending of its account, in ticks.
     least: u64,
 }
 

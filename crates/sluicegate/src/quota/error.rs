@@ -1,11 +1,11 @@
-//! Why a text or a combination is no quota.
+//! Invalid quotas.
 
 use std::{fmt, ops::Range, time::Duration};
 
 use super::Quota;
 use crate::{Algorithm, unit::UnknownUnit};
 
-/// Why a text or a combination is no quota: what is wrong, where in the text, and what would be right.
+/// An invalid text or combination: what is wrong, where in the text, and what would be right.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct QuotaError {
     message: String,

@@ -148,7 +148,7 @@ impl<'a> Words<'a> {
         Self { text, at: 0, end_of_last: 0 }
     }
 
-    /// Where the next word begins.
+    /// The beginning of the next word.
     fn position(&mut self) -> usize {
         let rest = &self.text[self.at..];
         self.at += rest.len() - rest.trim_start().len();

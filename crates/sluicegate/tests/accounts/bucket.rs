@@ -13,7 +13,7 @@ fn whole(number: u128) -> BigRational {
     BigRational::from_integer(number.into())
 }
 
-/// What a full bucket holds, in ticks: its burst, each unit rounded up, but at most a thousandth more.
+/// The contents of a full bucket, in ticks: its burst, each unit rounded up, but at most a thousandth more.
 fn tolerance(quota: &Quota) -> u128 {
     let (burst, amount) = (u128::from(quota.burst_size()), u128::from(quota.amount()));
     let exact = (burst * window(quota)).div_ceil(amount);

@@ -1,4 +1,4 @@
-//! What holds for every account that time gives back.
+//! Properties of every account that time refills.
 
 use proptest::{prelude::*, sample::Index};
 use sluicegate::{

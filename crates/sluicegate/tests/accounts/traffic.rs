@@ -1,4 +1,4 @@
-//! What callers do to one account.
+//! Actions of callers on one account.
 
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ pub(crate) fn quotas(algorithm: Algorithm) -> impl Strategy<Value = Quota> {
 pub(crate) struct Ledger<A> {
     pub(crate) account: A,
     pub(crate) now: u64,
-    /// When, and what.
+    /// The time and the amount of each charge.
     pub(crate) charged: Vec<(u64, u64)>,
 }
 
@@ -84,7 +84,7 @@ impl<A: Account> Ledger<A> {
         fits
     }
 
-    /// What was charged in any span that begins and ends with a charge: its length in ticks, and its sum.
+    /// The charges in any span that begins and ends with a charge: its length in ticks, and its sum.
     pub(crate) fn spans(&self) -> impl Iterator<Item = (u64, u128)> {
         self.charged.iter().enumerate().flat_map(|(first, (begin, _))| {
             self.charged[first..].iter().scan(0, move |sum, (end, units)| {

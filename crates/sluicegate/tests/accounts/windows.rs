@@ -1,4 +1,4 @@
-//! How much the windows admit at worst.
+//! The worst case of the windows' admissions.
 
 use proptest::prelude::*;
 use sluicegate::{
@@ -132,8 +132,8 @@ proptest! {
     }
 }
 
-/// Three units were spent at once in the last window, and two thirds of a window are no whole number of ticks: the
-/// count has faded enough for the second unit one tick later than rounding down would say.
+/// Three units were spent at once in the last window, and two thirds of a window are not a whole number of
+/// ticks. So the count has faded enough for the second unit one tick later than rounding down would give.
 #[test]
 fn a_sliding_window_rounds_its_fading_count_against_admission() {
     let quota: Quota = "3/second".parse().expect("a quota");

@@ -1,4 +1,4 @@
-//! What ends a remembered denial early.
+//! Events that end a remembered denial early.
 
 use std::{
     pin::pin,

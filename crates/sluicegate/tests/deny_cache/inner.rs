@@ -22,11 +22,11 @@ pub(crate) struct Inner {
     pub(crate) memory: Arc<MemoryStore<ManualClock>>,
     pub(crate) clock: ManualClock,
     takes: Arc<AtomicUsize>,
-    /// How long a question is under way before it is decided.
+    /// The time that a call is under way before it is decided.
     pub(crate) way: Arc<Mutex<Duration>>,
-    /// Whether answers, once decided, are held back.
+    /// Set to hold back results that are decided.
     pub(crate) holds_answers: Arc<AtomicBool>,
-    /// Whether settlements and resets are held back, before they are made.
+    /// Set to hold back settlements and resets, before they are made.
     pub(crate) holds_settlements: Arc<AtomicBool>,
 }
 
@@ -44,7 +44,7 @@ impl Inner {
         }
     }
 
-    /// How often it was asked for a decision.
+    /// The number of decisions requested from it.
     pub(crate) fn takes(&self) -> usize {
         self.takes.load(Ordering::SeqCst)
     }

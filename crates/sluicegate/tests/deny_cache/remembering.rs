@@ -1,4 +1,4 @@
-//! What is remembered, and for how long.
+//! The denials that are remembered, and for how long.
 
 use std::{slice::from_ref, time::Duration};
 

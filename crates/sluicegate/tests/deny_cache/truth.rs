@@ -1,4 +1,4 @@
-//! What is remembered is what the store would say.
+//! A remembered denial equals the store's own.
 
 use std::{slice::from_ref, time::Duration};
 

@@ -1,4 +1,4 @@
-//! What a request is told when the store does not answer.
+//! Results of requests while the store is down.
 
 use std::time::Duration;
 

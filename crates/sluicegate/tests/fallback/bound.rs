@@ -1,4 +1,4 @@
-//! How much passes in all.
+//! The total that is admitted.
 
 use std::{ops::Range, time::Duration};
 

@@ -1,4 +1,4 @@
-//! When the store is asked, and when it is not.
+//! The times when the store is called, and when it is not.
 
 use std::{
     collections::BTreeSet,
@@ -248,7 +248,7 @@ fn of_many_threads_one_probes() {
 #[derive(Clone, Default)]
 struct Crossing {
     time: ManualClock,
-    /// How many threads are still to come.
+    /// The number of threads still to come.
     left: Arc<AtomicUsize>,
 }
 

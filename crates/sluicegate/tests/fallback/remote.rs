@@ -73,7 +73,7 @@ impl Remote {
         self.gone.store(server + 1, Ordering::SeqCst);
     }
 
-    /// How often it was asked.
+    /// The number of calls.
     pub(crate) fn calls(&self) -> usize {
         self.calls.load(Ordering::SeqCst)
     }
@@ -236,7 +236,7 @@ impl Bench {
         now(self.store.settle(charges, lease, &actual))
     }
 
-    /// How many requests of these charges pass, one after the other.
+    /// Takes these charges until they are denied, and returns the number of admissions.
     pub(crate) fn exhaust(&self, charges: &[Charge]) -> usize {
         (0..1_000).take_while(|_| self.decide(charges).is_allowed()).count()
     }

@@ -1,4 +1,4 @@
-//! How much of a quota one of several instances gives.
+//! The share of a quota that one of several instances gives.
 
 use std::{slice::from_ref, time::Duration};
 

@@ -35,7 +35,7 @@ impl Line {
         self
     }
 
-    /// What separates the members of a list.
+    /// Writes the separator between members of a list.
     pub(super) fn next_member(&mut self) -> &mut Self {
         if !self.0.is_empty() {
             self.text(", ");
