@@ -21,7 +21,7 @@ use pyo3::{
     sync::PyOnceLock,
     types::{PyWeakrefMethods, PyWeakrefReference},
 };
-use sluicegate::{Wakes, cork};
+use sluicegate_remote::{WakeBatch, batch_wakes};
 
 use crate::{fork, transitions};
 
@@ -34,9 +34,9 @@ type Answering = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 pub(crate) fn start(py: Python<'_>, future: Answering) -> PyResult<Started> {
     let (event_loop, basket) = running(py)?;
     let task = Arc::new(Task { future: Mutex::new(Some(future)), promise: OnceLock::new(), basket });
-    let (polled, wakes) = cork(|| task.poll());
+    let (polled, wakes) = batch_wakes(|| task.poll());
     if !wakes.is_empty() {
-        task.basket.keep_back(event_loop.bind(py), wakes)?;
+        task.basket.defer(event_loop.bind(py), wakes)?;
     }
     transitions::tell(py);
     match polled {
@@ -105,21 +105,21 @@ impl Wake for Task {
 struct Basket {
     tasks: Mutex<Vec<Arc<Task>>>,
     bell: UnixStream,
-    /// What is woken when all that the loop has to do now is done.
-    kept_back: Mutex<Wakes>,
+    /// The wake-ups of stores that wait for the end of the loop's turn.
+    deferred: Mutex<WakeBatch>,
 }
 
 impl Basket {
     /// Wakes the store when the loop has done what is ready now: it gets all requests of this turn in one go, and takes the
     /// processor from the loop once.
-    fn keep_back(self: &Arc<Self>, event_loop: &Bound<'_, PyAny>, wakes: Wakes) -> PyResult<()> {
-        let mut kept_back = self.kept_back.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_first = kept_back.is_empty();
-        kept_back.extend(wakes);
-        drop(kept_back);
+    fn defer(self: &Arc<Self>, event_loop: &Bound<'_, PyAny>, wakes: WakeBatch) -> PyResult<()> {
+        let mut deferred = self.deferred.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_first = deferred.is_empty();
+        deferred.extend(wakes);
+        drop(deferred);
         if is_first {
-            let cork = Cork { basket: Arc::clone(self) };
-            event_loop.call_method1(intern!(event_loop.py(), "call_soon"), (cork,))?;
+            let wake = WakeStores { basket: Arc::clone(self) };
+            event_loop.call_method1(intern!(event_loop.py(), "call_soon"), (wake,))?;
         }
         Ok(())
     }
@@ -138,16 +138,16 @@ impl Basket {
     }
 }
 
-/// Lets go of what was kept back: the callback of a loop's next turn.
+/// Wakes the stores that were asked in a turn of a loop: the callback of its next turn.
 #[pyclass(frozen)]
-struct Cork {
+struct WakeStores {
     basket: Arc<Basket>,
 }
 
 #[pymethods]
-impl Cork {
+impl WakeStores {
     fn __call__(&self) {
-        drop(mem::take(&mut *self.basket.kept_back.lock().unwrap_or_else(PoisonError::into_inner)));
+        drop(mem::take(&mut *self.basket.deferred.lock().unwrap_or_else(PoisonError::into_inner)));
     }
 }
 
@@ -232,7 +232,7 @@ fn basket_of(event_loop: &Bound<'_, PyAny>, generation: u64) -> PyResult<Arc<Bas
     let (bell, heard) = UnixStream::pair()?;
     bell.set_nonblocking(true)?;
     heard.set_nonblocking(true)?;
-    let basket = Arc::new(Basket { tasks: Mutex::default(), bell, kept_back: Mutex::default() });
+    let basket = Arc::new(Basket { tasks: Mutex::default(), bell, deferred: Mutex::default() });
     let fd = heard.as_raw_fd();
     let bell = Bound::new(py, Bell { basket: Arc::clone(&basket), heard, generation })?;
     event_loop.call_method1("add_reader", (fd, &bell))?;

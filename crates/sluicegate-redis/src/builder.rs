@@ -2,7 +2,8 @@
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
-use sluicegate::{Corked, ManualClock, StoreError};
+use sluicegate::{ManualClock, StoreError};
+use sluicegate_remote::BatchedTask;
 use tokio::{
     runtime::Handle,
     sync::{mpsc, watch},
@@ -125,7 +126,7 @@ impl RedisStoreBuilder {
         let (running, ended) = watch::channel(());
         let (courier_leases, courier_counters) = (Arc::clone(&leases), Arc::clone(&counters));
         let outgoing = sender.downgrade();
-        runtime.spawn(Corked::new(async move {
+        runtime.spawn(BatchedTask::new(async move {
             Courier::new(settings, (outgoing, receiver), courier_leases, courier_counters).run().await;
             drop(running);
         }));

@@ -1,4 +1,4 @@
-//! Wakes that are kept back, and happen later.
+//! Wake-ups that are deferred until a batch of requests is complete.
 
 use std::{
     future::{Future, poll_fn},
@@ -11,34 +11,34 @@ use std::{
     thread,
 };
 
-use sluicegate::{Corked, Wakes, cork};
+use sluicegate_remote::{BatchedTask, WakeBatch, batch_wakes};
 
 #[test]
-fn a_wake_inside_happens_when_what_was_kept_back_is_dropped() {
-    let (waker, runtime) = corked();
-    let ((), wakes) = cork(|| waker.wake_by_ref());
-    assert!(!wakes.is_empty());
+fn a_wake_up_inside_happens_when_the_batch_is_dropped() {
+    let (waker, runtime) = batched();
+    let ((), batch) = batch_wakes(|| waker.wake_by_ref());
+    assert!(!batch.is_empty());
     assert_eq!(runtime.wakes(), 0);
-    drop(wakes);
+    drop(batch);
     assert_eq!(runtime.wakes(), 1);
 }
 
 #[test]
-fn a_wake_outside_happens_at_once() {
-    let (waker, runtime) = corked();
+fn a_wake_up_outside_happens_at_once() {
+    let (waker, runtime) = batched();
     waker.wake_by_ref();
     assert_eq!(runtime.wakes(), 1);
-    let ((), wakes) = cork(|| thread::scope(|scope| drop(scope.spawn(|| waker.wake_by_ref()).join())));
-    assert!(wakes.is_empty(), "another thread keeps nothing back");
+    let ((), batch) = batch_wakes(|| thread::scope(|scope| drop(scope.spawn(|| waker.wake_by_ref()).join())));
+    assert!(batch.is_empty(), "another thread defers nothing");
     assert_eq!(runtime.wakes(), 2);
 }
 
 #[test]
-fn each_keeps_back_its_own_and_what_is_kept_can_be_collected() {
-    let (waker, runtime) = corked();
-    let mut collected = Wakes::default();
-    let (inner, outer) = cork(|| {
-        let ((), inner) = cork(|| waker.wake_by_ref());
+fn each_batch_defers_its_own_and_batches_can_be_collected() {
+    let (waker, runtime) = batched();
+    let mut collected = WakeBatch::default();
+    let (inner, outer) = batch_wakes(|| {
+        let ((), inner) = batch_wakes(|| waker.wake_by_ref());
         waker.wake_by_ref();
         inner
     });
@@ -50,19 +50,19 @@ fn each_keeps_back_its_own_and_what_is_kept_can_be_collected() {
 }
 
 #[test]
-fn after_a_panic_inside_nothing_is_kept_back_any_more() {
-    let (waker, runtime) = corked();
-    let panicked = std::panic::catch_unwind(|| cork(|| panic!("inside")));
+fn after_a_panic_inside_nothing_is_deferred_any_more() {
+    let (waker, runtime) = batched();
+    let panicked = std::panic::catch_unwind(|| batch_wakes(|| panic!("inside")));
     assert!(panicked.is_err());
     waker.wake_by_ref();
     assert_eq!(runtime.wakes(), 1);
 }
 
-/// The waker that a corked task sees, and the runtime on which it runs.
-fn corked() -> (Waker, Arc<Runtime>) {
+/// The waker that a batched task sees, and the runtime on which it runs.
+fn batched() -> (Waker, Arc<Runtime>) {
     let runtime = Arc::new(Runtime::default());
     let mut seen = None;
-    let task = Corked::new(poll_fn(|context| {
+    let task = BatchedTask::new(poll_fn(|context| {
         seen = Some(context.waker().clone());
         Poll::Ready(())
     }));
