@@ -91,8 +91,8 @@ impl<C: Clock + Clone> AnyStore<C> {
     pub async fn check(&self) -> Result<(), StoreError> {
         match self {
             Self::Memory(_) => Ok(()),
-            Self::Redis(remote) => remote.store().check().await,
-            Self::Memcached(remote) => remote.store().check().await,
+            Self::Redis(remote) => remote.inner().check().await,
+            Self::Memcached(remote) => remote.inner().check().await,
         }
     }
 
@@ -124,7 +124,7 @@ impl<C: Clock + Clone> AnyStore<C> {
         match self {
             Self::Memory(memory) => Figures::of_memory(memory),
             Self::Redis(remote) => {
-                let counts = remote.store().counts();
+                let counts = remote.inner().counts();
                 Figures {
                     takes: counts.takes,
                     round_trips: counts.round_trips,
@@ -144,48 +144,48 @@ impl<C: Clock + Clone> Store for AnyStore<C> {
         match self {
             Self::Memory(memory) => memory.take(charges).await,
             // Boxed, so that a request in memory does not carry what one elsewhere needs.
-            Self::Redis(remote) => Box::pin(remote.take(charges)).await,
-            Self::Memcached(remote) => Box::pin(remote.take(charges)).await,
+            Self::Redis(remote) => Box::pin(remote.store.take(charges)).await,
+            Self::Memcached(remote) => Box::pin(remote.store.take(charges)).await,
         }
     }
 
     async fn settle(&self, charges: &[Charge], lease: Lease, actual: &[Cost]) -> Result<(), StoreError> {
         match self {
             Self::Memory(memory) => memory.settle(charges, lease, actual).await,
-            Self::Redis(remote) => Box::pin(remote.settle(charges, lease, actual)).await,
-            Self::Memcached(remote) => Box::pin(remote.settle(charges, lease, actual)).await,
+            Self::Redis(remote) => Box::pin(remote.store.settle(charges, lease, actual)).await,
+            Self::Memcached(remote) => Box::pin(remote.store.settle(charges, lease, actual)).await,
         }
     }
 
     async fn reset(&self, accounts: &[Charge]) -> Result<(), StoreError> {
         match self {
             Self::Memory(memory) => memory.reset(accounts).await,
-            Self::Redis(remote) => Box::pin(remote.reset(accounts)).await,
-            Self::Memcached(remote) => Box::pin(remote.reset(accounts)).await,
+            Self::Redis(remote) => Box::pin(remote.store.reset(accounts)).await,
+            Self::Memcached(remote) => Box::pin(remote.store.reset(accounts)).await,
         }
     }
 
     fn release(&self, charges: &[Charge], lease: Lease) {
         match self {
             Self::Memory(memory) => memory.release(charges, lease),
-            Self::Redis(remote) => remote.release(charges, lease),
-            Self::Memcached(remote) => remote.release(charges, lease),
+            Self::Redis(remote) => remote.store.release(charges, lease),
+            Self::Memcached(remote) => remote.store.release(charges, lease),
         }
     }
 
     fn server(&self, charge: &Charge) -> ServerId {
         match self {
             Self::Memory(memory) => memory.server(charge),
-            Self::Redis(remote) => remote.server(charge),
-            Self::Memcached(remote) => remote.server(charge),
+            Self::Redis(remote) => remote.store.server(charge),
+            Self::Memcached(remote) => remote.store.server(charge),
         }
     }
 
     fn servers(&self) -> Vec<(ServerId, String)> {
         match self {
             Self::Memory(memory) => memory.servers(),
-            Self::Redis(remote) => remote.servers(),
-            Self::Memcached(remote) => remote.servers(),
+            Self::Redis(remote) => Store::servers(&remote.store),
+            Self::Memcached(remote) => Store::servers(&remote.store),
         }
     }
 }

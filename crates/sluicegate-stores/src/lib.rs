@@ -16,7 +16,6 @@
 //! ```
 
 mod any_store;
-mod denials;
 mod figures;
 mod remote;
 mod thread;

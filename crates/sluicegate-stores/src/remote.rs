@@ -1,16 +1,18 @@
 //! A store elsewhere, and the thread that speaks with it.
 
-use sluicegate::{Charge, Cost, Decision, Fallback, Lease, ServerId, Store, StoreError, Taken, Transition};
-use sluicegate_policy::StoreSettings;
+use std::time::Duration;
+
+use sluicegate::{DenyCache, Fallback, Store, StoreError, Transition};
+use sluicegate_policy::{StoreKind, StoreSettings, StoreUrl};
 use tokio::runtime::Handle;
 
-use crate::{Figures, denials::Denials, thread::StoreThread};
+use crate::{Figures, thread::StoreThread};
 
-/// A store elsewhere that goes on when it does not answer, and the thread that speaks with it.
+/// A store elsewhere that goes on when it does not answer and remembers its denials, and the thread that speaks with it.
 #[derive(Debug)]
 pub struct Remote<S> {
     // Dropped in this order: the thread ends when the store has, and what it had left to say has arrived.
-    store: Fallback<Denials<S>>,
+    pub(crate) store: Fallback<DenyCache<S>>,
     _thread: StoreThread,
 }
 
@@ -22,8 +24,11 @@ impl<S: Store> Remote<S> {
         open: impl FnOnce(&Handle) -> Result<S, StoreError>,
     ) -> Result<Self, StoreError> {
         let thread = StoreThread::start()?;
-        let store = open(thread.runtime())?;
-        let store = Fallback::builder(Denials::of(store, settings))
+        let mut cache = DenyCache::builder(open(thread.runtime())?).cap(longest_memory(&settings.url));
+        if !settings.remember_denials {
+            cache = cache.max_keys(0);
+        }
+        let store = Fallback::builder(cache.build())
             .replicas(settings.replicas)
             .max_keys(settings.max_keys)
             .watch(watch)
@@ -31,8 +36,8 @@ impl<S: Store> Remote<S> {
         Ok(Self { store, _thread: thread })
     }
 
-    /// The store itself.
-    pub fn store(&self) -> &S {
+    /// Returns the store itself.
+    pub fn inner(&self) -> &S {
         self.store.store().store()
     }
 
@@ -42,7 +47,7 @@ impl<S: Store> Remote<S> {
         clear: impl AsyncFnOnce(&S) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         self.store.local().clear();
-        let cleared = clear(self.store()).await;
+        let cleared = clear(self.inner()).await;
         // After an error too, for something was forgotten perhaps.
         self.store.store().clear();
         cleared
@@ -64,28 +69,18 @@ impl<S: Store> Remote<S> {
     }
 }
 
-impl<S: Store> Store for Remote<S> {
-    async fn take(&self, charges: &[Charge]) -> Result<Decision<Taken>, StoreError> {
-        self.store.take(charges).await
-    }
-
-    async fn settle(&self, charges: &[Charge], lease: Lease, actual: &[Cost]) -> Result<(), StoreError> {
-        self.store.settle(charges, lease, actual).await
-    }
-
-    async fn reset(&self, accounts: &[Charge]) -> Result<(), StoreError> {
-        self.store.reset(accounts).await
-    }
-
-    fn release(&self, charges: &[Charge], lease: Lease) {
-        self.store.release(charges, lease);
-    }
-
-    fn server(&self, charge: &Charge) -> ServerId {
-        self.store.server(charge)
-    }
-
-    fn servers(&self) -> Vec<(ServerId, String)> {
-        Store::servers(&self.store)
+/// How long a denial is remembered at most.
+fn longest_memory(url: &StoreUrl) -> Duration {
+    if url.kind() == StoreKind::Memcached || url.scheme().ends_with("+cluster") {
+        // What it takes in several places it may give back: others are denied in between what is there again soon.
+        GIVEN_BACK_BY
+    } else {
+        // They hold for as long as their wait, unless somebody empties the store, or deletes the account.
+        FLUSHED_BY
     }
 }
+
+/// Far longer than giving back takes, and far shorter than most waits.
+const GIVEN_BACK_BY: Duration = Duration::from_millis(250);
+/// How long callers stay denied by what was in a store that was emptied; an attacked key costs one call in this time.
+const FLUSHED_BY: Duration = Duration::from_secs(5);

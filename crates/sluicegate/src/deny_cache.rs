@@ -109,6 +109,9 @@ impl<S, C> DenyCache<S, C> {
 
 impl<S: Store, C: Clock> Store for DenyCache<S, C> {
     async fn take(&self, charges: &[Charge]) -> Result<Decision<Taken>, StoreError> {
+        if !self.table.has_room() {
+            return self.store.take(charges).await;
+        }
         // Before the store is asked: what is counted from here ends too early, never too late.
         let sent = self.clock.now();
         let bill = Bill::of(charges, &self.secret, &self.epochs);
@@ -131,6 +134,9 @@ impl<S: Store, C: Clock> Store for DenyCache<S, C> {
     }
 
     async fn settle(&self, charges: &[Charge], lease: Lease, actual: &[Cost]) -> Result<(), StoreError> {
+        if !self.table.has_room() {
+            return self.store.settle(charges, lease, actual).await;
+        }
         // Afterwards, for until then the store may deny as before; and also when nobody waits for the end.
         let _afterwards = Afterwards(|| {
             let changes =
@@ -141,6 +147,9 @@ impl<S: Store, C: Clock> Store for DenyCache<S, C> {
     }
 
     async fn reset(&self, accounts: &[Charge]) -> Result<(), StoreError> {
+        if !self.table.has_room() {
+            return self.store.reset(accounts).await;
+        }
         // As after a settlement; and after an error too, for nobody knows which accounts were forgotten.
         let _afterwards = Afterwards(|| {
             Bill::of(accounts, &self.secret, &self.epochs).end_epochs(&self.epochs, |_, _| true);

@@ -29,9 +29,9 @@ impl<S: Store> DenyCacheBuilder<S> {
 }
 
 impl<S: Store, C: Clock> DenyCacheBuilder<S, C> {
-    /// Sets the maximum number of remembered denials, from one to four billion. Defaults to 65,536.
+    /// Sets the maximum number of remembered denials, up to four billion. Defaults to 65,536. Zero asks the store each time.
     pub fn max_keys(self, max_keys: usize) -> Self {
-        Self { max_keys: max_keys.clamp(1, MAX_KEYS), ..self }
+        Self { max_keys: max_keys.min(MAX_KEYS), ..self }
     }
 
     /// For how long at most any denial is remembered; for as long as it holds, unless this is set.

@@ -21,8 +21,16 @@ struct Bucket {
 
 impl Table {
     pub(super) fn of(max_keys: usize) -> Self {
-        let room = max_keys.clamp(1, ROOM);
-        Self { buckets: (0..(max_keys / room).max(1)).map(|_| Mutex::default()).collect(), room }
+        let room = max_keys.min(ROOM);
+        Self {
+            buckets: (0..max_keys.checked_div(room).unwrap_or(0)).map(|_| Mutex::default()).collect(),
+            room,
+        }
+    }
+
+    /// Returns `true` if there is room for denials. A table without room is never searched and keeps nothing.
+    pub(super) fn has_room(&self) -> bool {
+        self.room > 0
     }
 
     /// The denial that a request would get from the store too.

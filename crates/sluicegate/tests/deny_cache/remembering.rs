@@ -296,3 +296,20 @@ fn a_request_of_very_many_charges_is_not_remembered() {
     asker.exhaust(&charges[..8]);
     assert!(asker.deny(&charges[..8]).remembered);
 }
+
+#[test]
+fn a_cache_without_room_asks_the_store_each_time_and_passes_everything_on() {
+    let asker = Asker::set_up(|builder| builder.max_keys(0));
+    let charges = [Charge::new("alice", quota("2/minute"))];
+    let taken = asker.admit(&charges);
+    asker.exhaust(&charges);
+    for _ in 0..5 {
+        assert!(!asker.deny(&charges).remembered);
+    }
+    assert_eq!((asker.inner.takes(), asker.cache.hits()), (9, 0));
+    asker.settle(&charges, taken.lease, &[0]);
+    asker.admit(&charges);
+    asker.reset(&charges);
+    assert_eq!(asker.admit(&charges).balances[0].remaining, 1);
+    asker.cache.clear();
+}
