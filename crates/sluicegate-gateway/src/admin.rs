@@ -22,13 +22,13 @@ use sluicegate_metrics::{Format, Metrics};
 use self::problem::Problem;
 use crate::{drain::Draining, reload::Reloads};
 
-/// What the admin port reports on, and what it changes.
+/// The parts of the gateway that the admin port reports on and changes.
 #[derive(Clone)]
 pub(crate) struct Admin {
     pub(crate) metrics: Metrics,
     pub(crate) draining: Draining,
     pub(crate) reloads: Arc<Reloads>,
-    /// Whether only this machine can ask.
+    /// Set if only this machine can connect.
     pub(crate) is_local: bool,
 }
 

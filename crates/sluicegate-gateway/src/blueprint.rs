@@ -1,4 +1,4 @@
-//! What all workers serve by.
+//! The settings that all workers serve by.
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -15,7 +15,7 @@ use crate::{
     upstream::{Health, Patience, Upstreams},
 };
 
-/// What all workers serve by, from one reload to the next.
+/// The settings that all workers serve by, from one reload to the next.
 #[derive(Debug)]
 pub(crate) struct Blueprint {
     pub(crate) gate: Arc<Gate<AnyStore>>,
@@ -25,7 +25,7 @@ pub(crate) struct Blueprint {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) denials: DenialLog,
     pub(crate) dialer: Dialer,
-    /// When its policy was read.
+    /// The time when its policy was read.
     pub(crate) read: UtcTime,
 }
 
@@ -51,7 +51,7 @@ impl Blueprint {
         Self { gate, renderer, healths, metrics, denials, dialer, read: SystemTime::now().into() }
     }
 
-    /// What one worker needs to serve by it. Connections of the proxy `before` go on where the upstream is the same.
+    /// Makes a worker's proxy for it. Connections of the proxy `before` continue if the upstream is the same.
     pub(crate) fn proxy(&self, before: Option<&Proxy>) -> Proxy {
         let settings = &self.gate.policy().gateway;
         let patience = |route: &Route| Patience {

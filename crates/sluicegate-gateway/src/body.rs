@@ -23,7 +23,7 @@ use crate::forward;
 /// The refusal of a request whose body is not what HTTP allows.
 pub(crate) const MALFORMED: Refusal = Refusal::BadRequest("The body is malformed or ended early");
 
-/// Whether nothing comes after what a body gave: trailers are the last.
+/// Returns `true` if nothing follows this frame of a body: trailers are the last.
 fn is_last<E>(frame: Option<&Result<Frame<Bytes>, E>>) -> bool {
     match frame {
         None => true,

@@ -67,17 +67,18 @@ use crate::{
 
 pub(crate) use self::unread::Unread;
 
-/// What every client of one worker is served by.
+/// The state of a worker that serves each of its clients.
 pub(crate) struct Clients {
     pub(crate) current: Rc<Current>,
     /// By TLS, if given.
     pub(crate) certificates: Option<Certificates>,
 }
 
-/// What is expected of a client, from the beginning of its connection to the end: a reload changes it for others.
+/// Bounds on a client, from the beginning of its connection to the end: a reload changes them only for
+/// others.
 #[derive(Clone, Copy)]
 struct Bounds {
-    /// How long it may take for the head of a request.
+    /// The maximum time for the head of a request.
     header: Duration,
     /// For the next request.
     keep_alive: Duration,
@@ -85,13 +86,13 @@ struct Bounds {
     idle: Duration,
     /// For one more request when the drain has begun.
     last: Duration,
-    /// How large a request's head may be, in bytes.
+    /// The maximum size of a request's head, in bytes.
     max_head: u32,
-    /// How many fields it may have.
+    /// The maximum number of its fields.
     max_headers: usize,
-    /// How many requests of HTTP/2 may run at a time.
+    /// The maximum number of concurrent HTTP/2 requests.
     max_streams: u32,
-    /// How many of them the client may give up.
+    /// The maximum number of them that the client may give up.
     max_resets: usize,
 }
 

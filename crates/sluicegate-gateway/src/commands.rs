@@ -13,7 +13,7 @@ use std::fmt;
 
 use clap::{Parser, Subcommand};
 
-/// What a command returns. Its error is printed as it is, to standard error, and makes the exit code 1.
+/// The result of a command. Its error is printed as it is, to standard error, and makes the exit code 1.
 type Outcome = Result<(), Box<dyn Error>>;
 
 /// The error of a command that has printed what is wrong: only the exit code is left to tell.

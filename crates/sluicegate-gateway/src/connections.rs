@@ -1,4 +1,4 @@
-//! How many clients are connected, in all and from one address.
+//! Connected clients, in total and per address.
 
 use std::{
     collections::HashMap,
@@ -208,5 +208,6 @@ struct ReasonLabels {
     reason: &'static str,
 }
 
-/// What the gateway has open beside clients and upstreams: listeners, event queues, the store, the admin port.
+/// Files that the gateway has open besides clients and upstreams: listeners, event queues, the store, the
+/// admin port.
 const OTHER_FILES: usize = 128;

@@ -18,12 +18,12 @@ use crate::{
 /// Connects to the upstreams of a policy.
 #[derive(Clone, Debug)]
 pub(crate) struct Dialer {
-    /// Where an upstream is spoken to by TLS.
+    /// The TLS settings for upstreams that use it.
     tls: Option<Tls>,
     names: Names,
 }
 
-/// What TLS is spoken with, by what is offered in it.
+/// The TLS settings, by the protocols offered.
 #[derive(Clone, Debug)]
 struct Tls {
     any: Arc<ClientConfig>,

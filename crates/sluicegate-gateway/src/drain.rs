@@ -48,7 +48,7 @@ impl Draining {
         }
     }
 
-    /// Whether draining has begun.
+    /// Returns `true` if draining has begun.
     pub(crate) fn has_begun(&self) -> bool {
         *self.0.borrow()
     }

@@ -1,4 +1,4 @@
-//! What a proxy changes in the heads of the messages that it forwards.
+//! A proxy's changes to the heads of forwarded messages.
 
 use std::{fmt::Write as _, net::IpAddr};
 
@@ -34,7 +34,7 @@ pub(crate) struct Peer {
     scheme: &'static str,
 }
 
-/// What makes a request impossible to forward.
+/// The fault that makes a request impossible to forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BadHead {
     /// Exactly one host is required.
@@ -256,7 +256,7 @@ fn strip(headers: &mut HeaderMap, unwanted: impl Fn(&str) -> bool) {
     }
 }
 
-/// Whether a field concerns one connection only, whether `Connection` names it or not.
+/// Returns `true` if a field is connection-specific, with or without its name in `Connection`.
 fn is_hop_by_hop(name: &str) -> bool {
     matches!(
         name,
@@ -272,7 +272,7 @@ fn is_hop_by_hop(name: &str) -> bool {
     )
 }
 
-/// Whether the client takes trailers, as those of gRPC do.
+/// Returns `true` if the client accepts trailers, as those of gRPC do.
 fn wants_trailers(headers: &HeaderMap) -> bool {
     let lines = headers.get_all(TE).iter();
     lines

@@ -42,7 +42,7 @@ pub struct Gateway {
     reloads: Arc<Reloads>,
 }
 
-/// How a drain ended.
+/// The outcome of a drain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drained {
     /// Connections that were cut because they had not finished within the drain timeout, and requests that went on for
@@ -139,12 +139,12 @@ impl Gateway {
         of_clients.into_iter().chain(Dialer::new(settings).err()).collect()
     }
 
-    /// Where clients are served; has the real port where the policy says 0.
+    /// The address for clients, with the real port if the policy says 0.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where health and metrics are served; has the real port where the policy says 0.
+    /// The address for health and metrics, with the real port if the policy says 0.
     pub fn admin_address(&self) -> SocketAddr {
         self.admin_address
     }
@@ -243,7 +243,7 @@ async fn inform(Blueprint { gate, healths, dialer, .. }: &Blueprint) -> Infallib
     pending().await
 }
 
-/// Why the gateway did not start.
+/// The reason that the gateway did not start.
 #[derive(Debug)]
 pub enum StartError {
     /// The policy names no upstream.

@@ -9,8 +9,8 @@ use std::{
 use hyper::rt::Write;
 use smallvec::SmallVec;
 
-/// Writes the slices of one message, all in one piece if they are small: to copy a head and a small body together costs
-/// the processor less than to have the kernel gather them, and by TLS they become one record.
+/// Writes the slices of one message, in one piece if they are small. Copying a head and a small body together
+/// costs less than a gathering write of the kernel, and over TLS they become one record.
 pub(crate) fn poll_write(
     stream: Pin<&mut impl Write>,
     cx: &mut Context<'_>,

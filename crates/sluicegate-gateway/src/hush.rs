@@ -25,7 +25,7 @@ pub(crate) struct Hushed<F> {
 /// Wakes a task, but while a body is polled on the same thread: then it is only noted.
 struct StandIn(Waker);
 
-/// What becomes of wakes on this thread.
+/// The handling of wakes on this thread.
 #[derive(Default)]
 enum Wakes {
     #[default]
@@ -126,7 +126,8 @@ mod tests {
         }
     }
 
-    /// How often a connection is woken in the turn in which a request arrives and a piece of its body is taken.
+    /// Counts the wakes of a connection in the turn in which a request arrives and a piece of its body is
+    /// taken.
     fn wakes(request: &[u8]) -> usize {
         let (mut client, server) = duplex(1024);
         let service = service_fn(|request: Request<Incoming>| async move {

@@ -1,8 +1,9 @@
 //! The Sluicegate gateway: exact rate limits before any machine-learning server.
 //!
-//! A request's way through it: `server` accepts a connection, `client` reads its requests, `proxy` asks the policy's gate for
-//! the decision (reading the body first where a meter or key needs it), `forward` rewrites the head, `upstream` sends
-//! it over a pooled connection, and `body` streams the answer back, holding the request's permit until the last byte.
+//! A request's way through it: `server` accepts a connection, and `client` reads its requests. `proxy` asks
+//! the policy's gate for the decision, and reads the body first if a meter or key needs it. `forward`
+//! rewrites the head, and `upstream` sends it over a pooled connection. `body` streams the response back, and
+//! holds the request's permit until the last byte.
 //!
 //! Every core runs its own single-threaded runtime with its own listener (`SO_REUSEPORT`) and its own upstream
 //! connections, so that no request crosses threads. A reload gives each worker a new proxy; a request keeps the one that

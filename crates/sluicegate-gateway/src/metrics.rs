@@ -1,4 +1,4 @@
-//! What the gateway counts, beside the decisions that every way in counts. Every series is found once, at the
+//! Metrics of the gateway alone; every way in has those of decisions. Every series is found once, at the
 //! start or a reload.
 
 use std::{
@@ -51,7 +51,7 @@ struct Families {
     upstreams: Upstreams,
 }
 
-/// What is counted of reloads.
+/// Metrics of reloads.
 #[derive(Clone, Debug)]
 pub(crate) struct ReloadMetrics {
     done: Counter,
@@ -60,7 +60,7 @@ pub(crate) struct ReloadMetrics {
     last_successful: Gauge,
 }
 
-/// What becomes of one route's requests around their decision.
+/// Metrics of one route's requests around their decision.
 #[derive(Debug)]
 pub(crate) struct RouteMetrics {
     /// The route's name, a path template.
@@ -102,8 +102,8 @@ impl Metrics {
         Self::of(gate, AtWork::default(), all, families, reloads, connections)
     }
 
-    /// The same counters for a gate of another policy; those of routes, tiers and limits that it shares with this one go on, and
-    /// the others go when the last request that counts for them has ended.
+    /// The same counters for a gate of another policy. Those of routes, tiers and limits that both share
+    /// continue. The others are dropped when the last request that counts for them has ended.
     pub(crate) fn with_gate(&self, gate: &Arc<Gate<AnyStore>>, healths: &Arc<[Arc<Health>]>) -> Self {
         self.families.upstreams.replace(healths);
         Self::of(
@@ -132,7 +132,7 @@ impl Metrics {
         Self { gate: all.gate(policy), all, reloads, connections, families, routes, gate_at_work, at_work }
     }
 
-    /// What is counted for a route of the policy.
+    /// The metrics of a route of the policy.
     pub(crate) fn route(&self, id: RouteId) -> &RouteMetrics {
         &self.routes[id.index()]
     }
@@ -218,7 +218,7 @@ impl Families {
 }
 
 impl ReloadMetrics {
-    /// How many reloads there were, and how many failed.
+    /// The number of reloads, and of those that failed.
     pub(crate) fn counts(&self) -> (u64, u64) {
         (self.done.get(), self.failed.get())
     }
@@ -234,7 +234,7 @@ impl ReloadMetrics {
     }
 }
 
-/// What is known of the upstreams, asked when the metrics are written. A reload may replace them.
+/// The state of the upstreams, read when the metrics are written. A reload may replace them.
 #[derive(Clone, Debug)]
 struct Upstreams(Arc<RwLock<Arc<[Arc<Health>]>>>);
 

@@ -17,7 +17,7 @@ use tokio::{net::lookup_host, sync::watch};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Names(Arc<Mutex<Lookups>>);
 
-/// What runs, by name.
+/// The running lookups, by name.
 type Lookups = HashMap<String, watch::Receiver<Option<Found>>>;
 
 /// The outcome of a lookup, which all get who wait for it.

@@ -1,10 +1,10 @@
-//! Where the policy comes from.
+//! The origin of the policy.
 
 use std::path::{Path, PathBuf};
 
 use sluicegate_policy::{Diagnostics, FileVersion, Overrides, Policy, Source};
 
-/// Where the policy comes from, so that it can be read again: a file or none, and what wins over it.
+/// The origin of the policy, so that it can be read again: a file or none, and the overrides.
 #[derive(Clone, Debug)]
 pub struct Origin {
     file: Option<PathBuf>,

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::dial::{Dialer, Offer, Wire};
 
-/// Why there was no answer.
+/// The reason that there was no response.
 pub(crate) type Unanswered = Box<dyn std::error::Error + Send + Sync>;
 
 /// Gets `path` over a connection of its own, by the HTTP that requests go by, and gives the status.

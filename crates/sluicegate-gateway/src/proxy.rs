@@ -33,7 +33,7 @@ use crate::{
     upstream_refusal,
 };
 
-/// What one worker needs to serve requests.
+/// The state that one worker needs to serve requests.
 pub(crate) struct Proxy {
     pub(crate) gate: Arc<Gate<AnyStore>>,
     pub(crate) renderer: Arc<Renderer>,

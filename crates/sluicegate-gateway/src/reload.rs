@@ -33,7 +33,7 @@ pub(crate) struct Adoption {
     pub(crate) adopted: oneshot::Sender<()>,
 }
 
-/// What a reload changed.
+/// The changes of a reload.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Reloaded {
     /// Settings that the new policy changes and that stay as they were, because they take a restart.
@@ -56,12 +56,12 @@ impl Reloads {
         Self { origin: Mutex::new(origin), file, current: watch::Sender::new(first), workers, metrics }
     }
 
-    /// What is worked by now.
+    /// The active settings.
     pub(crate) fn current(&self) -> Arc<Blueprint> {
         Arc::clone(&self.current.borrow())
     }
 
-    /// What is worked by now, and from each reload on.
+    /// The active settings, now and from each reload on.
     pub(crate) fn follow(&self) -> watch::Receiver<Arc<Blueprint>> {
         self.current.subscribe()
     }
@@ -155,7 +155,7 @@ impl Reloaded {
     }
 }
 
-/// Why a reload changed nothing.
+/// The reason that a reload changed nothing.
 #[derive(Debug)]
 pub enum ReloadError {
     /// The policy was given by a program, so there is nothing to read again.

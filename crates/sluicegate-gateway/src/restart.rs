@@ -1,4 +1,4 @@
-//! What a reload leaves as it is.
+//! Settings that a reload leaves as they are.
 
 use std::sync::Arc;
 

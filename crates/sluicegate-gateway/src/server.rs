@@ -88,7 +88,7 @@ fn close(listener: TcpListener) -> Vec<(net::TcpStream, SocketAddr)> {
     }
 }
 
-/// Whether the next client may be accepted all the same.
+/// Returns `true` if the next client can be accepted in spite of the error.
 fn is_of_one_client(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
@@ -102,5 +102,5 @@ async fn back_off(error: io::Error) {
     }
 }
 
-/// How long to wait when the process is out of file descriptors.
+/// The pause when the process is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

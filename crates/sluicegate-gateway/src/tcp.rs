@@ -1,4 +1,4 @@
-//! What every connection of the gateway asks of TCP.
+//! TCP settings of every connection of the gateway.
 
 use std::{io, time::Duration};
 
@@ -18,7 +18,7 @@ pub(crate) fn prepare(stream: &TcpStream) -> io::Result<()> {
     SockRef::from(stream).set_tcp_keepalive(&keep_alive)
 }
 
-/// How long a connection may be silent before the other side is asked.
+/// The time that a connection may be silent before the first probe.
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// From one question to the next, while none is answered.

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 
 use crate::pace::every;
 
-/// What connections are encrypted with: always that of the newest good files.
+/// The certificates for connections: always those of the newest good files.
 #[derive(Debug)]
 pub(crate) struct Tls {
     settings: TlsSettings,
@@ -48,7 +48,7 @@ impl Tls {
         Ok(Self { settings, seen, newest })
     }
 
-    /// What new connections are encrypted with, from now on.
+    /// The certificates for new connections, from now on.
     pub(crate) fn certificates(&self) -> Certificates {
         self.newest.subscribe()
     }

@@ -53,7 +53,7 @@ fn has_option(headers: &HeaderMap, option: &[u8]) -> bool {
         .any(|known| known.trim_ascii().eq_ignore_ascii_case(option))
 }
 
-/// Where a request leaves the tunnel that its client's connection becomes when the answer has been sent.
+/// The place for the tunnel that a client's connection becomes when the response has been sent.
 #[derive(Clone, Default)]
 pub(crate) struct Switch(Rc<RefCell<Option<Tunnel>>>);
 
@@ -67,7 +67,7 @@ impl Switch {
     }
 }
 
-/// What becomes of a connection whose request was answered 101. The request's permit and its slots are held to the end.
+/// A connection after a 101 response. It holds the request's permit and slots to the end.
 pub(crate) struct Tunnel {
     pub(crate) exchange: Exchange,
     pub(crate) _running: Running,

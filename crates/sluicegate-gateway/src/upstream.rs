@@ -41,7 +41,7 @@ pub(crate) struct Upstream {
     health: Arc<Health>,
 }
 
-/// How long an exchange may wait, and for what.
+/// The waits that an exchange may have, and their bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Patience {
     /// For the head of the answer, once the request is sent.
@@ -85,7 +85,7 @@ impl Upstream {
         Self { address, told_host, public_urls, links, in_flight, health }
     }
 
-    /// Whether it is at this address, and this is known of it.
+    /// Returns `true` if it has this address and this state.
     fn is_of(&self, address: &Address, health: &Arc<Health>) -> bool {
         self.address == *address && Arc::ptr_eq(&self.health, health)
     }

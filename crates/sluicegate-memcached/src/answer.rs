@@ -1,11 +1,12 @@
-//! What a caller waits for.
+//! The result that a caller waits for.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sluicegate::StoreError;
 use tokio::sync::oneshot;
 
-/// What a caller waits for. Whoever has it first says it: the clerk that knows, or the timekeeper when the time is up.
+/// The result that a caller waits for. The first to have one delivers it: the worker with the response, or
+/// the timer when the time is up.
 #[derive(Debug)]
 pub(crate) struct Answer<T>(Mutex<Option<oneshot::Sender<Result<T, StoreError>>>>);
 
@@ -22,14 +23,14 @@ impl<T> Answer<T> {
         sender.is_some_and(|sender| sender.send(answer).is_ok())
     }
 
-    /// Whether somebody still waits for it.
+    /// Returns `true` if a caller still waits for it.
     pub(crate) fn is_awaited(&self) -> bool {
         let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         sender.as_ref().is_some_and(|sender| !sender.is_closed())
     }
 }
 
-/// What can be said of any answer: that its time is up.
+/// The operation common to all results: the time is up.
 pub(crate) trait Awaited: Send + Sync {
     fn is_awaited(&self) -> bool;
     fn fail(&self, error: StoreError);

@@ -42,8 +42,8 @@ impl MemcachedStoreBuilder {
         })
     }
 
-    /// What every item's name begins with: 1 to 64 of `A-Z a-z 0-9 . _ -`; `sluicegate` unless it is given. Stores with
-    /// different prefixes share nothing.
+    /// Sets the prefix of every item's name: 1 to 64 of `A-Z a-z 0-9 . _ -`. Defaults to `sluicegate`. Stores
+    /// with different prefixes share nothing.
     #[must_use]
     pub fn prefix(mut self, prefix: &str) -> Self {
         prefix.clone_into(&mut self.prefix);
@@ -58,8 +58,8 @@ impl MemcachedStoreBuilder {
         self
     }
 
-    /// Whether names show identities in clear, for debugging; where a name would be too long for Memcached, it shows the
-    /// hash.
+    /// Makes names show identities in clear text, for debugging. A name that would be too long for Memcached
+    /// shows the hash.
     #[must_use]
     pub fn readable_keys(mut self, readable: bool) -> Self {
         self.readable = readable;

@@ -1,4 +1,4 @@
-//! Whether servers can be used.
+//! A check of the servers.
 
 use sluicegate::StoreError;
 

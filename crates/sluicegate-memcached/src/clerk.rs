@@ -1,4 +1,4 @@
-//! Who does the jobs.
+//! The worker that does the jobs.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -14,10 +14,10 @@ use crate::{
 
 /// Does the jobs that touch the same servers, as long as there are any, in rounds of one round trip each.
 ///
-/// In a round, all jobs proceed on the accounts that were read in the last one, in the order in which they were handed
-/// in; then every account that they changed is written, if it is still as it was read, and all of their accounts are
-/// read again. So one write carries all charges that wait for an account, and an account that is in use costs one round
-/// trip for a request, any other two.
+/// In a round, all jobs proceed in order on the accounts that were read in the previous one. Then every
+/// account that they changed is written, if it is still as it was read, and all of their accounts are read
+/// again. So one write carries all charges that wait for an account, and an account that is in use costs one
+/// round trip for a request, any other two.
 #[derive(Debug)]
 pub(crate) struct Clerk {
     desk: Arc<Desk>,
@@ -25,7 +25,7 @@ pub(crate) struct Clerk {
     servers: u64,
     jobs: Vec<Job>,
     ledger: Ledger,
-    /// Whether another clerk is called for whatever comes now.
+    /// Set if new jobs call another worker.
     is_off_duty: bool,
 }
 
@@ -82,7 +82,7 @@ impl Clerk {
         }
     }
 
-    /// What each server is asked.
+    /// Collects the commands for each server.
     fn pages(&self) -> HashMap<usize, Page> {
         let (mut pages, mut seen) = (HashMap::<usize, Page>::new(), HashSet::new());
         let now = self.desk.watch.now();

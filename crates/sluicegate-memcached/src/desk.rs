@@ -1,4 +1,4 @@
-//! Where jobs are handed in.
+//! The queue of pending jobs.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -19,8 +19,8 @@ use crate::{
     watch::Watch,
 };
 
-/// Where jobs are handed in. All that touch the same servers are done by one [`Clerk`], in rounds, so that those of one
-/// process never get into each other's way, and a server that is slow keeps only its own jobs waiting.
+/// The queue of pending jobs. One [`Clerk`] does all jobs that touch the same servers, in batches. So jobs of
+/// one process never conflict, and a slow server delays only its own jobs.
 #[derive(Debug)]
 pub(crate) struct Desk {
     pub(crate) links: Vec<Link>,
@@ -28,7 +28,7 @@ pub(crate) struct Desk {
     names: Names,
     servers: Servers,
     runtime: Handle,
-    /// What waits for each clerk at work, by the set of its servers: the bit of each is set.
+    /// The jobs that wait for each busy worker, by the set of its servers: the bit of each is set.
     waiting: Mutex<HashMap<u64, VecDeque<Job>>>,
 }
 
@@ -38,7 +38,7 @@ impl Desk {
         Self { links, watch, names, servers, runtime: runtime.clone(), waiting: Mutex::default() }
     }
 
-    /// Where a charge's account is.
+    /// Finds the place of a charge's account.
     pub(crate) fn place(&self, charge: &Charge) -> Place {
         let name = self.names.account(&charge.key, charge.quota.algorithm());
         Place { name, server: self.home(charge) }
@@ -107,5 +107,5 @@ impl Desk {
 
 /// Jobs that wait for one clerk, beyond which more are refused.
 const MOST_WAITING: usize = 8_192;
-/// How long a job is put off that cannot be done now.
+/// The time by which a job is postponed that cannot be done now.
 const LATER: Duration = Duration::from_millis(50);

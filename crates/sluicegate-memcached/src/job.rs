@@ -19,8 +19,8 @@ pub(crate) use taking::Taking;
 pub(crate) struct Job {
     lines: Lines,
     work: Work,
-    /// Whether its accounts were read since it was handed in: nothing is denied, and nothing called done without
-    /// writing, on what was read before.
+    /// Set if its accounts were read since it was queued: no denial, and no success without a write, rests on
+    /// earlier reads.
     read: bool,
 }
 
@@ -38,7 +38,7 @@ struct Lines {
     progress: SmallVec<[Progress; 4]>,
 }
 
-/// How far a charge is.
+/// The progress of a charge.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Progress {
     /// Something is to be done.
@@ -49,7 +49,7 @@ enum Progress {
     Done,
 }
 
-/// What becomes of a job.
+/// The next step of a job.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Fate {
     Finished,

@@ -21,14 +21,14 @@ pub(crate) struct Entry {
     pub(crate) cas: Option<u64>,
     /// The connection over which it was read.
     pub(crate) connection: u64,
-    /// Whether it shall be another than was read.
+    /// Set if its value differs from the one that was read.
     pub(crate) changed: bool,
     /// The earliest possible time of its last change, on any instance's clock. The epoch if the item does not tell.
     pub(crate) changed_at: Timestamp,
 }
 
 impl Entry {
-    /// What a server says of a charge's account.
+    /// Parses a server's reply for a charge's account.
     pub(crate) fn read(
         reply: &Reply,
         charge: &Charge,

@@ -24,8 +24,9 @@
 //! written back if nobody was faster, or else judged anew. Every change of an account is thus made on the change before it,
 //! by the same code as in memory, and what is decided on one account is what one process would have decided.
 //!
-//! Counting with `ma` in one round trip would be simpler for fixed windows, and only for them: they would lose their exact
-//! waits, their debts and the refunds that know their window, and every denied request would be a charge for a while.
+//! Counting with `ma` in one round trip would be simpler for fixed windows, and only for them. They would
+//! lose their exact waits, their debts and the refunds that know their window. Every denied request would be
+//! a charge for a while.
 //!
 //! What waits for an account in one process is done together: one round trip reads it, and one write carries all charges.
 //! A decision takes two round trips, one while the account is in use, and a denial one. Instances that write one account at
@@ -51,25 +52,27 @@
 //! denied what is about to come back. Where one of several servers does not answer, what was written on the others is given
 //! back, too. If the instance dies in between, it stays charged.
 //!
-//! *Time* is told by each instance's wall clock, and never goes back: an instance whose clock is set back goes on by its
-//! monotonic clock. Each account tells when it was changed last. An instance that reads a later time than its own takes it
-//! over, so all that share accounts soon go by the clock that is farthest ahead, and a caller waits as long as told
-//! whichever of them is asked. If clocks differ by `s`, a quota of `r` a second admits at most `r × s` more, once, and never
-//! more than the whole quota; so keep them in step by NTP. A clock that lags admits nothing more.
+//! *Time* is told by each instance's wall clock, and never goes back: an instance whose clock is set back
+//! goes on by its monotonic clock. Each account tells when it was changed last. An instance that reads a
+//! later time than its own adopts it. So all instances that share accounts soon follow the clock farthest
+//! ahead, and a caller waits as long as told with any of them. If clocks differ by `s`, a quota of `r` a
+//! second admits at most `r × s` more, once, and never more than the whole quota; so keep them in step by
+//! NTP. A clock that lags admits nothing more.
 //!
-//! *A deadline* of 100 ms ends every wait. A decision that fails, by its deadline or otherwise, counts as charged where it
-//! may have been, on the servers that failed: there nothing is given back, and nothing is asked twice unless it certainly was not done. So it is with
-//! settlements: one that was not sent, or lost to a faster one, is tried again for a second, though its caller is told of
-//! the failure by the deadline; one of which nobody knows whether it was done is not, and so is never done twice.
+//! *A deadline* of 100 ms ends every wait. A decision that fails, by its deadline or otherwise, counts as
+//! charged on the failed servers if it may have been. There nothing is given back, and nothing is sent twice
+//! unless it certainly was not executed. The same applies to settlements. One that was not sent, or lost to a
+//! faster one, is retried for a second, although its caller gets an error at the deadline. One with an
+//! unknown outcome is not retried, and so is never executed twice.
 //!
 //! *A reset* deletes accounts. Whoever is about to change one of them finds that it is not as it was read, and begins anew.
 //! All accounts cannot be reset at once, for Memcached does not tell which it has.
 //!
-//! *Memcached forgets*: all at a restart or `flush_all`, and the accounts that were not used for longest when its memory is
-//! full. A forgotten account is a new one, so each time at most what it had spent is forgiven: a burst, and its debts.
-//! Callers who can make keys without end can fill any memory, and so may have their own account forgotten; watch
-//! Memcached's `evictions`, and give it memory for all accounts of the longest window: about 150 bytes each, and up to 3 kB
-//! for a sliding log.
+//! *Memcached forgets*: all at a restart or `flush_all`, and the accounts that were not used for longest when
+//! its memory is full. A forgotten account is a new one, so each time at most what it had spent is forgiven:
+//! a burst, and its debts. Callers that can invent any number of keys can fill any memory, and so have their
+//! own account evicted. Watch Memcached's `evictions`, and give it memory for all accounts of the longest
+//! window: about 150 bytes each, and up to 3 kB for a sliding log.
 //!
 //! *Several servers* share the accounts: those of one tenant, told by the second part of their keys, are on one of them.
 //! Servers that are added or removed take their share of the accounts, which begin anew; all others stay. All instances

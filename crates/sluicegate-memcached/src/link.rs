@@ -24,9 +24,10 @@ use crate::server::Server;
 
 /// The way to one server: a connection that all share, opened again whenever it is lost.
 ///
-/// This is a client of our own, because a decision needs what none of the published ones has: many requests under way on
-/// one connection, of which any may be given up without harm to the others, and the certainty of whether a request that
-/// failed was sent, and over which connection an item was read. It needs little: four commands, each answered in turn.
+/// This is a client of our own, because a decision needs features that no published one has. Many requests
+/// share one connection, and any of them can be given up without harm to the others. It is certain if a
+/// failed request was sent, and over which connection an item was read. It needs little: four commands, each
+/// answered in turn.
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
     server: Server,
@@ -38,7 +39,7 @@ pub(crate) struct Link {
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) commands: Vec<u8>,
-    /// How many commands they are.
+    /// The number of its commands.
     pub(crate) answers: usize,
     /// Over which connection, where it must be no other: what was read before a server restarted says nothing of after.
     pub(crate) only_on: Option<u64>,
@@ -53,7 +54,7 @@ pub(crate) struct Answers {
     pub(crate) connection: u64,
 }
 
-/// Where the answers will be.
+/// The receiver of the replies.
 pub(crate) type Pending = oneshot::Receiver<Result<Answers, Failure>>;
 
 impl Link {

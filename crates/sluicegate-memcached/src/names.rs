@@ -1,4 +1,4 @@
-//! What accounts are called in Memcached.
+//! Names of accounts in Memcached.
 
 use std::{
     fmt::{self, Write},
@@ -10,9 +10,9 @@ use sluicegate::{Algorithm, Key};
 
 /// Gives accounts their names: `PREFIX:1:FINGERPRINT`.
 ///
-/// The 1 is the version of what is kept there. The fingerprint is 128 bits of a SHA-256 of the secret, the algorithm and
-/// the key, so that no name tells whose account it is; who knows the secret, or where there is none, can try every name
-/// of a small set, such as addresses.
+/// The 1 is the version of what is kept there. The fingerprint is 128 bits of a SHA-256 of the secret, the
+/// algorithm and the key, so that no name reveals the owner of an account. Anyone who knows the secret, or if
+/// there is none, can try every name of a small set, such as addresses.
 #[derive(Clone)]
 pub(crate) struct Names {
     prefix: String,
@@ -77,7 +77,7 @@ impl fmt::Debug for Names {
     }
 }
 
-/// What stands for an algorithm, in names and in what is kept.
+/// The letter for an algorithm, in names and in values.
 pub(crate) const fn letter(algorithm: Algorithm) -> u8 {
     match algorithm {
         Algorithm::TokenBucket => b't',

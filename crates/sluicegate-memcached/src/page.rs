@@ -1,4 +1,4 @@
-//! What one server is asked in one round.
+//! The commands for one server in one batch.
 
 use std::{collections::HashSet, io::Write};
 
@@ -11,11 +11,12 @@ use crate::{
     place::Place,
 };
 
-/// What one server is asked in one round: to write accounts, each if it is still as it was read, and to read accounts.
+/// The commands for one server in one batch: to write accounts, each if it is still as it was read, and to
+/// read accounts.
 #[derive(Debug, Default)]
 pub(crate) struct Page {
     commands: Vec<u8>,
-    /// What each command is.
+    /// The kind of each command.
     asked: Vec<Asked>,
     /// The connection over which what is to be written was read.
     only_on: Option<u64>,

@@ -1,8 +1,8 @@
-//! Where an account is kept.
+//! The place of an account.
 
 use std::sync::Arc;
 
-/// Where an account is kept: its item's name, and on which of the servers.
+/// The place of an account: its item's name, and the index of its server.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct Place {
     pub(crate) name: Arc<str>,

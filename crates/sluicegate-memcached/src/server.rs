@@ -6,7 +6,7 @@ use sluicegate::StoreError;
 
 use crate::servers::wrong;
 
-/// Where one Memcached listens.
+/// The address of one Memcached.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Server {
     /// A name or an address, without the brackets of IPv6.

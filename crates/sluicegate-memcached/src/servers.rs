@@ -44,8 +44,8 @@ impl Servers {
         self.servers.iter()
     }
 
-    /// Which server keeps a neighbourhood: the one that scores highest for it, so that a server that comes or goes moves
-    /// only the accounts that it gets or had (rendezvous hashing).
+    /// Finds the server of a neighbourhood: the one with the highest score for it. A server that comes or
+    /// goes moves only its own accounts (rendezvous hashing).
     pub(crate) fn home(&self, neighbourhood: impl FnOnce() -> u128) -> usize {
         if self.seeds.len() == 1 {
             return 0;

@@ -17,8 +17,8 @@ use crate::{
 
 /// Ends every caller's wait when its time is up, whatever else is stuck.
 ///
-/// All wait equally long, so those who came first are first to be late: the one task here sleeps until the first of them
-/// would be, and by then nearly all who came meanwhile have their answer.
+/// All wait equally long, so the first to come are the first to be late. The one task here sleeps until then,
+/// and by that time nearly all later callers have their result.
 #[derive(Clone)]
 pub(crate) struct Timekeeper {
     timeout: Duration,
@@ -85,5 +85,5 @@ fn late(timeout: Duration, servers: u64, pulses: &[Pulse]) -> StoreError {
     (0..pulses.len()).filter(late).map(id).fold(error, StoreError::at)
 }
 
-/// Who waits, and who has waited within the last deadline.
+/// The maximum number of callers that wait, or have waited within the last deadline.
 const MOST: usize = 65_536;

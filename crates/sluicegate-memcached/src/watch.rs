@@ -1,4 +1,4 @@
-//! Who tells a store the time.
+//! The clock of a store.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -1,7 +1,8 @@
 //! Telling Python's log that a store stopped answering, or answers again.
 //!
-//! A store tells of it while it holds a lock, and whoever waits for that lock may hold the interpreter's: so it is only noted
-//! there, and said by the next thread that comes by with the interpreter at hand and no lock.
+//! A store reports it while it holds a lock, and a thread that waits for that lock may hold the
+//! interpreter's. So it is only noted there. The next thread with the interpreter's lock and no other reports
+//! it.
 
 use std::sync::{
     Mutex, MutexGuard, PoisonError,

@@ -1,11 +1,11 @@
-//! Where Redis is.
+//! The address of Redis.
 
 use std::{fmt, path::PathBuf};
 
 use percent_encoding::percent_decode_str;
 use sluicegate::StoreError;
 
-/// Where Redis is, and as whom to log in: a URL, taken apart.
+/// The address of Redis and the login: a URL, taken apart.
 #[derive(Clone)]
 pub(crate) struct Address {
     pub(crate) kind: Kind,
@@ -15,7 +15,7 @@ pub(crate) struct Address {
     pub(crate) db: i64,
 }
 
-/// How the servers are arranged.
+/// The arrangement of the servers.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Kind {
     /// One server.
@@ -116,7 +116,7 @@ impl Address {
     }
 }
 
-/// Where it is, without the password.
+/// The address, without the password.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nodes = |f: &mut fmt::Formatter<'_>, nodes: &[Node]| {

@@ -86,7 +86,7 @@ impl<'c> Bill<'c> {
         (Kind::from(charge.quota.algorithm()), charge)
     }
 
-    /// Whether a charge can never fit, so that nothing needs to be tried.
+    /// Returns `true` if a charge can never fit, so that nothing needs to be tried.
     pub(crate) fn never_fits(&self) -> bool {
         let never = |draft: &Draft| {
             draft.charges.iter().any(|index| {
@@ -193,7 +193,7 @@ impl<'c> Bill<'c> {
         Request { verb: Verb::Reset, slot: self.lines[lines[0]].slot, lines: forgotten }
     }
 
-    /// That nothing was used after all.
+    /// The costs of a request that used nothing after all.
     pub(crate) fn nothing(&self) -> SmallVec<[Cost; 4]> {
         self.charges.iter().map(|_| Cost::ZERO).collect()
     }
@@ -246,6 +246,6 @@ fn number(number: u64) -> i64 {
     i64::try_from(number.min(MOST)).unwrap_or(i64::MAX)
 }
 
-/// How far apart in time, in microseconds, the parts of one take can be.
+/// The maximum distance in time, in microseconds, between the parts of one take.
 const APART: i64 = 1_000_000;
 const _: () = assert!(TICKS == 16_000, "the script's FRACTION");

@@ -50,7 +50,7 @@ impl RedisStoreBuilder {
         })
     }
 
-    /// What the names of all its keys begin with: `sluicegate` unless it is given. Stores with the same prefix share
+    /// Sets the prefix of all its keys' names. Defaults to `sluicegate`. Stores with the same prefix share
     /// accounts. Braces and blanks are left out.
     pub fn prefix(mut self, prefix: &str) -> Self {
         self.prefix = prefix.chars().filter(|c| c.is_ascii_graphic() && !"{}".contains(*c)).collect();
@@ -64,7 +64,7 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// Whether keys tell in clear whose accounts they are: for debugging.
+    /// Makes keys show the owners of accounts in clear text, for debugging.
     pub fn readable_keys(mut self, readable: bool) -> Self {
         self.readable = readable;
         self
@@ -76,8 +76,8 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// How long slots of concurrent limits stay taken when their holder is gone without a word: 30 s unless it is given,
-    /// and at least a second. A holder that lives renews its leases three times in this time.
+    /// Sets the time until slots of concurrent limits return whose holder has vanished. Defaults to 30 s, and
+    /// is at least a second. A running holder renews its leases three times in this time.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease.max(Duration::from_secs(1));
         self

@@ -1,8 +1,8 @@
-//! What a store counts.
+//! Counters of a store.
 
 use std::sync::atomic::AtomicU64;
 
-/// What a store has done so far, and what it holds.
+/// Counters and gauges of a store.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Counts {
     /// Takes that were asked of Redis.

@@ -31,13 +31,13 @@ use crate::{
     slot_map::{Number, SlotMap},
 };
 
-/// What the courier needs to know.
+/// Settings of the courier.
 pub(crate) struct Settings {
     pub(crate) servers: Servers,
     pub(crate) map: Arc<SlotMap>,
-    /// How long a take may wait for its answer.
+    /// The maximum time that a take waits for its result.
     pub(crate) timeout: Duration,
-    /// How long a lease lasts.
+    /// The duration of a lease.
     pub(crate) lease: Duration,
     pub(crate) time: Arc<ServerTime>,
 }
@@ -47,7 +47,7 @@ pub(crate) struct Settings {
 pub(crate) struct Courier {
     settings: Settings,
     jobs: mpsc::UnboundedReceiver<Job>,
-    /// Where slots are given back that nobody wants.
+    /// The queue for slots to give back.
     outgoing: mpsc::WeakUnboundedSender<Job>,
     leases: Arc<Leases>,
     counters: Arc<Counters>,
@@ -319,8 +319,8 @@ impl Settings {
 
 /// Looks for leases to renew, in the life of one.
 const BEATS: u32 = 12;
-/// How long after its first try a settlement is tried again: less than its mark is kept (60 s).
+/// The time after its first attempt in which a settlement is retried: less than its mark is kept (60 s).
 const RETRIES: Duration = Duration::from_secs(45);
 const MOST_LATER: usize = 65_536;
-/// How long a store that is dropped goes on settling.
+/// The time for which a dropped store continues to settle.
 const FAREWELL: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! What went wrong, and what to do.
+//! Errors of Redis, and remedies.
 
 use std::{error::Error, io, sync::Arc};
 
@@ -98,7 +98,7 @@ fn is_end(error: &RedisError) -> bool {
     error.is_connection_dropped() && !error.is_connection_refusal()
 }
 
-/// Whether nothing can be asked over this connection any more, or of this server.
+/// Returns `true` if this connection, or this server, can take no more commands.
 pub(crate) fn ends_connection(error: &RedisError) -> bool {
     let demoted = matches!(
         error.kind(),
@@ -109,7 +109,7 @@ pub(crate) fn ends_connection(error: &RedisError) -> bool {
     demoted || error.is_unrecoverable_error() || error.is_timeout() || error.is_io_error()
 }
 
-/// Whether it was TLS that failed, and not the network below it.
+/// Returns `true` if TLS failed, and not the network below it.
 fn is_tls(error: &RedisError) -> bool {
     let mut source: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = source {

@@ -15,20 +15,20 @@ pub(crate) struct Job {
     /// Boxed, because it is large and moves often.
     pub(crate) request: Box<Request>,
     pub(crate) asker: Asker,
-    /// When it was first sent: from then on it may have been done.
+    /// The time when it was first sent: from then on it may have been executed.
     pub(crate) sent: Option<Instant>,
     /// The deadline of further tries, if it certainly was not done.
     pub(crate) until: Option<Instant>,
     /// The number of further tries so far.
     pub(crate) hops: u8,
-    /// Whether its asker waits until there is a connection, however long that takes.
+    /// Set if its caller waits until there is a connection, however long that takes.
     pub(crate) patient: bool,
 }
 
-/// Where an answer comes.
+/// The receiver of a result.
 pub(crate) type Awaited = oneshot::Receiver<Result<Answer, StoreError>>;
 
-/// Whoever waits for an answer, until it is given or the time is up.
+/// The caller that waits for a result, until it arrives or the time is up.
 #[derive(Clone, Default)]
 pub(crate) struct Asker(Arc<Mutex<Option<Answers>>>);
 
@@ -70,7 +70,7 @@ impl Asker {
         }
     }
 
-    /// Whether an answer is still wanted.
+    /// Returns `true` if the result is still wanted.
     pub(crate) fn waits(&self) -> bool {
         self.lock().as_ref().is_some_and(|sender| !sender.is_closed())
     }

@@ -1,4 +1,4 @@
-//! What goes to one slot.
+//! Requests for one slot.
 
 use std::collections::VecDeque;
 
@@ -8,7 +8,7 @@ use crate::{
     request::{Request, Verb},
 };
 
-/// What goes to one slot of a cluster, or to a server that is none: batches, one after the other.
+/// Requests for one slot of a cluster, or for a single server: batches, one after the other.
 #[derive(Default)]
 pub(crate) struct Lane {
     queue: VecDeque<Job>,
@@ -25,8 +25,8 @@ impl Lane {
         self.queue.push_front(job);
     }
 
-    /// The next batch, if one may go: at once where nothing is on its way; while a batch is, only what is worth a call of
-    /// its own, so that Redis works on one while this side works on the other.
+    /// The next batch, if one may go. Without a batch in flight it goes at once. Otherwise it goes only if it
+    /// is worth a call of its own, so that Redis works on one while this side works on the other.
     pub(crate) fn next_batch(&mut self) -> Option<Vec<Job>> {
         // Nobody wants it any more, and nothing has been done yet.
         self.queue.retain(|job| job.request.is_durable() || is_renewal(&job.request) || job.asker.waits());
@@ -58,7 +58,7 @@ impl Lane {
         !self.queue.is_empty()
     }
 
-    /// Whether what waits is little for a batch.
+    /// Returns `true` if the waiting requests are few for a batch.
     pub(crate) fn waits_for_more(&self) -> bool {
         self.queue.len() < WORTH_A_CALL
     }
@@ -73,7 +73,7 @@ impl Lane {
         self.in_flight = self.in_flight.saturating_sub(1);
     }
 
-    /// Whether nothing waits and nothing is on its way.
+    /// Returns `true` if nothing waits and nothing is in flight.
     pub(crate) fn is_idle(&self) -> bool {
         self.in_flight == 0 && self.queue.is_empty()
     }

@@ -82,5 +82,5 @@ pub use builder::RedisStoreBuilder;
 pub use counts::Counts;
 pub use store::RedisStore;
 
-/// What the script counts to: the integers that doubles hold exactly.
+/// The script's maximum count: doubles hold integers up to it exactly.
 const MOST: u64 = 1 << 53;

@@ -46,7 +46,7 @@ impl Line {
         }
     }
 
-    /// Why nothing can be asked for now.
+    /// The reason that no command can be sent now.
     pub(crate) fn trouble(&self) -> Option<&RedisError> {
         match &self.state {
             State::Broken { error, .. } => Some(error),

@@ -92,7 +92,7 @@ impl Lines {
         self.lines[self.map.owner(slot)].hasten()
     }
 
-    /// Why a server cannot be asked.
+    /// The reason that a server takes no commands.
     pub(crate) fn trouble(&self, number: Number) -> Option<StoreError> {
         self.lines[number].trouble().map(|error| self.explain(number, error))
     }

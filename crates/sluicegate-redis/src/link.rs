@@ -21,7 +21,7 @@ pub(crate) struct Link {
 /// Resolves when the connection has ended, whoever ended it.
 pub(crate) type Ended = JoinHandle<()>;
 
-/// Why a call has no answer.
+/// The reason that a call has no reply.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) error: RedisError,

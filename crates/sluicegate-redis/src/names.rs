@@ -1,4 +1,4 @@
-//! What accounts are called in Redis.
+//! Names of accounts in Redis.
 
 use std::fmt::{self, Write};
 
@@ -8,10 +8,10 @@ use sluicegate::{Algorithm, Key};
 
 /// Gives accounts their names: `PREFIX:1:{TAG}:FINGERPRINT:KIND`.
 ///
-/// The 1 is the version of what is kept there. The tag is the same for all keys of one [caller](Key::caller): in
-/// a cluster they live together, and are taken in one step. The fingerprint is 128 bits of a SHA-256 of
-/// the secret and the key, so that no name tells whose account it is; who knows the secret, or where there is none, can
-/// try every name of a small set, such as addresses.
+/// The 1 is the version of what is kept there. The tag is the same for all keys of one [caller](Key::caller):
+/// in a cluster they live together, and are taken in one step. The fingerprint is 128 bits of a SHA-256 of
+/// the secret and the key, so that no name reveals the owner of an account. Anyone who knows the secret, or
+/// if there is none, can try every name of a small set, such as addresses.
 #[derive(Clone)]
 pub(crate) struct Names {
     prefix: String,
@@ -23,7 +23,7 @@ pub(crate) struct Names {
     cluster: bool,
 }
 
-/// What is called so.
+/// The kind of a named thing.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Kind {
     TokenBucket,
@@ -31,7 +31,7 @@ pub(crate) enum Kind {
     SlidingWindow,
     SlidingLog,
     Concurrent,
-    /// That a request was settled.
+    /// The mark of a settled request.
     Mark,
 }
 
@@ -77,7 +77,8 @@ impl Names {
         if self.cluster { self.slot(&self.begin(key.caller())) } else { 0 }
     }
 
-    /// What all accounts' names match, and nothing else: those of another prefix that begins with this one do not.
+    /// The pattern that matches all accounts' names, and nothing else: those of another prefix that begins
+    /// with this one do not match.
     pub(crate) fn pattern(&self) -> String {
         let mut pattern = String::new();
         for c in self.prefix.chars() {
@@ -135,7 +136,7 @@ impl Kind {
         ALL.into_iter().find(|kind| name.bytes().next_back() == Some(kind.letter()))
     }
 
-    /// How the script calls it.
+    /// The script's letter for it.
     pub(crate) fn letter(self) -> u8 {
         match self {
             Self::TokenBucket => b't',

@@ -1,4 +1,4 @@
-//! What the script answered.
+//! Replies of the script.
 
 use redis::Value;
 use sluicegate::{
@@ -13,7 +13,7 @@ use crate::{
     request::{Request, Verb},
 };
 
-/// What the script answered to one request.
+/// The script's reply to one request.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Reply {
     /// It was done, or denied, at this time (in microseconds since 1970); and how the accounts stood before.

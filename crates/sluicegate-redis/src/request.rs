@@ -1,4 +1,4 @@
-//! What is asked of the script.
+//! Requests to the script.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ pub(crate) struct Request {
     pub(crate) lines: SmallVec<[Line; 4]>,
 }
 
-/// What is done.
+/// The operation.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Verb {
     /// Takes every line, or none.
@@ -42,17 +42,17 @@ pub(crate) struct Line {
 pub(crate) type Row = [i64; 4];
 
 impl Request {
-    /// Whether it is tried again until it is done: what was spent must not stay wrong.
+    /// Returns `true` if it is retried until it is done: wrong spending must not persist.
     pub(crate) fn is_durable(&self) -> bool {
         matches!(self.verb, Verb::Settle { .. })
     }
 
-    /// Whether it takes slots of concurrent limits.
+    /// Returns `true` if it takes slots of concurrent limits.
     pub(crate) fn holds_slots(&self) -> bool {
         self.held().next().is_some()
     }
 
-    /// What gives back the slots that this request takes, if it takes any.
+    /// The request that gives back the slots of this one, if it takes any.
     pub(crate) fn release(&self) -> Option<Self> {
         let Verb::Take { lease } = self.verb else { return None };
         let lines: SmallVec<[Line; 4]> =

@@ -49,7 +49,7 @@ pub struct RedisStore {
     ended: watch::Receiver<()>,
 }
 
-/// What one slot of the cluster said to the lines that live there.
+/// The reply of one slot of the cluster to its lines.
 struct Said<'l> {
     lines: &'l [usize],
     now: Timestamp,
@@ -133,7 +133,7 @@ impl RedisStore {
         self.hear_all(answers).await
     }
 
-    /// What was done so far.
+    /// The counters so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);

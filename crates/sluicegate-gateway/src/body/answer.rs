@@ -11,7 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use super::{CutOff, KeptBody, UpstreamBody, is_last};
 use crate::{proxy::Running, upstream::Exchange};
 
-/// What a client is answered.
+/// The body of a response.
 pub(crate) enum AnswerBody {
     /// The upstream's answer, frame by frame as it comes; the permit and its slots are held until the last.
     Upstream {

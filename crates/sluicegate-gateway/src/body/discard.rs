@@ -13,7 +13,7 @@ use tokio::{runtime::Handle, task::spawn_local, time::timeout};
 
 use super::ClientBody;
 
-/// What is to be known of a body's rest before it is forgotten.
+/// The facts to learn about a body's rest before it is discarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rest {
     /// It comes before the next request on the connection.

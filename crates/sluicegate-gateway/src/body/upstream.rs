@@ -22,7 +22,7 @@ pub(crate) enum UpstreamBody {
     Http2(Box<Stream>),
 }
 
-/// Why the body of an answer ended early.
+/// The reason that the body of a response ended early.
 #[derive(Debug)]
 pub(crate) enum CutOff {
     /// The connection broke, or was given up.
@@ -74,7 +74,7 @@ impl fmt::Display for CutOff {
 }
 
 impl Error for CutOff {
-    /// Whoever resets the client's stream for this takes the reason from here.
+    /// The reason of the reset, for the code that resets the client's stream.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Http1(error) => Some(error),
@@ -84,8 +84,8 @@ impl Error for CutOff {
     }
 }
 
-/// Whether the reason of a reset holds for the client's stream, too: what has been answered in part was not refused, and
-/// is not whole.
+/// Returns `true` if the reason of a reset applies to the client's stream, too. A response in part was not
+/// refused, and is not complete.
 fn tells_the_client(error: &h2::Error) -> bool {
     let is_apart = matches!(error.reason(), Some(Reason::REFUSED_STREAM | Reason::NO_ERROR));
     error.is_remote() && error.is_reset() && !is_apart

@@ -6,9 +6,10 @@ use tokio::{sync::Notify, time::Instant};
 
 /// Counts the requests of one connection that its client gives up before their answers have ended. Clones share the count.
 ///
-/// To give up a request costs the client a few bytes, and leaves its place to the next one at once: the number of requests
-/// at a time is no bound for those that are begun (CVE-2023-44487). So there is one for those that are given up, however
-/// it is done: by resetting the stream, or by having us reset it (CVE-2025-8671).
+/// Giving up a request costs the client a few bytes, and frees its place for the next one at once. So the
+/// number of concurrent requests does not bound the number of those begun (CVE-2023-44487). So there is one
+/// for those that are given up, however it is done: by resetting the stream, or by having us reset it
+/// (CVE-2025-8671).
 #[derive(Clone)]
 pub(super) struct GivenUp(Rc<Shared>);
 

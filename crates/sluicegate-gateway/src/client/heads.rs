@@ -19,9 +19,10 @@ use super::{
 
 /// The heads of requests on one connection of HTTP/1.1.
 ///
-/// Hyper does not say where in the stream a head begins, so it is concluded: at the beginning, and wherever hyper reads though
-/// it awaits no head and the last request has been read to its end. It does that only when it has nothing left to look at. What
-/// a client sends ahead, before hyper has come to read, is left as it is.
+/// Hyper does not report where in the stream a head begins, so this is inferred. A head begins at the start
+/// of the stream, and wherever hyper reads although it awaits no head and the last request has been read to
+/// its end. It does that only when it has nothing left to look at. What a client sends ahead, before hyper
+/// has come to read, is left as it is.
 pub(super) struct Heads {
     silence: Silence,
     line: RequestLine,

@@ -48,8 +48,8 @@ pub(super) struct Streams {
     silence: Silence,
 }
 
-/// Whose turn it is on the stream that is being polled: the client's to read, or somebody's to give an answer, for whom
-/// there are other limits.
+/// The side whose turn it is on the stream that is being polled: the client's to read, or the gateway's to
+/// respond. The latter has other limits.
 #[derive(Clone, Default)]
 pub(super) struct Turn(Rc<Cell<bool>>);
 
@@ -139,17 +139,18 @@ impl<B: Body + Unpin> Body for Paced<B> {
     }
 }
 
-/// How much of one request's body a client may send ahead of the upstream.
+/// The maximum of one request's body that a client may send ahead of the upstream.
 const STREAM_WINDOW: u32 = 256 * 1024;
 
-/// How much of all of them together. More than a stream's, so that one that waits does not hold up the others.
+/// The maximum for all of them together. It is more than a stream's, so that one that waits does not delay
+/// the others.
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
-/// How much of an answer is buffered for a client that reads slowly.
+/// The maximum of a response that is buffered for a client that reads slowly.
 const MAX_SEND_BUFFER: usize = 64 * 1024;
 
 /// Between two pings, by which clients are found that have gone without a word.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 
-/// How long a client may take to answer a ping.
+/// The maximum time for a client's reply to a ping.
 const PING_TIMEOUT: Duration = Duration::from_secs(20);

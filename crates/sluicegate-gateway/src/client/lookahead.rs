@@ -21,7 +21,7 @@ impl<S> Lookahead<S> {
         Self { stream, seen: BytesMut::new() }
     }
 
-    /// What has been looked at, and not been read.
+    /// The bytes that have been examined and not read.
     pub(super) fn seen(&self) -> &[u8] {
         &self.seen
     }

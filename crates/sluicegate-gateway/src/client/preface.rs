@@ -1,4 +1,4 @@
-//! Which HTTP a client speaks, told by its first bytes.
+//! The HTTP version of a client, from its first bytes.
 
 use std::io;
 
@@ -49,7 +49,7 @@ pub(super) async fn is_in_clear(stream: &mut Lookahead<impl AsyncRead + Unpin>) 
 /// The type of the record in which a client of TLS sends its first message (RFC 8446, section 5.1).
 const HANDSHAKE: u8 = 0x16;
 
-/// What a client of HTTP/2 sends first (RFC 9113, section 3.4).
+/// The first bytes from an HTTP/2 client (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ pub(super) async fn announced(
     }
 }
 
-/// Why nobody knows whom a connection is from.
+/// The reason that a connection's client is unknown.
 #[derive(Debug)]
 pub(super) enum AnnouncedError {
     /// The connection does not begin with a header.
@@ -39,7 +39,7 @@ pub(super) enum AnnouncedError {
     Io(io::Error),
 }
 
-/// What a connection begins with is no header of the PROXY protocol.
+/// The connection does not begin with a PROXY protocol header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Malformed;
 
@@ -61,7 +61,7 @@ fn parse(bytes: &[u8]) -> Result<Option<Header>, Malformed> {
     Err(Malformed)
 }
 
-/// Whether `bytes` begin with `mark`, as far as they go.
+/// Returns `true` if `bytes` begin with `mark`, as far as they go.
 fn begins(bytes: &[u8], mark: &[u8]) -> bool {
     bytes.iter().zip(mark).all(|(byte, expected)| byte == expected)
 }
@@ -153,13 +153,13 @@ impl fmt::Display for AnnouncedError {
 
 impl std::error::Error for AnnouncedError {}
 
-/// How version 1 begins.
+/// The beginning of version 1.
 const TEXT: &[u8] = b"PROXY ";
 
 /// The longest line of version 1, with its end.
 const MAX_LINE: usize = 107;
 
-/// How version 2 begins.
+/// The beginning of version 2.
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
 /// The longest header of version 2 that is read. The addresses take 216 bytes at most; the rest is what proxies add.

@@ -1,4 +1,4 @@
-//! How long a client may be silent: while it sends a head, and between two requests.
+//! Timeouts of a silent client: while it sends a head, and between two requests.
 
 use std::{
     future::Future,
@@ -14,7 +14,8 @@ use std::{
 use hyper::rt;
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// What a connection waits for from its client, told by those who wait and asked by whoever gives up.
+/// The input that a connection waits for from its client, set by the waiting code and read by the code that
+/// closes it.
 ///
 /// Hyper takes it for a timer: it sets one when it begins to wait for a head, and drops it when the head is there. So
 /// a request costs no timer, and one of the connection is left to fire and then set anew. Clones share what they know;

@@ -206,5 +206,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Write for ClientStream<S> {
     }
 }
 
-/// How long a client may go on sending a body that nobody reads, before it is cut off.
+/// The maximum time that a client may continue to send a body that is discarded, before it is cut off.
 const LINGER: Duration = Duration::from_secs(30);

@@ -23,7 +23,7 @@ struct Connection {
 /// The part of a connection's last request that is still to come.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Rest {
-    /// Whatever another protocol has.
+    /// Any other protocol.
     #[default]
     Unknown,
     Body,

@@ -25,8 +25,8 @@ impl Choice {
 
     /// Of two that are drawn by weight, the one with less in flight for its weight. `None` if nothing has a weight.
     ///
-    /// The second is taken only if it would be no busier with the request than the first is without it: among idle
-    /// ones the draw alone decides, and shares stay near the weights whatever the load.
+    /// The second is taken only if it would be no busier with the request than the first is without it. So
+    /// the draw alone decides among idle upstreams, and shares stay near the weights under any load.
     pub(super) fn among(
         &self,
         weights: impl Iterator<Item = u64>,

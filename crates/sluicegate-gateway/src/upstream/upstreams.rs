@@ -72,9 +72,10 @@ impl Upstreams {
     /// Takes a request, sends it to one of the upstreams and waits for the head of the answer. Interim responses before
     /// that are taken by `interims`, if given.
     ///
-    /// Takes a connection that is there, if one can take it. If that turns out to be closed before anything was sent, or
-    /// the upstream says that it did nothing with the request, that goes over a fresh one, and to another upstream if there
-    /// is none to be had: nothing else is sent twice. Dropping the future closes the connection, or resets the stream.
+    /// Takes a connection that is there, if one can take it. If that turns out to be closed before anything
+    /// was sent, or the upstream reports that it did nothing with the request, the request goes over a fresh
+    /// one. If there is none, it goes to another upstream. Nothing else is sent twice. Dropping the future
+    /// closes the connection, or resets the stream.
     ///
     /// # Errors
     ///

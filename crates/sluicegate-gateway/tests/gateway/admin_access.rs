@@ -9,7 +9,7 @@ use crate::support::{Client, Upstream, client::Answer, gateway, gateway_with};
 
 const TOKEN: &str = "correct-horse-battery";
 
-/// What a gateway without a policy file answers to who may reload.
+/// The status that a gateway without a policy file sends to a client with access to reloads.
 const MAY: u16 = 409;
 
 #[tokio::test]
@@ -137,7 +137,7 @@ fn loopback(gateway: &Gateway) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, gateway.admin_address().port()).into()
 }
 
-/// Whether the answer is a problem document of its own status.
+/// Returns `true` if the response is a problem document with its own status.
 fn problem(answer: &Answer) -> bool {
     let problem: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     answer.header("content-type") == Some("application/problem+json") && problem["status"] == answer.status

@@ -1,4 +1,4 @@
-//! What the admin port says of the policy and of itself.
+//! Documents of the admin port: the policy, and its own API.
 
 use std::fs;
 

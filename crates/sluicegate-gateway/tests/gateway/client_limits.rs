@@ -1,4 +1,4 @@
-//! How many clients may be connected, and how long they may be silent.
+//! Limits on connected and on silent clients.
 
 use std::{net::Ipv4Addr, num::NonZeroUsize, time::Duration};
 

@@ -34,7 +34,7 @@ fn checking(settings: &mut GatewaySettings) {
     settings.slow_start = Duration::ZERO;
 }
 
-/// What a metric says of an upstream.
+/// Reads a metric of an upstream.
 async fn figure(gateway: &Gateway, name: &str, url: &str) -> u64 {
     let text = metrics(gateway).await;
     let start = format!("sluicegate_{name}{{upstream=\"{url}\"}} ");

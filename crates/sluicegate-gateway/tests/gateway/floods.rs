@@ -15,7 +15,8 @@ use crate::support::{
 
 const REFUSED: &str = "sluicegate_refused_connections_total{reason=\"http2_max_resets\"}";
 
-/// What ends a request: the client resets the stream, or makes the gateway do so by a window that is too large.
+/// The ways to end a request: the client resets the stream, or makes the gateway do so with a window that is
+/// too large.
 fn endings(stream: u32) -> [Vec<u8>; 2] {
     [
         frame(RST_STREAM, 0, stream, &8_u32.to_be_bytes()),

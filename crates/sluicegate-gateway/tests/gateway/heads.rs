@@ -1,4 +1,4 @@
-//! What a proxy changes in the heads of messages, and what it must not.
+//! A proxy's changes to the heads of messages, and the things that it must not change.
 
 use std::net::{IpAddr, Ipv4Addr};
 

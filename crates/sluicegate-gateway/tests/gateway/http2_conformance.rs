@@ -1,5 +1,5 @@
-//! What RFC 9113 and RFC 7541 ask of a server, frame by frame: the cases of h2spec and some more. The program itself is in no
-//! registry that `./test` installs from.
+//! The requirements of RFC 9113 and RFC 7541 on a server, frame by frame: the cases of h2spec and some more.
+//! The program itself is in no registry that `./test` installs from.
 
 mod rows;
 

@@ -122,7 +122,7 @@ async fn started(policy: &str, upstream: u16) -> Gateway {
     Gateway::start(Policy::parse(&source).expect("it is valid")).await.expect("loopback has free ports")
 }
 
-/// How often a request is sent, and the request.
+/// The number of times that a request is sent, and the request.
 fn parts(request: &str) -> (usize, &str) {
     match request.split_once(' ') {
         Some((times, rest)) if times.parse::<usize>().is_ok() => {

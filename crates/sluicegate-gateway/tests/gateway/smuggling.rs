@@ -3,7 +3,7 @@
 
 use crate::support::{Client, Upstream, gateway};
 
-/// What an attacker hides.
+/// The request that an attacker hides.
 const HIDDEN: &str = "GET /hidden HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
 
 /// Sends a request with another behind it, and gives what the client is told and how often the upstream was asked.

@@ -1,4 +1,4 @@
-//! How the sockets of exchanges end, and how hosts that have vanished are found.
+//! Ends of exchanges' sockets, and detection of vanished hosts.
 
 use std::time::Duration;
 

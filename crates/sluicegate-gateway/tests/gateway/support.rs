@@ -126,7 +126,7 @@ impl Silent {
     }
 }
 
-/// What the metrics say now.
+/// The current metrics.
 pub(crate) async fn metrics(gateway: &Gateway) -> String {
     let mut client = Client::connect(gateway.admin_address()).await;
     client.write("GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n").await;
@@ -172,7 +172,7 @@ pub(crate) async fn in_flight_is_zero(gateway: &Gateway) {
     assert!(metrics(gateway).await.contains("sluicegate_upstream_in_flight{"));
 }
 
-/// What a future gives that waits for nothing, as a start with a store in memory does.
+/// Returns the output of a future that waits for nothing, such as a start with a memory store.
 fn at_once<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,

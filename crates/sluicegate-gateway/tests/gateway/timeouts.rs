@@ -1,4 +1,4 @@
-//! How long a route's requests may take.
+//! Timeouts of a route's requests.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ fn gateway(upstream: std::net::SocketAddr) -> Gateway {
     gateway_of(POLICY, upstream, |_| {})
 }
 
-/// How long a request takes, beside its answer's status.
+/// Sends a request, and returns the status and the time that it took.
 async fn timed(client: &mut Client, path: &str) -> (u16, Duration) {
     let sent = Instant::now();
     let status = client.post(path, b"body").await.status;

@@ -132,7 +132,7 @@ async fn a_request_that_may_not_pass_switches_nothing() {
     assert_eq!(second.answer().await.status, 429);
 }
 
-/// What an upstream would be told in another HTTP, nobody here would look at.
+/// Requests in another HTTP version, inside the tunnel, would not be checked by the gateway.
 #[tokio::test]
 async fn no_client_gets_past_the_limits_by_another_http_or_with_a_body() {
     for fields in [

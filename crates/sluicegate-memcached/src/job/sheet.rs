@@ -15,7 +15,7 @@ use crate::{ledger::Ledger, link::Failure};
 pub(super) struct Sheet<'a> {
     lines: &'a Lines,
     accounts: SmallVec<[Cow<'a, AnyAccount>; 4]>,
-    /// Whether they stand so in Memcached, and not only in the ledger.
+    /// Set if they are in Memcached in this state, and not only in memory.
     pub(super) is_written: bool,
     at: Timestamp,
 }

@@ -15,13 +15,13 @@ use crate::{answer::Answer, ledger::Ledger, link::Failure};
 #[derive(Debug)]
 pub(crate) struct Taking {
     answer: Arc<Answer<Decision<Taken>>>,
-    /// When it is taken.
+    /// The time of the take.
     at: Timestamp,
-    /// What is said once all is written.
+    /// The decision to return once all is written.
     decision: Option<Decision<Taken>>,
 }
 
-/// How it goes on.
+/// The next step.
 pub(super) enum Step {
     Finished,
     Unfinished,
@@ -116,7 +116,7 @@ fn charge(lines: &mut Lines, ledger: &mut Ledger, at: Timestamp) -> bool {
     any
 }
 
-/// Whether every charge that costs something is written.
+/// Returns `true` if every charge with a cost is written.
 fn is_written(lines: &Lines) -> bool {
     let mut lines = lines.charges.iter().zip(&lines.progress);
     lines.all(|(charge, progress)| charge.cost.is_zero() || *progress == Progress::Done)

@@ -1,4 +1,4 @@
-//! How long to wait before connecting again.
+//! The pause before the next connection attempt.
 
 use std::{
     hash::{BuildHasher, RandomState},

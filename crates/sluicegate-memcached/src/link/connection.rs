@@ -32,13 +32,13 @@ pub(super) struct Connection {
     /// Bytes that were to be sent so far, and those that were.
     taken_in: u64,
     written: u64,
-    /// Whether anybody was answered.
+    /// Set if any command got a reply.
     used: bool,
     /// No other connection of this link has it.
     number: u64,
 }
 
-/// Who waits for how many more answers.
+/// A waiting batch, and the number of its missing replies.
 #[derive(Debug)]
 struct Waiting {
     missing: usize,
@@ -48,7 +48,7 @@ struct Waiting {
     request: Request,
 }
 
-/// How a connection ended.
+/// The end of a connection.
 #[derive(Debug)]
 pub(super) enum End {
     /// Nobody needs it any more.
@@ -257,7 +257,7 @@ fn too_old(version: &str) -> bool {
 
 /// The first that was tried with this.
 const OLDEST: [u32; 3] = [1, 6, 18];
-/// Who has not answered for so long, though something was asked, is taken for lost.
+/// The maximum silence of a server with pending commands, before it counts as lost.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// Bytes that are read at once, at least.
 const ROOM: usize = 4_096;

@@ -1,17 +1,17 @@
-//! Why Memcached did not answer.
+//! The reason that Memcached did not reply.
 
 use std::sync::Arc;
 
 use sluicegate::{ServerId, StoreError};
 
-/// Why Memcached did not answer; told to everybody who waits for it.
+/// The reason that Memcached did not reply, for every caller that waits.
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
     message: Arc<str>,
     kind: Kind,
     /// The server that failed, if one did.
     server: Option<ServerId>,
-    /// Whether what was asked may have been done nevertheless.
+    /// Set if the commands may have been executed nevertheless.
     pub(crate) perhaps_done: bool,
 }
 
@@ -51,7 +51,7 @@ impl Failure {
         Self { server: Some(id(server)), ..self }
     }
 
-    /// Whether asking again, after reading again, may well succeed.
+    /// Returns `true` if another attempt, after another read, may well succeed.
     pub(crate) fn is_replaced(&self) -> bool {
         self.kind == Kind::Replaced
     }

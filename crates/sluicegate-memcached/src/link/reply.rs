@@ -1,4 +1,4 @@
-//! What Memcached answers.
+//! Replies of Memcached.
 
 use bytes::{Buf, Bytes, BytesMut};
 

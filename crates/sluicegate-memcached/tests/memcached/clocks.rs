@@ -110,8 +110,8 @@ enum Event {
     Restart(usize),
 }
 
-/// Whatever the clocks of three instances do, an account gives its quota, the rate, and once what the clock that was
-/// farthest ahead gives; and nobody who waits as long as told is denied, however the others' clocks stand.
+/// Whatever the clocks of three instances do, an account gives its quota, the rate, and once the lead of the
+/// clock farthest ahead. No caller that waits as long as told is denied.
 #[test]
 fn clocks_that_differ_and_are_set_give_no_more_than_the_farthest() {
     static SERVER: LazyLock<MemcachedServer> = LazyLock::new(MemcachedServer::start);

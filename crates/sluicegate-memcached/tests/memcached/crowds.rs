@@ -17,7 +17,7 @@ use crate::{
     stores::{KEPT, admit, daily, open, patient, remaining, settle, take},
 };
 
-/// How many are admitted of those who come at once to each of the stores, each asking so often.
+/// Counts the admissions of callers that come at once to each of the stores, each with this number of calls.
 fn crowd(stores: &[MemcachedStore], asks: usize, charges: &(impl Fn(usize) -> Vec<Charge> + Sync)) -> usize {
     let (admitted, begin) = (AtomicUsize::new(0), Barrier::new(stores.len() * CALLERS));
     thread::scope(|scope| {

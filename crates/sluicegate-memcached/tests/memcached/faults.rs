@@ -1,4 +1,4 @@
-//! What goes wrong, and what then is still right.
+//! Faults, and the promises that still hold.
 
 use std::{
     io::{self, BufRead, BufReader, Write},

@@ -1,4 +1,4 @@
-//! What is found in Memcached.
+//! Items found in Memcached.
 
 use std::{collections::BTreeSet, time::Duration};
 

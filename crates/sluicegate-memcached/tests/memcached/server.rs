@@ -1,4 +1,4 @@
-//! What a server is asked beside the store.
+//! Commands to a server besides the store's.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -9,7 +9,7 @@ use std::{
 
 use sluicegate_test_servers::MemcachedServer;
 
-/// What its items are called, of which there are so many.
+/// The names of its items, once there are this many.
 pub(crate) fn names(server: &MemcachedServer, count: usize) -> Vec<String> {
     let mut all = Vec::new();
     // An item that is moved from one list to another meanwhile is not in the dump.

@@ -1,4 +1,4 @@
-//! What a store is told, and what is wrong with it.
+//! Settings of a store, and their errors.
 
 use std::{
     io::{Read, Write},
@@ -98,7 +98,7 @@ fn what_is_no_memcached_is_told_from_one_that_is_down() {
     assert!(!of_server("").is_misconfiguration(), "it hangs up");
 }
 
-/// What a store says of a server that gives everybody this answer, and hangs up.
+/// Returns the store's error for a server that sends every client this reply, and hangs up.
 fn of_server(answer: &'static str) -> StoreError {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     let port = listener.local_addr().expect("an address").port();

@@ -6,10 +6,10 @@ use sluicegate::{Algorithm, Balance, Charge, Cost, Decision, Lease, Quota, Store
 use sluicegate_memcached::{MemcachedStore, MemcachedStoreBuilder};
 use tokio::runtime::Runtime;
 
-/// Where all stores have their tasks.
+/// The runtime of all stores' tasks.
 pub(crate) static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
 
-/// What Memcached keeps.
+/// The algorithms that Memcached supports.
 pub(crate) const KEPT: [Algorithm; 4] =
     [Algorithm::TokenBucket, Algorithm::FixedWindow, Algorithm::SlidingWindow, Algorithm::SlidingLog];
 

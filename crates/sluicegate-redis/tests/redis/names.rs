@@ -1,4 +1,4 @@
-//! What is kept in Redis, and what it is called.
+//! Keys in Redis, and their names.
 
 use std::time::Duration;
 

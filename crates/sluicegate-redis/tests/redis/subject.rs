@@ -187,7 +187,7 @@ pub(crate) fn slots(key: &str, amount: u64) -> Charge {
 
 /// The epoch of the store's clock, 2020, in time since that of Unix.
 const EPOCH: Duration = Duration::from_secs(1_577_836_800);
-/// How far ahead of the real time a test's is, so that Redis forgets nothing too early.
+/// The lead of a test's clock on the real time, so that Redis forgets nothing too early.
 const AHEAD: Duration = Duration::from_secs(3_600);
 /// In ticks of 1/16 ns.
 const MICROSECOND: u64 = 16_000;

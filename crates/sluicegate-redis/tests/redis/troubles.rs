@@ -1,4 +1,4 @@
-//! What needs a person, and is told to one.
+//! Faults that need a person, and their errors.
 
 use std::{
     io::{self, Write},
@@ -11,7 +11,7 @@ use sluicegate_test_servers::RedisServer;
 
 use super::subject::{Running, hourly, patient};
 
-/// What the check of a store says, which must not be that all is well.
+/// Returns the error from the check of a store, which must not pass.
 fn trouble(url: &str) -> StoreError {
     told(&Running::at(url))
 }

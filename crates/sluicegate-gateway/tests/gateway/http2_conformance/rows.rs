@@ -17,7 +17,7 @@ pub(super) const COMPRESSION_ERROR: u32 = 9;
 
 pub(super) const ALL: u8 = END_HEADERS | END_STREAM;
 
-/// What becomes of a connection on which something was written.
+/// The expected end of a connection after a write.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Then {
     /// It ends, with one of these codes.
@@ -63,7 +63,7 @@ pub(super) async fn check(rows: Vec<Row>) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What became of a connection.
+/// The observed end of a connection.
 #[derive(Debug, Default)]
 pub(super) struct Became {
     /// The code of the GOAWAY that ended it; 0 where it ended without.
@@ -103,7 +103,7 @@ impl Became {
     }
 }
 
-/// Whether another request is answered 200, which is number 8 of the static table.
+/// Returns `true` if another request gets a 200, which is number 8 of the static table.
 pub(super) async fn is_served(frames: &mut Frames) -> bool {
     frames.write(&frame(HEADERS, ALL, 1001, GET)).await;
     while let Some(frame) = frames.read().await {

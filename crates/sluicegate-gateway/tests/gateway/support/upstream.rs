@@ -28,10 +28,10 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-/// `/echo` gives the body back (`/echo/trailers` its trailers, too), `/seen` the head that arrived, `/stream` what the
-/// test sends, `/hang` nothing, `/nothing` 204 and `/port` whose answer it is; `/break` closes, and `/early` answers 413
-/// without reading the body. The same below `/read`, `/slot`, `/held`, `/short`, `/tensors`, `/form` and
-/// `/free`.
+/// `/echo` returns the body (`/echo/trailers` its trailers, too), `/seen` the head that arrived, `/stream`
+/// the test's own pieces, `/hang` nothing, `/nothing` a 204 and `/port` the upstream's port. `/break` closes,
+/// and `/early` responds with 413 without reading the body. The same below `/read`, `/slot`, `/held`,
+/// `/short`, `/tensors`, `/form` and `/free`.
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
     streams: mpsc::UnboundedReceiver<Stream>,
@@ -136,7 +136,7 @@ impl Upstream {
         self.counts.health_checks.load(SeqCst)
     }
 
-    /// What it answers to `/port`.
+    /// The text that it sends for `/port`.
     pub(crate) fn port(&self) -> String {
         self.counts.port.to_string()
     }
