@@ -52,6 +52,7 @@ mod limiter;
 mod memory;
 mod outage;
 mod permit;
+mod queue;
 mod quota;
 mod server_id;
 mod store;

@@ -1,10 +1,12 @@
 //! Decides for requests.
 
+mod until_ready;
+
 use std::{fmt, slice::from_ref, sync::Arc};
 
-use crate::{Charge, Clock, Decision, KeyParts, Limit, MemoryStore, Permit, Store, StoreError};
+use crate::{Charge, Clock, Decision, KeyParts, Limit, MemoryStore, Permit, Store, StoreError, queue::Queue};
 
-/// Decides for requests, on the balances of one store. Its clones share the store.
+/// Decides for requests, on the balances of one store. Its clones share the store and the line of those who [wait](Self::until_ready).
 ///
 /// ```
 /// use sluicegate::{Charge, Cost, Decision, Limiter, MemoryStore, Quota};
@@ -35,12 +37,14 @@ use crate::{Charge, Clock, Decision, KeyParts, Limit, MemoryStore, Permit, Store
 /// ```
 pub struct Limiter<S> {
     store: Arc<S>,
+    /// Those who wait, in one line for all clones.
+    queue: Arc<Queue>,
 }
 
 impl<S: Store> Limiter<S> {
     /// A limiter on this store, which may be shared already.
     pub fn new(store: impl Into<Arc<S>>) -> Self {
-        Self { store: store.into() }
+        Self { store: store.into(), queue: Arc::default() }
     }
 
     /// Takes one unit of one limit from the account of one caller. For several limits or another cost, [`take`](Self::take)
@@ -140,12 +144,12 @@ impl<C: Clock> Limiter<MemoryStore<C>> {
 
 impl<S> Clone for Limiter<S> {
     fn clone(&self) -> Self {
-        Self { store: Arc::clone(&self.store) }
+        Self { store: Arc::clone(&self.store), queue: Arc::clone(&self.queue) }
     }
 }
 
 impl<S: fmt::Debug> fmt::Debug for Limiter<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Limiter").field("store", &self.store).finish()
+        f.debug_struct("Limiter").field("store", &self.store).finish_non_exhaustive()
     }
 }
