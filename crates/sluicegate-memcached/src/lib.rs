@@ -4,15 +4,19 @@
 //! protocol: one server, or several of which each keeps a part of the accounts.
 //!
 //! ```no_run
-//! use sluicegate::{Charge, Limiter, Quota};
+//! use sluicegate::{Decision, Limit, Limiter, Quota};
 //! use sluicegate_memcached::MemcachedStore;
+//!
+//! static REQUESTS: Limit = Limit::new("predict", Quota::per_minute(10));
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let store = MemcachedStore::builder("memcached://cache-1,cache-2")?.open(&tokio::runtime::Handle::current())?;
 //! store.check().await?;
 //! let limiter = Limiter::new(store);
-//! let quota: Quota = "10/minute".parse()?;
-//! let decision = limiter.take(&[Charge::new("predict|alice", quota)]).await?;
+//! match limiter.check("alice", &REQUESTS).await? {
+//!     Decision::Allow(_permit) => println!("come in"),
+//!     Decision::Deny(denial) => println!("come back in {:?}", denial.retry_after()),
+//! }
 //! # Ok(())
 //! # }
 //! ```

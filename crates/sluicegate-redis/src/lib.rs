@@ -1,16 +1,18 @@
 //! Sluicegate's accounts in Redis or Valkey: what many instances spend comes out of one account.
 //!
 //! ```no_run
-//! use sluicegate::{Charge, Limiter, Quota};
+//! use sluicegate::{Decision, Limit, Limiter, Quota};
 //! use sluicegate_redis::RedisStore;
+//!
+//! static REQUESTS: Limit = Limit::new("predict", Quota::per_minute(10));
 //!
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! let store = RedisStore::builder("redis://127.0.0.1:6379")?.open(&tokio::runtime::Handle::current())?;
 //! store.check().await?;
 //! let limiter = Limiter::new(store);
-//! let quota: Quota = "10/minute".parse()?;
-//! if limiter.take(&[Charge::new("predict|alice", quota)]).await?.is_allowed() {
-//!     println!("come in");
+//! match limiter.check("alice", &REQUESTS).await? {
+//!     Decision::Allow(_permit) => println!("come in"),
+//!     Decision::Deny(denial) => println!("come back in {:?}", denial.retry_after()),
 //! }
 //! # Ok(())
 //! # }

@@ -1,16 +1,18 @@
 //! Opens whichever store a policy names.
 //!
 //! ```
-//! use sluicegate::{Charge, Limiter, Quota};
+//! use sluicegate::{Limit, Limiter, Quota};
 //! use sluicegate_policy::StoreSettings;
 //! use sluicegate_stores::AnyStore;
+//!
+//! static REQUESTS: Limit = Limit::new("requests", Quota::per_minute(10));
 //!
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! let store = AnyStore::open(&StoreSettings::default(), |transition| eprintln!("{transition:?}"))?;
 //! store.check().await?;
 //! let limiter = Limiter::new(store);
-//! let quota: Quota = "10/minute".parse()?;
-//! assert!(limiter.take(&[Charge::new("alice", quota)]).await?.is_allowed());
+//! let permit = limiter.check("alice", &REQUESTS).await?.allowed().expect("the first of ten");
+//! assert_eq!(permit.balances()[0].remaining, 9);
 //! # Ok(())
 //! # }
 //! ```

@@ -76,7 +76,7 @@ fn limiter(url: &str) -> Limiter<AnyStore> {
 }
 
 async fn allows(limiter: &Limiter<AnyStore>, charge: &Charge) -> bool {
-    limiter.take(from_ref(charge)).await.expect("it goes on").is_allowed()
+    limiter.take(from_ref(charge)).await.expect("it goes on").denial().is_none()
 }
 
 /// Takes the only one, and asks so often for another that the denial is remembered.

@@ -17,14 +17,14 @@ async fn a_store_that_is_dropped_gives_back_what_it_held_and_leaves_no_thread() 
         taken.push(leaving.take(&slot(1)).await.expect("Redis answers").allowed().expect("it is free"));
     }
     assert_eq!(leaving.store().figures().live_leases, 500);
-    assert!(!staying.take(&slot(1)).await.expect("Redis answers").is_allowed());
+    assert!(staying.take(&slot(1)).await.expect("Redis answers").denial().is_some());
     assert_eq!(store_threads(), 2);
 
     drop(taken);
     drop(leaving);
     assert_eq!(store_threads(), 1);
     let all = staying.take(&slot(500)).await.expect("Redis answers");
-    assert!(all.is_allowed(), "all came back before the end");
+    assert!(all.denial().is_none(), "all came back before the end");
 
     let memcached = MemcachedServer::start();
     let leaving = limiter(&memcached.url());

@@ -30,7 +30,7 @@ use crate::{
 /// let limiter = Limiter::new(DenyCache::builder(MemoryStore::new()).max_keys(10_000).build());
 /// let quota: Quota = "1/minute".parse()?;
 /// let charges = [Charge::new("alice", quota)];
-/// assert!(limiter.take(&charges).await?.is_allowed());
+/// assert!(limiter.take(&charges).await?.denial().is_none());
 /// // The store denies once; the cache, for the rest of the minute.
 /// for remembered in [false, true, true] {
 ///     let Decision::Deny(denial) = limiter.take(&charges).await? else { unreachable!("spent") };

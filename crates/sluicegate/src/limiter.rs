@@ -97,10 +97,10 @@ impl<S: Store> Limiter<S> {
     /// let limiter = Limiter::new(MemoryStore::new());
     /// let quota: Quota = "1/day".parse()?;
     /// let charges = [Charge::new("alice", quota)];
-    /// assert!(limiter.take(&charges).await?.is_allowed());
-    /// assert!(!limiter.take(&charges).await?.is_allowed());
+    /// assert!(limiter.take(&charges).await?.denial().is_none());
+    /// assert!(limiter.take(&charges).await?.denial().is_some());
     /// limiter.reset(&charges).await?;
-    /// assert!(limiter.take(&charges).await?.is_allowed());
+    /// assert!(limiter.take(&charges).await?.denial().is_none());
     /// # Ok(())
     /// # }
     /// ```

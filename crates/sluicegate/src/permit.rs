@@ -9,7 +9,7 @@ use crate::{Algorithm, Balance, Charge, Clock, Cost, MemoryStore, Store, StoreEr
 /// An admitted request whose cost is not final, and its slots of concurrent limits.
 ///
 /// Dropping it gives back the slots and leaves all else charged as estimated; so does a settlement that is
-/// cancelled or fails. Hold it until the answer is sent.
+/// cancelled or fails. Hold it until the response is sent: [how to hold it](crate::Decision#holding-what-was-allowed).
 #[must_use = "dropping a permit gives back its slots at once"]
 pub struct Permit<S: Store> {
     store: Arc<S>,
