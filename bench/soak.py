@@ -5,11 +5,16 @@
     apt-get install nginx-light wrk nghttp2-client
     python3 bench/soak.py [--requests 10000000] [--slice 10] [--sluicegate target/release/sluicegate]
 
-In each slice, several loads run side by side: allowed requests, over persistent connections, over new ones and over HTTP/2;
-denied requests; event streams that their clients read and leave; and requests that their clients give up, over both versions
-of HTTP. After each slice the load pauses until nothing runs, and the script reads the gateway's memory, open files and
-threads. The exit code is 1 in three cases: memory grew by more than a twentieth from the second fifth of the slices to the
-last; there are more files or threads than after the first slice; or something went wrong.
+In each slice, several loads run side by side:
+
+* allowed requests, over persistent connections, over new ones and over HTTP/2;
+* denied requests;
+* event streams that their clients read and leave;
+* requests that their clients give up, over both versions of HTTP.
+
+After each slice the load pauses until nothing runs, and the script reads the gateway's memory, open files and threads. The
+exit code is 1 if memory grew by more than a twentieth from the second fifth of the slices to the last, or if there are more
+files or threads than after the first slice. It is also 1 if anything else went wrong.
 """
 
 import argparse

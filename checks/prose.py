@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Holds the prose of the repository to two rules of CONTRIBUTING.md.
 
-Under 3 % of the doc comments of Rust, and of the docstrings of Python, begin with a relative clause ("What is left", "Whether it may"),
-and no sentence of a doc comment, docstring or page has more than 35 words. Prints the place and the text of each
-that breaks a rule, and exits with 1 if a rule is broken.
+Captions: under 3 % of the doc comments of Rust, and of the docstrings of Python, begin with a relative clause ("What is
+left", "Whether it may"). Sentences: none in a doc comment, docstring or page has more than 35 words. Prints the place and
+the text of each that breaks a rule, and exits with 1 if a rule is broken.
 
     checks/prose.py                    every file that git knows
     checks/prose.py --captions         also lists the captions within the 3 %

@@ -40,7 +40,7 @@ class Browser:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def visit(self, html, origin=None):
-        """What a page has written as JSON into its element `said`."""
+        """The JSON that a page has written into its element `said`."""
         self.html = html + TELL
         self.told.clear()
         profile = self.folder / "profile"
@@ -58,7 +58,7 @@ class Browser:
             process.wait(PATIENCE)
 
     def run(self, script, origin=None):
-        """What a script of a page returns. `api` is left to the script; `attempt` gives what a fetch came to."""
+        """The result of a page's script. `api` is left to the script; `attempt` returns the outcome of a fetch."""
         return self.visit(PAGE.replace("SCRIPT", script), origin)
 
     def stop(self):

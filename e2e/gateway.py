@@ -48,7 +48,7 @@ class Gateway(Server):
         return httpx.Client(base_url=self.url, transport=transport, headers=headers, timeout=PATIENCE)
 
     def address(self):
-        """Where clients connect, as a host and a port."""
+        """The address for clients, as a host and a port."""
         host, port = self.url.removeprefix("http://").split(":")
         return host, int(port)
 
@@ -74,7 +74,7 @@ class Gateway(Server):
         return self.metric("sluicegate_store_up") == 1
 
     def asks_the_store(self, path):
-        """Whether a request for `path`, which has a limit, is decided by the store."""
+        """Returns `True` if the store decides a request for `path`, which has a limit."""
         errors = self.metric("sluicegate_store_errors_total")
         with self.client() as client:
             client.get(path)
@@ -82,7 +82,7 @@ class Gateway(Server):
 
 
 class Spent:
-    """What it took to spend a limit: how many requests passed, and the first denial."""
+    """The requests that it took to spend a limit: the number admitted, and the first denial."""
 
     def __init__(self, ask, at_most=1000):
         """Calls `ask()` until it is answered 429."""
@@ -99,5 +99,6 @@ class Spent:
         self.seconds = time.monotonic() - self.started
 
     def was(self, amount, window):
-        """Whether the limit was `amount` per `window` seconds: that many passed, and what came back meanwhile."""
+        """Returns `True` if the limit was `amount` per `window` seconds: that many were admitted, and the refill
+        meanwhile."""
         return amount <= self.passed <= amount + self.seconds * amount / window

@@ -9,7 +9,7 @@ from asking import Asking
 
 @dataclass
 class Answer:
-    """What a request was answered, and between which times it was decided."""
+    """The response to a request, and the times between which it was decided."""
 
     path: str
     sent: float
@@ -29,7 +29,7 @@ class Load(Asking):
         )
 
     def codes(self, path):
-        """How many requests for `path` were answered how."""
+        """The number of requests for `path`, by the status of their responses."""
         return Counter(answer.status for answer in list(self.answers) if answer.path == path)
 
     def passed(self, path):

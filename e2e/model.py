@@ -22,7 +22,7 @@ class Model(Server):
         super().__init__([sys.executable, script, port], f"{self.url}/health", folder / "model.log")
 
     def calls(self, path):
-        """How often `path` was asked for since the last reset."""
+        """The number of requests for `path` since the last reset."""
         return self._state()["calls"].get(path, 0)
 
     def headers(self, path):
@@ -30,7 +30,7 @@ class Model(Server):
         return httpx.Headers([tuple(line) for line in self._state()["last_headers"][path]])
 
     def streams(self):
-        """How many streams are being sent."""
+        """The number of streams in progress."""
         return self._state()["streams"]
 
     def reset(self):

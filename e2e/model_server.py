@@ -23,7 +23,7 @@ HEAVY = RandomForestClassifier(n_estimators=20, random_state=0).fit(IRIS.data, I
 
 
 class Control:
-    """What tests see and set."""
+    """The state that tests see and set."""
 
     def __init__(self):
         self.streams = 0

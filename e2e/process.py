@@ -1,4 +1,4 @@
-"""What a process of ours takes of the machine, as Linux tells."""
+"""The resources that a process of ours uses, as Linux reports them."""
 
 import os
 import time
@@ -26,11 +26,11 @@ class Process:
         return self.peak() - self.before
 
     def files(self):
-        """How many files and sockets are open."""
+        """The number of open files and sockets."""
         return len(os.listdir(self.folder / "fd"))
 
     def files_at_rest(self):
-        """How many are open once that stays so for a second: threads begin one by one, and idle connections end."""
+        """The number that stays open for a second: threads begin one by one, and idle connections end."""
         while (files := self.files()) and any(self._files_later() != files for _ in range(10)):
             pass
         return files

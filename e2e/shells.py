@@ -8,7 +8,7 @@ SHELLS = ["bash", "zsh"]
 
 
 def paste(shell, script, folder=None, env=None):
-    """What an interactive shell prints that nobody has configured, which stops at the first command that fails.
+    """The output of an interactive shell without configuration, which stops at the first failed command.
 
     An interactive zsh takes `#` for a command and its comment for arguments.
     """

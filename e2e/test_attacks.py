@@ -59,7 +59,7 @@ class Bystander:
 
 
 def is_quiet(gateway):
-    """Whether nothing is left of an attack."""
+    """Returns `True` if nothing is left of an attack."""
     names = "sluicegate_in_flight_requests", "sluicegate_upstream_in_flight"
     return gateway.metric("sluicegate_connections") == 0 and all(gateway.labelled(name, "") == 0 for name in names)
 

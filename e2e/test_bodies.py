@@ -162,6 +162,6 @@ def test_a_client_that_goes_away_frees_its_slot_and_ends_the_stream(start, model
 
 
 def passes(client):
-    """Whether a stream begins. It is left at once."""
+    """Returns `True` if a stream begins. It is left at once."""
     with client.stream("GET", "/stream") as answer:
         return answer.status_code == 200

@@ -1,4 +1,4 @@
-"""What real clients and parsers make of the gateway's answers."""
+"""Real clients and parsers, reading the gateway's responses."""
 
 import anthropic
 import http_sfv

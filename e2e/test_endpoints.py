@@ -1,4 +1,4 @@
-"""What clients of a small ML API see when each endpoint has the limit of endpoints.toml."""
+"""The limits of a small ML API, seen by clients: each endpoint has the limit of endpoints.toml."""
 
 from pathlib import Path
 

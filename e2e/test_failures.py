@@ -189,7 +189,7 @@ def is_quiet(gateway):
 
 
 def slots(gateway, route):
-    """How many slots of a route are free: as many as can be held at once."""
+    """The number of free slots of a route: as many as can be held at once."""
 
     async def hold():
         streams = [Client(gateway.address()) for _ in range(SLOTS + 1)]
@@ -230,7 +230,7 @@ def test_a_hundred_thousand_failures_leave_nothing_behind(start, raw_server):
 
 
 def sockets_to(process, server):
-    """Whether the process has connections to a server."""
+    """Returns `True` if the process has connections to a server."""
     port = f":{int(server.url.rsplit(':', 1)[1]):04X}"
     lines = (process.folder / "net/tcp").read_text().splitlines()[1:]
     return [line for line in lines if line.split()[2].endswith(port) and line.split()[3] == "01"]

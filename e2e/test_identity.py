@@ -1,4 +1,4 @@
-"""Who is calling: API keys, tiers and client addresses."""
+"""Identification of callers: API keys, tiers and client addresses."""
 
 import pytest
 

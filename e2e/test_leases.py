@@ -90,12 +90,12 @@ def test_a_stream_that_redis_has_forgotten_claims_its_slot_again(gateways, redis
 
 
 def begins(gateway):
-    """Whether a stream begins. It is left at once."""
+    """Returns `True` if a stream begins. It is left at once."""
     with gateway.client() as client, client.stream("GET", "/stream") as answer:
         return answer.status_code == 200
 
 
 def room(gateway):
-    """How many streams begin."""
+    """The number of streams that begin."""
     with streams(gateway) as held:
         return len(held)

@@ -118,7 +118,7 @@ def test_requests_at_the_same_time_never_pass_more_than_the_limit(start):
 
 
 def passes(gateway, clients):
-    """How many requests of a new client pass before the first denial."""
+    """The number of requests of a new client before the first denial."""
     with clients(gateway) as client:
         return Spent(lambda: client.post("/predict", json=FLOWER)).passed
 

@@ -1,4 +1,5 @@
-"""What clients see when the store fails under load: no error, hardly more than the limits, and soon all is exact again."""
+"""Outages of the store under load, seen by clients: no error, hardly more than the limits, and soon all is exact
+again."""
 
 import time
 from contextlib import contextmanager
@@ -44,7 +45,7 @@ class Trouble:
         until(lambda: not any(gateway.store_is_up() for gateway in self.gateways), "the store is down for all")
 
     def has_ended(self):
-        """What has happened is over: within two seconds every request is decided by the store again."""
+        """Waits until the outage is over: within two seconds the store decides every request again."""
         ended = time.monotonic()
         well = until(self.well_since, "the store is asked and answers")
         assert well - ended < 2, f"it took {well - ended:.1f} s until the store was asked again"

@@ -47,7 +47,7 @@ class Trouble:
         until(lambda: time.monotonic() >= ends, "the time is over", patience=2 * seconds)
 
     def has_ended(self):
-        """What has happened is over: all gateways find their store whole, and the crowd goes on for a while."""
+        """Waits until the outage is over: all gateways find their store whole, and the crowd continues for a while."""
         until(lambda: all(gateway.store_is_up() for gateway in self.gateways), "the store is up for all")
         self.crowd.asks_on(600)
 

@@ -11,7 +11,7 @@ HEALTH = '[[route]]\npath = "/health"\nlimits = ["{quota}"]\n'
 
 
 def ask(*command):
-    """What a command line client prints, which must succeed."""
+    """The output of a command line client, which must succeed."""
     asked = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert asked.returncode == 0, asked.stdout + asked.stderr
     return asked.stdout

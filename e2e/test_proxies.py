@@ -51,7 +51,7 @@ def haproxy(tmp_path):
 
 
 def ask(proxy, address):
-    """What a client at `address` is answered through the proxy."""
+    """The response to a client at `address` through the proxy."""
     with httpx.Client(transport=httpx.HTTPTransport(local_address=address), timeout=PATIENCE) as client:
         return client.get(f"{proxy.url}/health", headers={"x-forwarded-for": "203.0.113.1"}).status_code
 

@@ -55,7 +55,7 @@ def policy(number):
 
 
 def remaining(header, limit):
-    """What a RateLimit header says of a limit."""
+    """The remaining amount of a limit in a RateLimit header."""
     return int(re.search(rf'"{limit}";r=(\d+)', header).group(1))
 
 

@@ -1,4 +1,4 @@
-"""What the SDKs of OpenAI and Anthropic make of refusals that are not the gateway's: no retry that helps nobody."""
+"""The SDKs of OpenAI and Anthropic, given refusals that are not the gateway's: no useless retry."""
 
 import time
 from email.utils import formatdate

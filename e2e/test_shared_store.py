@@ -35,7 +35,7 @@ def gateways(start, count, url, quota="20/minute", algorithm="token-bucket"):
 
 
 def denied_everywhere(load, clients):
-    """Whether every client was denied since the last request that passed."""
+    """Returns `True` if every client was denied since the last admission."""
     last = max((answer.sent for answer in load.passed(LIMITED)), default=None)
     if last is None:
         return False
@@ -135,7 +135,7 @@ def test_databases_of_valkeys_cluster_have_accounts_of_their_own_which_move_with
 
 
 def left(shared):
-    """How much of the limit is left: it is spent from both gateways in turn."""
+    """The rest of the limit: it is spent from both gateways in turn."""
     passed = 0
     clients = [gateway.client() for gateway in shared]
     for number in range(1000):

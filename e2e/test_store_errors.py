@@ -26,7 +26,7 @@ def policy(url, more=""):
 
 @pytest.fixture
 def refused(tmp_path):
-    """What a gateway says that does not start."""
+    """The error of a gateway that does not start."""
 
     def refused(url, more=""):
         file = tmp_path / "sluicegate.toml"

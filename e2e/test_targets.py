@@ -52,7 +52,7 @@ TARGETS = [
 
 
 def ask(url, target, before=b""):
-    """What a server answers to a raw target: its status, and the path and the query that the application saw."""
+    """The response of a server to a raw target: its status, and the path and the query that the application saw."""
     host, port = url.removeprefix("http://").split(":")
     target = target if isinstance(target, bytes) else target.encode()
     with socket.create_connection((host, int(port)), timeout=PATIENCE) as stream:

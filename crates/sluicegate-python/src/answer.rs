@@ -15,7 +15,7 @@ use sluicegate_policy::{Denied, Gate, Policy, Rejection};
 
 use crate::{balance::seconds, headers::lines, store::Store};
 
-/// What is sent to a request that may not pass.
+/// The response to a request that is not admitted.
 #[pyclass(frozen, module = "sluicegate")]
 pub(crate) struct Answer {
     rejection: Rejection,
@@ -99,7 +99,7 @@ impl Answer {
         seconds(self.denied()?.wait())
     }
 
-    /// What the store said instead of an answer, where that is why. For logs.
+    /// The store's error, if that is the reason. For logs.
     #[getter]
     fn store_error(&self) -> Option<String> {
         match &self.rejection {

@@ -13,7 +13,7 @@ use crate::{
     transitions,
 };
 
-/// What a store says, as Python says it.
+/// A store's result, converted for Python.
 pub(crate) trait ToPython: Send + 'static {
     fn to_python(self, py: Python<'_>) -> PyResult<Py<PyAny>>;
 }

@@ -1,4 +1,4 @@
-//! Who tells a store in memory the time: the system, a test, or Python's `time.time`.
+//! Clocks of a memory store: the system's, a test's, or Python's `time.time`.
 
 use std::{
     fmt,
@@ -60,7 +60,7 @@ impl Clock {
 /// reads its clock while it holds a lock, and Python may let another thread go on that waits for the same lock.
 pub(crate) struct WallClock {
     time: Py<PyModule>,
-    /// What `time.time` said last.
+    /// The last reading of `time.time`.
     last: Mutex<f64>,
     now: ManualClock,
 }

@@ -1,4 +1,4 @@
-//! What a take comes to: a `Permit`, or a `Denial`.
+//! The result of a take: a `Permit`, or a `Denial`.
 
 use pyo3::{IntoPyObjectExt, prelude::*, types::PyTuple};
 use sluicegate::{Decision, Quota};
@@ -61,7 +61,7 @@ impl Denial {
 pub(crate) struct Answered {
     pub(crate) decision: Result<Decision<sluicegate::Permit<Store>>, sluicegate::StoreError>,
     pub(crate) charges: Charges,
-    /// Whether the store is elsewhere.
+    /// Set if the store is remote.
     pub(crate) waits: bool,
 }
 
@@ -81,7 +81,7 @@ impl ToPython for Answered {
 pub(crate) struct Peeked {
     pub(crate) decision: Result<Decision<sluicegate::Permit<Store>>, sluicegate::StoreError>,
     pub(crate) charges: Charges,
-    /// Whether one charge alone was asked for.
+    /// Set if a single charge was requested.
     pub(crate) one: bool,
 }
 

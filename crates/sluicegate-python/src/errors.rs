@@ -1,4 +1,4 @@
-//! What Python users catch.
+//! The exceptions for Python users.
 
 use pyo3::{create_exception, exceptions, prelude::*};
 
@@ -25,7 +25,7 @@ pub(crate) fn store_error(error: &sluicegate::StoreError) -> PyErr {
     })
 }
 
-/// Whatever is wrong with something that a user wrote.
+/// The exception for an error in a user's input.
 pub(crate) fn policy_error(error: &impl std::fmt::Display) -> PyErr {
     PolicyError::new_err(error.to_string().trim_end().to_owned())
 }

@@ -25,7 +25,7 @@ use sluicegate_remote::{WakeBatch, batch_wakes};
 
 use crate::{fork, transitions};
 
-/// What a future came to, once the interpreter is at hand to say it in.
+/// The result of a future, converted once the interpreter is available.
 pub(crate) type Outcome = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
 
 type Answering = Pin<Box<dyn Future<Output = Outcome> + Send>>;
@@ -50,7 +50,7 @@ pub(crate) fn start(py: Python<'_>, future: Answering) -> PyResult<Started> {
     }
 }
 
-/// How a future began.
+/// The beginning of a future.
 pub(crate) enum Started {
     /// It had nothing to wait for.
     Done(Py<PyAny>),

@@ -1,4 +1,4 @@
-//! What a forked process must not use any more.
+//! State that a forked process must no longer use.
 //!
 //! A child of `fork` has its parent's memory but none of its threads: a store elsewhere has to be opened anew there, and what
 //! it had open is the parent's.
@@ -16,7 +16,7 @@ use pyo3::{prelude::*, types::PyDict};
 
 static GENERATION: AtomicU64 = AtomicU64::new(0);
 
-/// How many forks lie between this process and the one that imported the module.
+/// The number of forks between this process and the one that imported the module.
 #[inline]
 pub(crate) fn generation() -> u64 {
     GENERATION.load(Ordering::Relaxed)
@@ -35,7 +35,8 @@ fn forked() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
 }
 
-/// What only the process that made it may end: a store with its thread, a permit with its slots. A child forgets its copy.
+/// A value that only the process that made it may end: a store with its thread, a permit with its slots. A
+/// child forgets its copy.
 pub(crate) struct Own<T> {
     /// None only while it is dropped.
     value: Option<T>,
@@ -47,7 +48,7 @@ impl<T> Own<T> {
         Self { value: Some(value), generation: generation() }
     }
 
-    /// Whether this process made it.
+    /// Returns `true` if this process made it.
     pub(crate) fn is_ours(&self) -> bool {
         self.generation == generation()
     }
@@ -74,7 +75,7 @@ impl<T> Drop for Own<T> {
     }
 }
 
-/// What is there until somebody takes it: once, and in the process that made it.
+/// A value that can be taken once, in the process that made it.
 pub(crate) struct Held<T>(Mutex<Option<Own<T>>>);
 
 impl<T> Held<T> {

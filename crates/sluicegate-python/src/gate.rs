@@ -32,7 +32,7 @@ pub(crate) struct Gate {
     inner: Arc<Inner>,
 }
 
-/// What decisions go on with, whatever becomes of the gate.
+/// The state that decisions need, even after the gate is gone.
 struct Inner {
     gate: Arc<sluicegate_policy::Gate<Store>>,
     renderer: Renderer,
@@ -40,11 +40,11 @@ struct Inner {
     clock: AnyClock,
     /// Decides if `true`, and lets everything pass otherwise.
     enabled: Arc<AtomicBool>,
-    /// Whether its store is elsewhere.
+    /// Set if its store is remote.
     waits: bool,
-    /// Whether a route has its bodies read.
+    /// Set if a route needs its bodies read.
     reads_bodies: bool,
-    /// Where it is the gate of one route: what is known of that.
+    /// The facts about its route, for the gate of one route.
     one: Option<One>,
 }
 
@@ -59,11 +59,11 @@ impl Inner {
 struct One {
     /// Returns the unit of a cost.
     unit: Unit,
-    /// What every request costs.
+    /// The cost of every request.
     cost: Option<Cost>,
     /// Every request has to bring its cost.
     asks_cost: bool,
-    /// Whether keys are made of the path's parameters.
+    /// Set if keys use the path's parameters.
     needs_parameters: bool,
 }
 
@@ -139,7 +139,7 @@ impl Gate {
 struct Request {
     inner: Arc<Inner>,
     head: Head,
-    /// Where it comes to the gate of one route.
+    /// The given facts, for the gate of one route.
     given: Option<Owned>,
 }
 
@@ -183,7 +183,7 @@ impl Request {
     }
 }
 
-/// What Python knows of a request better than its head tells.
+/// Facts about a request that Python knows and the head does not carry.
 struct Owned {
     tier: Option<String>,
     key: Option<String>,

@@ -36,7 +36,7 @@ pub(crate) fn apply(lines: &Lines, list: &Bound<'_, PyList>) -> PyResult<()> {
     lines.iter().try_for_each(|(name, value)| append(list, name, value))
 }
 
-/// Whether a response has a line of one of these names.
+/// Returns `true` if a response has a line of one of these names.
 fn says_any(list: &Bound<'_, PyList>, lines: &Lines) -> PyResult<bool> {
     for line in list {
         let name = line.get_item(0)?;

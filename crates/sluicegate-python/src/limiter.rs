@@ -284,7 +284,7 @@ impl Limiter {
         self.clock.clone()
     }
 
-    /// Whether its store is elsewhere.
+    /// Returns `true` if its store is remote.
     pub(crate) fn waits(&self) -> bool {
         self.limiter.store().waits()
     }

@@ -1,4 +1,4 @@
-//! What this process has decided.
+//! The decisions of this process.
 
 use std::sync::OnceLock;
 

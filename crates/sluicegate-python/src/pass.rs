@@ -27,15 +27,15 @@ pub(crate) struct Pass {
     lines: Lines,
     balances: SmallVec<[Balance; 1]>,
     holds: bool,
-    /// What a cost counts.
+    /// The unit of a cost.
     unit: Unit,
-    /// Whether its store is elsewhere.
+    /// Set if its store is remote.
     waits: bool,
     /// None once it is settled or released.
     pass: Held<Box<sluicegate_policy::Pass<Store>>>,
 }
 
-/// What was used.
+/// The actual usage.
 enum Actual {
     /// Of what the route measures.
     One(Cost),

@@ -18,7 +18,7 @@ use crate::{
 #[pyclass(frozen, module = "sluicegate")]
 pub(crate) struct Permit {
     balances: SmallVec<[Balance; 1]>,
-    /// Whether its store is elsewhere.
+    /// Set if its store is remote.
     waits: bool,
     /// None once it is settled or released.
     permit: Held<sluicegate::Permit<Store>>,

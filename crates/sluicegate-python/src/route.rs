@@ -21,7 +21,7 @@ pub(crate) struct Route {
     /// Without its label, which tells on which route it is.
     route: CodeRoute,
     tier_header: Option<HeaderName>,
-    /// What every request costs, where it is no matter of requests.
+    /// The cost of every request, if it does not depend on the request.
     cost: Option<Cost>,
     /// Each request brings its cost.
     asks_cost: bool,
@@ -108,7 +108,7 @@ impl Route {
         Ok(policy)
     }
 
-    /// What every request costs, where that is known.
+    /// The cost of every request, if it is known.
     pub(crate) fn cost(&self) -> Option<Cost> {
         self.cost
     }
@@ -118,7 +118,7 @@ impl Route {
         self.asks_cost && needs_cost(self.unit())
     }
 
-    /// What a cost counts: what the quotas do that count no requests, or else requests.
+    /// The unit of a cost: that of the quotas that do not count requests, or else requests.
     pub(crate) fn unit(&self) -> Unit {
         let mut units = self.route.quotas.iter().map(Quota::unit);
         units.find(|unit| needs_cost(*unit)).unwrap_or_default()

@@ -147,15 +147,15 @@ fn peer(scope: &Bound<'_, PyDict>) -> PyResult<IpAddr> {
     Ok(host.parse().unwrap_or(NO_ADDRESS))
 }
 
-/// What no honest client sends, and is refused.
+/// A path that no honest client sends, and that is refused.
 const NO_HONEST_PATH: &str = "/%00";
 
 /// The path of a scope is decoded; these bytes have to be encoded again.
 const NOT_IN_PATH: &AsciiSet = &NOT_IN_RAW_PATH.add(b'%');
 
-/// What no path has. All that is not ASCII is always encoded.
+/// Characters that no path has. All non-ASCII characters are always encoded.
 const NOT_IN_RAW_PATH: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'`');
 
-/// What no query has.
+/// Characters that no query has.
 const NOT_IN_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');

@@ -38,13 +38,13 @@ impl Store {
         Ok(Self::Elsewhere(Reopened { settings: settings.clone(), opened }))
     }
 
-    /// Whether an answer may take time.
+    /// Returns `true` if a result may take time.
     #[inline]
     pub(crate) fn waits(&self) -> bool {
         matches!(self, Self::Elsewhere(_))
     }
 
-    /// What it has done in this process.
+    /// Its statistics in this process.
     pub(crate) fn figures(&self) -> Figures {
         match self {
             Self::Here(store) => store.figures(),

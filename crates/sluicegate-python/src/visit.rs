@@ -116,7 +116,7 @@ impl Deciding {
     }
 }
 
-/// How far a decision has come.
+/// The progress of a decision.
 enum Step {
     Decided(Decided),
     Body(Box<Reading>, Deciding),
@@ -144,7 +144,7 @@ impl ToPython for Stepped {
     }
 }
 
-/// Where a decision asks for a body, and Python lays it down.
+/// The place where a decision asks for a body, and Python delivers it.
 #[derive(Clone, Default)]
 pub(crate) struct Desk(Arc<Mutex<Lying>>);
 

@@ -1,4 +1,4 @@
-"""What the documentation for Python users shows, run as it stands there."""
+"""The examples in the documentation for Python users, run as they stand there."""
 
 import json
 import re
@@ -102,7 +102,7 @@ def test_the_drop_ins_have_the_names_that_are_imported_from_them(line):
 
 
 def anchors(page):
-    """What GitHub makes of a page's headings."""
+    """The anchors that GitHub gives a page's headings."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(), flags=re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

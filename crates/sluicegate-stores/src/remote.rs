@@ -69,7 +69,7 @@ impl<S: Store> Remote<S> {
     }
 }
 
-/// How long a denial is remembered at most.
+/// The maximum time that a denial is remembered.
 fn longest_memory(url: &StoreUrl) -> Duration {
     if url.kind() == StoreKind::Memcached || url.scheme().ends_with("+cluster") {
         // What it takes in several places it may give back: others are denied in between what is there again soon.
@@ -82,5 +82,5 @@ fn longest_memory(url: &StoreUrl) -> Duration {
 
 /// Far longer than giving back takes, and far shorter than most waits.
 const GIVEN_BACK_BY: Duration = Duration::from_millis(250);
-/// How long callers stay denied by what was in a store that was emptied; an attacked key costs one call in this time.
+/// The maximum time that callers stay denied after the store was emptied. An attacked key costs one call in this time.
 const FLUSHED_BY: Duration = Duration::from_secs(5);

@@ -56,7 +56,7 @@ impl Limit {
         &self.name
     }
 
-    /// What each caller may spend.
+    /// The quota of each caller.
     #[must_use]
     pub const fn quota(&self) -> Quota {
         self.quota

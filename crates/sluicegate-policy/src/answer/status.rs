@@ -1,4 +1,4 @@
-//! What HTTP and the SDKs call each refusal.
+//! The names of refusals in HTTP and the SDKs.
 
 use http::StatusCode;
 

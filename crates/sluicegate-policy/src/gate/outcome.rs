@@ -167,7 +167,7 @@ impl Denied {
         self.denial.wait
     }
 
-    /// That time in whole seconds, rounded up and at least one, as the client is told it. `None` if waiting never helps.
+    /// The same time in whole seconds, rounded up and at least one, as the client sees it. `None` if waiting never helps.
     #[must_use]
     pub fn retry_after(&self) -> Option<u64> {
         retry_after(self.wait())

@@ -62,7 +62,7 @@ class Chores:
             self._limiter.ready()
 
     async def _is_ready(self, path: str) -> bool:
-        """Whether the app answers with 2xx there: asked within the process, past the limits."""
+        """Returns `True` if the app responds with 2xx there: asked within the process, past the limits."""
         status = 0
         is_asked = False
         is_answered = asyncio.Event()

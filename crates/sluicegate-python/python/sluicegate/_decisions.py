@@ -1,4 +1,4 @@
-"""What becomes of a native decision: it is waited for, sent or logged."""
+"""Handling of native decisions: waiting, sending, logging."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ HANDED = "sluicegate_handed"
 
 
 class Handed(NamedTuple):
-    """What FastAPI hands over. The lines of the response are added to the one that it makes."""
+    """The objects from FastAPI. The lines of the response are added to the one that FastAPI makes."""
 
     connection: HTTPConnection
     response: Response | None

@@ -92,7 +92,7 @@ class Balance:
         """Seconds until this charge fits: 0 where it does, None where waiting alone does not help."""
     @property
     def fits(self) -> bool:
-        """Whether this charge was, or could have been, taken."""
+        """Returns `True` if this charge was, or could have been, taken."""
 
 @final
 class Permit:
@@ -134,7 +134,7 @@ class Denial:
     def allowed(self) -> Literal[False]: ...
     @property
     def charge(self) -> int:
-        """Which charge denied, counted from 0; of several, the one with the longest wait."""
+        """The index of the charge that denied, from 0; of several, the one with the longest wait."""
     @property
     def retry_after(self) -> float | None:
         """Seconds after which the same request passes, if nobody else spends meanwhile. None where waiting alone does not
@@ -222,7 +222,7 @@ class Limiter:
     def peek(self, what: Charge) -> Balance: ...
     @overload
     def peek(self, what: Iterable[Charge]) -> tuple[Balance, ...]:
-        """What is left, charging nothing."""
+        """Returns the balances, charging nothing."""
     @overload
     def peek_async(self, what: str, quota: str | Quota) -> Awaitable[Balance]: ...
     @overload
@@ -291,10 +291,10 @@ class Pass:
     def allowed(self) -> Literal[True]: ...
     @property
     def balances(self) -> tuple[Balance, ...]:
-        """What each limit left, in their order; those in shadow mode aside."""
+        """The balance of each limit, in their order, without those in shadow mode."""
     @property
     def holds(self) -> bool:
-        """Whether it holds slots."""
+        """Returns `True` if it holds slots."""
     @property
     def lines(self) -> list[tuple[bytes, bytes]]:
         """The header lines that tell the client its balances."""
@@ -318,7 +318,7 @@ class Pass:
 
 @final
 class Answer:
-    """What is sent to a request that may not pass, byte for byte as the gateway sends it. False in conditions."""
+    """The response to a request that is not admitted, byte for byte the gateway's. False in conditions."""
 
     @property
     def allowed(self) -> Literal[False]: ...

@@ -7,7 +7,8 @@ from typing import Any
 
 
 def route_of(scope: Mapping[str, Any]) -> Any | None:
-    """What stands for the request's route, with its whole path and all of its dependencies: the same for all of its requests.
+    """The object that stands for the request's route, with its whole path and all of its dependencies: the same for
+    all of its requests.
 
     Since 0.137 FastAPI keeps the routes of an included router as they were written, and what each inclusion added in a
     context beside them. An app that is mounted in such a router finds the context of its mount there.
@@ -31,7 +32,7 @@ def template_of(scope: Mapping[str, Any], route: Any) -> str | None:
 
 
 def mount_of(scope: Mapping[str, Any], route: Any) -> str:
-    """Where the route's app is mounted, behind what a proxy has cut off; empty where it is mounted nowhere.
+    """The path at which the route's app is mounted, after the part that a proxy strips; empty if it is not mounted.
 
     The template of a mount is out of reach, so the values of its parameters are taken out of what it matched: requests that
     differ in nothing else are led to one route.
@@ -47,7 +48,7 @@ def mount_of(scope: Mapping[str, Any], route: Any) -> str:
 
 
 def dependencies_of(route: Any) -> Iterator[object]:
-    """Whatever the route depends on, directly or through another dependency, in the order in which it is asked."""
+    """Everything that the route depends on, directly or through another dependency, in the order of resolution."""
     dependant = getattr(route, "dependant", None)
     return iter(()) if dependant is None else _dependencies(dependant)
 

@@ -1,4 +1,4 @@
-"""What is answered where the outage policy says that nothing passes while the store does not answer."""
+"""Responses while the store is down and the outage policy denies all requests."""
 
 from __future__ import annotations
 

@@ -153,7 +153,7 @@ class _Gone(Exception):
 
 
 async def _no_body(visit: Visit) -> None:
-    """That of a WebSocket's handshake."""
+    """The empty body of a WebSocket's handshake."""
     visit.take(b"", True)
 
 

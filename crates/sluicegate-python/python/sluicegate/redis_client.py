@@ -1,4 +1,4 @@
-"""Which store a client of redis-py is connected to.
+"""The store that a client of redis-py is connected to.
 
 `redis.asyncio.Redis`, its pools, `Sentinel.master_for` and `RedisCluster` are read, and so are those of the packages that
 descend from redis-py: valkey-py and aioredis. Nothing of them is imported: this package needs none of them.
@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 
 class UnreadableClient(TypeError):
-    """What was given is no client whose server could be found out. The text says why, and what to give instead."""
+    """The server of this client could not be determined. The text has the reason, and an alternative."""
 
 
 def store_of(client: object) -> dict[str, str]:
@@ -111,7 +111,7 @@ def _credentials(settings: Mapping[str, Any]) -> tuple[Any, Any]:
 
 
 def _trust(settings: Mapping[str, Any], kinds: set[str]) -> dict[str, str]:
-    """How TLS is set up, as far as it is not as usual."""
+    """The settings of TLS, as far as they are unusual."""
     if "SSLConnection" not in kinds:
         return {}
     if settings.get("ssl_cert_reqs", ssl.CERT_REQUIRED) in (None, "none", ssl.CERT_NONE):
@@ -132,7 +132,7 @@ def _kinds(connection_class: object) -> set[str]:
 
 
 def _is_fake(client: object) -> bool:
-    """Whether it is one of fakeredis, which tests use."""
+    """Returns `True` if it is a fakeredis client, which tests use."""
     return any(kind.__module__.split(".")[0] == "fakeredis" for kind in type(client).__mro__)
 
 

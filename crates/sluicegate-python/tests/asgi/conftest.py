@@ -29,7 +29,7 @@ def ask():
 
 @pytest.fixture
 def statuses(ask):
-    """What several requests are answered: `statuses(app, "/", "/") == [200, 429]`."""
+    """The statuses of several requests: `statuses(app, "/", "/") == [200, 429]`."""
 
     def statuses(app, *paths, method="GET", **request):
         client = ask(app)

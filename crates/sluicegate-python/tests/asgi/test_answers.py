@@ -1,4 +1,4 @@
-"""What clients are told, when they may pass and when they may not."""
+"""Responses to admitted and denied requests."""
 
 import http_sfv
 import pytest

@@ -1,4 +1,4 @@
-"""What a `RateLimit` is told: quotas, keys, costs, tiers and exemptions, as texts and as callables; and nonsense."""
+"""Arguments of a `RateLimit`: quotas, keys, costs, tiers and exemptions, as texts and as callables; and nonsense."""
 
 import asyncio
 

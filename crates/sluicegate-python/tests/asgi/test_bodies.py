@@ -215,7 +215,7 @@ def test_a_field_that_is_there_twice_is_400(uploads):
 
 @pytest.fixture
 def settled(limiter, ask):
-    """What is left of 100 tokens after a request of 50 that settles: `settled(lambda permit: permit.settle(10))`."""
+    """The rest of 100 tokens after a request of 50 that settles: `settled(lambda permit: permit.settle(10))`."""
 
     def settled(settle):
         app = FastAPI()

@@ -1,4 +1,4 @@
-"""What the middleware does beside requests: asking whether the app has warmed up, and reading the file of API keys again."""
+"""The middleware's background jobs: checking the warm-up of the app, and reading the file of API keys again."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""What a request costs where nobody says it: one request or one slot, and never one of anything else."""
+"""The default cost of a request: one request or one slot, and never one of anything else."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""What a callable gives as quotas: no limit, a limit that lets nothing pass, and nonsense."""
+"""Quotas from a callable: no limit, a limit that admits nothing, and nonsense."""
 
 import functools
 import logging

@@ -1,4 +1,4 @@
-"""What a request is charged that FastAPI finds wrong and answers with 422."""
+"""Charges for requests that FastAPI finds invalid and answers with 422."""
 
 import pytest
 from fastapi import Depends, FastAPI, Header

@@ -54,7 +54,7 @@ json.dump({accept: [answer.headers["content-type"], answer.text] for accept, ans
 
 @pytest.fixture(scope="module")
 def told():
-    """What is told of a few requests: the media type and the text, by what was accepted."""
+    """The metrics of a few requests: the media type and the text, by the accepted type."""
     accepted = ["*/*", OPENMETRICS, "application/json"]
     run = subprocess.run([sys.executable, "-W", "ignore", "-c", SCRIPT, *accepted], capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stderr

@@ -28,7 +28,7 @@ def described(app):
 
 
 def fits(document, schema):
-    """Whether a document is as a schema has it, with nothing beside what the schema names."""
+    """Returns `True` if a document fits a schema, with nothing beside the schema's names."""
     kinds = {"object": dict, "array": list, "string": str, "integer": int}
     if "type" in schema and not isinstance(document, kinds[schema["type"]]):
         return False

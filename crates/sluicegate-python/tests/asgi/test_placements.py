@@ -1,4 +1,4 @@
-"""Where a `RateLimit` can stand: on routes, routers, apps, included and mounted ones, classes, and under any decorator."""
+"""Places of a `RateLimit`: on routes, routers, apps, included and mounted ones, classes, and under any decorator."""
 
 
 import fastapi

@@ -85,7 +85,7 @@ def scope_of(request):
 
 
 async def answer_of(app, request):
-    """What an app sends, as it is kept."""
+    """The messages of an app, as they are kept."""
     scope, body = scope_of(request)
     messages = [{"type": "http.request", "body": body[:9], "more_body": True}, {"type": "http.request", "body": body[9:]}]
     if scope["type"] == "websocket":

@@ -196,7 +196,7 @@ class Pair:
         return url
 
     def ask(self, url, requests, address):
-        """What requests from an address of their own are answered."""
+        """The responses to requests from their own address."""
         for method, path, settings in requests:
             settings = dict(settings)
             local = "127.0.0.2" if settings.pop("proxy", False) else address

@@ -1,4 +1,4 @@
-"""What servers and hostile clients put into a scope: nobody leaves a limit by it, and nothing of it is an error."""
+"""Scopes of servers and hostile clients: none of them escapes a limit, and none is an error."""
 
 import asyncio
 
@@ -23,7 +23,7 @@ async def app(scope, receive, send):
 
 @pytest.fixture
 def twice():
-    """What an app under the policy answers to the same request twice."""
+    """The responses of an app under the policy to the same request, sent twice."""
     limited = RateLimitMiddleware(app, limiter=Limiter(policy=POLICY))
 
     async def ask(scope):

@@ -1,4 +1,5 @@
-"""What a decorator costs in FastAPI: a dependency for the first request of a route, and no more where it stands alone."""
+"""The cost of a decorator in FastAPI: a dependency for the first request of a route, and no more if it stands
+alone."""
 
 import asyncio
 import functools
@@ -58,7 +59,7 @@ def app_of(endpoint):
 
 
 def dependencies(app):
-    """What FastAPI asks for each request of the app's last route."""
+    """The dependencies that FastAPI resolves for each request of the app's last route."""
     return [dependency.call for dependency in app.routes[-1].dependant.dependencies]
 
 

@@ -1,4 +1,4 @@
-"""What is said of calls that make no sense: an error at once, with what would be right, and never with a password."""
+"""Errors of calls that make no sense: at once, with the remedy, and never with a password."""
 
 import logging
 

@@ -20,7 +20,7 @@ def new_loop(request):
 
 
 async def crowd(limiter, key, quota, size):
-    """How many of so many concurrent takes passed."""
+    """The number of admissions among this many concurrent takes."""
     return sum(map(bool, await asyncio.gather(*[limiter.take_async(key, quota) for _ in range(size)])))
 
 

@@ -84,7 +84,7 @@ with multiprocessing.get_context("fork").Pool(4) as pool:
 
 
 def run(script, *arguments):
-    """What a script reports. It has half a minute to end, and so have its children."""
+    """The report of a script. It has half a minute to end, and so have its children."""
     outcome = subprocess.run(
         [sys.executable, "-c", PROLOGUE + script, *arguments], capture_output=True, text=True, timeout=30
     )

@@ -102,7 +102,7 @@ def test_what_is_neither_a_path_nor_a_mapping_is_a_type_error():
 
 
 def test_the_native_names_are_all_described():
-    """What the module has is in its type stub, and the other way round."""
+    """The names of the module are those of its type stub, and the other way round."""
     stub = pathlib.Path(native.__file__).with_name("_native.pyi").read_text()
     described = {node.name for node in ast.parse(stub).body if isinstance(node, (ast.ClassDef, ast.FunctionDef))}
     assert described == {name for name in vars(native) if not name.startswith("_")}

@@ -1,4 +1,4 @@
-"""What examples/fastapi/README.md tells to type."""
+"""Commands in examples/fastapi/README.md."""
 
 import re
 import subprocess
@@ -17,7 +17,7 @@ BLOCKS = {
 
 
 def typed(line, app):
-    """What a line prints, typed while the app runs."""
+    """The output of a line, typed while the app runs."""
     line = line.replace("localhost:8000", app.url)
     shell = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True)
     return shell.stdout

@@ -13,12 +13,12 @@ def flowers(count):
 
 
 def limits(client):
-    """What the client is told of its limits."""
+    """The limits that the client sees."""
     return client.post("/predict", json=ONE).headers["ratelimit-policy"]
 
 
 def spent(client, path):
-    """How many requests pass until one is denied."""
+    """The number of admitted requests before the first denial."""
     for passed in range(1000):
         status = client.post(path, json=ONE).status_code
         if status == 429:

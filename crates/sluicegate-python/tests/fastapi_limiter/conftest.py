@@ -38,5 +38,5 @@ def limiter(clock):
 
 @pytest.fixture
 def statuses():
-    """What several requests are answered: `statuses(client, "/", 3) == [200, 200, 429]`."""
+    """The statuses of several requests: `statuses(client, "/", 3) == [200, 200, 429]`."""
     return lambda client, path, times: [client.get(path).status_code for _ in range(times)]

@@ -1,4 +1,4 @@
-"""Who a caller is, where no identifier says otherwise."""
+"""Identification of callers without an identifier."""
 
 import pytest
 from fastapi import Depends, FastAPI

@@ -1,4 +1,4 @@
-"""What a limit lets pass, when, and what it says otherwise."""
+"""Admissions of a limit, their times, and its responses to the rest."""
 
 import pytest
 from fastapi import Depends, FastAPI

@@ -1,4 +1,4 @@
-"""Whose account a request is counted on: one for each route, limit and caller, the same in every process."""
+"""The account of a request: one for each route, limit and caller, the same in every process."""
 
 import fastapi
 import pytest

@@ -28,7 +28,7 @@ def build():
 
 @pytest.fixture
 def statuses():
-    """What several requests to an app are answered: `statuses(app, "/", 3) == [200, 200, 429]`."""
+    """The statuses of several requests to an app: `statuses(app, "/", 3) == [200, 200, 429]`."""
 
     def statuses(app, path, times=1, client=("203.0.113.7", 50000), **request):
         caller = TestClient(app, client=client)

@@ -1,4 +1,4 @@
-"""Whose account a request is charged on: of endpoints that share one, of methods, and of apps apart."""
+"""Accounts of requests: of endpoints that share one, of methods, and of separate apps."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What decorators do to endpoints of all kinds."""
+"""Effects of decorators on endpoints of all kinds."""
 
 import functools
 import importlib.util

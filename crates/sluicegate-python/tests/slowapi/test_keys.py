@@ -1,4 +1,4 @@
-"""Whose account a request is charged to."""
+"""The owner of a request's account."""
 
 import asyncio
 

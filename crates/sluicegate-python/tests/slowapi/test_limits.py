@@ -1,4 +1,4 @@
-"""What limits admit."""
+"""Admissions of limits."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""How long a permit's slots are held."""
+"""The time for which a permit's slots are held."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def release_when_sent(scope: MutableMapping[str, Any], answer: Any) -> None:
 
 
 class _Permits(list[Pass]):
-    """What a scope holds. Nothing else does: where the scope goes first, it goes with it."""
+    """The permits of a scope. Nothing else refers to them, so they live as long as the scope."""
 
 
 def _release_all(held: weakref.ref[_Permits], _task: Any) -> None:

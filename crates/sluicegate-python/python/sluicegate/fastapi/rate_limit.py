@@ -70,7 +70,7 @@ class RateLimit:
         outage: Literal["local", "allow", "deny"] | None = None,
         limiter: Limiter | None = None,
     ) -> None:
-        """What is wrong with these is a `PolicyError`, at once; callables get the request, and may be async.
+        """Raises `PolicyError` for invalid arguments, at once. Callables get the request, and may be async.
 
         * `quotas`: `"10/minute"`, `"5/second; 100/hour"`, a `Quota`, several of them; or one callable that gives any of these, or
           None for no limit. `"0/minute"` lets nothing pass.

@@ -50,7 +50,7 @@ async def ws_default_callback(ws: WebSocket, pexpire: int) -> None:
 
 
 class FastAPILimiter:
-    """What all limiters of a process share: where they count, whom, and what they say.
+    """The state that all limiters of a process share: the store, the trusted proxies, the responses.
 
     It is never instantiated. `redis` is what `init` was given, and None before; setting it to None undoes `init`.
     """
@@ -121,7 +121,7 @@ class FastAPILimiter:
 
     @classmethod
     def limiter(cls) -> Limiter:
-        """What decides. Opened again where `redis` was set, or closed."""
+        """The limiter that decides. It is opened again if `redis` was set, or closed."""
         if cls._opened is not None and cls._opened[0] is cls.redis:
             return cls._opened[2]
         if cls.redis is None:

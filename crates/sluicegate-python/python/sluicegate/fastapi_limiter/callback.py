@@ -1,4 +1,4 @@
-"""What a `RateLimiter(limiter=…)` calls for a request that may not pass."""
+"""The callback of a `RateLimiter(limiter=…)` for denied requests."""
 
 from fastapi import HTTPException
 from starlette.status import HTTP_429_TOO_MANY_REQUESTS

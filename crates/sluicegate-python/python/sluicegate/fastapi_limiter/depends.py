@@ -117,7 +117,7 @@ class RateLimiter:
         return await self._take(key)
 
     def _store(self) -> Limiter:
-        """Where the accounts are."""
+        """The limiter with the accounts."""
         if self.limiter is not None and FastAPILimiter.redis is None:
             return accounts_of(self.limiter)
         return FastAPILimiter.limiter()
@@ -192,7 +192,7 @@ class RateLimiter:
 
 
     def _amount(self) -> str:
-        """What tells this limit from others in a key."""
+        """The part of a key that distinguishes this limit from others."""
         return "rates" if self.limiter is not None else f"{self.times}/{self.milliseconds}"
 
 

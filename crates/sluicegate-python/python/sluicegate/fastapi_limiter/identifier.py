@@ -1,3 +1,3 @@
-"""Whose account a request is charged to, by the name that fastapi-limiter 0.2.0 has for it."""
+"""The owner of a request's account, by its name in fastapi-limiter 0.2.0."""
 
 from . import default_identifier as default_identifier

@@ -36,7 +36,8 @@ def quotas_of(limiter: Any) -> list[tuple[str, Quota]] | None:
 
 
 def accounts_of(limiter: Any) -> Limiter:
-    """Where a limiter's accounts are, unless `FastAPILimiter.init` names a store: in memory, for as long as the limiter lives."""
+    """The limiter with a pyrate limiter's accounts, unless `FastAPILimiter.init` names a store: in memory, for as
+    long as the limiter lives."""
     accounts = _accounts.get(limiter)
     if accounts is None:
         accounts = _accounts[limiter] = Limiter("memory://")

@@ -1,4 +1,4 @@
-"""What a route is called in keys, and on what it depends."""
+"""A route's name in keys, and its dependencies."""
 
 from __future__ import annotations
 

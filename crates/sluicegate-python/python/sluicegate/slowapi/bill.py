@@ -1,4 +1,4 @@
-"""What one request is charged, and whether it may pass."""
+"""The charges of one request, and its admission."""
 
 from __future__ import annotations
 
@@ -69,7 +69,8 @@ class Biller:
         return lines
 
     async def _key(self, limit: Limit, connection: HTTPConnection, awaits: bool) -> str:
-        """Whose account it is: the client's address where the key function tells nothing, lest that be unlimited or shared."""
+        """The owner of the account: the client's address if the key function returns nothing, so that the request
+        is neither unlimited nor on a shared account."""
         key = limit.key_of(connection)
         if key.__class__ is not str:
             key = await settled(key, awaits)
@@ -105,7 +106,7 @@ async def hit_in_turn(lines: list[Line], strategy: Any, awaits: bool) -> Line | 
 
 
 def shown(lines: list[Line]) -> int:
-    """Which line the headers of a request that passes tell of: the first with the shortest period."""
+    """The index of the line that an admitted request's headers show: the first with the shortest period."""
     return min(range(len(lines)), key=lambda index: lines[index].limit.limit.GRANULARITY.seconds)
 
 

@@ -39,7 +39,7 @@ def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
 
 
 async def settled(value: Any, awaits: bool) -> Any:
-    """What a call came to: awaited if it has to be, by this coroutine or, unless it `awaits`, by another."""
+    """The result of a call: awaited if necessary, by this coroutine or, unless it `awaits`, by another."""
     if not inspect.isawaitable(value):
         return value
     return await value if awaits else _waited_for(value)

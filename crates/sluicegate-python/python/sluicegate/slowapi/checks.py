@@ -105,7 +105,7 @@ class Checks:
 
     @property
     def outage(self) -> Outage:
-        """What becomes of a limit while the store does not answer: it passes where errors are swallowed, or memory decides."""
+        """A limit's mode while the store is down: it passes if errors are swallowed; otherwise memory decides."""
         if self._limiter._in_memory_fallback_enabled:
             return "local"
         return "allow" if self._limiter._swallow_errors else None

@@ -174,7 +174,7 @@ class Endpoint:
 
 
 def limited_by(limiter: Limiter, function: Any) -> tuple[Endpoint | None, bool]:
-    """What a limiter's decorators know of a function, and whether a call of it checks the limits itself.
+    """A limiter's decorators of a function, and `True` if a call of it checks the limits itself.
 
     It does not where the decorator stands above the one that made it a route.
     """

@@ -1,4 +1,4 @@
-"""What is raised when a request may not pass."""
+"""The exceptions for requests that are not admitted."""
 
 from __future__ import annotations
 

@@ -183,7 +183,7 @@ class Limiter:
 
     @property
     def _storage(self) -> Any:
-        """Where the accounts are. Setting another one replaces `_limiter` too, which decides on them.
+        """The storage of the accounts. Setting another one also replaces `_limiter`, which decides on them.
 
         Raises `TypeError` for what is no storage of another `Limiter` nor of the package limits.
         """
@@ -196,7 +196,7 @@ class Limiter:
 
     @property
     def _limiter(self) -> Any:
-        """What decides. Anything with a `hit` may stand in its place: it is asked limit by limit."""
+        """The strategy that decides. Anything with a `hit` can replace it: it is called limit by limit."""
         return self.__limiter
 
     @_limiter.setter
@@ -207,7 +207,8 @@ class Limiter:
 
     @property
     def limiter(self) -> Any:
-        """What decides: the store, or memory while it is down and `in_memory_fallback` has limits of its own."""
+        """The strategy that decides: the store's, or memory's while it is down and `in_memory_fallback` has its own
+        limits."""
         return self._fallback_limiter if self._storage_dead else self._limiter
 
     def get_app_config(self, key: str, default_value: Any = None) -> Any:
@@ -266,7 +267,7 @@ class Limiter:
         return int(retry_time(str(retry_header_value), time.time()))
 
     def _due(self, connection: HTTPConnection) -> bool:
-        """Whether this limiter has not checked the request yet."""
+        """Returns `True` if this limiter has not checked the request yet."""
         checked = state_of(connection).get("_rate_limiting_complete", ())
         return self._auto_check and checked is not True and self not in (checked or ())
 

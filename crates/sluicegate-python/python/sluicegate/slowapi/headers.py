@@ -17,7 +17,7 @@ from .strategy import RateLimiter, WindowStats
 
 
 class HEADERS:
-    """What the headers of a limiter's `_header_mapping` are called in it."""
+    """The names of headers in a limiter's `_header_mapping`."""
 
     RESET = 1
     REMAINING = 2
@@ -39,7 +39,8 @@ class View(tuple[RateLimitItem, Sequence[str]]):
         return view
 
     def stats(self) -> WindowStats:
-        """When a denied request may come again, or else when the account is full again; and what is left."""
+        """The time to retry for a denied request, otherwise the time when the account is full again; and the
+        remaining amount."""
         balance = self.decision.balances[self.charge]
         wait = None if isinstance(self.decision, Permit) else self.decision.retry_after
         return WindowStats(self.decided + (balance.reset_after if wait is None else wait), int(balance.remaining))

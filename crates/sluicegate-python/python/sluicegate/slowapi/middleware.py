@@ -87,7 +87,7 @@ class SlowAPIMiddleware(BaseHTTPMiddleware):
 
     @staticmethod
     def _injects_otherwise(scope: Scope) -> bool:
-        """Whether the limiter's `_inject_headers` is another, which wants a whole response."""
+        """Returns `True` if the limiter's `_inject_headers` was replaced; the new one needs a complete response."""
         limiter = getattr(getattr(scope.get("app"), "state", None), "limiter", None)
         return isinstance(limiter, Limiter) and overridden(limiter, INJECT)
 
@@ -143,7 +143,8 @@ def _get_route_name(handler: Callable[..., Any]) -> str:
 
 
 def _should_exempt(limiter: Limiter, handler: Callable[..., Any] | None) -> bool:
-    """Whether the middleware has nothing to do: no route, an exempt one, or one whose decorator checks its limits."""
+    """Returns `True` if the middleware has nothing to do: no route, an exempt one, or one whose decorator checks
+    its limits."""
     return handler is None or limiter._is_exempt(handler) or limited_by(limiter, handler)[1]
 
 

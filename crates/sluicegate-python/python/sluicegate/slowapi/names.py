@@ -1,4 +1,4 @@
-"""What endpoints are called in keys."""
+"""Names of endpoints in keys."""
 
 from __future__ import annotations
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 
 def described(limiter: Limiter, app: Any) -> dict[str, Any]:
-    """What the app's handler for what a limiter denies says; of a handler of the app's own that is not known."""
+    """The description of the response from the app's handler for denials. A handler of the app's own is not
+    described."""
     handlers = getattr(app, "exception_handlers", {})
     handler = handlers.get(429) or own_handler(handlers, RateLimitExceeded)
     if handler not in (None, _rate_limit_exceeded_handler):

@@ -1,4 +1,4 @@
-"""Where an endpoint gets its request and its response from."""
+"""The sources of an endpoint's request and response."""
 
 from __future__ import annotations
 

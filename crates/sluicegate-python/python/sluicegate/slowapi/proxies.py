@@ -1,4 +1,4 @@
-"""Whose `X-Forwarded-For` is believed."""
+"""The proxies whose `X-Forwarded-For` is believed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a request is told that it may not pass, where no exception handler of the app is reached."""
+"""Denials that reach no exception handler of the app."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _rate_limit_exceeded_handler(request: HTTPConnection, exc: RateLimitExceeded
 
 
 async def answer(app: Any, request: HTTPConnection, raised: Exception) -> Response:
-    """What the app's handler for such an exception says to it. One that no handler is for is raised again."""
+    """The response of the app's handler for such an exception. Without a handler, the exception is raised again."""
     handlers: dict[Any, Callable[..., Any]] = getattr(app, "exception_handlers", {})
     handler = handlers.get(raised.status_code) if isinstance(raised, HTTPException) else None
     handler = handler or own_handler(handlers, type(raised))

@@ -1,4 +1,4 @@
-"""Which endpoint a request will be led to, as the app's own routes see it."""
+"""The endpoint that a request will reach, as the app's own routes see it."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from .headers import HEADERS
 
 
 class C:
-    """What the settings are called."""
+    """The names of the settings."""
 
     ENABLED = "RATELIMIT_ENABLED"
     HEADERS_ENABLED = "RATELIMIT_HEADERS_ENABLED"

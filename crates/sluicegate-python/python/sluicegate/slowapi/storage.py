@@ -31,7 +31,8 @@ class Storage:
         return quota_of(item.amount, item.get_expiry(), self.strategy)
 
     def get(self, key: str) -> Count:
-        """How often an account was hit in its window; in memory, with those that were denied, which it was not charged for."""
+        """The number of hits of an account in its window. In memory it includes denied hits, which were not
+        charged."""
         charge = self._charge(key)
         if charge is None:
             return Count(0)
@@ -40,12 +41,12 @@ class Storage:
         return Count(spent + (denied if time.time() < ends else 0))
 
     def get_expiry(self, key: str) -> Count:
-        """When the account is full again, in whole seconds of Unix time."""
+        """The time when the account is full again, in whole seconds of Unix time."""
         charge = self._charge(key)
         return Count(time.time() + (0 if charge is None else self.native.peek(charge).reset_after))
 
     def check(self) -> bool:
-        """Whether the store answers."""
+        """Returns `True` if the store responds."""
         try:
             self.native.check()
         except StoreError:

@@ -1,4 +1,4 @@
-"""What slowapi's `storage_uri` and `storage_options` mean to a store of ours."""
+"""The equivalent of slowapi's `storage_uri` and `storage_options` in our stores."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ STRATEGIES: dict[str, Algorithm] = {
 
 
 class WindowStats(NamedTuple):
-    """When an account is full again, in seconds of Unix time, and what is left of it."""
+    """The time when an account is full again, in seconds of Unix time, and its remaining amount."""
 
     reset_time: float
     remaining: int
@@ -40,7 +40,7 @@ class RateLimiter:
         return bool(self.storage.native.take(self._charge(item, identifiers, cost)))
 
     def test(self, item: RateLimitItem, *identifiers: str, cost: int = 1) -> bool:
-        """Whether the account has enough, charging nothing."""
+        """Returns `True` if the account has enough, charging nothing."""
         return self.storage.native.peek(self._charge(item, identifiers)).remaining >= units(cost)
 
     def get_window_stats(self, item: RateLimitItem, *identifiers: str) -> WindowStats:
@@ -61,7 +61,8 @@ def is_own(strategy: Any) -> bool:
 
 
 def limiter_on(storage: Any, strategy: str) -> Any:
-    """What decides on a storage: one of ours, or one of the package limits, whose strategies decide on those.
+    """The strategy that decides on a storage: one of ours, or one of the package limits, whose strategies decide on
+    those.
 
     Raises `TypeError` for any other.
     """

@@ -65,7 +65,7 @@ class Limit:
         super().__setattr__(name, value)
 
     def is_exempt(self, request: HTTPConnection | None = None) -> bool:
-        """Whether `exempt_when` lets this request pass."""
+        """Returns `True` if `exempt_when` exempts this request."""
         if self.exempts is None:
             return False
         return bool(at_once(settled(self.exempts(request), False)))  # type: ignore[arg-type]
