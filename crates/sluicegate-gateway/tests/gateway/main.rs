@@ -28,6 +28,7 @@ mod redirects;
 mod reload;
 mod removed_headers;
 mod response_heads;
+mod restart;
 mod slots;
 mod smuggling;
 mod sockets;
