@@ -137,39 +137,16 @@ impl<'c> Bill<'c> {
     /// `actual` keep their estimates, and slots are given back.
     pub(crate) fn settling(&self, lease: Lease, actual: &[Cost], lines: &[usize]) -> Option<Request> {
         let mut settled: SmallVec<[Line; 4]> = SmallVec::new();
-        let mut add = |line: &Draft, kind: Kind, row: Row| {
-            settled.push(Line { account: Arc::clone(&line.account), kind, row });
-        };
         let mut counts = false;
         for line in lines {
             let (draft, kind) = (&self.lines[*line], self.line(*line).0);
-            let charges = draft.charges.iter().map(|index| {
-                let charge = &self.charges[*index];
-                (charge, actual.get(*index).copied().unwrap_or(charge.cost))
-            });
+            let line = |row: Row| Line { account: Arc::clone(&draft.account), kind, row };
             if kind == Kind::Concurrent {
-                let held = charges.fold(0_u64, |sum, (charge, _)| sum.saturating_add(charge.cost.units()));
-                if held > 0 {
-                    add(draft, kind, [number(held), 0, 0, 0]);
-                }
-                continue;
-            }
-            // One by one: a refund that comes too late does not pay for another charge's debt.
-            for (charge, actual) in charges.filter(|(charge, actual)| charge.cost != *actual) {
-                let (quota, estimate) = (&charge.quota, charge.cost);
-                counts = true;
-                let row = match kind {
-                    Kind::TokenBucket => {
-                        let (charged, owed) = (quota.worth(estimate.units()), quota.worth(actual.units()));
-                        let [difference, fraction] = split(owed.abs_diff(charged));
-                        [if owed > charged { 1 } else { -1 }, number(difference), number(fraction), 0]
-                    }
-                    _ => {
-                        let [estimate, actual] = [estimate, actual].map(|cost| number(cost.units()));
-                        [estimate, actual, number(quota.amount()), window(quota)]
-                    }
-                };
-                add(draft, kind, row);
+                settled.extend(self.slots_given_back(draft).map(line));
+            } else {
+                let before = settled.len();
+                settled.extend(self.corrections(draft, kind, actual).map(line));
+                counts |= settled.len() > before;
             }
         }
         // Giving back slots twice changes nothing, so it needs no mark.
@@ -205,6 +182,23 @@ impl<'c> Bill<'c> {
         Some(Request { verb: Verb::Renew { lease }, ..held })
     }
 
+    /// The row that gives back the slots of a concurrent limit, if there are any.
+    fn slots_given_back(&self, draft: &Draft) -> Option<Row> {
+        let units = draft.charges.iter().map(|index| self.charges[*index].cost.units());
+        let held = units.fold(0, u64::saturating_add);
+        (held > 0).then(|| [number(held), 0, 0, 0])
+    }
+
+    /// A row for each charge that did not cost what was estimated. One by one: a refund that comes too late does not pay for
+    /// another charge's debt.
+    fn corrections(&self, draft: &Draft, kind: Kind, actual: &[Cost]) -> impl Iterator<Item = Row> {
+        let charges = draft.charges.iter().map(|index| (&self.charges[*index], actual.get(*index)));
+        charges.filter_map(move |(charge, actual)| {
+            let actual = actual.filter(|actual| **actual != charge.cost)?;
+            Some(correction(kind, charge, *actual))
+        })
+    }
+
     fn first(&self, line: usize) -> &'c Charge {
         &self.charges[self.lines[line].charges[0]]
     }
@@ -212,6 +206,21 @@ impl<'c> Bill<'c> {
     fn costly(&self, draft: &Draft) -> impl Iterator<Item = &'c Charge> {
         let charges = draft.charges.iter().map(|index| &self.charges[*index]);
         charges.filter(|charge| !charge.cost.is_zero())
+    }
+}
+
+/// The row that replaces a charge's estimate by its actual cost.
+fn correction(kind: Kind, Charge { quota, cost: estimate, .. }: &Charge, actual: Cost) -> Row {
+    match kind {
+        Kind::TokenBucket => {
+            let (charged, owed) = (quota.worth(estimate.units()), quota.worth(actual.units()));
+            let [difference, fraction] = split(owed.abs_diff(charged));
+            [if owed > charged { 1 } else { -1 }, number(difference), number(fraction), 0]
+        }
+        _ => {
+            let [estimate, actual] = [*estimate, actual].map(|cost| number(cost.units()));
+            [estimate, actual, number(quota.amount()), window(quota)]
+        }
     }
 }
 
