@@ -1,12 +1,16 @@
 //! Routes: the requests that a list of limits applies to.
 
-use std::{borrow::Cow, collections::BTreeMap, time::Duration};
+mod router;
+
+use std::{borrow::Cow, time::Duration};
 
 use http::Method;
 use matchit::Router;
 use sluicegate::{Cost, Unit};
 
 use crate::{Body, Forwarding, LimitId, Meter, TierId, path::Readings, template::Template};
+
+use self::router::{Collision, router};
 
 /// A route: the requests that a list of limits applies to, with everything needed to decide one of them.
 #[derive(Clone, Debug)]
@@ -292,58 +296,3 @@ impl std::fmt::Display for AmbiguousPath {
 }
 
 impl std::error::Error for AmbiguousPath {}
-
-/// Two routes that cannot both be.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(crate) struct Collision {
-    /// The later route.
-    pub(crate) route: usize,
-    /// The earlier one; `None` if the route is wrong by itself.
-    pub(crate) with: Option<usize>,
-    /// Set if they are for the very same paths.
-    pub(crate) same: bool,
-}
-
-/// A router of the routes that any of the ranks takes; an earlier rank wins over a later one at the same paths.
-fn router(
-    routes: &[Route],
-    ranks: &[&dyn Fn(&Route) -> bool],
-    collisions: &mut Vec<Collision>,
-) -> Router<RouteId> {
-    let mut router = Router::new();
-    let mut taken: BTreeMap<String, (usize, usize)> = BTreeMap::new();
-    let mut patterns: BTreeMap<String, usize> = BTreeMap::new();
-    let mut rests = Vec::new();
-    for (rank, takes) in ranks.iter().enumerate() {
-        for (index, route) in routes.iter().enumerate().filter(|(_, route)| takes(route)) {
-            let Some(template) = &route.template else { continue };
-            match taken.get(&template.shape()) {
-                Some((_, earlier)) if *earlier == rank => {
-                    let (with, _) = taken[&template.shape()];
-                    collisions.push(Collision { route: index, with: Some(with), same: true });
-                    continue;
-                }
-                Some(_) => continue,
-                None => {}
-            }
-            taken.insert(template.shape(), (index, rank));
-            rests.extend(template.with_empty_rest().map(|empty| (empty.pattern(), RouteId(index))));
-            let pattern = template.pattern();
-            match router.insert(pattern.clone(), RouteId(index)) {
-                Ok(()) => {
-                    patterns.insert(pattern, index);
-                }
-                Err(matchit::InsertError::Conflict { with }) => {
-                    let with = patterns.get(&with).copied().filter(|with| *with != index);
-                    collisions.push(Collision { route: index, with, same: false });
-                }
-                Err(_) => collisions.push(Collision { route: index, with: None, same: false }),
-            }
-        }
-    }
-    // After all others, so that a route of its own for the empty rest wins: an error is a route that is there already.
-    for (pattern, route) in rests {
-        let _ = router.insert(pattern, route);
-    }
-    router
-}
