@@ -88,56 +88,73 @@ impl Upstreams {
     ) -> Result<Answered, SendError> {
         let until = patience.total.map(|total| Instant::now() + total);
         let mut tries = Tries { until, ..Tries::default() };
-        let mut place = self.choose(&[]).unwrap_or_default();
-        let mut exchange = Exchange::begin(Rc::clone(&self.all[place]));
         let offer = if request.headers().contains_key(UPGRADE) { Offer::Http1 } else { Offer::Any };
-        let mut kept = exchange.upstream().links.take(offer);
         let clients_host = request.headers().get(HOST).filter(|_| self.tells_hosts).cloned();
-        let mut is_second_offer = false;
+        let mut attempt = self.attempt(self.choose(&[]).unwrap_or_default(), offer);
         loop {
-            let was_kept = kept.is_some();
-            let connected = match kept.take() {
-                Some(link) => Ok(link),
+            let was_kept = attempt.kept.is_some();
+            let link = match attempt.kept.take() {
+                Some(link) => link,
                 // Boxed, because it is rare and large: every request would carry room for it.
-                None => Box::pin(self.connect(exchange.upstream(), &mut tries, offer, patience)).await,
-            };
-            let is_shared = matches!(connected, Ok(Link::Http2(_)));
-            let error = match connected {
-                Err(error) => error,
-                Ok(link) => {
-                    if let Some(host) = exchange.upstream().told_host.as_ref().or(clients_host.as_ref()) {
-                        request.headers_mut().insert(HOST, host.clone());
-                    }
-                    match link.send(request, offer, patience, until, interims).await {
-                        Ok((response, connection)) => return Ok(exchange.answered(response, connection)),
-                        Err(Failure::Sent(error)) => {
-                            if error.is_upstreams() {
-                                exchange.failed();
-                            }
-                            return Err(error);
-                        }
-                        Err(Failure::Unsent(unsent, error)) => {
-                            *request = *unsent;
-                            // That says nothing of the upstream: others used the connection before, or use it now.
-                            if (was_kept || is_shared) && !is_second_offer {
-                                is_second_offer = true;
-                                continue;
-                            }
-                            error
+                None => {
+                    match Box::pin(self.connect(attempt.exchange.upstream(), &mut tries, offer, patience))
+                        .await
+                    {
+                        Ok(link) => link,
+                        Err(error) => {
+                            attempt = self.attempt_another(&attempt, &mut tries, offer, error)?;
+                            continue;
                         }
                     }
                 }
             };
-            exchange.failed();
-            tracing::debug!(upstream = %exchange.upstream().address, %error, "offered in vain");
-            tries.refused.push(place);
-            place = match self.choose(&tries.refused) {
-                Some(next) if !self.left(&tries).is_zero() => next,
-                _ => return Err(error),
-            };
-            exchange = Exchange::begin(Rc::clone(&self.all[place]));
-            kept = exchange.upstream().links.take(offer);
-            is_second_offer = false;
+            let is_used_by_others = was_kept || matches!(link, Link::Http2(_));
+            if let Some(host) = attempt.exchange.upstream().told_host.as_ref().or(clients_host.as_ref()) {
+                request.headers_mut().insert(HOST, host.clone());
+            }
+            match link.send(request, offer, patience, until, interims).await {
+                Ok((response, connection)) => return Ok(attempt.exchange.answered(response, connection)),
+                Err(Failure::Sent(error)) => {
+                    if error.is_upstreams() {
+                        attempt.exchange.failed();
+                    }
+                    return Err(error);
+                }
+                Err(Failure::Unsent(unsent, error)) => {
+                    *request = *unsent;
+                    // That says nothing of the upstream: others used the connection before, or use it now.
+                    if is_used_by_others && !attempt.is_second_offer {
+                        attempt.is_second_offer = true;
+                    } else {
+                        attempt = self.attempt_another(&attempt, &mut tries, offer, error)?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Begins to offer a request to the upstream at this place, over a connection that is there if one can take it.
+    fn attempt(&self, place: usize, offer: Offer) -> Attempt {
+        let exchange = Exchange::begin(Rc::clone(&self.all[place]));
+        let kept = exchange.upstream().links.take(offer);
+        Attempt { place, exchange, kept, is_second_offer: false }
+    }
+
+    /// Begins to offer a request to another upstream after an attempt that failed, or gives up with its error.
+    #[cold]
+    fn attempt_another(
+        &self,
+        failed: &Attempt,
+        tries: &mut Tries,
+        offer: Offer,
+        error: SendError,
+    ) -> Result<Attempt, SendError> {
+        failed.exchange.failed();
+        tracing::debug!(upstream = %failed.exchange.upstream().address, %error, "offered in vain");
+        tries.refused.push(failed.place);
+        match self.choose(&tries.refused) {
+            Some(next) if !self.left(tries).is_zero() => Ok(self.attempt(next, offer)),
+            _ => Err(error),
         }
     }
 
@@ -188,4 +205,15 @@ impl Upstreams {
             self.connect_timeout.saturating_sub(passed) / u32::try_from(shares.max(1)).unwrap_or(u32::MAX);
         tries.until.map_or(share, |until| share.min(until.saturating_duration_since(Instant::now())))
     }
+}
+
+/// A request that is offered to one upstream.
+struct Attempt {
+    /// The place of the upstream in the list.
+    place: usize,
+    exchange: Exchange,
+    /// A connection that was there already.
+    kept: Option<Link>,
+    /// The first offer came to nothing through no fault of the upstream.
+    is_second_offer: bool,
 }
