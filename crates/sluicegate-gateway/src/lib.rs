@@ -47,6 +47,7 @@ mod health_check;
 mod host;
 mod housekeeper;
 mod hush;
+mod idle_timer;
 mod interim;
 mod keeper;
 mod key_watch;

@@ -8,7 +8,6 @@ use std::{
     io,
     pin::pin,
     rc::Rc,
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -20,10 +19,10 @@ use http::{
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split},
-    time::{Instant, sleep_until},
+    time::Instant,
 };
 
-use crate::{proxy::Running, upstream::Exchange};
+use crate::{idle_timer::IdleTimer, proxy::Running, upstream::Exchange};
 
 pub(crate) use self::extended::Extended;
 
@@ -94,7 +93,10 @@ impl Tunnel {
                     carried = down.as_mut() => carried,
                 }
             } => carried,
-            () = overdue(&moved, upstream.idle, upstream.until) => Ok(()),
+            () = IdleTimer::ended(|| upstream.idle, || {
+                let stalled = moved.get() + upstream.idle;
+                upstream.until.map_or(stalled, |until| until.min(stalled))
+            }) => Ok(()),
         }
     }
 }
@@ -117,18 +119,6 @@ async fn carry(
             return to.shutdown().await;
         }
         to.write_all(&buffer[..read]).await?;
-    }
-}
-
-/// Ready when nothing has moved for so long, or at that time.
-async fn overdue(moved: &Cell<Instant>, idle: Duration, until: Option<Instant>) {
-    loop {
-        let stalled = moved.get() + idle;
-        let due = until.map_or(stalled, |until| until.min(stalled));
-        if Instant::now() >= due {
-            return;
-        }
-        sleep_until(due).await;
     }
 }
 

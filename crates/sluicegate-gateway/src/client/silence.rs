@@ -12,14 +12,16 @@ use std::{
 };
 
 use hyper::rt;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
+
+use crate::idle_timer::IdleTimer;
 
 /// The input that a connection waits for from its client, set by the waiting code and read by the code that
 /// closes it.
 ///
 /// Hyper takes it for a timer: it sets one when it begins to wait for a head, and drops it when the head is there. So
-/// a request costs no timer, and one of the connection is left to fire and then set anew. Clones share what they know;
-/// everything happens on one thread, and atomics are what hyper's traits ask for.
+/// a request costs no timer. Clones share what they know; everything happens on one thread, and atomics are what hyper's
+/// traits ask for.
 #[derive(Clone)]
 pub(super) struct Silence(Arc<Shared>);
 
@@ -47,20 +49,16 @@ impl Silence {
     /// Resolves when the client has been silent for too long: for `head` since it began a head, or for `keep_alive`
     /// since its last request ended.
     pub(super) async fn exceeds(&self, head: Duration, keep_alive: Duration) {
-        loop {
-            let now = Instant::now();
+        let shortest = head.min(keep_alive);
+        let due = || {
             let since = self.0.began + Duration::from_millis(self.0.since.load(Relaxed));
-            let due = match self.0.waiting.load(Relaxed) {
+            match self.0.waiting.load(Relaxed) {
                 HEAD => since + head,
                 REQUEST => since + keep_alive,
-                _ => now + head.min(keep_alive),
-            };
-            if due <= now {
-                return;
+                _ => Instant::now() + shortest,
             }
-            // What is waited for may change without a word to us: never sleep past the earliest due time.
-            sleep_until(due.min(now + head.min(keep_alive))).await;
-        }
+        };
+        IdleTimer::ended(|| shortest, due).await;
     }
 
     /// Resolves when no request has run for `patience` since the client was told to end the connection.

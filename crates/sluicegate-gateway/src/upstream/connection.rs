@@ -19,7 +19,7 @@ use hyper::{
 use tokio::{
     sync::oneshot,
     task::{AbortHandle, spawn_local},
-    time::{Instant, Sleep, sleep},
+    time::Instant,
 };
 
 use super::{MaxHead, Patience, SendError, stream::UpstreamStream};
@@ -29,6 +29,7 @@ use crate::{
     dormant::Dormant,
     framing,
     hush::Hushed,
+    idle_timer::IdleTimer,
     interim::Interims,
 };
 
@@ -284,43 +285,32 @@ pub(crate) enum Waiting {
 }
 
 /// Drives a connection's socket, and gives up on it when nothing has moved for too long.
-///
-/// One timer per connection, which is left to fire and then set anew, so that a request costs no timer.
 struct Driver {
     /// None once it has ended.
     connection: Option<Hushed<http1::Connection<UpstreamStream, RequestBody>>>,
     state: Rc<State>,
     moved: Instant,
-    alarm: Dormant<Pin<Box<Sleep>>>,
+    timer: Dormant<IdleTimer>,
 }
 
 impl Driver {
     fn new(connection: http1::Connection<UpstreamStream, RequestBody>, state: Rc<State>) -> Self {
-        let alarm = Dormant::new(Box::pin(sleep(state.patience.get().shortest())));
-        Self { connection: Some(Hushed::new(connection)), state, moved: Instant::now(), alarm }
+        let timer = Dormant::new(IdleTimer::new(state.patience.get().shortest()));
+        Self { connection: Some(Hushed::new(connection)), state, moved: Instant::now(), timer }
     }
 
     /// A request has been handed over, which may have less patience than the one before.
     fn begin(&mut self) {
         self.moved = Instant::now();
         let earliest = self.until_at_most(self.moved + self.state.patience.get().shortest());
-        let alarm = self.alarm.get_mut();
-        if earliest < alarm.deadline() {
-            alarm.as_mut().reset(earliest);
-        }
+        self.timer.get_mut().fire_by(earliest);
     }
 
-    /// Returns `true` if the wait has been too long. Otherwise sets the timer for the moment when it may be.
+    /// Returns `true` if the wait has been too long, once the timer has fired. Otherwise sets the timer anew.
     fn is_overdue(&mut self) -> bool {
-        let now = Instant::now();
         let patience = self.state.patience.get();
         let due = self.until_at_most(self.moved + patience.with(self.state.waiting.get()));
-        if now >= due {
-            return true;
-        }
-        // What is waited for may change without the alarm being told: it never sleeps past the earliest due time.
-        self.alarm.get_mut().as_mut().reset(due.min(now + patience.shortest()));
-        false
+        self.timer.get_mut().is_over(due, patience.shortest())
     }
 
     fn until_at_most(&self, due: Instant) -> Instant {
@@ -336,9 +326,9 @@ impl Future for Driver {
         if this.state.handed_over.take() {
             this.begin();
         }
-        let mut woken_by_alarm = false;
-        while Pin::new(&mut this.alarm).poll(cx).is_ready() {
-            woken_by_alarm = true;
+        let mut woken_by_timer = false;
+        while Pin::new(&mut this.timer).poll(cx).is_ready() {
+            woken_by_timer = true;
             if this.is_overdue() {
                 this.state.gave_up.set(Some(this.state.waiting.get()));
                 this.state.note_abandoned();
@@ -346,7 +336,7 @@ impl Future for Driver {
             }
         }
         // While a head is awaited, only what goes out counts: one that trickles in is as late as none.
-        if !woken_by_alarm && this.state.waiting.get() != Waiting::Answer {
+        if !woken_by_timer && this.state.waiting.get() != Waiting::Answer {
             this.moved = Instant::now();
         }
         // An error reaches whoever waits for the answer or its body; an idle connection has nobody to tell.

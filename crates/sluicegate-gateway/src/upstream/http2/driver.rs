@@ -4,10 +4,10 @@ use std::{pin::Pin, rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use h2::{Ping, PingPong};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::Shared;
-use crate::dial::Wire;
+use crate::{dial::Wire, idle_timer::IdleTimer};
 
 /// Drives the socket until the connection is over, or of no more use.
 pub(super) async fn drive(
@@ -31,28 +31,21 @@ pub(super) async fn drive(
 async fn until_useless(shared: &Shared, mut pings: PingPong) {
     let mut pinged: Option<Instant> = None;
     loop {
-        let (now, heard) = (Instant::now(), shared.heard.get());
-        let keep_alive = shared.keep_alive.get();
-        if shared.running.get() == 0 {
-            let due = heard + keep_alive;
-            if due <= now {
-                shared.retire();
-                // Without a sender, the connection itself says goodbye and closes.
-                return sleep(GOODBYE).await;
+        let due = || {
+            let heard = shared.heard.get();
+            match pinged.filter(|pinged| *pinged >= heard) {
+                _ if shared.running.get() == 0 => heard + shared.keep_alive.get(),
+                None => heard + FIRST_PING,
+                Some(pinged) => pinged + NEXT_PING,
             }
-            sleep_until(due).await;
-            continue;
-        }
-        let due = match pinged.filter(|pinged| *pinged >= heard) {
-            None => heard + FIRST_PING,
-            Some(pinged) => pinged + NEXT_PING,
         };
-        if due > now {
-            // What is waited for may change without a word to us.
-            sleep_until(due.min(now + keep_alive)).await;
-            continue;
+        IdleTimer::ended(|| shared.keep_alive.get(), due).await;
+        if shared.running.get() == 0 {
+            shared.retire();
+            // Without a sender, the connection itself says goodbye and closes.
+            return sleep(GOODBYE).await;
         }
-        pinged = Some(now);
+        pinged = Some(Instant::now());
         match timeout(PONG, pings.ping(Ping::opaque())).await {
             Ok(Ok(_)) => {}
             // Whoever drives the connection learns what is wrong with it.

@@ -2,15 +2,17 @@
 
 use std::{
     cell::{Cell, RefCell},
-    pin::Pin,
     rc::Rc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
 
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
-use crate::upstream::{Patience, Waiting};
+use crate::{
+    idle_timer::IdleTimer,
+    upstream::{Patience, Waiting},
+};
 
 /// The things that a stream waits for, reported by its two directions.
 pub(super) struct Progress {
@@ -24,11 +26,9 @@ pub(super) struct Progress {
 }
 
 /// Finds out when a stream has waited for too long.
-///
-/// One timer, which is left to fire and then set anew, so that a frame costs none.
 pub(super) struct Overdue {
     progress: Rc<Progress>,
-    alarm: Pin<Box<Sleep>>,
+    timer: IdleTimer,
 }
 
 impl Progress {
@@ -93,8 +93,9 @@ impl Progress {
 
 impl Overdue {
     pub(super) fn new(progress: &Rc<Progress>) -> Self {
-        let earliest = progress.due().min(Instant::now() + progress.shortest());
-        Self { progress: Rc::clone(progress), alarm: Box::pin(sleep_until(earliest)) }
+        let mut timer = IdleTimer::new(progress.shortest());
+        timer.fire_by(progress.due());
+        Self { progress: Rc::clone(progress), timer }
     }
 
     pub(super) fn progress(&self) -> &Progress {
@@ -103,14 +104,7 @@ impl Overdue {
 
     /// Ready when nothing has moved for too long, or all the time is over.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            ready!(self.alarm.as_mut().poll(cx));
-            let (now, due) = (Instant::now(), self.progress.due());
-            if due <= now {
-                return Poll::Ready(());
-            }
-            // What is waited for may change without the alarm being told: it never sleeps past the earliest due time.
-            self.alarm.as_mut().reset(due.min(now + self.progress.shortest()));
-        }
+        let Self { progress, timer } = self;
+        timer.poll_end(cx, || progress.shortest(), || progress.due())
     }
 }
