@@ -46,38 +46,43 @@ impl<S: Store> Gate<S> {
         self.policy.tiers.find(name.to_str().ok()?)
     }
 
-    /// A client that has shown too many wrong keys is not told whether this one is right, so that guessing is no faster
-    /// than the limit on it.
+    /// Finds the caller to whom an API key belongs.
     async fn verify(&self, visit: &mut Visit<'_>, api_key: &[u8]) -> Result<(), Rejection> {
         let keys = Arc::clone(&self.api_keys.read().unwrap_or_else(PoisonError::into_inner));
         let known = std::str::from_utf8(api_key).ok().and_then(|api_key| keys.verify(api_key));
         if let Some(failures) = self.policy.identity.failures {
-            let charge = self.failure(failures, visit);
-            if known.is_none() {
-                self.guessers.remember(&charge);
-            }
-            if known.is_none() || self.guessers.suspect(&charge) {
-                let charge = charge.cost(Cost::new(u64::from(known.is_none())));
-                match self.limiter.take(from_ref(&charge)).await {
-                    Err(error) => return Err(visit.unanswered(error)),
-                    Ok(Decision::Deny(denial)) => {
-                        return Err(Self::guessed(visit, failures, charge, denial));
-                    }
-                    Ok(Decision::Allow(permit)) => {
-                        if let ([balance], true) = (permit.balances(), known.is_some())
-                            && let Some(denial) = spent(balance)
-                        {
-                            return Err(Self::guessed(visit, failures, charge, denial));
-                        }
-                    }
-                }
-            }
+            self.limit_guesses(visit, failures, known.is_some()).await?;
         }
         let Some(known) = known else { return Err(visit.refused(Refusal::UnknownApiKey)) };
         let tier = known.tier.as_deref().and_then(|tier| self.policy.tiers.find(tier));
         visit.caller.api_key = Some(Arc::clone(known));
         visit.caller.tier = tier.unwrap_or_else(|| self.policy.tiers.default_tier());
         Ok(())
+    }
+
+    /// Charges a wrong key to its client. A client that has shown too many is not told whether this one is right, so that
+    /// guessing is no faster than the limit on it.
+    async fn limit_guesses(
+        &self,
+        visit: &Visit<'_>,
+        failures: LimitId,
+        is_known: bool,
+    ) -> Result<(), Rejection> {
+        let charge = self.failure(failures, visit);
+        if !is_known {
+            self.guessers.remember(&charge);
+        } else if !self.guessers.suspect(&charge) {
+            return Ok(());
+        }
+        let charge = charge.cost(Cost::new(u64::from(!is_known)));
+        let denial = match self.limiter.take(from_ref(&charge)).await {
+            Err(error) => return Err(visit.unanswered(error)),
+            Ok(Decision::Deny(denial)) => Some(denial),
+            // A right key costs nothing, so it passes where one more wrong key would not.
+            Ok(Decision::Allow(permit)) if is_known => permit.balances().first().and_then(spent),
+            Ok(Decision::Allow(_)) => None,
+        };
+        denial.map_or(Ok(()), |denial| Err(Self::guessed(visit, failures, charge, denial)))
     }
 
     /// The denial of a client that has shown too many wrong keys.
