@@ -6,28 +6,12 @@ local function move(k, at, fraction)
   if fraction < 0 then at, fraction = at - 1, fraction + FRACTION end
   if at < 0 then at, fraction = 0, 0 end
   if at >= LAST then at, fraction = LAST, 0 end
-  w[k], x[k], changed[k] = at, fraction, true
+  full_at[k], full_at_fraction[k], changed[k] = at, fraction, true
 end
 
--- Forgets an account.
-local function reset(k)
-  local kind = kinds[k]
-  w[k], x[k], y[k], z[k], changed[k] = 0, 0, 0, 0, true
-  if kind == 103 then w[k] = {} end
-  if kind == 99 then
-    -- At once, for what a later request of this batch holds is written beside the members that are there.
-    x[k] = {}
-    if call('DEL', KEYS[k]) > 0 then
-      -- Whoever held slots may be elsewhere and not know: what was taken before is not to be renewed.
-      call('ZADD', KEYS[k], '-inf', format('reset:%d', now))
-      call('PEXPIREAT', KEYS[k], format('%d', ceil((now + lease) / 1000)))
-    end
-  end
-end
-
-local at_most, fixed, sliding, count_fixed, count_sliding, count, ends, hold, renew, release, settle
--- Functions cost time to make, and buckets alone, which is what most batches are about, need none of these.
-if ARGV[3]:find('[^t]') then
+-- Functions cost time to make: only those that these kinds of keys need are made.
+local at_most, fixed_window, sliding_window, put_fixed_window, put_sliding_window, charge
+if ARGV[3]:find('[fsg]') then
   -- Whether a·b ≤ c·d, exactly: each product as its rounded value and what rounding lost (Dekker, 1971).
   function at_most(a, b, c, d)
     local function product(p, q)
@@ -45,19 +29,20 @@ if ARGV[3]:find('[^t]') then
     return low <= other_low
   end
 
-  -- The window of a counter as it stands now: what has ended is forgotten, what is owed is carried over.
-  function fixed(k, amount, window)
-    local ends, count = w[k], x[k]
-    if now >= y[k] then return 0, 0 end
+  -- The end and the count of a fixed window as it stands now: what has ended is forgotten, what is owed is carried over.
+  function fixed_window(k, amount, window)
+    local ends, count = ends_at[k], window_count[k]
+    if now >= idle_at[k] then return 0, 0 end
     if now < ends then return ends, count end
     local passed = floor((now - ends) / window) + 1
     count = max(count - amount * passed, 0)
     return ends + window * passed, count
   end
 
-  function sliding(k, amount, window)
-    local begins, current, previous = w[k], x[k], y[k]
-    if now >= z[k] then return 0, 0, 0 end
+  -- The beginning and the counts of a sliding window as it stands now.
+  function sliding_window(k, amount, window)
+    local begins, current, previous = begins_at[k], current_count[k], previous_count[k]
+    if now >= idle_at[k] then return 0, 0, 0 end
     local passed = floor(max(now - begins, 0) / window)
     if passed == 0 then return begins, current, previous end
     previous = min(max(current - amount * (passed - 1), 0), amount)
@@ -65,37 +50,38 @@ if ARGV[3]:find('[^t]') then
     return begins + window * passed, current, previous
   end
 
-  -- Puts a counter back with another count.
-  function count_fixed(k, amount, window, ends, count)
+  -- Puts a window back with another count.
+  function put_fixed_window(k, amount, window, ends, count)
     local idle = 0
     if count > 0 then idle = min(ends + floor((count - 1) / max(amount, 1)) * window, LAST) end
-    w[k], x[k], y[k], changed[k] = ends, count, idle, true
+    ends_at[k], window_count[k], idle_at[k], changed[k] = ends, count, idle, true
   end
 
-  function count_sliding(k, amount, window, begins, current, previous)
+  function put_sliding_window(k, amount, window, begins, current, previous)
     local idle = 0
     if current > 0 then
       idle = min(begins + (floor((current - 1) / max(amount, 1)) + 2) * window, LAST)
     elseif previous > 0 then
       idle = min(begins + window, LAST)
     end
-    w[k], x[k], y[k], z[k], changed[k] = begins, current, previous, idle, true
+    begins_at[k], current_count[k], previous_count[k] = begins, current, previous
+    idle_at[k], changed[k] = idle, true
   end
 
-  -- Charges a counter or a log, whether it fits or not.
-  function count(kind, k, cost, amount, window)
-    if kind == 102 then
-      local ends, spent = fixed(k, amount, window)
-      if spent == 0 then ends = min(now + window, LAST) end
-      count_fixed(k, amount, window, ends, min(spent + cost, MOST))
-    elseif kind == 115 then
-      local begins, current, previous = sliding(k, amount, window)
+  -- Charges a window or a log, whether it fits or not.
+  function charge(kind, k, cost, amount, window)
+    if kind == FIXED_WINDOW then
+      local ends, count = fixed_window(k, amount, window)
+      if count == 0 then ends = min(now + window, LAST) end
+      put_fixed_window(k, amount, window, ends, min(count + cost, MOST))
+    elseif kind == SLIDING_WINDOW then
+      local begins, current, previous = sliding_window(k, amount, window)
       if current == 0 and previous == 0 then begins = now end
-      count_sliding(k, amount, window, begins, min(current + cost, MOST), previous)
+      put_sliding_window(k, amount, window, begins, min(current + cost, MOST), previous)
     else
-      local log = {}
-      for i = 1, #w[k], 2 do
-        if w[k][i] + window > now then log[#log + 1], log[#log + 2] = w[k][i], w[k][i + 1] end
+      local old, log = logs[k], {}
+      for i = 1, #old, 2 do
+        if old[i] + window > now then log[#log + 1], log[#log + 2] = old[i], old[i + 1] end
       end
       local place = #log + 1
       -- Time may have gone back.
@@ -106,26 +92,30 @@ if ARGV[3]:find('[^t]') then
         table.insert(log, place, cost)
         table.insert(log, place, now)
       end
-      w[k], x[k], changed[k] = log, min(log[#log - 1] + window, LAST), true
+      logs[k], idle_at[k], changed[k] = log, min(log[#log - 1] + window, LAST), true
     end
   end
+end
 
+local hold, renew, release
+if ARGV[3]:find('c') then
   -- When the lease of a member ends; nil where it has.
-  function ends(k, member)
-    if x[k][member] ~= nil then return x[k][member] or nil end
+  local function expiry_of(k, member)
+    local expiry = members[k][member]
+    if expiry ~= nil then return expiry or nil end
     local score = tonumber(call('ZSCORE', KEYS[k], member) or nil)
     return score and score > now and score or nil
   end
 
   function hold(k, id, cost)
     local member = format('%s:%d', id, cost)
-    if not ends(k, member) then w[k] = w[k] + cost end
-    x[k][member], changed[k] = now + lease, true
+    if not expiry_of(k, member) then held[k] = held[k] + cost end
+    members[k][member], changed[k] = now + lease, true
   end
 
   -- A lease that has ended while its holder went on holds its slots again: they are in use. Not so one that was reset.
   function renew(k, id, cost, taken_at)
-    if not ends(k, format('%s:%d', id, cost)) then
+    if not expiry_of(k, format('%s:%d', id, cost)) then
       local mark = call('ZRANGEBYSCORE', KEYS[k], '-inf', '-inf')[1]
       if mark and taken_at <= tonumber(mark:match('%d+')) then
         -- The mark stays for as long as somebody asks.
@@ -138,32 +128,39 @@ if ARGV[3]:find('[^t]') then
 
   function release(k, id, cost)
     local member = format('%s:%d', id, cost)
-    if ends(k, member) then
-      w[k], x[k][member], changed[k] = w[k] - cost, false, true
+    if expiry_of(k, member) then
+      held[k], members[k][member], changed[k] = held[k] - cost, false, true
     end
   end
+end
 
+-- All that is settled but slots has a mark.
+local settle
+if ARGV[3]:find('m') then
   -- Replaces an estimate by what was used. A refund belongs to the window that was charged; a later one owes it nothing.
   function settle(k, row, taken_at, give_or_take)
     local kind = kinds[k]
-    if kind == 116 then
+    if kind == TOKEN_BUCKET then
       local sign, by, fraction = rows[row], rows[row + 1], rows[row + 2]
-      if sign > 0 and w[k] < now then w[k], x[k] = now, 0 end
-      if sign > 0 or w[k] > 0 then move(k, w[k] + sign * by, x[k] + sign * fraction) end
+      if sign > 0 and full_at[k] < now then full_at[k], full_at_fraction[k] = now, 0 end
+      if sign > 0 or full_at[k] > 0 then
+        move(k, full_at[k] + sign * by, full_at_fraction[k] + sign * fraction)
+      end
       return
     end
-    local refund, amount, window = rows[row] - rows[row + 1], rows[row + 2], rows[row + 3]
+    local estimate, actual, amount, window = rows[row], rows[row + 1], rows[row + 2], rows[row + 3]
+    local refund = estimate - actual
     if refund < 0 then
-      count(kind, k, -refund, amount, window)
-    elseif kind == 102 then
-      local closes, spent = fixed(k, amount, window)
-      if now < closes and taken_at >= closes - window then
-        local idle = y[k]
-        count_fixed(k, amount, window, closes, max(spent - refund, 0))
-        y[k] = min(y[k], idle)
+      charge(kind, k, -refund, amount, window)
+    elseif kind == FIXED_WINDOW then
+      local ends, count = fixed_window(k, amount, window)
+      if now < ends and taken_at >= ends - window then
+        local idle = idle_at[k]
+        put_fixed_window(k, amount, window, ends, max(count - refund, 0))
+        idle_at[k] = min(idle_at[k], idle)
       end
-    elseif kind == 115 then
-      local begins, current, previous = sliding(k, amount, window)
+    elseif kind == SLIDING_WINDOW then
+      local begins, current, previous = sliding_window(k, amount, window)
       if taken_at >= begins then
         current = max(current - refund, 0)
       elseif taken_at >= begins - window then
@@ -171,11 +168,11 @@ if ARGV[3]:find('[^t]') then
       else
         return
       end
-      local idle = z[k]
-      count_sliding(k, amount, window, begins, current, previous)
-      z[k] = min(z[k], idle)
+      local idle = idle_at[k]
+      put_sliding_window(k, amount, window, begins, current, previous)
+      idle_at[k] = min(idle_at[k], idle)
     else
-      local log = w[k]
+      local log = logs[k]
       for i = #log - 1, 1, -2 do
         if log[i] <= taken_at and log[i] >= taken_at - give_or_take then
           log[i + 1] = max(log[i + 1] - refund, 0)
@@ -183,7 +180,7 @@ if ARGV[3]:find('[^t]') then
             table.remove(log, i)
             table.remove(log, i)
           end
-          x[k], changed[k] = #log > 0 and min(log[#log - 1] + window, LAST) or 0, true
+          idle_at[k], changed[k] = #log > 0 and min(log[#log - 1] + window, LAST) or 0, true
           return
         end
       end

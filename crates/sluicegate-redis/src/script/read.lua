@@ -1,4 +1,4 @@
--- The books: takes, settles and renews what one batch of requests asks, in the order in which they came.
+-- A batch: takes, settles and renews what requests ask, in the order in which they came.
 --
 -- KEYS      the accounts, and the marks of settlements, each once
 -- ARGV[1]   the least that the time is by now, in microseconds since 1970; or `=` and a test's own time
@@ -28,7 +28,12 @@
 local FRACTION = 16000
 local LAST = 2730758304606846 -- the end of the engine's clock
 local MOST = 9007199254740992
+-- The letters of ARGV[3] and ARGV[5].
+local TOKEN_BUCKET, FIXED_WINDOW, SLIDING_WINDOW, SLIDING_LOG, SLOTS, MARK = ('tfsgcm'):byte(1, -1)
+local TAKE, LOOK, SETTLE, RENEW, RESET = ('tlsrd'):byte(1, -1)
+local DENIED, DONE, FOREIGN = 0, 1, 2
 local floor, ceil, min, max, call, format = math.floor, math.ceil, math.min, math.max, redis.call, string.format
+local KEYS, ARGV = KEYS, ARGV
 
 -- Once: it runs on while a script does.
 local time = call('TIME')
@@ -45,61 +50,81 @@ local kinds = { ARGV[3]:byte(1, -1) }
 local rows = { struct.unpack('<' .. ('d'):rep(#ARGV[4] / 8), ARGV[4]) }
 local bytes = { ARGV[5]:byte(1, -1) }
 
--- The accounts, in up to four numbers each, by the numbers of their keys.
---   t: full at, fraction    f: ends, count, idle at    s: begins, current, previous, idle at
---   g: {at, cost, …}, idle at    c: held, {member = expiry, or false where it is to go}    m: whether it is there
-local w, x, y, z, changed, bad = {}, {}, {}, {}, {}, {}
+-- The accounts, one table for each field, by the numbers of their keys. A key is of one kind, so fields of different kinds
+-- share a table: tables cost time to make. Buckets alone, which is what most batches are about, need but two.
+local full_at, full_at_fraction = {}, {} -- of buckets
+local ends_at, window_count = full_at, full_at_fraction -- of fixed windows
+local begins_at, current_count, previous_count = full_at, full_at_fraction, nil -- of sliding windows
+local logs = full_at -- of logs: {at, cost, …}
+local idle_at -- of windows and logs
+local held, members = full_at_fraction, nil -- of slots: {member = expiry, or false where it is to go} of those that change
+local settled = full_at -- of marks: whether they are there
+if ARGV[3]:find('[^t]') then
+  previous_count, idle_at = {}, {}
+  members = previous_count
+end
+-- By the numbers of keys: what is to be written, and what holds something else.
+local changed, foreign = {}, {}
 
 local kept = call('MGET', unpack(KEYS))
 local absent
 for k = 1, #KEYS do
   local kind, text = kinds[k], kept[k]
-  w[k], x[k] = 0, 0
-  if kind == 99 then -- c
-    local held = redis.pcall('ZSCORE', KEYS[k], 'held')
-    if type(held) == 'table' and held.err then
-      bad[k] = true
-    elseif held then
-      w[k] = -held
+  if kind == SLOTS then
+    held[k], members[k] = 0, {}
+    local count = redis.pcall('ZSCORE', KEYS[k], 'held')
+    if type(count) == 'table' and count.err then
+      foreign[k] = true
+    elseif count then
+      count = -count
       for _, member in ipairs(call('ZRANGEBYSCORE', KEYS[k], '(0', now)) do
-        w[k] = w[k] - member:match(':(%d+)$')
+        count = count - member:match(':(%d+)$')
         changed[k] = true
       end
+      held[k] = count
     end
-    x[k] = {}
   elseif not text then
-    if kind == 103 then w[k] = {} end
-    y[k], z[k] = 0, 0
+    if kind == TOKEN_BUCKET then
+      full_at[k], full_at_fraction[k] = 0, 0
+    elseif kind == FIXED_WINDOW then
+      ends_at[k], window_count[k], idle_at[k] = 0, 0, 0
+    elseif kind == SLIDING_WINDOW then
+      begins_at[k], current_count[k], previous_count[k], idle_at[k] = 0, 0, 0, 0
+    elseif kind == SLIDING_LOG then
+      logs[k], idle_at[k] = {}, 0
+    end
     absent = absent or {}
     absent[#absent + 1] = KEYS[k]
-  elseif kind == 109 then -- m
-    w[k] = 1
-  elseif kind == 116 then -- t
-    w[k] = tonumber(text)
-    if not w[k] then
-      local at, fraction = text:match('^(%d+) (%d+)$')
-      w[k], x[k] = tonumber(at), tonumber(fraction)
-      bad[k] = not x[k]
+  elseif kind == MARK then
+    settled[k] = true
+  elseif kind == TOKEN_BUCKET then
+    local at, fraction = tonumber(text), 0
+    if not at then
+      at, fraction = text:match('^(%d+) (%d+)$')
+      at, fraction = tonumber(at), tonumber(fraction)
+      if not fraction then foreign[k] = true end
     end
-  elseif kind == 102 then -- f
+    full_at[k], full_at_fraction[k] = at, fraction
+  elseif kind == FIXED_WINDOW then
     local ends, count, idle = text:match('^(%d+) (%d+) (%d+)$')
-    w[k], x[k], y[k] = tonumber(ends), tonumber(count), tonumber(idle)
-    bad[k] = not y[k]
-  elseif kind == 115 then -- s
+    ends_at[k], window_count[k], idle_at[k] = tonumber(ends), tonumber(count), tonumber(idle)
+    if not idle then foreign[k] = true end
+  elseif kind == SLIDING_WINDOW then
     local begins, current, previous, idle = text:match('^(%d+) (%d+) (%d+) (%d+)$')
-    w[k], x[k], y[k], z[k] = tonumber(begins), tonumber(current), tonumber(previous), tonumber(idle)
-    bad[k] = not z[k]
-  else -- g
+    begins_at[k], current_count[k], previous_count[k] = tonumber(begins), tonumber(current), tonumber(previous)
+    idle_at[k] = tonumber(idle)
+    if not idle then foreign[k] = true end
+  else
     local log = {}
     for number in text:gmatch('%d+') do log[#log + 1] = tonumber(number) end
-    w[k], x[k] = log, table.remove(log)
-    bad[k] = not text:match('^[%d ]+$') or #log % 2 == 1
+    idle_at[k], logs[k] = table.remove(log), log
+    if not text:match('^[%d ]+$') or #log % 2 == 1 then foreign[k] = true end
   end
 end
 -- MGET finds nothing in a key of another type, and SET would write over it.
 if absent and call('EXISTS', unpack(absent)) > 0 then
   for k = 1, #KEYS do
-    if kinds[k] ~= 99 and not kept[k] and call('EXISTS', KEYS[k]) > 0 then bad[k] = true end
+    if kinds[k] ~= SLOTS and not kept[k] and call('EXISTS', KEYS[k]) > 0 then foreign[k] = true end
   end
 end
 

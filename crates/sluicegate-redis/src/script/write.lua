@@ -1,37 +1,41 @@
 -- Everything is decided; now it is written. A key goes when its account is idle, which is as good as none.
 for k in pairs(changed) do
   local kind, key = kinds[k], KEYS[k]
-  if kind == 99 then
+  if kind == SLOTS then
     call('ZREMRANGEBYSCORE', key, '(0', now)
-    for member, expiry in pairs(x[k]) do
+    for member, expiry in pairs(members[k]) do
       if expiry then
         call('ZADD', key, format('%d', expiry), member)
       else
         call('ZREM', key, member)
       end
     end
-    if w[k] > 0 then
-      call('ZADD', key, format('%d', -w[k]), 'held')
+    if held[k] > 0 then
+      call('ZADD', key, format('%d', -held[k]), 'held')
       local last = call('ZRANGE', key, -1, -1, 'WITHSCORES')
       call('PEXPIREAT', key, format('%d', ceil(tonumber(last[2]) / 1000)))
     else
       -- All but the mark of a reset.
       call('ZREMRANGEBYSCORE', key, '(-inf', '+inf')
     end
-  elseif kind == 109 then
+  elseif kind == MARK then
     call('PSETEX', key, 60000, 1)
   else
     local idle, text
-    if kind == 116 then
-      idle, text = w[k], format('%d', w[k])
-      if x[k] > 0 then idle, text = idle + 1, format('%d %d', w[k], x[k]) end
-    elseif kind == 102 then
-      idle, text = y[k], format('%d %d %d', w[k], x[k], y[k])
-    elseif kind == 115 then
-      idle, text = z[k], format('%d %d %d %d', w[k], x[k], y[k], z[k])
+    if kind == TOKEN_BUCKET then
+      idle, text = full_at[k], format('%d', full_at[k])
+      if full_at_fraction[k] > 0 then
+        idle, text = idle + 1, format('%d %d', full_at[k], full_at_fraction[k])
+      end
+    elseif kind == FIXED_WINDOW then
+      idle, text = idle_at[k], format('%d %d %d', ends_at[k], window_count[k], idle_at[k])
+    elseif kind == SLIDING_WINDOW then
+      idle = idle_at[k]
+      text = format('%d %d %d %d', begins_at[k], current_count[k], previous_count[k], idle)
     else
-      idle, text = x[k], {}
-      for i = 1, #w[k] do text[i] = format('%d', w[k][i]) end
+      local log = logs[k]
+      idle, text = idle_at[k], {}
+      for i = 1, #log do text[i] = format('%d', log[i]) end
       text[#text + 1] = format('%d', idle)
       text = table.concat(text, ' ')
     end
