@@ -1,6 +1,5 @@
 //! The way to one server.
 
-mod backoff;
 mod connection;
 mod failure;
 mod pulse;
@@ -8,13 +7,13 @@ mod reply;
 
 use std::time::Duration;
 
+use sluicegate_remote::Backoff;
 use tokio::{
     runtime::Handle,
     sync::{mpsc, oneshot},
     time::{Instant, sleep, sleep_until},
 };
 
-use backoff::Backoff;
 use connection::{Connection, End};
 pub(crate) use failure::{Failure, id};
 pub(crate) use pulse::Pulse;
@@ -99,7 +98,7 @@ impl Request {
 
 /// Connects and serves until nobody needs the link any more.
 async fn keep_open(server: Server, mut requests: mpsc::Receiver<Request>, pulse: Pulse) {
-    let mut backoff = Backoff::new();
+    let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
     let mut first: Option<Request> = None;
     for number in 1.. {
         // Whatever is asked meanwhile waits for what becomes of it.
@@ -107,7 +106,7 @@ async fn keep_open(server: Server, mut requests: mpsc::Receiver<Request>, pulse:
         let failure = match Connection::open(&server, number).await {
             Err(failure) => failure,
             Ok(connection) => {
-                backoff = Backoff::new();
+                backoff.reset();
                 match connection.serve(first.take(), &mut requests, &pulse).await {
                     End::Unneeded => return,
                     End::Closed => continue,
@@ -122,13 +121,13 @@ async fn keep_open(server: Server, mut requests: mpsc::Receiver<Request>, pulse:
         }
         tokio::select! {
             biased;
-            () = sleep(backoff.next()) => {}
+            () = sleep(backoff.fail()) => {}
             request = requests.recv() => match request {
                 None => return,
                 // Somebody asks: the server may be there by now.
                 request => {
                     first = request;
-                    sleep_until(failed + HASTE).await;
+                    sleep_until(failed + Backoff::WHILE_AWAITED).await;
                 }
             },
         }
@@ -137,5 +136,6 @@ async fn keep_open(server: Server, mut requests: mpsc::Receiver<Request>, pulse:
 
 /// Requests that wait to be sent, beyond which more are refused.
 const MOST_QUEUED: usize = 1_024;
-/// Between two tries to connect while somebody waits for it.
-const HASTE: Duration = Duration::from_millis(20);
+/// Pauses between attempts to connect.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);

@@ -12,6 +12,7 @@ use std::{
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use sluicegate::StoreError;
+use sluicegate_remote::jittered;
 use tokio::{
     sync::mpsc,
     time::{Instant, Sleep, sleep_until},
@@ -23,7 +24,7 @@ use crate::{
     job::{Answer, Asker, Job},
     lane::Lane,
     leases::Leases,
-    line::{LONGEST_PAUSE, PAUSE, jittered},
+    line::{LONGEST_PAUSE, PAUSE},
     lines::{Change, Lines},
     link::PATIENCE,
     server_time::ServerTime,

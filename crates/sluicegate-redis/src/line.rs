@@ -3,27 +3,25 @@
 use std::time::Duration;
 
 use redis::RedisError;
+use sluicegate_remote::Backoff;
 use tokio::time::Instant;
 
 use crate::link::Link;
 
 /// The connection to one server. When it is lost it is opened again at once, and if that does not help after pauses
 /// that grow.
-#[derive(Default)]
 pub(crate) struct Line {
     state: State,
     /// Counts connections, so that news of one that is gone are not taken for news of this one.
     generation: u64,
-    /// Connections that could not be opened, or broke, since one was of use.
-    failures: u32,
+    /// Counts the connections that could not be opened, or broke, since one was of use.
+    backoff: Backoff,
     /// `true` if there has been a connection before.
     pub(crate) was_open: bool,
 }
 
-#[derive(Default)]
 enum State {
     /// Not needed.
-    #[default]
     Closed,
     Opening,
     Open {
@@ -65,7 +63,7 @@ impl Line {
     /// Brings the next try forward because a caller waits, and returns its time. `None` if the line is open or opening.
     pub(crate) fn hasten(&mut self) -> Option<Instant> {
         let State::Broken { since, again, .. } = &mut self.state else { return None };
-        *again = (*again).min(*since + HASTE);
+        *again = (*again).min(*since + Backoff::WHILE_AWAITED);
         Some(*again)
     }
 
@@ -75,7 +73,7 @@ impl Line {
 
     /// Returns `true` if it was lost or could not be opened, and is still needed.
     pub(crate) fn ails(&self) -> bool {
-        self.failures > 0 && matches!(self.state, State::Opening | State::Broken { .. })
+        self.backoff.has_failed() && matches!(self.state, State::Opening | State::Broken { .. })
     }
 
     /// Returns `true` if this is the current generation.
@@ -98,47 +96,44 @@ impl Line {
     /// The connection of this generation was of use.
     pub(crate) fn answered(&mut self, generation: u64) {
         if self.is(generation) {
-            self.failures = 0;
+            self.backoff.reset();
         }
     }
 
     pub(crate) fn close(&mut self) {
         self.state = State::Closed;
         self.generation += 1;
-        self.failures = 0;
+        self.backoff.reset();
     }
 
     /// It broke. `true` if it should be opened again at once: a connection that has lasted is no sign of trouble when it
     /// ends.
     pub(crate) fn lost(&mut self, error: &RedisError) -> bool {
         if matches!(self.state, State::Open { since, .. } if since.elapsed() >= LASTING) {
-            self.failures = 0;
+            self.backoff.reset();
         }
-        let at_once = self.failures == 0;
+        let at_once = !self.backoff.has_failed();
         self.fail(error);
         at_once
     }
 
     /// It could not be opened, or broke: it is tried again after a pause.
     pub(crate) fn fail(&mut self, error: &RedisError) {
-        let pause = (PAUSE * 2_u32.saturating_pow(self.failures)).min(LONGEST_PAUSE);
-        self.failures = (self.failures + 1).min(8);
         let since = Instant::now();
-        self.state = State::Broken { error: error.clone(), since, again: since + jittered(pause) };
+        let again = since + self.backoff.fail();
+        self.state = State::Broken { error: error.clone(), since, again };
     }
 }
 
-/// From half of it to all of it, so that many instances do not come back as one.
-pub(crate) fn jittered(pause: Duration) -> Duration {
-    // Without random numbers there is no jitter, and nothing worse.
-    let random = getrandom::u32().unwrap_or(u32::MAX);
-    pause / 2 + pause.mul_f64(f64::from(random) / f64::from(u32::MAX) / 2.0)
+impl Default for Line {
+    fn default() -> Self {
+        let backoff = Backoff::new(PAUSE, LONGEST_PAUSE);
+        Self { state: State::Closed, generation: 0, backoff, was_open: false }
+    }
 }
 
 /// Before the first try to connect again, or to settle again.
 pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_millis(400);
-/// Between two tries to connect while somebody waits for it.
-const HASTE: Duration = Duration::from_millis(20);
 /// The age from which a connection counts as good, even if it was never used.
 const LASTING: Duration = Duration::from_millis(500);

@@ -5,12 +5,13 @@ use std::{future::pending, sync::Arc, time::Duration};
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use redis::{ErrorKind, RedisError, RedisResult};
 use sluicegate::StoreError;
+use sluicegate_remote::jittered;
 use tokio::time::Instant;
 
 use crate::{
     address::{Node, Place},
     error::explained,
-    line::{Line, jittered},
+    line::Line,
     link::{Ended, Link},
     servers::{Endpoint, Servers},
     slot_map::{FIRST, Number, SlotMap, id},

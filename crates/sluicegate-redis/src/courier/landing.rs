@@ -4,6 +4,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use redis::Value;
 use sluicegate::StoreError;
+use sluicegate_remote::jittered;
 use tokio::time::Instant;
 
 use super::{
@@ -13,7 +14,6 @@ use super::{
 use crate::{
     error::ends_connection,
     job::{Answer, Job},
-    line::jittered,
     link::{Failure, Link},
     redirect::Redirect,
     reply::Replies,
