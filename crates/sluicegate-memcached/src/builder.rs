@@ -6,7 +6,7 @@ use sluicegate::{ManualClock, StoreError};
 use tokio::runtime::Handle;
 
 use crate::{
-    MemcachedStore, desk::Desk, names::Names, servers::Servers, timekeeper::Timekeeper, watch::Watch,
+    MemcachedStore, desk::Desk, key_names::KeyNames, servers::Servers, timekeeper::Timekeeper, watch::Watch,
 };
 
 /// A [`MemcachedStore`] to be set up.
@@ -97,7 +97,7 @@ impl MemcachedStoreBuilder {
         if self.timeout.is_zero() {
             return Err(StoreError::misconfigured("a timeout of the store must be longer than nothing"));
         }
-        let names = Names::new(&self.prefix, &self.secret.0, self.readable);
+        let names = KeyNames::new(&self.prefix, &self.secret.0, self.readable);
         let desk = Desk::new(self.servers, names, Watch::new(self.clock), runtime);
         let pulses = desk.links.iter().map(|link| link.pulse().clone()).collect();
         Ok(MemcachedStore::new(Arc::new(desk), Timekeeper::new(self.timeout, pulses, runtime), runtime))

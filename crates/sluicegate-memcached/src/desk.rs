@@ -13,7 +13,7 @@ use crate::{
     clerk::Clerk,
     job::Job,
     link::{Failure, Link},
-    names::Names,
+    key_names::KeyNames,
     place::Place,
     servers::Servers,
     watch::Watch,
@@ -25,7 +25,7 @@ use crate::{
 pub(crate) struct Desk {
     pub(crate) links: Vec<Link>,
     pub(crate) watch: Watch,
-    names: Names,
+    names: KeyNames,
     servers: Servers,
     runtime: Handle,
     /// The jobs that wait for each busy worker, by the set of its servers: the bit of each is set.
@@ -33,7 +33,7 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    pub(crate) fn new(servers: Servers, names: Names, watch: Watch, runtime: &Handle) -> Self {
+    pub(crate) fn new(servers: Servers, names: KeyNames, watch: Watch, runtime: &Handle) -> Self {
         let links = servers.iter().map(|server| Link::open(server.clone(), runtime)).collect();
         Self { links, watch, names, servers, runtime: runtime.clone(), waiting: Mutex::default() }
     }

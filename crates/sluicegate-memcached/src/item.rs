@@ -6,8 +6,8 @@ use sluicegate::{
     Algorithm, Cost, Quota, Timestamp,
     accounts::{AnyAccount, FixedWindow, SlidingLog, SlidingWindow, TokenBucket},
 };
+use sluicegate_remote::letter;
 
-use crate::names::letter;
 
 /// Writes down an account: the letter of its algorithm and decimal numbers, so that a person can read it too. Times are
 /// ticks of the store's clock.

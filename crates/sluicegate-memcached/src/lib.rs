@@ -98,7 +98,7 @@ mod item;
 mod job;
 mod ledger;
 mod link;
-mod names;
+mod key_names;
 mod page;
 mod place;
 mod server;

@@ -140,7 +140,7 @@ impl fmt::Debug for MemcachedStore {
     }
 }
 
-/// Names the limit, which is the first part of its accounts' keys, and nobody's identity.
+/// KeyNames the limit, which is the first part of its accounts' keys, and nobody's identity.
 fn unsupported(charge: &Charge) -> StoreError {
     let limit = charge.key.as_str().split('|').next().unwrap_or_default();
     StoreError::misconfigured(format!(

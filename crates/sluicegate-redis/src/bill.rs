@@ -9,7 +9,7 @@ use crate::{
     MOST,
     call::Call,
     micros::{TICKS, micros, split},
-    names::{Kind, Names},
+    key_names::{Kind, KeyNames},
     request::{Line, Request, Row, Verb},
 };
 
@@ -29,7 +29,7 @@ struct Draft {
 }
 
 impl<'c> Bill<'c> {
-    pub(crate) fn of(charges: &'c [Charge], names: &Names) -> Result<Self, StoreError> {
+    pub(crate) fn of(charges: &'c [Charge], names: &KeyNames) -> Result<Self, StoreError> {
         if charges.len() > Call::LINES {
             let many = format!(
                 "Redis takes at most {} limits of a request at once, not {}",
@@ -151,7 +151,7 @@ impl<'c> Bill<'c> {
         }
         // Giving back slots twice changes nothing, so it needs no mark.
         let first = settled.first()?;
-        let mark = counts.then(|| Names::mark(&first.account, lease.id).into());
+        let mark = counts.then(|| KeyNames::mark(&first.account, lease.id).into());
         let slot = self.lines[lines[0]].slot;
         // What lives in several slots was charged at several times, of which a lease tells the last.
         let give_or_take = if self.lines.iter().any(|line| line.slot != slot) { APART } else { 0 };

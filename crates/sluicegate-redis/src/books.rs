@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use redis::Cmd;
 
 use crate::{
-    names::Kind,
+    key_names::Kind,
     request::{Request, Row, Verb},
 };
 

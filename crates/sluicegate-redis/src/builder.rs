@@ -15,7 +15,7 @@ use crate::{
     counts::Counters,
     courier::{Courier, Settings},
     leases::Leases,
-    names::Names,
+    key_names::KeyNames,
     server_time::ServerTime,
     servers::Servers,
     slot_map::SlotMap,
@@ -114,7 +114,7 @@ impl RedisStoreBuilder {
     pub fn open(self, runtime: &Handle) -> Result<RedisStore, StoreError> {
         let servers = Servers::new(&self.address, self.ca.as_deref())?;
         let cluster = matches!(self.address.kind, Kind::Cluster(_));
-        let names = Names::new(&self.prefix, &self.secret, self.readable, cluster);
+        let names = KeyNames::new(&self.prefix, &self.secret, self.readable, cluster);
         let map = Arc::new(SlotMap::new(self.address.to_string(), cluster));
         let sweep = Sweep { servers: servers.clone(), names: names.clone(), runtime: runtime.clone() };
         let (leases, counters) = (Arc::new(Leases::default()), Arc::new(Counters::default()));

@@ -7,7 +7,7 @@ use sha1::{Digest, Sha1};
 
 use crate::{
     books::Books,
-    names::Kind,
+    key_names::Kind,
     request::{Request, Verb},
 };
 

@@ -67,7 +67,7 @@ mod line;
 mod lines;
 mod link;
 mod micros;
-mod names;
+mod key_names;
 mod redirect;
 mod reply;
 mod request;

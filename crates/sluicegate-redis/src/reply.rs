@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use crate::{
     micros::timestamp,
-    names::Kind,
+    key_names::Kind,
     request::{Request, Verb},
 };
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::names::Kind;
+use crate::key_names::Kind;
 
 /// One request to the script: accounts that live in one slot, and what is done with them, together.
 #[derive(Clone, Debug)]

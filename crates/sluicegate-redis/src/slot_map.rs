@@ -7,7 +7,7 @@ use std::sync::{
 
 use sluicegate::ServerId;
 
-use crate::names::SLOTS;
+use crate::key_names::SLOTS;
 
 /// The servers by their numbers, and the owner of each slot, as far as is known now. The courier keeps it up to date,
 /// and the store reads it.

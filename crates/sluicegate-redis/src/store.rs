@@ -26,7 +26,7 @@ use crate::{
     job::{Answer, Awaited, Job},
     leases::Leases,
     micros::{TICKS, timestamp},
-    names::{Kind, Names},
+    key_names::{Kind, KeyNames},
     reply::{Reply, accounts},
     request::{Line, Request, Verb},
     slot_map::SlotMap,
@@ -38,7 +38,7 @@ use crate::{
 ///
 /// Its futures can be awaited on any runtime or none: a task of its own does what they wait for.
 pub struct RedisStore {
-    names: Names,
+    names: KeyNames,
     mark: TimeMark,
     map: Arc<SlotMap>,
     sweep: Sweep,
@@ -72,7 +72,7 @@ impl RedisStore {
     }
 
     pub(crate) fn new(
-        names: Names,
+        names: KeyNames,
         mark: TimeMark,
         map: Arc<SlotMap>,
         sweep: Sweep,

@@ -10,7 +10,7 @@ use crate::{
     address::Kind as Arrangement,
     error::explained,
     link::{Failure, Link},
-    names::{Kind, Names},
+    key_names::{Kind, KeyNames},
     redirect::Redirect,
     servers::{Endpoint, Servers},
     topology::Topology,
@@ -19,7 +19,7 @@ use crate::{
 /// Finds all accounts and deletes them, over connections of its own: nobody who takes waits for it.
 pub(crate) struct Sweep {
     pub(crate) servers: Servers,
-    pub(crate) names: Names,
+    pub(crate) names: KeyNames,
     pub(crate) runtime: Handle,
 }
 
@@ -60,7 +60,7 @@ async fn primaries(servers: &Servers) -> RedisResult<Vec<Endpoint>> {
 }
 
 /// Sweeps one server, page by page, so that whatever else is asked of it is done in between.
-async fn sweep(link: &mut Link, names: &Names, pattern: &str, left: &mut Vec<String>) -> RedisResult<()> {
+async fn sweep(link: &mut Link, names: &KeyNames, pattern: &str, left: &mut Vec<String>) -> RedisResult<()> {
     let mut cursor = 0_u64;
     loop {
         let mut scan = redis::cmd("SCAN");

@@ -13,7 +13,7 @@ use smallvec::smallvec;
 use tokio::time::Instant;
 
 use crate::{
-    names::{Kind, Names},
+    key_names::{Kind, KeyNames},
     reply::Reply,
     request::{Line, Request, Row, Verb},
     server_time::ServerTime,
@@ -34,7 +34,7 @@ pub(crate) struct TimeMark {
 }
 
 impl TimeMark {
-    pub(crate) fn new(names: &Names, time: Arc<ServerTime>) -> Self {
+    pub(crate) fn new(names: &KeyNames, time: Arc<ServerTime>) -> Self {
         let (account, slot) = names.account(&Key::of(["time"]), Algorithm::SlidingLog);
         Self { account: account.into(), slot, time, opened: Instant::now(), next: AtomicU64::new(0) }
     }

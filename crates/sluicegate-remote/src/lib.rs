@@ -1,7 +1,9 @@
 //! Shared parts of stores behind a network.
 
 mod backoff;
+mod key_names;
 mod wake_batch;
 
 pub use backoff::{Backoff, jittered};
+pub use key_names::{KeyedHash, letter, push_escaped};
 pub use wake_batch::{BatchedTask, WakeBatch, batch_wakes};

@@ -1,22 +1,19 @@
-//! Names of accounts in Redis.
+//! The names of accounts in Redis.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
-use sha2::{Digest, Sha256};
 use siphasher::sip::SipHasher13;
 use sluicegate::{Algorithm, Key};
+use sluicegate_remote::{KeyedHash, letter, push_escaped};
 
 /// Gives accounts their names: `PREFIX:1:{TAG}:FINGERPRINT:KIND`.
 ///
-/// The 1 is the version of what is kept there. The tag is the same for all keys of one [caller](Key::caller):
-/// in a cluster they live together, and are taken in one step. The fingerprint is 128 bits of a SHA-256 of
-/// the secret and the key, so that no name reveals the owner of an account. Anyone who knows the secret, or
-/// if there is none, can try every name of a small set, such as addresses.
+/// The 1 is the version of what is kept there. The tag is the same for all keys of one [caller](Key::caller): in
+/// a cluster they live together, and are taken in one step. The fingerprint is the [hash](KeyedHash) of the key.
 #[derive(Clone)]
-pub(crate) struct Names {
+pub(crate) struct KeyNames {
     prefix: String,
-    /// The state of the hash after the secret, so that each key costs one block.
-    keyed: Sha256,
+    hash: KeyedHash,
     /// A quicker hash, under a key that the secret gives: who shares a tag with whom matters to nobody.
     tags: SipHasher13,
     readable: bool,
@@ -35,20 +32,13 @@ pub(crate) enum Kind {
     Mark,
 }
 
-impl Names {
+impl KeyNames {
     pub(crate) fn new(prefix: &str, secret: &[u8], readable: bool, cluster: bool) -> Self {
-        let mut keyed = Sha256::new();
-        // Whole blocks: a short secret is padded, a long one is hashed, as HMAC does.
-        let mut block = [0; 64];
-        match block.get_mut(..secret.len()) {
-            Some(start) => start.copy_from_slice(secret),
-            None => block[..32].copy_from_slice(&Sha256::digest(secret)),
-        }
-        keyed.update(block);
-        let key: [u8; 32] = keyed.clone().finalize().into();
-        let half = |at: usize| key[at..at + 8].iter().fold(0, |half, byte| half << 8 | u64::from(*byte));
-        let tags = SipHasher13::new_with_keys(half(0), half(8));
-        Self { prefix: prefix.to_owned(), keyed, tags, readable, cluster }
+        let hash = KeyedHash::new(secret);
+        let key = hash.fingerprint([]);
+        #[expect(clippy::cast_possible_truncation, reason = "the halves of a key")]
+        let tags = SipHasher13::new_with_keys((key >> 64) as u64, key as u64);
+        Self { prefix: prefix.to_owned(), hash, tags, readable, cluster }
     }
 
     /// The name of a key's account, and the cluster's slot where it lives.
@@ -59,7 +49,7 @@ impl Names {
         if self.readable {
             escaped(&mut name, key.as_str());
         } else {
-            hexadecimal(&mut name, &self.hash(key.as_str())[..16]);
+            hexadecimal(&mut name, &self.hash.fingerprint([key.as_bytes()]).to_be_bytes());
         }
         name.push(':');
         name.push(char::from(Kind::from(algorithm).letter()));
@@ -110,15 +100,11 @@ impl Names {
         let tag = account.split(['{', '}']).nth(1).unwrap_or_default();
         if self.cluster { crc16::State::<crc16::XMODEM>::calculate(tag.as_bytes()) % SLOTS } else { 0 }
     }
-
-    fn hash(&self, text: &str) -> [u8; 32] {
-        self.keyed.clone().chain_update(text.as_bytes()).finalize().into()
-    }
 }
 
-impl fmt::Debug for Names {
+impl fmt::Debug for KeyNames {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Names").field("prefix", &self.prefix).finish_non_exhaustive()
+        f.debug_struct("KeyNames").field("prefix", &self.prefix).finish_non_exhaustive()
     }
 }
 
@@ -136,14 +122,14 @@ impl Kind {
         ALL.into_iter().find(|kind| name.bytes().next_back() == Some(kind.letter()))
     }
 
-    /// The script's letter for it.
-    pub(crate) fn letter(self) -> u8 {
+    /// Returns its letter, in names and in the script.
+    pub(crate) const fn letter(self) -> u8 {
         match self {
-            Self::TokenBucket => b't',
-            Self::FixedWindow => b'f',
-            Self::SlidingWindow => b's',
-            Self::SlidingLog => b'g',
-            Self::Concurrent => b'c',
+            Self::TokenBucket => letter(Algorithm::TokenBucket),
+            Self::FixedWindow => letter(Algorithm::FixedWindow),
+            Self::SlidingWindow => letter(Algorithm::SlidingWindow),
+            Self::SlidingLog => letter(Algorithm::SlidingLog),
+            Self::Concurrent => letter(Algorithm::Concurrent),
             Self::Mark => b'm',
         }
     }
@@ -170,20 +156,10 @@ fn hexadecimal(name: &mut String, bytes: &[u8]) {
     }
 }
 
-/// Readable, and nothing in it that means something to Redis or to a terminal. Never empty: an empty tag is none.
+/// Readable, and without braces, which mean something to Redis. Never empty: an empty tag is none.
 fn escaped(name: &mut String, text: &str) {
     name.push('=');
-    for byte in text.bytes() {
-        match byte {
-            b'{' | b'}' | b'%' => {}
-            _ if byte.is_ascii_graphic() => {
-                name.push(char::from(byte));
-                continue;
-            }
-            _ => {}
-        }
-        let _ = write!(name, "%{byte:02X}");
-    }
+    push_escaped(name, text, b"{}");
 }
 
 /// The slots of a cluster.
