@@ -3,11 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use sluicegate::{ManualClock, StoreError};
+use sluicegate_remote::WallClock;
 use tokio::runtime::Handle;
 
-use crate::{
-    MemcachedStore, desk::Desk, key_names::KeyNames, servers::Servers, timekeeper::Timekeeper, watch::Watch,
-};
+use crate::{MemcachedStore, desk::Desk, key_names::KeyNames, servers::Servers, timekeeper::Timekeeper};
 
 /// A [`MemcachedStore`] to be set up.
 #[derive(Clone, Debug)]
@@ -98,7 +97,7 @@ impl MemcachedStoreBuilder {
             return Err(StoreError::misconfigured("a timeout of the store must be longer than nothing"));
         }
         let names = KeyNames::new(&self.prefix, &self.secret.0, self.readable);
-        let desk = Desk::new(self.servers, names, Watch::new(self.clock), runtime);
+        let desk = Desk::new(self.servers, names, WallClock::new(self.clock), runtime);
         let pulses = desk.links.iter().map(|link| link.pulse().clone()).collect();
         Ok(MemcachedStore::new(Arc::new(desk), Timekeeper::new(self.timeout, pulses, runtime), runtime))
     }

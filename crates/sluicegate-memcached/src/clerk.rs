@@ -7,6 +7,7 @@ use std::{
 
 use crate::{
     desk::Desk,
+    expiry::time_to_live,
     job::{Fate, Job},
     ledger::Ledger,
     page::Page,
@@ -46,9 +47,9 @@ impl Clerk {
             // An account that was changed later than now by our clock was changed by an instance whose clock is ahead, or
             // before ours was set back: it is as late as that.
             for entry in self.ledger.values().flatten() {
-                self.desk.watch.heard(entry.changed_at);
+                self.desk.clock.observe(entry.changed_at);
             }
-            let now = self.desk.watch.now();
+            let now = self.desk.clock.now();
             self.jobs.retain_mut(|job| job.proceed(&mut self.ledger, now) != Fate::Finished);
             if !self.jobs.is_empty() {
                 self.exchange().await;
@@ -85,14 +86,14 @@ impl Clerk {
     /// Collects the commands for each server.
     fn pages(&self) -> HashMap<usize, Page> {
         let (mut pages, mut seen) = (HashMap::<usize, Page>::new(), HashSet::new());
-        let now = self.desk.watch.now();
+        let now = self.desk.clock.now();
         for (charge, place) in self.jobs.iter().flat_map(Job::accounts) {
             if !seen.insert(place) {
                 continue;
             }
             let page = pages.entry(place.server).or_default();
             if let Some(Ok(entry)) = self.ledger.get(place) {
-                let lives = self.desk.watch.time_to_live(entry.account.idle_at(), now);
+                let lives = time_to_live(&self.desk.clock, entry.account.idle_at(), now);
                 page.write(place, entry, lives, now);
             }
             page.read(place, charge);

@@ -7,16 +7,16 @@ use std::{
 };
 
 use sluicegate::Charge;
+use sluicegate_remote::WallClock;
 use tokio::{runtime::Handle, time::sleep};
 
 use crate::{
     clerk::Clerk,
     job::Job,
-    link::{Failure, Link},
     key_names::KeyNames,
+    link::{Failure, Link},
     place::Place,
     servers::Servers,
-    watch::Watch,
 };
 
 /// The queue of pending jobs. One [`Clerk`] does all jobs that touch the same servers, in batches. So jobs of
@@ -24,7 +24,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Desk {
     pub(crate) links: Vec<Link>,
-    pub(crate) watch: Watch,
+    pub(crate) clock: WallClock,
     names: KeyNames,
     servers: Servers,
     runtime: Handle,
@@ -33,9 +33,9 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    pub(crate) fn new(servers: Servers, names: KeyNames, watch: Watch, runtime: &Handle) -> Self {
+    pub(crate) fn new(servers: Servers, names: KeyNames, clock: WallClock, runtime: &Handle) -> Self {
         let links = servers.iter().map(|server| Link::open(server.clone(), runtime)).collect();
-        Self { links, watch, names, servers, runtime: runtime.clone(), waiting: Mutex::default() }
+        Self { links, clock, names, servers, runtime: runtime.clone(), waiting: Mutex::default() }
     }
 
     /// Finds the place of a charge's account.

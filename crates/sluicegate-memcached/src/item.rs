@@ -8,7 +8,6 @@ use sluicegate::{
 };
 use sluicegate_remote::letter;
 
-
 /// Writes down an account: the letter of its algorithm and decimal numbers, so that a person can read it too. Times are
 /// ticks of the store's clock.
 ///

@@ -80,7 +80,7 @@ impl Store for MemcachedStore {
             return Err(unsupported(charge));
         }
         if charges.is_empty() {
-            let lease = Lease::new(0, self.desk.watch.now());
+            let lease = Lease::new(0, self.desk.clock.now());
             return Ok(Decision::Allow(Taken { balances: Balances::new(), lease }));
         }
         let (answer, receiver) = Answer::pair();

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use sluicegate::{Algorithm, Charge, Cost, Lease, Quota, StoreError, Timestamp};
+use sluicegate_remote::unix_time::{TICKS_PER_MICROSECOND, micros};
 use smallvec::{SmallVec, smallvec};
 
 use crate::{
     MOST,
     call::Call,
-    micros::{TICKS, micros, split},
-    key_names::{Kind, KeyNames},
+    key_names::{KeyNames, Kind},
     request::{Line, Request, Row, Verb},
 };
 
@@ -246,6 +246,11 @@ fn rounded(quota: Quota) -> Quota {
     rounded.unwrap_or(quota)
 }
 
+/// Returns ticks as microseconds and what is left over, in ticks.
+const fn split(ticks: u64) -> [u64; 2] {
+    [ticks / TICKS_PER_MICROSECOND, ticks % TICKS_PER_MICROSECOND]
+}
+
 fn window(quota: &Quota) -> i64 {
     number(u64::try_from(quota.window().as_micros()).unwrap_or(MOST))
 }
@@ -257,4 +262,4 @@ fn number(number: u64) -> i64 {
 
 /// The maximum distance in time, in microseconds, between the parts of one take.
 const APART: i64 = 1_000_000;
-const _: () = assert!(TICKS == 16_000, "the script's FRACTION");
+const _: () = assert!(TICKS_PER_MICROSECOND == 16_000, "the script's FRACTION");

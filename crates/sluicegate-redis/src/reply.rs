@@ -5,10 +5,10 @@ use sluicegate::{
     Charge, Cost, Timestamp,
     accounts::{AnyAccount, FixedWindow, SlidingLog, SlidingWindow, Slots, TokenBucket},
 };
+use sluicegate_remote::unix_time::timestamp;
 use smallvec::SmallVec;
 
 use crate::{
-    micros::timestamp,
     key_names::Kind,
     request::{Request, Verb},
 };

@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use futures_util::future::join_all;
@@ -15,6 +15,7 @@ use sluicegate::{
     Algorithm, Charge, Cost, Decision, Key, Lease, Quota, ServerId, Store, StoreError, Taken, Timestamp,
     accounts::{AnyAccount, Snapshot, Verdict},
 };
+use sluicegate_remote::unix_time::{self, TICKS_PER_MICROSECOND, timestamp};
 use smallvec::SmallVec;
 use tokio::sync::{mpsc, watch};
 
@@ -24,9 +25,8 @@ use crate::{
     call::Call,
     counts::Counters,
     job::{Answer, Awaited, Job},
+    key_names::{KeyNames, Kind},
     leases::Leases,
-    micros::{TICKS, timestamp},
-    key_names::{Kind, KeyNames},
     reply::{Reply, accounts},
     request::{Line, Request, Verb},
     slot_map::SlotMap,
@@ -269,7 +269,7 @@ impl Store for RedisStore {
     async fn take(&self, charges: &[Charge]) -> Result<Decision<Taken>, StoreError> {
         let lease = self.next_lease.fetch_add(1, Ordering::Relaxed);
         if charges.is_empty() {
-            let lease = Lease::new(lease, system_time());
+            let lease = Lease::new(lease, timestamp(unix_time::micros_now()));
             return Ok(Decision::Allow(Taken { balances: SmallVec::new(), lease }));
         }
         let charges = in_micros(charges);
@@ -288,7 +288,8 @@ impl Store for RedisStore {
                 Some((said.accounts[at].clone(), said.now))
             }));
         }
-        let verdict = Verdict::of(&charges, &Snapshot { charges: &charges, accounts }).in_steps_of(TICKS);
+        let verdict = Verdict::of(&charges, &Snapshot { charges: &charges, accounts })
+            .in_steps_of(TICKS_PER_MICROSECOND);
         let taken_at = said.iter().map(|said| said.now).max().unwrap_or_default();
         let lease = Lease::new(lease, taken_at);
         if verb != Verb::Look {
@@ -375,9 +376,4 @@ fn together(errors: Vec<StoreError>) -> Option<StoreError> {
 
 fn holds_slots(charge: &Charge) -> bool {
     charge.quota.algorithm() == Algorithm::Concurrent && !charge.cost.is_zero()
-}
-
-fn system_time() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    timestamp(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
 }

@@ -9,8 +9,8 @@ use tokio::runtime::Handle;
 use crate::{
     address::Kind as Arrangement,
     error::explained,
+    key_names::{KeyNames, Kind},
     link::{Failure, Link},
-    key_names::{Kind, KeyNames},
     redirect::Redirect,
     servers::{Endpoint, Servers},
     topology::Topology,

@@ -13,7 +13,7 @@ use smallvec::smallvec;
 use tokio::time::Instant;
 
 use crate::{
-    key_names::{Kind, KeyNames},
+    key_names::{KeyNames, Kind},
     reply::Reply,
     request::{Line, Request, Row, Verb},
     server_time::ServerTime,

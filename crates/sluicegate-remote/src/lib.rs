@@ -3,7 +3,11 @@
 mod backoff;
 mod key_names;
 mod wake_batch;
+mod wall_clock;
+
+pub mod unix_time;
 
 pub use backoff::{Backoff, jittered};
 pub use key_names::{KeyedHash, letter, push_escaped};
 pub use wake_batch::{BatchedTask, WakeBatch, batch_wakes};
+pub use wall_clock::WallClock;

@@ -12,7 +12,10 @@ fn pauses_double_up_to_the_longest() {
     let mut backoff = Backoff::new(FIRST, LONGEST);
     for expected in [20, 40, 80, 160, 320, 500, 500].map(Duration::from_millis) {
         let pause = backoff.fail();
-        assert!((expected / 2..=expected).contains(&pause), "{pause:?} is not half of {expected:?} to all of it");
+        assert!(
+            (expected / 2..=expected).contains(&pause),
+            "{pause:?} is not half of {expected:?} to all of it"
+        );
     }
 }
 
