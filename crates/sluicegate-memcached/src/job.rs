@@ -4,15 +4,22 @@ mod settling;
 mod sheet;
 mod taking;
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
-use sluicegate::{Charge, Timestamp};
+use sluicegate::{Charge, StoreError, Timestamp};
+use sluicegate_remote::OnceSender;
 use smallvec::SmallVec;
 
 use crate::{ledger::Ledger, link::Failure, place::Place};
 pub(crate) use settling::Settling;
 use taking::Step;
 pub(crate) use taking::Taking;
+
+/// The sender of the answer to a caller. The worker that learns the answer and the keeper of deadlines share it.
+pub(crate) type ReplyTo<T> = Arc<OnceSender<Result<T, StoreError>>>;
 
 /// One thing to do: to take charges, or to settle them. It is done in rounds, until all of its accounts are written.
 #[derive(Debug)]

@@ -88,7 +88,6 @@
 //! expire when the account is idle, up to two seconds later. Their text is the algorithm's letter and decimal numbers, and
 //! their flags are the milliseconds from the last change until the account is idle.
 
-mod answer;
 mod builder;
 mod check;
 mod clerk;

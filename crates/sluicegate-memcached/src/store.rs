@@ -3,12 +3,12 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use sluicegate::{Algorithm, Balances, Charge, Cost, Decision, Lease, ServerId, Store, StoreError, Taken};
+use sluicegate_remote::OnceSender;
 use smallvec::SmallVec;
 use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 
 use crate::{
     MemcachedStoreBuilder,
-    answer::Answer,
     check,
     desk::Desk,
     forget,
@@ -83,11 +83,11 @@ impl Store for MemcachedStore {
             let lease = Lease::new(0, self.desk.clock.now());
             return Ok(Decision::Allow(Taken { balances: Balances::new(), lease }));
         }
-        let (answer, receiver) = Answer::pair();
+        let (reply_to, answer) = OnceSender::channel();
         let places = self.places(charges);
-        self.timekeeper.promise(answer.clone(), &places)?;
-        self.desk.hand_in(Job::take(charges, places, Taking::new(answer)));
-        receiver.await.unwrap_or_else(|_| Err(shut_down()))
+        self.timekeeper.promise(reply_to.clone(), &places)?;
+        self.desk.hand_in(Job::take(charges, places, Taking::new(reply_to)));
+        answer.await.unwrap_or_else(|_| Err(shut_down()))
     }
 
     async fn settle(&self, charges: &[Charge], lease: Lease, actual: &[Cost]) -> Result<(), StoreError> {
@@ -102,22 +102,22 @@ impl Store for MemcachedStore {
         if charges.is_empty() {
             return Ok(());
         }
-        let (answer, receiver) = Answer::pair();
+        let (reply_to, answer) = OnceSender::channel();
         let places = self.places(&charges);
-        self.timekeeper.promise(answer.clone(), &places)?;
-        let settling = Settling::new(actual, lease.taken_at, answer);
+        self.timekeeper.promise(reply_to.clone(), &places)?;
+        let settling = Settling::new(actual, lease.taken_at, reply_to);
         self.desk.hand_in(Job::settle(&charges, places, settling));
-        receiver.await.unwrap_or_else(|_| Err(shut_down()))
+        answer.await.unwrap_or_else(|_| Err(shut_down()))
     }
 
     async fn reset(&self, accounts: &[Charge]) -> Result<(), StoreError> {
         let kept = accounts.iter().filter(|account| account.quota.algorithm() != Algorithm::Concurrent);
         let places = self.places(kept);
-        let (answer, receiver) = Answer::pair();
-        self.timekeeper.promise(answer.clone(), &places)?;
+        let (reply_to, answer) = OnceSender::channel();
+        self.timekeeper.promise(reply_to.clone(), &places)?;
         let desk = Arc::clone(&self.desk);
-        self.runtime.spawn(async move { answer.say(forget::accounts(&desk, &places).await) });
-        receiver.await.unwrap_or_else(|_| Err(shut_down()))
+        self.runtime.spawn(async move { reply_to.send(forget::accounts(&desk, &places).await) });
+        answer.await.unwrap_or_else(|_| Err(shut_down()))
     }
 
     fn server(&self, charge: &Charge) -> ServerId {

@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use sluicegate::StoreError;
+use sluicegate_remote::OnceSender;
 use tokio::{
     runtime::Handle,
     sync::mpsc::{self, error::TrySendError},
@@ -10,7 +11,6 @@ use tokio::{
 };
 
 use crate::{
-    answer::Awaited,
     link::{Pulse, id},
     place::Place,
 };
@@ -38,11 +38,11 @@ impl Timekeeper {
         let (promises, mut receiver) = mpsc::channel::<Promise>(MOST);
         runtime.spawn(async move {
             while let Some(Promise { deadline, answer, servers }) = receiver.recv().await {
-                if !answer.is_awaited() {
+                if !answer.waits() {
                     continue;
                 }
                 sleep_until(deadline).await;
-                if answer.is_awaited() {
+                if answer.waits() {
                     answer.fail(late(timeout, servers, &pulses));
                 }
             }
@@ -64,6 +64,22 @@ impl Timekeeper {
             }
             TrySendError::Closed(_) => StoreError::new("the runtime of the store has been shut down"),
         })
+    }
+}
+
+/// A caller that waits for an answer of any type.
+pub(crate) trait Awaited: Send + Sync {
+    fn waits(&self) -> bool;
+    fn fail(&self, error: StoreError);
+}
+
+impl<T: Send> Awaited for OnceSender<Result<T, StoreError>> {
+    fn waits(&self) -> bool {
+        !self.is_closed()
+    }
+
+    fn fail(&self, error: StoreError) {
+        self.send(Err(error));
     }
 }
 

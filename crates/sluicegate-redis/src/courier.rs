@@ -21,7 +21,7 @@ use tokio::{
 use self::flight::{Flight, Landed};
 use crate::{
     counts::Counters,
-    job::{Answer, Asker, Job},
+    job::{Answer, Job, ReplyTo},
     lane::Lane,
     leases::Leases,
     line::{LONGEST_PAUSE, PAUSE},
@@ -68,7 +68,7 @@ pub(crate) struct Courier {
 /// A caller that waits for an answer.
 struct Waiting {
     until: Instant,
-    asker: Asker,
+    reply_to: ReplyTo,
     slot: u16,
     /// `true` if the request goes on after its caller's deadline.
     goes_on: bool,
@@ -142,15 +142,15 @@ impl Courier {
     }
 
     fn accept(&mut self, mut job: Job) {
-        if job.sent.is_none() && job.asker.waits() {
+        if job.sent.is_none() && !job.reply_to.is_closed() {
             let patience = if job.patient { PATIENCE } else { self.settings.timeout };
             let until = Instant::now() + patience;
             job.until = Some(until);
             if !job.patient {
                 // Those that were answered go before their time is up: at a high rate they would be thousands.
-                while self.waiting.pop_front_if(|first| !first.asker.waits()).is_some() {}
+                while self.waiting.pop_front_if(|first| first.reply_to.is_closed()).is_some() {}
                 let (slot, goes_on) = (job.request.slot, job.request.is_durable());
-                self.waiting.push_back(Waiting { until, asker: job.asker.clone(), slot, goes_on });
+                self.waiting.push_back(Waiting { until, reply_to: job.reply_to.clone(), slot, goes_on });
                 self.wake_at(until);
             }
         }
@@ -186,7 +186,11 @@ impl Courier {
 
     /// A request was certainly not done.
     fn not_carried(&mut self, job: Job, error: StoreError) {
-        if job.request.is_durable() { self.fail(job, error) } else { job.asker.answer(Err(error)) }
+        if job.request.is_durable() {
+            self.fail(job, error);
+        } else {
+            job.reply_to.send(Err(error));
+        }
     }
 
     /// A request may have been done or not.
@@ -197,10 +201,10 @@ impl Courier {
             if let Some(release) = job.request.release() {
                 self.put_off(Job::unattended(release));
             }
-            job.asker.answer(Err(error));
+            job.reply_to.send(Err(error));
         } else if too_late || self.later.len() >= MOST_LATER {
             self.counters.lost_settlements.fetch_add(1, Ordering::Relaxed);
-            job.asker.answer(Err(error));
+            job.reply_to.send(Err(error));
         } else {
             self.put_off(job);
         }
@@ -250,9 +254,9 @@ impl Courier {
     /// Does what is due, and sets the alarm for what comes next.
     fn keep_time(&mut self) {
         let now = Instant::now();
-        while self.waiting.front().is_some_and(|first| first.until <= now || !first.asker.waits()) {
+        while self.waiting.front().is_some_and(|first| first.until <= now || first.reply_to.is_closed()) {
             if let Some(first) = self.waiting.pop_front() {
-                first.asker.answer(if first.goes_on {
+                first.reply_to.send(if first.goes_on {
                     Ok(Answer::carried())
                 } else {
                     Err(self.late(first.slot))

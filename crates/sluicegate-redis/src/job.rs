@@ -1,8 +1,9 @@
 //! A request on its way, and whoever waits for its answer.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use sluicegate::StoreError;
+use sluicegate_remote::OnceSender;
 use tokio::{
     sync::{mpsc, oneshot},
     time::Instant,
@@ -14,25 +15,22 @@ use crate::{reply::Reply, request::Request};
 pub(crate) struct Job {
     /// Boxed, because it is large and moves often.
     pub(crate) request: Box<Request>,
-    pub(crate) asker: Asker,
-    /// The time when it was first sent: from then on it may have been executed.
+    pub(crate) reply_to: ReplyTo,
+    /// When it was first sent: from then on it may have been done.
     pub(crate) sent: Option<Instant>,
     /// The deadline of further tries, if it certainly was not done.
     pub(crate) until: Option<Instant>,
     /// The number of further tries so far.
     pub(crate) hops: u8,
-    /// Set if its caller waits until there is a connection, however long that takes.
+    /// Whether its caller waits until there is a connection, however long that takes.
     pub(crate) patient: bool,
 }
 
 /// The receiver of a result.
 pub(crate) type Awaited = oneshot::Receiver<Result<Answer, StoreError>>;
 
-/// The caller that waits for a result, until it arrives or the time is up.
-#[derive(Clone, Default)]
-pub(crate) struct Asker(Arc<Mutex<Option<Answers>>>);
-
-type Answers = oneshot::Sender<Result<Answer, StoreError>>;
+/// The sender of the answer to a caller. The driver keeps one copy with the request and one with the deadline.
+pub(crate) type ReplyTo = Arc<OnceSender<Result<Answer, StoreError>>>;
 
 /// An answer. Until somebody claims it, dropping it gives back the slots that were taken.
 pub(crate) struct Answer {
@@ -43,9 +41,8 @@ pub(crate) struct Answer {
 impl Job {
     /// A request, and where its answer comes.
     pub(crate) fn new(request: Request) -> (Self, Awaited) {
-        let (sender, receiver) = oneshot::channel();
-        let asker = Asker(Arc::new(Mutex::new(Some(sender))));
-        (Self { asker, ..Self::unattended(request) }, receiver)
+        let (reply_to, answer) = OnceSender::channel();
+        (Self { reply_to, ..Self::unattended(request) }, answer)
     }
 
     /// The same for somebody who has time.
@@ -57,31 +54,7 @@ impl Job {
     /// A request whose answer nobody waits for.
     pub(crate) fn unattended(request: Request) -> Self {
         let (sent, until) = (None, None);
-        Self { request: Box::new(request), asker: Asker::default(), sent, until, hops: 0, patient: false }
-    }
-}
-
-impl Asker {
-    /// Answers, if nobody has.
-    pub(crate) fn answer(&self, answer: Result<Answer, StoreError>) {
-        if let Some(sender) = self.take() {
-            // An answer that nobody wants any more is dropped.
-            drop(sender.send(answer));
-        }
-    }
-
-    /// Returns `true` if the result is still wanted.
-    pub(crate) fn waits(&self) -> bool {
-        self.lock().as_ref().is_some_and(|sender| !sender.is_closed())
-    }
-
-    fn take(&self) -> Option<Answers> {
-        self.lock().take()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Answers>> {
-        // Nothing panics while it is locked.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        Self { request: Box::new(request), reply_to: ReplyTo::default(), sent, until, hops: 0, patient: false }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod backoff;
 mod key_names;
+mod once_sender;
 mod wake_batch;
 mod wall_clock;
 
@@ -9,5 +10,6 @@ pub mod unix_time;
 
 pub use backoff::{Backoff, jittered};
 pub use key_names::{KeyedHash, letter, push_escaped};
+pub use once_sender::OnceSender;
 pub use wake_batch::{BatchedTask, WakeBatch, batch_wakes};
 pub use wall_clock::WallClock;

@@ -1,13 +1,13 @@
 //! Replacing estimates by actual costs.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use sluicegate::{Cost, Timestamp};
 use smallvec::{SmallVec, smallvec};
 use tokio::time::Instant;
 
-use super::{Fate, Lines, Progress};
-use crate::{answer::Answer, ledger::Ledger, link::Failure};
+use super::{Fate, Lines, Progress, ReplyTo};
+use crate::{ledger::Ledger, link::Failure};
 
 /// Replacing the estimates of charges by actual costs; or by nothing, which gives them back.
 ///
@@ -18,22 +18,22 @@ pub(crate) struct Settling {
     actual: SmallVec<[Cost; 4]>,
     taken_at: Timestamp,
     /// Nobody waits for what is given back.
-    answer: Option<Arc<Answer<()>>>,
-    /// The end of its attempts.
+    reply_to: Option<ReplyTo<()>>,
+    /// How long it is tried.
     until: Instant,
     /// The reason that a part of it cannot be done.
     failure: Option<Failure>,
 }
 
 impl Settling {
-    pub(crate) fn new(actual: SmallVec<[Cost; 4]>, taken_at: Timestamp, answer: Arc<Answer<()>>) -> Self {
-        Self { actual, taken_at, answer: Some(answer), until: Instant::now() + PATIENCE, failure: None }
+    pub(crate) fn new(actual: SmallVec<[Cost; 4]>, taken_at: Timestamp, reply_to: ReplyTo<()>) -> Self {
+        Self { actual, taken_at, reply_to: Some(reply_to), until: Instant::now() + PATIENCE, failure: None }
     }
 
     /// Giving back so many charges.
     pub(super) fn give_back(charges: usize, taken_at: Timestamp) -> Self {
         let actual = smallvec![Cost::ZERO; charges];
-        Self { actual, taken_at, answer: None, until: Instant::now() + PATIENCE, failure: None }
+        Self { actual, taken_at, reply_to: None, until: Instant::now() + PATIENCE, failure: None }
     }
 
     pub(super) fn proceed(
@@ -85,8 +85,8 @@ impl Settling {
     }
 
     pub(super) fn abandon(&self, failure: &Failure) {
-        if let Some(answer) = &self.answer {
-            answer.say(Err(failure.error()));
+        if let Some(reply_to) = &self.reply_to {
+            reply_to.send(Err(failure.error()));
         }
     }
 
@@ -94,8 +94,8 @@ impl Settling {
         if lines.progress.iter().any(|progress| *progress != Progress::Done) {
             return Fate::Unfinished;
         }
-        if let Some(answer) = &self.answer {
-            answer.say(self.failure.as_ref().map_or(Ok(()), |failure| Err(failure.error())));
+        if let Some(reply_to) = &self.reply_to {
+            reply_to.send(self.failure.as_ref().map_or(Ok(()), |failure| Err(failure.error())));
         }
         Fate::Finished
     }

@@ -1,11 +1,9 @@
 //! Taking charges, all or none.
 
-use std::sync::Arc;
-
 use sluicegate::{Decision, Lease, Taken, Timestamp, accounts::Verdict};
 
-use super::{Lines, Progress, Settling, sheet::Sheet};
-use crate::{answer::Answer, ledger::Ledger, link::Failure};
+use super::{Lines, Progress, ReplyTo, Settling, sheet::Sheet};
+use crate::{ledger::Ledger, link::Failure};
 
 /// Taking charges, all or none.
 ///
@@ -14,8 +12,8 @@ use crate::{answer::Answer, ledger::Ledger, link::Failure};
 /// was written.
 #[derive(Debug)]
 pub(crate) struct Taking {
-    answer: Arc<Answer<Decision<Taken>>>,
-    /// The time of the take.
+    reply_to: ReplyTo<Decision<Taken>>,
+    /// When it is taken.
     at: Timestamp,
     /// The decision to return once all is written.
     decision: Option<Decision<Taken>>,
@@ -29,8 +27,8 @@ pub(super) enum Step {
 }
 
 impl Taking {
-    pub(crate) fn new(answer: Arc<Answer<Decision<Taken>>>) -> Self {
-        Self { answer, at: Timestamp::EPOCH, decision: None }
+    pub(crate) fn new(reply_to: ReplyTo<Decision<Taken>>) -> Self {
+        Self { reply_to, at: Timestamp::EPOCH, decision: None }
     }
 
     pub(super) fn proceed(
@@ -40,14 +38,14 @@ impl Taking {
         read: bool,
         now: Timestamp,
     ) -> Step {
-        if !self.answer.is_awaited() {
+        if self.reply_to.is_closed() {
             // Its time was up, or its caller went away. What is written on the only server stays charged: nobody knows
             // what was made of it.
             return self.give_back(lines).map_or(Step::Finished, Step::GiveBack);
         }
         let decided = self.decision.take_if(|_| is_written(lines));
         if let Some(decision) = decided {
-            return if self.answer.say(Ok(decision)) {
+            return if self.reply_to.send(Ok(decision)) {
                 Step::Finished
             } else {
                 self.give_back(lines).map_or(Step::Finished, Step::GiveBack)
@@ -76,7 +74,7 @@ impl Taking {
         if !is_certain {
             return Step::Unfinished;
         }
-        self.answer.say(Ok(decision));
+        self.reply_to.send(Ok(decision));
         if give_back(lines) {
             Step::GiveBack(Settling::give_back(lines.charges.len(), at))
         } else {
@@ -87,7 +85,7 @@ impl Taking {
     /// These are the reasons why it comes to nothing.
     pub(super) fn fail<'f>(&self, failures: impl IntoIterator<Item = &'f Failure>) {
         if let Some(error) = Failure::error_of(failures) {
-            self.answer.say(Err(error));
+            self.reply_to.send(Err(error));
         }
     }
 

@@ -72,7 +72,7 @@ impl Courier {
         }
         for job in jobs {
             let reply = replies.as_mut().and_then(|replies| replies.next(&job.request));
-            job.asker.answer(match reply {
+            job.reply_to.send(match reply {
                 Some(reply) => Ok(Answer::new(reply, &job.request, &self.outgoing)),
                 None => Err(StoreError::misconfigured(format!(
                     "Redis at {} answered something that is no answer of the script",
