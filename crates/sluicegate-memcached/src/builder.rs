@@ -6,7 +6,7 @@ use sluicegate::{ManualClock, StoreError};
 use sluicegate_remote::WallClock;
 use tokio::runtime::Handle;
 
-use crate::{MemcachedStore, desk::Desk, key_names::KeyNames, servers::Servers, timekeeper::Timekeeper};
+use crate::{MemcachedStore, desk::Desk, key_names::KeyNames, servers::Servers, deadlines::DeadlineKeeper};
 
 /// A [`MemcachedStore`] to be set up.
 #[derive(Clone, Debug)]
@@ -99,7 +99,7 @@ impl MemcachedStoreBuilder {
         let names = KeyNames::new(&self.prefix, &self.secret.0, self.readable);
         let desk = Desk::new(self.servers, names, WallClock::new(self.clock), runtime);
         let pulses = desk.links.iter().map(|link| link.pulse().clone()).collect();
-        Ok(MemcachedStore::new(Arc::new(desk), Timekeeper::new(self.timeout, pulses, runtime), runtime))
+        Ok(MemcachedStore::new(Arc::new(desk), DeadlineKeeper::new(self.timeout, pulses, runtime), runtime))
     }
 }
 

@@ -91,6 +91,7 @@
 mod builder;
 mod check;
 mod clerk;
+mod deadlines;
 mod desk;
 mod expiry;
 mod forget;
@@ -104,7 +105,6 @@ mod place;
 mod server;
 mod servers;
 mod store;
-mod timekeeper;
 
 pub use builder::MemcachedStoreBuilder;
 pub use store::MemcachedStore;

@@ -15,7 +15,7 @@ use crate::{
     job::{Job, Settling, Taking},
     link,
     place::Place,
-    timekeeper::Timekeeper,
+    deadlines::DeadlineKeeper,
 };
 
 /// A store in Memcached, for many instances. The [crate] says what can be relied on.
@@ -33,7 +33,7 @@ use crate::{
 /// ```
 pub struct MemcachedStore {
     desk: Arc<Desk>,
-    timekeeper: Timekeeper,
+    deadlines: DeadlineKeeper,
     runtime: Handle,
 }
 
@@ -47,8 +47,8 @@ impl MemcachedStore {
         MemcachedStoreBuilder::parse(url)
     }
 
-    pub(crate) fn new(desk: Arc<Desk>, timekeeper: Timekeeper, runtime: &Handle) -> Self {
-        Self { desk, timekeeper, runtime: runtime.clone() }
+    pub(crate) fn new(desk: Arc<Desk>, deadlines: DeadlineKeeper, runtime: &Handle) -> Self {
+        Self { desk, deadlines, runtime: runtime.clone() }
     }
 
     /// Asks every server once, connecting if need be. Takes two seconds at most.
@@ -85,7 +85,7 @@ impl Store for MemcachedStore {
         }
         let (reply_to, answer) = OnceSender::channel();
         let places = self.places(charges);
-        self.timekeeper.promise(reply_to.clone(), &places)?;
+        self.deadlines.promise(reply_to.clone(), &places)?;
         self.desk.hand_in(Job::take(charges, places, Taking::new(reply_to)));
         answer.await.unwrap_or_else(|_| Err(shut_down()))
     }
@@ -104,7 +104,7 @@ impl Store for MemcachedStore {
         }
         let (reply_to, answer) = OnceSender::channel();
         let places = self.places(&charges);
-        self.timekeeper.promise(reply_to.clone(), &places)?;
+        self.deadlines.promise(reply_to.clone(), &places)?;
         let settling = Settling::new(actual, lease.taken_at, reply_to);
         self.desk.hand_in(Job::settle(&charges, places, settling));
         answer.await.unwrap_or_else(|_| Err(shut_down()))
@@ -114,7 +114,7 @@ impl Store for MemcachedStore {
         let kept = accounts.iter().filter(|account| account.quota.algorithm() != Algorithm::Concurrent);
         let places = self.places(kept);
         let (reply_to, answer) = OnceSender::channel();
-        self.timekeeper.promise(reply_to.clone(), &places)?;
+        self.deadlines.promise(reply_to.clone(), &places)?;
         let desk = Arc::clone(&self.desk);
         self.runtime.spawn(async move { reply_to.send(forget::accounts(&desk, &places).await) });
         answer.await.unwrap_or_else(|_| Err(shut_down()))

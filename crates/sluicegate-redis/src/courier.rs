@@ -12,7 +12,7 @@ use std::{
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use sluicegate::StoreError;
-use sluicegate_remote::jittered;
+use sluicegate_remote::{Caller, Deadlines, jittered};
 use tokio::{
     sync::mpsc,
     time::{Instant, Sleep, sleep_until},
@@ -55,8 +55,7 @@ pub(crate) struct Courier {
     lines: Lines,
     lanes: HashMap<u16, Lane>,
     flights: FuturesUnordered<BoxFuture<'static, Landed>>,
-    /// Callers that wait, by their deadlines.
-    waiting: VecDeque<Waiting>,
+    deadlines: Deadlines<Waiting>,
     /// Settlements that could not be carried, until they are tried again.
     later: VecDeque<(Instant, Job)>,
     /// Requests that a server could not do for the moment, and certainly has not done.
@@ -67,7 +66,6 @@ pub(crate) struct Courier {
 
 /// A caller that waits for an answer.
 struct Waiting {
-    until: Instant,
     reply_to: ReplyTo,
     slot: u16,
     /// `true` if the request goes on after its caller's deadline.
@@ -92,7 +90,7 @@ impl Courier {
             lines,
             lanes: HashMap::new(),
             flights: FuturesUnordered::new(),
-            waiting: VecDeque::new(),
+            deadlines: Deadlines::default(),
             later: VecDeque::new(),
             paused: VecDeque::new(),
             heartbeat,
@@ -147,10 +145,8 @@ impl Courier {
             let until = Instant::now() + patience;
             job.until = Some(until);
             if !job.patient {
-                // Those that were answered go before their time is up: at a high rate they would be thousands.
-                while self.waiting.pop_front_if(|first| first.reply_to.is_closed()).is_some() {}
                 let (slot, goes_on) = (job.request.slot, job.request.is_durable());
-                self.waiting.push_back(Waiting { until, reply_to: job.reply_to.clone(), slot, goes_on });
+                self.deadlines.push(until, Waiting { reply_to: job.reply_to.clone(), slot, goes_on });
                 self.wake_at(until);
             }
         }
@@ -254,14 +250,12 @@ impl Courier {
     /// Does what is due, and sets the alarm for what comes next.
     fn keep_time(&mut self) {
         let now = Instant::now();
-        while self.waiting.front().is_some_and(|first| first.until <= now || first.reply_to.is_closed()) {
-            if let Some(first) = self.waiting.pop_front() {
-                first.reply_to.send(if first.goes_on {
-                    Ok(Answer::carried())
-                } else {
-                    Err(self.late(first.slot))
-                });
-            }
+        while let Some(caller) = self.deadlines.pop_late(now) {
+            caller.reply_to.send(if caller.goes_on {
+                Ok(Answer::carried())
+            } else {
+                Err(self.late(caller.slot))
+            });
         }
         self.lines.keep_time(now);
         for _ in 0..self.later.len() {
@@ -280,8 +274,7 @@ impl Courier {
             self.renew(self.settings.lease / 3);
         }
         let first = |jobs: &VecDeque<(Instant, Job)>| jobs.front().map(|(again, _)| *again);
-        let until = self.waiting.front().map(|first| first.until);
-        let next = [self.lines.due(), first(&self.later), first(&self.paused), until];
+        let next = [self.lines.due(), first(&self.later), first(&self.paused), self.deadlines.first()];
         let next = next.into_iter().flatten().fold(self.heartbeat, Instant::min);
         self.alarm.as_mut().reset(next);
     }
@@ -312,6 +305,12 @@ impl Courier {
                 lanes.entry(renewal.slot).or_default().push(Job::unattended(renewal));
             }
         });
+    }
+}
+
+impl Caller for Waiting {
+    fn waits(&self) -> bool {
+        !self.reply_to.is_closed()
     }
 }
 

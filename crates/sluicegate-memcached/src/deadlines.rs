@@ -1,9 +1,9 @@
-//! Nobody waits longer than the store's deadline.
+//! The deadlines of callers.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use sluicegate::StoreError;
-use sluicegate_remote::OnceSender;
+use sluicegate_remote::{Caller, Deadlines, OnceSender};
 use tokio::{
     runtime::Handle,
     sync::mpsc::{self, error::TrySendError},
@@ -17,37 +17,41 @@ use crate::{
 
 /// Ends every caller's wait when its time is up, whatever else is stuck.
 ///
-/// All wait equally long, so the first to come are the first to be late. The one task here sleeps until then,
-/// and by that time nearly all later callers have their result.
+/// The one task here sleeps until the first caller would be late, and by then nearly all that came meanwhile have their
+/// answer. So a caller that is answered in time wakes it seldom.
 #[derive(Clone)]
-pub(crate) struct Timekeeper {
+pub(crate) struct DeadlineKeeper {
     timeout: Duration,
-    promises: mpsc::Sender<Promise>,
+    callers: mpsc::Sender<(Instant, Waiting)>,
 }
 
-/// An answer, and when it will be late.
-struct Promise {
-    deadline: Instant,
-    answer: Arc<dyn Awaited>,
-    /// The servers that are asked, as a set of bits.
+/// A caller that waits, and the servers that are asked for it, as a set of bits.
+struct Waiting {
+    reply_to: Arc<dyn Awaited>,
     servers: u64,
 }
 
-impl Timekeeper {
+impl DeadlineKeeper {
     pub(crate) fn new(timeout: Duration, pulses: Vec<Pulse>, runtime: &Handle) -> Self {
-        let (promises, mut receiver) = mpsc::channel::<Promise>(MOST);
+        let (callers, mut receiver) = mpsc::channel(MOST);
         runtime.spawn(async move {
-            while let Some(Promise { deadline, answer, servers }) = receiver.recv().await {
-                if !answer.waits() {
-                    continue;
-                }
-                sleep_until(deadline).await;
-                if answer.waits() {
-                    answer.fail(late(timeout, servers, &pulses));
+            let mut deadlines = Deadlines::<Waiting>::default();
+            while let Some((deadline, caller)) = receiver.recv().await {
+                deadlines.push(deadline, caller);
+                while let Some(first) = deadlines.first() {
+                    sleep_until(first).await;
+                    while let Some(caller) = deadlines.pop_late(Instant::now()) {
+                        caller.reply_to.fail(late(timeout, caller.servers, &pulses));
+                    }
+                    while deadlines.len() < MOST
+                        && let Ok((deadline, caller)) = receiver.try_recv()
+                    {
+                        deadlines.push(deadline, caller);
+                    }
                 }
             }
         });
-        Self { timeout, promises }
+        Self { timeout, callers }
     }
 
     /// Promises an answer in time.
@@ -55,10 +59,10 @@ impl Timekeeper {
     /// # Errors
     ///
     /// When too many wait, or the runtime has been shut down.
-    pub(crate) fn promise(&self, answer: Arc<dyn Awaited>, places: &[Place]) -> Result<(), StoreError> {
+    pub(crate) fn promise(&self, reply_to: Arc<dyn Awaited>, places: &[Place]) -> Result<(), StoreError> {
         let deadline = Instant::now() + self.timeout;
         let servers = places.iter().fold(0, |servers, place| servers | 1 << place.server);
-        self.promises.try_send(Promise { deadline, answer, servers }).map_err(|refused| match refused {
+        self.callers.try_send((deadline, Waiting { reply_to, servers })).map_err(|refused| match refused {
             TrySendError::Full(_) => {
                 StoreError::new("too many decisions wait for memcached; is it overloaded?")
             }
@@ -73,6 +77,12 @@ pub(crate) trait Awaited: Send + Sync {
     fn fail(&self, error: StoreError);
 }
 
+impl Caller for Waiting {
+    fn waits(&self) -> bool {
+        self.reply_to.waits()
+    }
+}
+
 impl<T: Send> Awaited for OnceSender<Result<T, StoreError>> {
     fn waits(&self) -> bool {
         !self.is_closed()
@@ -83,13 +93,13 @@ impl<T: Send> Awaited for OnceSender<Result<T, StoreError>> {
     }
 }
 
-impl fmt::Debug for Timekeeper {
+impl fmt::Debug for DeadlineKeeper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Timekeeper").field("timeout", &self.timeout).finish_non_exhaustive()
+        f.debug_struct("DeadlineKeeper").field("timeout", &self.timeout).finish_non_exhaustive()
     }
 }
 
-/// Of several servers, it names those that have been silent.
+/// Returns the error of a late answer. Of several servers, it names those that have been silent.
 fn late(timeout: Duration, servers: u64, pulses: &[Pulse]) -> StoreError {
     let late = |server: &usize| {
         let asked = servers & (1 << server) != 0;
@@ -101,5 +111,5 @@ fn late(timeout: Duration, servers: u64, pulses: &[Pulse]) -> StoreError {
     (0..pulses.len()).filter(late).map(id).fold(error, StoreError::at)
 }
 
-/// The maximum number of callers that wait, or have waited within the last deadline.
+/// The most callers that wait, or have waited within the last deadline; more are refused.
 const MOST: usize = 65_536;
