@@ -6,7 +6,9 @@ use sluicegate::{ManualClock, StoreError};
 use sluicegate_remote::WallClock;
 use tokio::runtime::Handle;
 
-use crate::{MemcachedStore, desk::Desk, key_names::KeyNames, servers::Servers, deadlines::DeadlineKeeper};
+use crate::{
+    MemcachedStore, deadlines::DeadlineKeeper, dispatcher::Dispatcher, key_names::KeyNames, servers::Servers,
+};
 
 /// A [`MemcachedStore`] to be set up.
 #[derive(Clone, Debug)]
@@ -97,9 +99,13 @@ impl MemcachedStoreBuilder {
             return Err(StoreError::misconfigured("a timeout of the store must be longer than nothing"));
         }
         let names = KeyNames::new(&self.prefix, &self.secret.0, self.readable);
-        let desk = Desk::new(self.servers, names, WallClock::new(self.clock), runtime);
-        let pulses = desk.links.iter().map(|link| link.pulse().clone()).collect();
-        Ok(MemcachedStore::new(Arc::new(desk), DeadlineKeeper::new(self.timeout, pulses, runtime), runtime))
+        let dispatcher = Dispatcher::new(self.servers, names, WallClock::new(self.clock), runtime);
+        let pulses = dispatcher.links.iter().map(|link| link.pulse().clone()).collect();
+        Ok(MemcachedStore::new(
+            Arc::new(dispatcher),
+            DeadlineKeeper::new(self.timeout, pulses, runtime),
+            runtime,
+        ))
     }
 }
 

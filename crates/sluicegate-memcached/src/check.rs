@@ -3,16 +3,16 @@
 use sluicegate::StoreError;
 
 use crate::{
-    desk::Desk,
+    dispatcher::Dispatcher,
     link::{Failure, Link, Pending, Reply},
 };
 
 /// Writes an item to every server and reads it again.
-pub(crate) async fn servers(desk: &Desk) -> Result<(), StoreError> {
-    let name = desk.trial();
+pub(crate) async fn servers(dispatcher: &Dispatcher) -> Result<(), StoreError> {
+    let name = dispatcher.trial();
     let commands = format!("ms {name} 1 T60\r\n1\r\nmg {name} v c\r\n");
     let ask = |link: &Link| link.send(commands.clone().into_bytes(), 2, None);
-    let asked: Vec<_> = desk.links.iter().map(|link| (link.server().to_string(), ask(link))).collect();
+    let asked: Vec<_> = dispatcher.links.iter().map(|link| (link.server().to_string(), ask(link))).collect();
     let mut worst = Ok(());
     for (server, pending) in asked {
         match one(&server, pending).await.map_err(|failure| failure.error()) {

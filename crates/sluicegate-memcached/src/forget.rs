@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use sluicegate::StoreError;
 
 use crate::{
-    desk::Desk,
+    dispatcher::Dispatcher,
     link::{Failure, Reply},
     place::Place,
 };
 
 /// Deletes the items of accounts. Whoever has read one before finds, when it writes, that it is not as it was read.
-pub(crate) async fn accounts(desk: &Desk, places: &[Place]) -> Result<(), StoreError> {
+pub(crate) async fn accounts(dispatcher: &Dispatcher, places: &[Place]) -> Result<(), StoreError> {
     let mut commands = HashMap::<usize, (Vec<u8>, usize)>::new();
     for Place { name, server } in places {
         let (bytes, answers) = commands.entry(*server).or_default();
@@ -21,7 +21,7 @@ pub(crate) async fn accounts(desk: &Desk, places: &[Place]) -> Result<(), StoreE
     // All servers are asked before any is waited for.
     let asked: Vec<_> = commands
         .into_iter()
-        .map(|(server, (bytes, answers))| (server, desk.links[server].send(bytes, answers, None)))
+        .map(|(server, (bytes, answers))| (server, dispatcher.links[server].send(bytes, answers, None)))
         .collect();
     for (server, pending) in asked {
         let gone = |_| Err(Failure::new("the runtime of the store is shutting down"));

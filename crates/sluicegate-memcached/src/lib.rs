@@ -90,9 +90,8 @@
 
 mod builder;
 mod check;
-mod clerk;
 mod deadlines;
-mod desk;
+mod dispatcher;
 mod expiry;
 mod forget;
 mod item;
@@ -105,6 +104,7 @@ mod place;
 mod server;
 mod servers;
 mod store;
+mod worker;
 
 pub use builder::MemcachedStoreBuilder;
 pub use store::MemcachedStore;

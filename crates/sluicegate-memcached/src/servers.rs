@@ -76,5 +76,5 @@ pub(crate) fn wrong(what: &str) -> StoreError {
     ))
 }
 
-/// As many as there are bits in a [set of servers](crate::desk::Desk).
+/// As many as there are bits in a [set of servers](crate::dispatcher::Dispatcher).
 const MAX_SERVERS: usize = 64;

@@ -8,14 +8,13 @@ use smallvec::SmallVec;
 use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 
 use crate::{
-    MemcachedStoreBuilder,
-    check,
-    desk::Desk,
+    MemcachedStoreBuilder, check,
+    deadlines::DeadlineKeeper,
+    dispatcher::Dispatcher,
     forget,
     job::{Job, Settling, Taking},
     link,
     place::Place,
-    deadlines::DeadlineKeeper,
 };
 
 /// A store in Memcached, for many instances. The [crate] says what can be relied on.
@@ -32,7 +31,7 @@ use crate::{
 /// # }
 /// ```
 pub struct MemcachedStore {
-    desk: Arc<Desk>,
+    dispatcher: Arc<Dispatcher>,
     deadlines: DeadlineKeeper,
     runtime: Handle,
 }
@@ -47,8 +46,8 @@ impl MemcachedStore {
         MemcachedStoreBuilder::parse(url)
     }
 
-    pub(crate) fn new(desk: Arc<Desk>, deadlines: DeadlineKeeper, runtime: &Handle) -> Self {
-        Self { desk, deadlines, runtime: runtime.clone() }
+    pub(crate) fn new(dispatcher: Arc<Dispatcher>, deadlines: DeadlineKeeper, runtime: &Handle) -> Self {
+        Self { dispatcher, deadlines, runtime: runtime.clone() }
     }
 
     /// Asks every server once, connecting if need be. Takes two seconds at most.
@@ -59,17 +58,17 @@ impl MemcachedStore {
     /// first.
     pub async fn check(&self) -> Result<(), StoreError> {
         let (sender, receiver) = oneshot::channel();
-        let desk = Arc::clone(&self.desk);
+        let dispatcher = Arc::clone(&self.dispatcher);
         self.runtime.spawn(async move {
             let late =
                 |_| Err(StoreError::new(format!("memcached did not answer within {CHECK:?}; is it up?")));
-            let _ = sender.send(timeout(CHECK, check::servers(&desk)).await.unwrap_or_else(late));
+            let _ = sender.send(timeout(CHECK, check::servers(&dispatcher)).await.unwrap_or_else(late));
         });
         receiver.await.unwrap_or_else(|_| Err(shut_down()))
     }
 
     fn places<'c>(&self, charges: impl IntoIterator<Item = &'c Charge>) -> SmallVec<[Place; 4]> {
-        charges.into_iter().map(|charge| self.desk.place(charge)).collect()
+        charges.into_iter().map(|charge| self.dispatcher.place(charge)).collect()
     }
 }
 
@@ -80,13 +79,13 @@ impl Store for MemcachedStore {
             return Err(unsupported(charge));
         }
         if charges.is_empty() {
-            let lease = Lease::new(0, self.desk.clock.now());
+            let lease = Lease::new(0, self.dispatcher.clock.now());
             return Ok(Decision::Allow(Taken { balances: Balances::new(), lease }));
         }
         let (reply_to, answer) = OnceSender::channel();
         let places = self.places(charges);
         self.deadlines.promise(reply_to.clone(), &places)?;
-        self.desk.hand_in(Job::take(charges, places, Taking::new(reply_to)));
+        self.dispatcher.dispatch(Job::take(charges, places, Taking::new(reply_to)));
         answer.await.unwrap_or_else(|_| Err(shut_down()))
     }
 
@@ -106,7 +105,7 @@ impl Store for MemcachedStore {
         let places = self.places(&charges);
         self.deadlines.promise(reply_to.clone(), &places)?;
         let settling = Settling::new(actual, lease.taken_at, reply_to);
-        self.desk.hand_in(Job::settle(&charges, places, settling));
+        self.dispatcher.dispatch(Job::settle(&charges, places, settling));
         answer.await.unwrap_or_else(|_| Err(shut_down()))
     }
 
@@ -115,17 +114,17 @@ impl Store for MemcachedStore {
         let places = self.places(kept);
         let (reply_to, answer) = OnceSender::channel();
         self.deadlines.promise(reply_to.clone(), &places)?;
-        let desk = Arc::clone(&self.desk);
-        self.runtime.spawn(async move { reply_to.send(forget::accounts(&desk, &places).await) });
+        let dispatcher = Arc::clone(&self.dispatcher);
+        self.runtime.spawn(async move { reply_to.send(forget::accounts(&dispatcher, &places).await) });
         answer.await.unwrap_or_else(|_| Err(shut_down()))
     }
 
     fn server(&self, charge: &Charge) -> ServerId {
-        link::id(self.desk.home(charge))
+        link::id(self.dispatcher.home(charge))
     }
 
     fn servers(&self) -> Vec<(ServerId, String)> {
-        let servers = self.desk.links.iter().enumerate();
+        let servers = self.dispatcher.links.iter().enumerate();
         servers.map(|(number, link)| (link::id(number), link.server().to_string())).collect()
     }
 
@@ -135,7 +134,7 @@ impl Store for MemcachedStore {
 
 impl fmt::Debug for MemcachedStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let servers: Vec<_> = self.desk.links.iter().map(|link| link.server().to_string()).collect();
+        let servers: Vec<_> = self.dispatcher.links.iter().map(|link| link.server().to_string()).collect();
         f.debug_struct("MemcachedStore").field("servers", &servers).finish_non_exhaustive()
     }
 }

@@ -54,7 +54,14 @@ impl Job {
     /// A request whose answer nobody waits for.
     pub(crate) fn unattended(request: Request) -> Self {
         let (sent, until) = (None, None);
-        Self { request: Box::new(request), reply_to: ReplyTo::default(), sent, until, hops: 0, patient: false }
+        Self {
+            request: Box::new(request),
+            reply_to: ReplyTo::default(),
+            sent,
+            until,
+            hops: 0,
+            patient: false,
+        }
     }
 }
 

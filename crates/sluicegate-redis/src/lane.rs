@@ -29,7 +29,8 @@ impl Lane {
     /// is worth a call of its own, so that Redis works on one while this side works on the other.
     pub(crate) fn next_batch(&mut self) -> Option<Vec<Job>> {
         // Nobody wants it any more, and nothing has been done yet.
-        self.queue.retain(|job| job.request.is_durable() || is_renewal(&job.request) || !job.reply_to.is_closed());
+        self.queue
+            .retain(|job| job.request.is_durable() || is_renewal(&job.request) || !job.reply_to.is_closed());
         let waiting = self.queue.len();
         let jobs = match self.in_flight {
             0 if waiting >= 2 * WORTH_A_CALL => waiting / 2,

@@ -32,7 +32,11 @@ fn a_caller_learns_that_all_senders_are_gone() {
     let (sender, mut receiver) = OnceSender::<()>::channel();
     let other = std::sync::Arc::clone(&sender);
     drop(sender);
-    assert!(receiver.try_recv().is_err_and(|error| error == tokio::sync::oneshot::error::TryRecvError::Empty));
+    assert!(
+        receiver.try_recv().is_err_and(|error| error == tokio::sync::oneshot::error::TryRecvError::Empty)
+    );
     drop(other);
-    assert!(receiver.try_recv().is_err_and(|error| error == tokio::sync::oneshot::error::TryRecvError::Closed));
+    assert!(
+        receiver.try_recv().is_err_and(|error| error == tokio::sync::oneshot::error::TryRecvError::Closed)
+    );
 }

@@ -140,7 +140,7 @@ impl Connection {
                 read = self.reader.read_buf(&mut self.input) => {
                     heard = Instant::now();
                     match read {
-                        Ok(1..) => if let Err(nonsense) = self.hand_out() {
+                        Ok(1..) => if let Err(nonsense) = self.next_jobs() {
                             let failure = foreign(&self.server, &Err(nonsense));
                             return self.end(&failure, End::Failed(failure.clone()));
                         },
@@ -186,7 +186,7 @@ impl Connection {
     }
 
     /// Gives what has arrived to those who wait for it, in their order.
-    fn hand_out(&mut self) -> Result<(), Nonsense> {
+    fn next_jobs(&mut self) -> Result<(), Nonsense> {
         while let Some(reply) = Reply::parse(&mut self.input)? {
             let Some(first) = self.waiting.front_mut() else {
                 return Err(Nonsense("an answer to nothing".into()));

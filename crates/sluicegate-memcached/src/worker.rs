@@ -1,4 +1,4 @@
-//! The worker that does the jobs.
+//! The task that does the jobs of one set of servers.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    desk::Desk,
+    dispatcher::Dispatcher,
     expiry::time_to_live,
     job::{Fate, Job},
     ledger::Ledger,
@@ -20,36 +20,36 @@ use crate::{
 /// again. So one write carries all charges that wait for an account, and an account that is in use costs one
 /// round trip for a request, any other two.
 #[derive(Debug)]
-pub(crate) struct Clerk {
-    desk: Arc<Desk>,
+pub(crate) struct Worker {
+    dispatcher: Arc<Dispatcher>,
     /// As a set of bits.
     servers: u64,
     jobs: Vec<Job>,
     ledger: Ledger,
-    /// Set if new jobs call another worker.
-    is_off_duty: bool,
+    /// `true` if the dispatcher starts another worker for the next job.
+    is_relieved: bool,
 }
 
-impl Clerk {
-    pub(crate) fn new(desk: Arc<Desk>, servers: u64) -> Self {
-        Self { desk, servers, jobs: Vec::new(), ledger: Ledger::new(), is_off_duty: false }
+impl Worker {
+    pub(crate) fn new(dispatcher: Arc<Dispatcher>, servers: u64) -> Self {
+        Self { dispatcher, servers, jobs: Vec::new(), ledger: Ledger::new(), is_relieved: false }
     }
 
     /// Works until there is nothing left to do.
     pub(crate) async fn work(mut self) {
         loop {
             let room = MOST_AT_ONCE.saturating_sub(self.jobs.len());
-            let Some(more) = self.desk.hand_out(self.servers, room, self.jobs.is_empty()) else {
-                self.is_off_duty = true;
+            let Some(more) = self.dispatcher.next_jobs(self.servers, room, self.jobs.is_empty()) else {
+                self.is_relieved = true;
                 return;
             };
             self.jobs.extend(more);
             // An account that was changed later than now by our clock was changed by an instance whose clock is ahead, or
             // before ours was set back: it is as late as that.
             for entry in self.ledger.values().flatten() {
-                self.desk.clock.observe(entry.changed_at);
+                self.dispatcher.clock.observe(entry.changed_at);
             }
-            let now = self.desk.clock.now();
+            let now = self.dispatcher.clock.now();
             self.jobs.retain_mut(|job| job.proceed(&mut self.ledger, now) != Fate::Finished);
             if !self.jobs.is_empty() {
                 self.exchange().await;
@@ -63,7 +63,7 @@ impl Clerk {
         let asked: Vec<_> = self
             .pages()
             .into_iter()
-            .map(|(server, page)| (server, page.send(&self.desk.links[server])))
+            .map(|(server, page)| (server, page.send(&self.dispatcher.links[server])))
             .collect();
         let (mut ledger, mut written, mut failures) = (Ledger::new(), HashSet::new(), HashMap::new());
         for (server, sent) in asked {
@@ -76,8 +76,8 @@ impl Clerk {
         for mut job in std::mem::take(&mut self.jobs) {
             match job.end_round(&written, &failures) {
                 Fate::Unfinished => self.jobs.push(job),
-                Fate::Postponed => self.desk.hand_in_later(job),
-                Fate::Elsewhere => self.desk.hand_in(job),
+                Fate::Postponed => self.dispatcher.dispatch_later(job),
+                Fate::Elsewhere => self.dispatcher.dispatch(job),
                 Fate::Finished => {}
             }
         }
@@ -86,14 +86,14 @@ impl Clerk {
     /// Collects the commands for each server.
     fn pages(&self) -> HashMap<usize, Page> {
         let (mut pages, mut seen) = (HashMap::<usize, Page>::new(), HashSet::new());
-        let now = self.desk.clock.now();
+        let now = self.dispatcher.clock.now();
         for (charge, place) in self.jobs.iter().flat_map(Job::accounts) {
             if !seen.insert(place) {
                 continue;
             }
             let page = pages.entry(place.server).or_default();
             if let Some(Ok(entry)) = self.ledger.get(place) {
-                let lives = time_to_live(&self.desk.clock, entry.account.idle_at(), now);
+                let lives = time_to_live(&self.dispatcher.clock, entry.account.idle_at(), now);
                 page.write(place, entry, lives, now);
             }
             page.read(place, charge);
@@ -102,11 +102,11 @@ impl Clerk {
     }
 }
 
-impl Drop for Clerk {
-    /// The runtime was shut down, or something panicked: nobody shall wait for this clerk.
+impl Drop for Worker {
+    /// Lets nobody wait for this worker if the runtime was shut down, or something panicked.
     fn drop(&mut self) {
-        if !self.is_off_duty {
-            self.desk.dismiss(self.servers);
+        if !self.is_relieved {
+            self.dispatcher.dismiss(self.servers);
         }
     }
 }

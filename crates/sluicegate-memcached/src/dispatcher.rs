@@ -1,4 +1,4 @@
-//! The queue of pending jobs.
+//! The queue of jobs, and their distribution to workers.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -11,28 +11,28 @@ use sluicegate_remote::WallClock;
 use tokio::{runtime::Handle, time::sleep};
 
 use crate::{
-    clerk::Clerk,
     job::Job,
     key_names::KeyNames,
     link::{Failure, Link},
     place::Place,
     servers::Servers,
+    worker::Worker,
 };
 
-/// The queue of pending jobs. One [`Clerk`] does all jobs that touch the same servers, in batches. So jobs of
-/// one process never conflict, and a slow server delays only its own jobs.
+/// Hands jobs to workers. All jobs on the same servers are done by one [`Worker`], in rounds, so that those of one
+/// process never get into each other's way, and a server that is slow keeps only its own jobs waiting.
 #[derive(Debug)]
-pub(crate) struct Desk {
+pub(crate) struct Dispatcher {
     pub(crate) links: Vec<Link>,
     pub(crate) clock: WallClock,
     names: KeyNames,
     servers: Servers,
     runtime: Handle,
-    /// The jobs that wait for each busy worker, by the set of its servers: the bit of each is set.
+    /// The jobs that wait for each worker at work, by the set of its servers: the bit of each is set.
     waiting: Mutex<HashMap<u64, VecDeque<Job>>>,
 }
 
-impl Desk {
+impl Dispatcher {
     pub(crate) fn new(servers: Servers, names: KeyNames, clock: WallClock, runtime: &Handle) -> Self {
         let links = servers.iter().map(|server| Link::open(server.clone(), runtime)).collect();
         Self { links, clock, names, servers, runtime: runtime.clone(), waiting: Mutex::default() }
@@ -49,8 +49,8 @@ impl Desk {
         self.servers.home(|| self.names.neighbourhood(&charge.key))
     }
 
-    /// Takes in a job, and calls a clerk if none is at work on its servers.
-    pub(crate) fn hand_in(self: &Arc<Self>, job: Job) {
+    /// Queues a job, and starts a worker if none is at work on its servers.
+    pub(crate) fn dispatch(self: &Arc<Self>, job: Job) {
         let servers = job.accounts().fold(0, |servers, (_, place)| servers | 1 << place.server);
         let mut waiting = self.waiting();
         if let Some(queue) = waiting.get_mut(&servers) {
@@ -63,21 +63,21 @@ impl Desk {
         }
         waiting.insert(servers, VecDeque::from([job]));
         drop(waiting);
-        self.runtime.spawn(Clerk::new(Arc::clone(self), servers).work());
+        self.runtime.spawn(Worker::new(Arc::clone(self), servers).work());
     }
 
-    /// Takes in a job after a while.
-    pub(crate) fn hand_in_later(self: &Arc<Self>, job: Job) {
-        let desk = Arc::clone(self);
+    /// Queues a job after a while.
+    pub(crate) fn dispatch_later(self: &Arc<Self>, job: Job) {
+        let dispatcher = Arc::clone(self);
         self.runtime.spawn(async move {
             sleep(LATER).await;
-            desk.hand_in(job);
+            dispatcher.dispatch(job);
         });
     }
 
-    /// At most so many of the jobs that wait for a clerk; `None` if there are none and the clerk, who has no others,
-    /// may go.
-    pub(crate) fn hand_out(&self, servers: u64, most: usize, is_idle: bool) -> Option<Vec<Job>> {
+    /// Returns at most so many of the jobs that wait for a worker; `None` if there are none and the worker, which has no
+    /// others, may end.
+    pub(crate) fn next_jobs(&self, servers: u64, most: usize, is_idle: bool) -> Option<Vec<Job>> {
         let mut waiting = self.waiting();
         let queue = waiting.get_mut(&servers)?;
         if queue.is_empty() && is_idle {
@@ -88,7 +88,7 @@ impl Desk {
         Some(queue.drain(..most).collect())
     }
 
-    /// Nobody works for what waits for a clerk: it is told that its answer never comes.
+    /// Drops the jobs that wait for a worker which is gone: their callers learn that no answer comes.
     pub(crate) fn dismiss(&self, servers: u64) {
         let waiting = self.waiting().remove(&servers);
         drop(waiting);
@@ -105,7 +105,7 @@ impl Desk {
     }
 }
 
-/// Jobs that wait for one clerk, beyond which more are refused.
+/// Jobs that wait for one worker, beyond which more are refused.
 const MOST_WAITING: usize = 8_192;
 /// The time by which a job is postponed that cannot be done now.
 const LATER: Duration = Duration::from_millis(50);
