@@ -13,7 +13,7 @@ use sluicegate::{Charge, StoreError, Timestamp};
 use sluicegate_remote::OnceSender;
 use smallvec::SmallVec;
 
-use crate::{ledger::Ledger, link::Failure, place::Place};
+use crate::{link::Failure, place::Place, working_set::WorkingSet};
 pub(crate) use settling::Settling;
 use taking::Step;
 pub(crate) use taking::Taking;
@@ -50,7 +50,7 @@ struct Lines {
 enum Progress {
     /// Something is to be done.
     Open,
-    /// It is done in the ledger, which is being written.
+    /// It is done in the working set, which is being written.
     Pending,
     /// It is written, or there is nothing to write.
     Done,
@@ -82,17 +82,17 @@ impl Job {
         self.lines.charges.iter().zip(&self.lines.places)
     }
 
-    /// Does in the ledger what can be done, and says what is known by now.
-    pub(crate) fn proceed(&mut self, ledger: &mut Ledger, now: Timestamp) -> Fate {
+    /// Does in the working set what can be done, and says what is known by now.
+    pub(crate) fn proceed(&mut self, working_set: &mut WorkingSet, now: Timestamp) -> Fate {
         if let Work::Take(taking) = &mut self.work {
-            match taking.proceed(&mut self.lines, ledger, self.read, now) {
+            match taking.proceed(&mut self.lines, working_set, self.read, now) {
                 Step::Finished => return Fate::Finished,
                 Step::Unfinished => return Fate::Unfinished,
                 Step::GiveBack(settling) => self.work = Work::Settle(settling),
             }
         }
         match &mut self.work {
-            Work::Settle(settling) => settling.proceed(&mut self.lines, ledger, self.read, now),
+            Work::Settle(settling) => settling.proceed(&mut self.lines, working_set, self.read, now),
             Work::Take(_) => Fate::Unfinished,
         }
     }

@@ -97,7 +97,6 @@ mod forget;
 mod item;
 mod job;
 mod key_names;
-mod ledger;
 mod link;
 mod page;
 mod place;
@@ -105,6 +104,7 @@ mod server;
 mod servers;
 mod store;
 mod worker;
+mod working_set;
 
 pub use builder::MemcachedStoreBuilder;
 pub use store::MemcachedStore;

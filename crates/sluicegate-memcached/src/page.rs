@@ -6,9 +6,9 @@ use sluicegate::{Charge, Timestamp};
 
 use crate::{
     item,
-    ledger::{Entry, Ledger, refused},
     link::{Answers, Failure, Link, Pending, Reply},
     place::Place,
+    working_set::{Entry, WorkingSet, refused},
 };
 
 /// The commands for one server in one batch: to write accounts, each if it is still as it was read, and to
@@ -81,8 +81,8 @@ impl Sent {
 }
 
 impl Answered {
-    /// Enters what was read into the ledger, and which accounts were written.
-    pub(crate) fn file(self, ledger: &mut Ledger, written: &mut HashSet<Place>) {
+    /// Enters what was read into the working set, and which accounts were written.
+    pub(crate) fn file(self, working_set: &mut WorkingSet, written: &mut HashSet<Place>) {
         let mut failed = None;
         for (asked, reply) in self.asked.into_iter().zip(&self.answers.replies) {
             match (asked, reply) {
@@ -92,7 +92,7 @@ impl Answered {
                 (Asked::Write(place), other) => failed = Some(refused(other, &place)),
                 (Asked::Read(place, charge), reply) => {
                     let entry = Entry::read(reply, &charge, &place, self.answers.connection);
-                    ledger.insert(place, failed.take().map_or(entry, Err));
+                    working_set.insert(place, failed.take().map_or(entry, Err));
                 }
             }
         }

@@ -9,8 +9,8 @@ use crate::{
     dispatcher::Dispatcher,
     expiry::time_to_live,
     job::{Fate, Job},
-    ledger::Ledger,
     page::Page,
+    working_set::WorkingSet,
 };
 
 /// Does the jobs that touch the same servers, as long as there are any, in rounds of one round trip each.
@@ -25,14 +25,14 @@ pub(crate) struct Worker {
     /// As a set of bits.
     servers: u64,
     jobs: Vec<Job>,
-    ledger: Ledger,
+    working_set: WorkingSet,
     /// `true` if the dispatcher starts another worker for the next job.
     is_relieved: bool,
 }
 
 impl Worker {
     pub(crate) fn new(dispatcher: Arc<Dispatcher>, servers: u64) -> Self {
-        Self { dispatcher, servers, jobs: Vec::new(), ledger: Ledger::new(), is_relieved: false }
+        Self { dispatcher, servers, jobs: Vec::new(), working_set: WorkingSet::new(), is_relieved: false }
     }
 
     /// Works until there is nothing left to do.
@@ -46,11 +46,11 @@ impl Worker {
             self.jobs.extend(more);
             // An account that was changed later than now by our clock was changed by an instance whose clock is ahead, or
             // before ours was set back: it is as late as that.
-            for entry in self.ledger.values().flatten() {
+            for entry in self.working_set.values().flatten() {
                 self.dispatcher.clock.observe(entry.changed_at);
             }
             let now = self.dispatcher.clock.now();
-            self.jobs.retain_mut(|job| job.proceed(&mut self.ledger, now) != Fate::Finished);
+            self.jobs.retain_mut(|job| job.proceed(&mut self.working_set, now) != Fate::Finished);
             if !self.jobs.is_empty() {
                 self.exchange().await;
             }
@@ -65,14 +65,15 @@ impl Worker {
             .into_iter()
             .map(|(server, page)| (server, page.send(&self.dispatcher.links[server])))
             .collect();
-        let (mut ledger, mut written, mut failures) = (Ledger::new(), HashSet::new(), HashMap::new());
+        let (mut working_set, mut written, mut failures) =
+            (WorkingSet::new(), HashSet::new(), HashMap::new());
         for (server, sent) in asked {
             match sent.answers().await {
-                Ok(answers) => answers.file(&mut ledger, &mut written),
+                Ok(answers) => answers.file(&mut working_set, &mut written),
                 Err(failure) => drop(failures.insert(server, failure.at(server))),
             }
         }
-        self.ledger = ledger;
+        self.working_set = working_set;
         for mut job in std::mem::take(&mut self.jobs) {
             match job.end_round(&written, &failures) {
                 Fate::Unfinished => self.jobs.push(job),
@@ -92,7 +93,7 @@ impl Worker {
                 continue;
             }
             let page = pages.entry(place.server).or_default();
-            if let Some(Ok(entry)) = self.ledger.get(place) {
+            if let Some(Ok(entry)) = self.working_set.get(place) {
                 let lives = time_to_live(&self.dispatcher.clock, entry.account.idle_at(), now);
                 page.write(place, entry, lives, now);
             }

@@ -7,7 +7,7 @@ use smallvec::{SmallVec, smallvec};
 use tokio::time::Instant;
 
 use super::{Fate, Lines, Progress, ReplyTo};
-use crate::{ledger::Ledger, link::Failure};
+use crate::{link::Failure, working_set::WorkingSet};
 
 /// Replacing the estimates of charges by actual costs; or by nothing, which gives them back.
 ///
@@ -39,7 +39,7 @@ impl Settling {
     pub(super) fn proceed(
         &mut self,
         lines: &mut Lines,
-        ledger: &mut Ledger,
+        working_set: &mut WorkingSet,
         read: bool,
         now: Timestamp,
     ) -> Fate {
@@ -47,7 +47,7 @@ impl Settling {
             if lines.progress[index] != Progress::Open {
                 continue;
             }
-            let entry = match ledger.get_mut(&lines.places[index]) {
+            let entry = match working_set.get_mut(&lines.places[index]) {
                 None => continue,
                 Some(Ok(entry)) => entry,
                 Some(Err(failure)) => {

@@ -9,23 +9,27 @@ use sluicegate::{
 use smallvec::SmallVec;
 
 use super::{Lines, Progress};
-use crate::{ledger::Ledger, link::Failure};
+use crate::{link::Failure, working_set::WorkingSet};
 
 /// The accounts of one request, as they stand without it.
 pub(super) struct Sheet<'a> {
     lines: &'a Lines,
     accounts: SmallVec<[Cow<'a, AnyAccount>; 4]>,
-    /// Set if they are in Memcached in this state, and not only in memory.
+    /// Whether they stand so in Memcached, and not only in the working set.
     pub(super) is_written: bool,
     at: Timestamp,
 }
 
 impl<'a> Sheet<'a> {
     /// `None` until all accounts are known.
-    pub(super) fn of(lines: &'a Lines, ledger: &'a Ledger, at: Timestamp) -> Result<Option<Self>, Failure> {
+    pub(super) fn of(
+        lines: &'a Lines,
+        working_set: &'a WorkingSet,
+        at: Timestamp,
+    ) -> Result<Option<Self>, Failure> {
         let mut sheet = Self { lines, accounts: SmallVec::new(), is_written: true, at };
         for place in &lines.places {
-            let Some(entry) = ledger.get(place) else { return Ok(None) };
+            let Some(entry) = working_set.get(place) else { return Ok(None) };
             let entry = entry.as_ref().map_err(Clone::clone)?;
             sheet.is_written &= !entry.changed;
             let mut account = Cow::Borrowed(&entry.account);

@@ -3,11 +3,11 @@
 use sluicegate::{Decision, Lease, Taken, Timestamp, accounts::Verdict};
 
 use super::{Lines, Progress, ReplyTo, Settling, sheet::Sheet};
-use crate::{ledger::Ledger, link::Failure};
+use crate::{link::Failure, working_set::WorkingSet};
 
 /// Taking charges, all or none.
 ///
-/// All are judged together. If they fit, they are charged in the ledger, which is then written; an account that somebody
+/// All are judged together. If they fit, they are charged in the working set, which is then written; an account that somebody
 /// else has changed meanwhile is not, and the request is judged anew on what it is now. What denies then gives back what
 /// was written.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl Taking {
     pub(super) fn proceed(
         &mut self,
         lines: &mut Lines,
-        ledger: &mut Ledger,
+        working_set: &mut WorkingSet,
         read: bool,
         now: Timestamp,
     ) -> Step {
@@ -56,7 +56,7 @@ impl Taking {
             self.at = now;
         }
         let at = self.at;
-        let judged = Sheet::of(lines, ledger, at)
+        let judged = Sheet::of(lines, working_set, at)
             .map(|sheet| sheet.map(|sheet| (Verdict::of(&lines.charges, &sheet), read && sheet.is_written)));
         let (verdict, is_certain) = match judged {
             Ok(Some(judged)) => judged,
@@ -67,7 +67,7 @@ impl Taking {
             }
         };
         let decision = verdict.decision(Lease::new(0, at));
-        if verdict.admits() && charge(lines, ledger, at) {
+        if verdict.admits() && charge(lines, working_set, at) {
             self.decision = Some(decision);
             return Step::Unfinished;
         }
@@ -97,14 +97,14 @@ impl Taking {
     }
 }
 
-/// Charges in the ledger what is not yet charged; whether there was anything.
-fn charge(lines: &mut Lines, ledger: &mut Ledger, at: Timestamp) -> bool {
+/// Charges in the working set what is not yet charged; whether there was anything.
+fn charge(lines: &mut Lines, working_set: &mut WorkingSet, at: Timestamp) -> bool {
     let mut any = false;
     for (index, charge) in lines.charges.iter().enumerate() {
         if charge.cost.is_zero() || lines.progress[index] == Progress::Done {
             continue;
         }
-        if let Some(Ok(entry)) = ledger.get_mut(&lines.places[index]) {
+        if let Some(Ok(entry)) = working_set.get_mut(&lines.places[index]) {
             entry.account.charge(&charge.quota, charge.cost, at);
             entry.changed = true;
             lines.progress[index] = Progress::Pending;

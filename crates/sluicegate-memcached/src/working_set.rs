@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Accounts as they were read a moment ago, and as they shall be; or why one cannot be read.
-pub(crate) type Ledger = HashMap<Place, Result<Entry, Failure>>;
+pub(crate) type WorkingSet = HashMap<Place, Result<Entry, Failure>>;
 
 /// One account.
 #[derive(Debug)]
