@@ -98,7 +98,7 @@ mod item;
 mod job;
 mod key_names;
 mod link;
-mod page;
+mod pipeline;
 mod place;
 mod server;
 mod servers;

@@ -9,7 +9,7 @@ use crate::{
     dispatcher::Dispatcher,
     expiry::time_to_live,
     job::{Fate, Job},
-    page::Page,
+    pipeline::Pipeline,
     working_set::WorkingSet,
 };
 
@@ -61,9 +61,9 @@ impl Worker {
     async fn exchange(&mut self) {
         // All servers are asked before any is waited for.
         let asked: Vec<_> = self
-            .pages()
+            .pipelines()
             .into_iter()
-            .map(|(server, page)| (server, page.send(&self.dispatcher.links[server])))
+            .map(|(server, pipeline)| (server, pipeline.send(&self.dispatcher.links[server])))
             .collect();
         let (mut working_set, mut written, mut failures) =
             (WorkingSet::new(), HashSet::new(), HashMap::new());
@@ -84,22 +84,22 @@ impl Worker {
         }
     }
 
-    /// Collects the commands for each server.
-    fn pages(&self) -> HashMap<usize, Page> {
-        let (mut pages, mut seen) = (HashMap::<usize, Page>::new(), HashSet::new());
+    /// What each server is asked.
+    fn pipelines(&self) -> HashMap<usize, Pipeline> {
+        let (mut pipelines, mut seen) = (HashMap::<usize, Pipeline>::new(), HashSet::new());
         let now = self.dispatcher.clock.now();
         for (charge, place) in self.jobs.iter().flat_map(Job::accounts) {
             if !seen.insert(place) {
                 continue;
             }
-            let page = pages.entry(place.server).or_default();
+            let pipeline = pipelines.entry(place.server).or_default();
             if let Some(Ok(entry)) = self.working_set.get(place) {
                 let lives = time_to_live(&self.dispatcher.clock, entry.account.idle_at(), now);
-                page.write(place, entry, lives, now);
+                pipeline.write(place, entry, lives, now);
             }
-            page.read(place, charge);
+            pipeline.read(place, charge);
         }
-        pages
+        pipelines
     }
 }
 

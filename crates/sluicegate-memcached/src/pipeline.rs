@@ -1,4 +1,4 @@
-//! The commands for one server in one batch.
+//! The commands that one server gets in one round.
 
 use std::{collections::HashSet, io::Write};
 
@@ -11,10 +11,10 @@ use crate::{
     working_set::{Entry, WorkingSet, refused},
 };
 
-/// The commands for one server in one batch: to write accounts, each if it is still as it was read, and to
-/// read accounts.
+/// The commands that one server gets in one round: to write accounts, each if it is still as it was read, and to read
+/// accounts.
 #[derive(Debug, Default)]
-pub(crate) struct Page {
+pub(crate) struct Pipeline {
     commands: Vec<u8>,
     /// The kind of each command.
     asked: Vec<Asked>,
@@ -29,21 +29,21 @@ enum Asked {
     Read(Place, Charge),
 }
 
-/// A page on its way.
+/// A pipeline on its way.
 #[derive(Debug)]
 pub(crate) struct Sent {
     asked: Vec<Asked>,
     pending: Pending,
 }
 
-/// A page that came back.
+/// A pipeline that came back.
 #[derive(Debug)]
 pub(crate) struct Answered {
     asked: Vec<Asked>,
     answers: Answers,
 }
 
-impl Page {
+impl Pipeline {
     /// Asks to write an account if it was changed, to be forgotten after so many seconds. Its flags tell when it was
     /// changed, as [`Entry::changed_at`] reads them.
     pub(crate) fn write(&mut self, place: &Place, entry: &Entry, lives: u64, now: Timestamp) {
