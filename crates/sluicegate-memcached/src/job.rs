@@ -1,7 +1,7 @@
 //! One thing to do.
 
 mod settling;
-mod sheet;
+mod snapshot;
 mod taking;
 
 use std::{

@@ -2,7 +2,7 @@
 
 use sluicegate::{Decision, Lease, Taken, Timestamp, accounts::Verdict};
 
-use super::{Lines, Progress, ReplyTo, Settling, sheet::Sheet};
+use super::{Lines, Progress, ReplyTo, Settling, snapshot::Snapshot};
 use crate::{link::Failure, working_set::WorkingSet};
 
 /// Taking charges, all or none.
@@ -56,8 +56,9 @@ impl Taking {
             self.at = now;
         }
         let at = self.at;
-        let judged = Sheet::of(lines, working_set, at)
-            .map(|sheet| sheet.map(|sheet| (Verdict::of(&lines.charges, &sheet), read && sheet.is_written)));
+        let judged = Snapshot::of(lines, working_set, at).map(|snapshot| {
+            snapshot.map(|snapshot| (Verdict::of(&lines.charges, &snapshot), read && snapshot.is_written))
+        });
         let (verdict, is_certain) = match judged {
             Ok(Some(judged)) => judged,
             Ok(None) => return Step::Unfinished,

@@ -12,7 +12,7 @@ use super::{Lines, Progress};
 use crate::{link::Failure, working_set::WorkingSet};
 
 /// The accounts of one request, as they stand without it.
-pub(super) struct Sheet<'a> {
+pub(super) struct Snapshot<'a> {
     lines: &'a Lines,
     accounts: SmallVec<[Cow<'a, AnyAccount>; 4]>,
     /// Whether they stand so in Memcached, and not only in the working set.
@@ -20,18 +20,18 @@ pub(super) struct Sheet<'a> {
     at: Timestamp,
 }
 
-impl<'a> Sheet<'a> {
+impl<'a> Snapshot<'a> {
     /// `None` until all accounts are known.
     pub(super) fn of(
         lines: &'a Lines,
         working_set: &'a WorkingSet,
         at: Timestamp,
     ) -> Result<Option<Self>, Failure> {
-        let mut sheet = Self { lines, accounts: SmallVec::new(), is_written: true, at };
+        let mut snapshot = Self { lines, accounts: SmallVec::new(), is_written: true, at };
         for place in &lines.places {
             let Some(entry) = working_set.get(place) else { return Ok(None) };
             let entry = entry.as_ref().map_err(Clone::clone)?;
-            sheet.is_written &= !entry.changed;
+            snapshot.is_written &= !entry.changed;
             let mut account = Cow::Borrowed(&entry.account);
             // What an earlier round has charged is taken off again, so that all charges are judged together.
             for (index, charge) in lines.charges.iter().enumerate() {
@@ -39,13 +39,13 @@ impl<'a> Sheet<'a> {
                     account.to_mut().settle(&charge.quota, charge.cost, Cost::ZERO, at, at);
                 }
             }
-            sheet.accounts.push(account);
+            snapshot.accounts.push(account);
         }
-        Ok(Some(sheet))
+        Ok(Some(snapshot))
     }
 }
 
-impl Books for Sheet<'_> {
+impl Books for Snapshot<'_> {
     fn same_account(&self, charge: usize, other: usize) -> bool {
         self.lines.places[charge] == self.lines.places[other]
     }
