@@ -12,7 +12,7 @@ use tokio::{
 
 use crate::{
     link::{Pulse, id},
-    place::Place,
+    location::Location,
 };
 
 /// Ends every caller's wait when its time is up, whatever else is stuck.
@@ -59,9 +59,13 @@ impl DeadlineKeeper {
     /// # Errors
     ///
     /// When too many wait, or the runtime has been shut down.
-    pub(crate) fn promise(&self, reply_to: Arc<dyn Awaited>, places: &[Place]) -> Result<(), StoreError> {
+    pub(crate) fn promise(
+        &self,
+        reply_to: Arc<dyn Awaited>,
+        locations: &[Location],
+    ) -> Result<(), StoreError> {
         let deadline = Instant::now() + self.timeout;
-        let servers = places.iter().fold(0, |servers, place| servers | 1 << place.server);
+        let servers = locations.iter().fold(0, |servers, location| servers | 1 << location.server);
         self.callers.try_send((deadline, Waiting { reply_to, servers })).map_err(|refused| match refused {
             TrySendError::Full(_) => {
                 StoreError::new("too many decisions wait for memcached; is it overloaded?")

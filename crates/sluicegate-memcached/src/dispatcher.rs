@@ -14,7 +14,7 @@ use crate::{
     job::Job,
     key_names::KeyNames,
     link::{Failure, Link},
-    place::Place,
+    location::Location,
     servers::Servers,
     worker::Worker,
 };
@@ -38,10 +38,10 @@ impl Dispatcher {
         Self { links, clock, names, servers, runtime: runtime.clone(), waiting: Mutex::default() }
     }
 
-    /// Finds the place of a charge's account.
-    pub(crate) fn place(&self, charge: &Charge) -> Place {
+    /// Where a charge's account is.
+    pub(crate) fn location(&self, charge: &Charge) -> Location {
         let name = self.names.account(&charge.key, charge.quota.algorithm());
-        Place { name, server: self.home(charge) }
+        Location { name, server: self.home(charge) }
     }
 
     /// The server that keeps a charge's account.
@@ -51,7 +51,7 @@ impl Dispatcher {
 
     /// Queues a job, and starts a worker if none is at work on its servers.
     pub(crate) fn dispatch(self: &Arc<Self>, job: Job) {
-        let servers = job.accounts().fold(0, |servers, (_, place)| servers | 1 << place.server);
+        let servers = job.accounts().fold(0, |servers, (_, location)| servers | 1 << location.server);
         let mut waiting = self.waiting();
         if let Some(queue) = waiting.get_mut(&servers) {
             if queue.len() < MOST_WAITING {

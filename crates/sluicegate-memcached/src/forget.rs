@@ -7,13 +7,13 @@ use sluicegate::StoreError;
 use crate::{
     dispatcher::Dispatcher,
     link::{Failure, Reply},
-    place::Place,
+    location::Location,
 };
 
 /// Deletes the items of accounts. Whoever has read one before finds, when it writes, that it is not as it was read.
-pub(crate) async fn accounts(dispatcher: &Dispatcher, places: &[Place]) -> Result<(), StoreError> {
+pub(crate) async fn accounts(dispatcher: &Dispatcher, locations: &[Location]) -> Result<(), StoreError> {
     let mut commands = HashMap::<usize, (Vec<u8>, usize)>::new();
-    for Place { name, server } in places {
+    for Location { name, server } in locations {
         let (bytes, answers) = commands.entry(*server).or_default();
         bytes.extend(format!("md {name}\r\n").into_bytes());
         *answers += 1;

@@ -13,7 +13,7 @@ use sluicegate::{Charge, StoreError, Timestamp};
 use sluicegate_remote::OnceSender;
 use smallvec::SmallVec;
 
-use crate::{link::Failure, place::Place, working_set::WorkingSet};
+use crate::{link::Failure, location::Location, working_set::WorkingSet};
 pub(crate) use settling::Settling;
 use taking::Step;
 pub(crate) use taking::Taking;
@@ -41,7 +41,7 @@ enum Work {
 #[derive(Debug)]
 struct Lines {
     charges: SmallVec<[Charge; 4]>,
-    places: SmallVec<[Place; 4]>,
+    locations: SmallVec<[Location; 4]>,
     progress: SmallVec<[Progress; 4]>,
 }
 
@@ -69,17 +69,17 @@ pub(crate) enum Fate {
 }
 
 impl Job {
-    pub(crate) fn take(charges: &[Charge], places: SmallVec<[Place; 4]>, taking: Taking) -> Self {
-        Self { lines: Lines::new(charges, places), work: Work::Take(taking), read: false }
+    pub(crate) fn take(charges: &[Charge], locations: SmallVec<[Location; 4]>, taking: Taking) -> Self {
+        Self { lines: Lines::new(charges, locations), work: Work::Take(taking), read: false }
     }
 
-    pub(crate) fn settle(charges: &[Charge], places: SmallVec<[Place; 4]>, settling: Settling) -> Self {
-        Self { lines: Lines::new(charges, places), work: Work::Settle(settling), read: false }
+    pub(crate) fn settle(charges: &[Charge], locations: SmallVec<[Location; 4]>, settling: Settling) -> Self {
+        Self { lines: Lines::new(charges, locations), work: Work::Settle(settling), read: false }
     }
 
     /// Its charges, and where their accounts are.
-    pub(crate) fn accounts(&self) -> impl Iterator<Item = (&Charge, &Place)> {
-        self.lines.charges.iter().zip(&self.lines.places)
+    pub(crate) fn accounts(&self) -> impl Iterator<Item = (&Charge, &Location)> {
+        self.lines.charges.iter().zip(&self.lines.locations)
     }
 
     /// Does in the working set what can be done, and says what is known by now.
@@ -98,11 +98,15 @@ impl Job {
     }
 
     /// A round is over: these accounts were written, and these servers did not answer.
-    pub(crate) fn end_round(&mut self, written: &HashSet<Place>, failures: &HashMap<usize, Failure>) -> Fate {
+    pub(crate) fn end_round(
+        &mut self,
+        written: &HashSet<Location>,
+        failures: &HashMap<usize, Failure>,
+    ) -> Fate {
         let (mut down, mut unknown) = (SmallVec::<[&Failure; 2]>::new(), None);
         self.read = true;
-        for (progress, place) in self.lines.progress.iter_mut().zip(&self.lines.places) {
-            let failure = failures.get(&place.server);
+        for (progress, location) in self.lines.progress.iter_mut().zip(&self.lines.locations) {
+            let failure = failures.get(&location.server);
             self.read &= failure.is_none();
             down.extend(failure.filter(|failure| !failure.is_replaced()));
             if *progress != Progress::Pending {
@@ -113,7 +117,7 @@ impl Job {
                     unknown = Some(failure);
                     Progress::Done
                 }
-                _ if written.contains(place) => Progress::Done,
+                _ if written.contains(location) => Progress::Done,
                 // Somebody else was faster, or it was never sent: it is judged anew.
                 _ => Progress::Open,
             };
@@ -131,8 +135,8 @@ impl Job {
     /// A take that comes to nothing: what was written is given back, but not where nobody knows what was.
     fn give_up(&mut self, failures: &HashMap<usize, Failure>) -> Fate {
         let Work::Take(taking) = &self.work else { return Fate::Finished };
-        for (progress, place) in self.lines.progress.iter_mut().zip(&self.lines.places) {
-            if failures.contains_key(&place.server) {
+        for (progress, location) in self.lines.progress.iter_mut().zip(&self.lines.locations) {
+            if failures.contains_key(&location.server) {
                 *progress = Progress::Open;
             }
         }
@@ -157,14 +161,14 @@ impl Job {
 }
 
 impl Lines {
-    fn new(charges: &[Charge], places: SmallVec<[Place; 4]>) -> Self {
+    fn new(charges: &[Charge], locations: SmallVec<[Location; 4]>) -> Self {
         let progress = charges.iter().map(|_| Progress::Open).collect();
-        Self { charges: charges.into(), places, progress }
+        Self { charges: charges.into(), locations, progress }
     }
 
     /// Returns `true` if they are on more than one server.
     fn are_apart(&self) -> bool {
-        self.places.iter().any(|place| place.server != self.places[0].server)
+        self.locations.iter().any(|location| location.server != self.locations[0].server)
     }
 
     /// Forgets all but those of which something is to be done.
@@ -172,7 +176,7 @@ impl Lines {
         let open: SmallVec<[usize; 4]> =
             (0..self.progress.len()).filter(|index| self.progress[*index] == Progress::Open).collect();
         self.charges = open.iter().map(|index| self.charges[*index].clone()).collect();
-        self.places = open.iter().map(|index| self.places[*index].clone()).collect();
+        self.locations = open.iter().map(|index| self.locations[*index].clone()).collect();
         self.progress = open.iter().map(|_| Progress::Open).collect();
     }
 }

@@ -7,7 +7,7 @@ use sluicegate::{Charge, Timestamp};
 use crate::{
     item,
     link::{Answers, Failure, Link, Pending, Reply},
-    place::Place,
+    location::Location,
     working_set::{Entry, WorkingSet, refused},
 };
 
@@ -25,8 +25,8 @@ pub(crate) struct Pipeline {
 /// A command.
 #[derive(Debug)]
 enum Asked {
-    Write(Place),
-    Read(Place, Charge),
+    Write(Location),
+    Read(Location, Charge),
 }
 
 /// A pipeline on its way.
@@ -46,25 +46,25 @@ pub(crate) struct Answered {
 impl Pipeline {
     /// Asks to write an account if it was changed, to be forgotten after so many seconds. Its flags tell when it was
     /// changed, as [`Entry::changed_at`] reads them.
-    pub(crate) fn write(&mut self, place: &Place, entry: &Entry, lives: u64, now: Timestamp) {
+    pub(crate) fn write(&mut self, location: &Location, entry: &Entry, lives: u64, now: Timestamp) {
         if !entry.changed {
             return;
         }
         let item = item::write(&entry.account);
-        let (name, length, flags) = (&place.name, item.len(), entry.flags(now));
+        let (name, length, flags) = (&location.name, item.len(), entry.flags(now));
         // `C`: if its last change is still that one. `ME`: if there still is none. Writing to a vector never fails.
         let _ = match entry.cas {
             Some(cas) => write!(self.commands, "ms {name} {length} T{lives} F{flags} C{cas}\r\n{item}\r\n"),
             None => write!(self.commands, "ms {name} {length} T{lives} F{flags} ME\r\n{item}\r\n"),
         };
-        self.asked.push(Asked::Write(place.clone()));
+        self.asked.push(Asked::Write(location.clone()));
         self.only_on = Some(entry.connection);
     }
 
     /// Asks to read a charge's account.
-    pub(crate) fn read(&mut self, place: &Place, charge: &Charge) {
-        let _ = write!(self.commands, "mg {} v c f\r\n", place.name);
-        self.asked.push(Asked::Read(place.clone(), charge.clone()));
+    pub(crate) fn read(&mut self, location: &Location, charge: &Charge) {
+        let _ = write!(self.commands, "mg {} v c f\r\n", location.name);
+        self.asked.push(Asked::Read(location.clone(), charge.clone()));
     }
 
     pub(crate) fn send(self, link: &Link) -> Sent {
@@ -82,17 +82,17 @@ impl Sent {
 
 impl Answered {
     /// Enters what was read into the working set, and which accounts were written.
-    pub(crate) fn file(self, working_set: &mut WorkingSet, written: &mut HashSet<Place>) {
+    pub(crate) fn file(self, working_set: &mut WorkingSet, written: &mut HashSet<Location>) {
         let mut failed = None;
         for (asked, reply) in self.asked.into_iter().zip(&self.answers.replies) {
             match (asked, reply) {
-                (Asked::Write(place), Reply::Done) => drop(written.insert(place)),
+                (Asked::Write(location), Reply::Done) => drop(written.insert(location)),
                 (Asked::Write(_), Reply::Not) => {}
                 // The account is read next, and whoever wants it is told why it could not be written.
-                (Asked::Write(place), other) => failed = Some(refused(other, &place)),
-                (Asked::Read(place, charge), reply) => {
-                    let entry = Entry::read(reply, &charge, &place, self.answers.connection);
-                    working_set.insert(place, failed.take().map_or(entry, Err));
+                (Asked::Write(location), other) => failed = Some(refused(other, &location)),
+                (Asked::Read(location, charge), reply) => {
+                    let entry = Entry::read(reply, &charge, &location, self.answers.connection);
+                    working_set.insert(location, failed.take().map_or(entry, Err));
                 }
             }
         }

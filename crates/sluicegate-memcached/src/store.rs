@@ -14,7 +14,7 @@ use crate::{
     forget,
     job::{Job, Settling, Taking},
     link,
-    place::Place,
+    location::Location,
 };
 
 /// A store in Memcached, for many instances. The [crate] says what can be relied on.
@@ -67,8 +67,8 @@ impl MemcachedStore {
         receiver.await.unwrap_or_else(|_| Err(shut_down()))
     }
 
-    fn places<'c>(&self, charges: impl IntoIterator<Item = &'c Charge>) -> SmallVec<[Place; 4]> {
-        charges.into_iter().map(|charge| self.dispatcher.place(charge)).collect()
+    fn locations<'c>(&self, charges: impl IntoIterator<Item = &'c Charge>) -> SmallVec<[Location; 4]> {
+        charges.into_iter().map(|charge| self.dispatcher.location(charge)).collect()
     }
 }
 
@@ -83,9 +83,9 @@ impl Store for MemcachedStore {
             return Ok(Decision::Allow(Taken { balances: Balances::new(), lease }));
         }
         let (reply_to, answer) = OnceSender::channel();
-        let places = self.places(charges);
-        self.deadlines.promise(reply_to.clone(), &places)?;
-        self.dispatcher.dispatch(Job::take(charges, places, Taking::new(reply_to)));
+        let locations = self.locations(charges);
+        self.deadlines.promise(reply_to.clone(), &locations)?;
+        self.dispatcher.dispatch(Job::take(charges, locations, Taking::new(reply_to)));
         answer.await.unwrap_or_else(|_| Err(shut_down()))
     }
 
@@ -102,20 +102,20 @@ impl Store for MemcachedStore {
             return Ok(());
         }
         let (reply_to, answer) = OnceSender::channel();
-        let places = self.places(&charges);
-        self.deadlines.promise(reply_to.clone(), &places)?;
+        let locations = self.locations(&charges);
+        self.deadlines.promise(reply_to.clone(), &locations)?;
         let settling = Settling::new(actual, lease.taken_at, reply_to);
-        self.dispatcher.dispatch(Job::settle(&charges, places, settling));
+        self.dispatcher.dispatch(Job::settle(&charges, locations, settling));
         answer.await.unwrap_or_else(|_| Err(shut_down()))
     }
 
     async fn reset(&self, accounts: &[Charge]) -> Result<(), StoreError> {
         let kept = accounts.iter().filter(|account| account.quota.algorithm() != Algorithm::Concurrent);
-        let places = self.places(kept);
+        let locations = self.locations(kept);
         let (reply_to, answer) = OnceSender::channel();
-        self.deadlines.promise(reply_to.clone(), &places)?;
+        self.deadlines.promise(reply_to.clone(), &locations)?;
         let dispatcher = Arc::clone(&self.dispatcher);
-        self.runtime.spawn(async move { reply_to.send(forget::accounts(&dispatcher, &places).await) });
+        self.runtime.spawn(async move { reply_to.send(forget::accounts(&dispatcher, &locations).await) });
         answer.await.unwrap_or_else(|_| Err(shut_down()))
     }
 

@@ -88,16 +88,16 @@ impl Worker {
     fn pipelines(&self) -> HashMap<usize, Pipeline> {
         let (mut pipelines, mut seen) = (HashMap::<usize, Pipeline>::new(), HashSet::new());
         let now = self.dispatcher.clock.now();
-        for (charge, place) in self.jobs.iter().flat_map(Job::accounts) {
-            if !seen.insert(place) {
+        for (charge, location) in self.jobs.iter().flat_map(Job::accounts) {
+            if !seen.insert(location) {
                 continue;
             }
-            let pipeline = pipelines.entry(place.server).or_default();
-            if let Some(Ok(entry)) = self.working_set.get(place) {
+            let pipeline = pipelines.entry(location.server).or_default();
+            if let Some(Ok(entry)) = self.working_set.get(location) {
                 let lives = time_to_live(&self.dispatcher.clock, entry.account.idle_at(), now);
-                pipeline.write(place, entry, lives, now);
+                pipeline.write(location, entry, lives, now);
             }
-            pipeline.read(place, charge);
+            pipeline.read(location, charge);
         }
         pipelines
     }

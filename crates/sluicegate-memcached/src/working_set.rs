@@ -7,11 +7,11 @@ use sluicegate::{Charge, Timestamp, accounts::AnyAccount};
 use crate::{
     item,
     link::{Failure, Reply},
-    place::Place,
+    location::Location,
 };
 
 /// Accounts as they were read a moment ago, and as they shall be; or why one cannot be read.
-pub(crate) type WorkingSet = HashMap<Place, Result<Entry, Failure>>;
+pub(crate) type WorkingSet = HashMap<Location, Result<Entry, Failure>>;
 
 /// One account.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl Entry {
     pub(crate) fn read(
         reply: &Reply,
         charge: &Charge,
-        place: &Place,
+        location: &Location,
         connection: u64,
     ) -> Result<Self, Failure> {
         let algorithm = charge.quota.algorithm();
@@ -40,19 +40,19 @@ impl Entry {
             Reply::Not => (AnyAccount::new(algorithm), None, 0),
             Reply::Value { cas: 0, .. } => {
                 let why = "memcached was started with -C, so that nobody can tell whether an item was changed; start it without";
-                return Err(Failure::misconfigured(why).at(place.server));
+                return Err(Failure::misconfigured(why).at(location.server));
             }
             Reply::Value { data, cas, flags } => match item::read(data, algorithm, &charge.quota) {
                 Some(account) => (account, Some(*cas), *flags),
                 None => {
                     let why = format!(
                         "the item {} in memcached is none of this store's; give the store a prefix of its own, or delete it",
-                        place.name
+                        location.name
                     );
                     return Err(Failure::misconfigured(why));
                 }
             },
-            other => return Err(refused(other, place)),
+            other => return Err(refused(other, location)),
         };
         let changed_at = match flags {
             0 => Timestamp::EPOCH,
@@ -73,10 +73,10 @@ impl Entry {
 }
 
 /// A server could not do what it was asked.
-pub(crate) fn refused(reply: &Reply, place: &Place) -> Failure {
+pub(crate) fn refused(reply: &Reply, location: &Location) -> Failure {
     let failure = match reply {
         Reply::Refused(why) => Failure::new(format!("memcached could not keep an account: {why}")),
         other => Failure::new(format!("memcached answered {other:?} to a question about an account")),
     };
-    failure.at(place.server)
+    failure.at(location.server)
 }

@@ -47,7 +47,7 @@ impl Settling {
             if lines.progress[index] != Progress::Open {
                 continue;
             }
-            let entry = match working_set.get_mut(&lines.places[index]) {
+            let entry = match working_set.get_mut(&lines.locations[index]) {
                 None => continue,
                 Some(Ok(entry)) => entry,
                 Some(Err(failure)) => {

@@ -28,14 +28,14 @@ impl<'a> Snapshot<'a> {
         at: Timestamp,
     ) -> Result<Option<Self>, Failure> {
         let mut snapshot = Self { lines, accounts: SmallVec::new(), is_written: true, at };
-        for place in &lines.places {
-            let Some(entry) = working_set.get(place) else { return Ok(None) };
+        for location in &lines.locations {
+            let Some(entry) = working_set.get(location) else { return Ok(None) };
             let entry = entry.as_ref().map_err(Clone::clone)?;
             snapshot.is_written &= !entry.changed;
             let mut account = Cow::Borrowed(&entry.account);
             // What an earlier round has charged is taken off again, so that all charges are judged together.
             for (index, charge) in lines.charges.iter().enumerate() {
-                if lines.places[index] == *place && lines.progress[index] == Progress::Done {
+                if lines.locations[index] == *location && lines.progress[index] == Progress::Done {
                     account.to_mut().settle(&charge.quota, charge.cost, Cost::ZERO, at, at);
                 }
             }
@@ -47,7 +47,7 @@ impl<'a> Snapshot<'a> {
 
 impl Books for Snapshot<'_> {
     fn same_account(&self, charge: usize, other: usize) -> bool {
-        self.lines.places[charge] == self.lines.places[other]
+        self.lines.locations[charge] == self.lines.locations[other]
     }
 
     fn judge(&self, charge: usize, cost: Cost) -> Standing {

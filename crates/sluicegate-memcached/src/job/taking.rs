@@ -105,7 +105,7 @@ fn charge(lines: &mut Lines, working_set: &mut WorkingSet, at: Timestamp) -> boo
         if charge.cost.is_zero() || lines.progress[index] == Progress::Done {
             continue;
         }
-        if let Some(Ok(entry)) = working_set.get_mut(&lines.places[index]) {
+        if let Some(Ok(entry)) = working_set.get_mut(&lines.locations[index]) {
             entry.account.charge(&charge.quota, charge.cost, at);
             entry.changed = true;
             lines.progress[index] = Progress::Pending;
