@@ -42,7 +42,7 @@ pub(crate) struct Request {
     pub(crate) answers: usize,
     /// Over which connection, where it must be no other: what was read before a server restarted says nothing of after.
     pub(crate) only_on: Option<u64>,
-    asker: oneshot::Sender<Result<Answers, Failure>>,
+    reply_to: oneshot::Sender<Result<Answers, Failure>>,
 }
 
 /// The answers to a request, in its commands' order.
@@ -76,8 +76,8 @@ impl Link {
 
     /// Sends commands, of which each has one answer.
     pub(crate) fn send(&self, commands: Vec<u8>, answers: usize, only_on: Option<u64>) -> Pending {
-        let (asker, pending) = oneshot::channel();
-        if let Err(refused) = self.requests.try_send(Request { commands, answers, only_on, asker }) {
+        let (reply_to, pending) = oneshot::channel();
+        if let Err(refused) = self.requests.try_send(Request { commands, answers, only_on, reply_to }) {
             let failure = format!("too much waits for memcached at {}; is it overloaded?", self.server);
             refused.into_inner().refuse(Failure::new(failure));
         }
@@ -88,11 +88,11 @@ impl Link {
 impl Request {
     /// Nobody may wait for it any more; then nothing is to be done.
     fn answer(self, answers: Answers) {
-        let _ = self.asker.send(Ok(answers));
+        let _ = self.reply_to.send(Ok(answers));
     }
 
     fn refuse(self, failure: Failure) {
-        let _ = self.asker.send(Err(failure));
+        let _ = self.reply_to.send(Err(failure));
     }
 }
 

@@ -27,13 +27,13 @@ pub(crate) struct Settling {
 
 impl Settling {
     pub(crate) fn new(actual: SmallVec<[Cost; 4]>, taken_at: Timestamp, reply_to: ReplyTo<()>) -> Self {
-        Self { actual, taken_at, reply_to: Some(reply_to), until: Instant::now() + PATIENCE, failure: None }
+        Self { actual, taken_at, reply_to: Some(reply_to), until: Instant::now() + RETRY_TIME, failure: None }
     }
 
     /// Giving back so many charges.
     pub(super) fn give_back(charges: usize, taken_at: Timestamp) -> Self {
         let actual = smallvec![Cost::ZERO; charges];
-        Self { actual, taken_at, reply_to: None, until: Instant::now() + PATIENCE, failure: None }
+        Self { actual, taken_at, reply_to: None, until: Instant::now() + RETRY_TIME, failure: None }
     }
 
     pub(super) fn proceed(
@@ -101,6 +101,5 @@ impl Settling {
     }
 }
 
-/// The time for which a settlement is retried that certainly was not done, although its caller gets an error
-/// sooner.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a settlement is tried where it certainly was not done, though its caller is told of a failure sooner.
+const RETRY_TIME: Duration = Duration::from_secs(1);

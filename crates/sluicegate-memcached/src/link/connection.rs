@@ -62,7 +62,7 @@ pub(super) enum End {
 impl Connection {
     /// Connects, and makes sure that there is a Memcached that answers.
     pub(super) async fn open(server: &Server, number: u64) -> Result<Self, Failure> {
-        let greeted = timeout(PATIENCE, async {
+        let greeted = timeout(RESPONSE_TIMEOUT, async {
             let stream = TcpStream::connect((server.host.as_str(), server.port)).await;
             let stream = stream.map_err(|error| {
                 Failure::new(format!(
@@ -162,7 +162,7 @@ impl Connection {
                         self.take_in(request);
                     }
                 },
-                () = sleep_until(heard + PATIENCE), if !self.waiting.is_empty() => {
+                () = sleep_until(heard + RESPONSE_TIMEOUT), if !self.waiting.is_empty() => {
                     let failure = silent(&self.server);
                     return self.end(&failure, End::Failed(failure.clone()));
                 }
@@ -229,7 +229,7 @@ fn lost(server: &Server) -> Failure {
 
 fn silent(server: &Server) -> Failure {
     Failure::new(format!(
-        "memcached at {server} has not answered for {PATIENCE:?}; is it up, and not overloaded?"
+        "memcached at {server} has not answered for {RESPONSE_TIMEOUT:?}; is it up, and not overloaded?"
     ))
 }
 
@@ -257,8 +257,8 @@ fn too_old(version: &str) -> bool {
 
 /// The first that was tried with this.
 const OLDEST: [u32; 3] = [1, 6, 18];
-/// The maximum silence of a server with pending commands, before it counts as lost.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// The silence of a server that owes an answer after which its connection counts as lost.
+const RESPONSE_TIMEOUT: Duration = Duration::from_millis(500);
 /// Bytes that are read at once, at least.
 const ROOM: usize = 4_096;
 /// Requests that are sent and not answered, beyond which none is sent.
