@@ -13,7 +13,7 @@ use crate::{
     RedisStore,
     address::{Address, Kind},
     counts::Counters,
-    courier::{Courier, Settings},
+    driver::{Driver, Settings},
     key_names::KeyNames,
     leases::Leases,
     server_time::ServerTime,
@@ -124,10 +124,10 @@ impl RedisStoreBuilder {
         let settings =
             Settings { servers, map: Arc::clone(&map), timeout: self.timeout, lease: self.lease, time };
         let (running, ended) = watch::channel(());
-        let (courier_leases, courier_counters) = (Arc::clone(&leases), Arc::clone(&counters));
+        let (driver_leases, driver_counters) = (Arc::clone(&leases), Arc::clone(&counters));
         let outgoing = sender.downgrade();
         runtime.spawn(BatchedTask::new(async move {
-            Courier::new(settings, (outgoing, receiver), courier_leases, courier_counters).run().await;
+            Driver::new(settings, (outgoing, receiver), driver_leases, driver_counters).run().await;
             drop(running);
         }));
         RedisStore::new(names, mark, map, sweep, sender, (leases, counters), ended)

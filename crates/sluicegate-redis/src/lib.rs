@@ -58,7 +58,7 @@ mod books;
 mod builder;
 mod call;
 mod counts;
-mod courier;
+mod driver;
 mod error;
 mod job;
 mod key_names;

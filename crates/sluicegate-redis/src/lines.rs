@@ -50,7 +50,7 @@ enum News {
     Learned(RedisResult<Topology>),
 }
 
-/// A change that the courier has to act on.
+/// A change that the driver has to act on.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Change {
     /// A server can be asked.

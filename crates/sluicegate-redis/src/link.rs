@@ -15,7 +15,7 @@ use crate::stream::{Stream, Writes};
 pub(crate) struct Link {
     connection: MultiplexedConnection,
     writes: Writes,
-    _driver: Arc<Driver>,
+    _bytes: Arc<AbortOnDrop>,
 }
 
 /// Resolves when the connection has ended, whoever ended it.
@@ -30,7 +30,7 @@ pub(crate) struct Failure {
 }
 
 /// The task that moves the bytes, as long as anybody has the link.
-struct Driver(AbortHandle);
+struct AbortOnDrop(AbortHandle);
 
 impl Link {
     /// Logs in over a stream.
@@ -39,7 +39,7 @@ impl Link {
         let config = AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
         let (connection, driver) = MultiplexedConnection::new_with_config(login, stream, config).await?;
         let driver = tokio::spawn(driver);
-        let link = Self { connection, writes, _driver: Arc::new(Driver(driver.abort_handle())) };
+        let link = Self { connection, writes, _bytes: Arc::new(AbortOnDrop(driver.abort_handle())) };
         Ok((link, driver))
     }
 
@@ -78,7 +78,7 @@ impl Failure {
     }
 }
 
-impl Drop for Driver {
+impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         self.0.abort();
     }

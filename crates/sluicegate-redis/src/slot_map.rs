@@ -9,7 +9,7 @@ use sluicegate::ServerId;
 
 use crate::key_names::SLOTS;
 
-/// The servers by their numbers, and the owner of each slot, as far as is known now. The courier keeps it up to date,
+/// The servers by their numbers, and the owner of each slot, as far as is known now. The driver keeps it up to date,
 /// and the store reads it.
 ///
 /// A store that is no cluster has one slot and one server. In a cluster, the first number stands for the cluster

@@ -8,7 +8,7 @@ use sluicegate_remote::jittered;
 use tokio::time::Instant;
 
 use super::{
-    Courier,
+    Driver,
     flight::{Flight, Landed},
 };
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
     slot_map::Number,
 };
 
-impl Courier {
+impl Driver {
     pub(super) fn land(&mut self, Landed { mut flight, result }: Landed) {
         if let Some(lane) = self.lanes.get_mut(&flight.slot) {
             lane.landed();

@@ -1,4 +1,4 @@
-//! The task that carries requests to Redis, as many together as are waiting.
+//! The task that sends requests to Redis, as many together as are waiting.
 
 mod flight;
 mod landing;
@@ -32,7 +32,7 @@ use crate::{
     slot_map::{Number, SlotMap},
 };
 
-/// Settings of the courier.
+/// The settings of a driver.
 pub(crate) struct Settings {
     pub(crate) servers: Servers,
     pub(crate) map: Arc<SlotMap>,
@@ -43,9 +43,9 @@ pub(crate) struct Settings {
     pub(crate) time: Arc<ServerTime>,
 }
 
-/// Carries requests: sends at once what comes while nothing is on its way, and collects the rest, for each slot of
-/// a cluster on its own. Takes wait for their timeout at most; settlements are carried again until they are done.
-pub(crate) struct Courier {
+/// Drives requests: sends at once what comes while nothing is on its way, and collects the rest, for each slot of
+/// a cluster on its own. Takes wait for their timeout at most; settlements are sent again until they are done.
+pub(crate) struct Driver {
     settings: Settings,
     jobs: mpsc::UnboundedReceiver<Job>,
     /// The queue for slots to give back.
@@ -72,7 +72,7 @@ struct Waiting {
     goes_on: bool,
 }
 
-impl Courier {
+impl Driver {
     pub(crate) fn new(
         settings: Settings,
         (outgoing, jobs): (mpsc::WeakUnboundedSender<Job>, mpsc::UnboundedReceiver<Job>),
@@ -118,7 +118,7 @@ impl Courier {
                         self.accept(job);
                         self.accept_all();
                     }
-                    None => until = Some(Instant::now() + FAREWELL),
+                    None => until = Some(Instant::now() + SHUTDOWN_GRACE),
                 },
                 change = self.lines.next() => self.changed(&change),
                 () = &mut self.alarm => self.keep_time(),
@@ -326,5 +326,5 @@ const BEATS: u32 = 12;
 /// The time after its first attempt in which a settlement is retried: less than its mark is kept (60 s).
 const RETRIES: Duration = Duration::from_secs(45);
 const MOST_LATER: usize = 65_536;
-/// The time for which a dropped store continues to settle.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// How long a store that is dropped goes on settling.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);
