@@ -1,7 +1,7 @@
 //! The task that sends requests to Redis, as many together as are waiting.
 
-mod flight;
-mod landing;
+mod completion;
+mod in_flight;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -18,7 +18,7 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-use self::flight::{Flight, Landed};
+use self::in_flight::{Completed, InFlight};
 use crate::{
     counts::Counters,
     job::{Answer, Job, ReplyTo},
@@ -54,7 +54,7 @@ pub(crate) struct Driver {
     counters: Arc<Counters>,
     lines: Lines,
     lanes: HashMap<u16, Lane>,
-    flights: FuturesUnordered<BoxFuture<'static, Landed>>,
+    in_flight: FuturesUnordered<BoxFuture<'static, Completed>>,
     deadlines: Deadlines<Waiting>,
     /// Settlements that could not be carried, until they are tried again.
     later: VecDeque<(Instant, Job)>,
@@ -89,7 +89,7 @@ impl Driver {
             counters,
             lines,
             lanes: HashMap::new(),
-            flights: FuturesUnordered::new(),
+            in_flight: FuturesUnordered::new(),
             deadlines: Deadlines::default(),
             later: VecDeque::new(),
             paused: VecDeque::new(),
@@ -104,9 +104,9 @@ impl Driver {
         loop {
             tokio::select! {
                 biased;
-                Some(landed) = self.flights.next(), if !self.flights.is_empty() => {
-                    let (slot, several) = (landed.flight.slot, landed.flight.jobs.len() > 1);
-                    self.land(landed);
+                Some(completed) = self.in_flight.next(), if !self.in_flight.is_empty() => {
+                    let (slot, several) = (completed.batch.slot, completed.batch.jobs.len() > 1);
+                    self.complete(completed);
                     if several && self.lanes.get(&slot).is_some_and(Lane::waits_for_more) {
                         // Who was answered may ask again at once: they make one batch, not a single and the rest.
                         tokio::task::yield_now().await;
@@ -169,10 +169,10 @@ impl Driver {
                 for job in &mut jobs {
                     job.sent.get_or_insert(at);
                 }
-                let flight = Flight { slot: *slot, number, generation, jobs, at, asking: false };
+                let batch = InFlight { slot: *slot, number, generation, jobs, at, asking: false };
                 self.counters.round_trips.fetch_add(1, Ordering::Relaxed);
                 let (time, lease) = self.settings.terms();
-                self.flights.push(Box::pin(flight.fly(link.clone(), time, lease)));
+                self.in_flight.push(Box::pin(batch.call(link.clone(), time, lease)));
             }
         }
         if let Some(soon) = soon {

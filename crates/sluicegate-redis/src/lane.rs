@@ -65,12 +65,12 @@ impl Lane {
     }
 
     /// A batch goes by another way.
-    pub(crate) fn took_off(&mut self) {
+    pub(crate) fn started(&mut self) {
         self.in_flight += 1;
     }
 
     /// A batch has come back.
-    pub(crate) fn landed(&mut self) {
+    pub(crate) fn completed(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);
     }
 

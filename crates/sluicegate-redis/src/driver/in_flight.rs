@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A batch on its way to the owner of its slot.
-pub(super) struct Flight {
+pub(super) struct InFlight {
     pub(super) slot: u16,
     pub(super) number: Number,
     /// The generation of the connection.
@@ -23,13 +23,13 @@ pub(super) struct Flight {
 }
 
 /// A batch that has come back.
-pub(super) struct Landed {
-    pub(super) flight: Flight,
+pub(super) struct Completed {
+    pub(super) batch: InFlight,
     pub(super) result: Result<Value, Failure>,
 }
 
-impl Flight {
-    pub(super) async fn fly(self, mut link: Link, time: String, lease: u64) -> Landed {
+impl InFlight {
+    pub(super) async fn call(self, mut link: Link, time: String, lease: u64) -> Completed {
         let call = Call::of(self.jobs.iter().map(|job| &*job.request));
         let mut command = call.evalsha(&time, lease);
         let mut brings_script = false;
@@ -48,7 +48,7 @@ impl Flight {
             brings_script = true;
         };
         drop(call);
-        Landed { flight: self, result }
+        Completed { batch: self, result }
     }
 }
 

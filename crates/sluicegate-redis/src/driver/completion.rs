@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{
     Driver,
-    flight::{Flight, Landed},
+    in_flight::{Completed, InFlight},
 };
 use crate::{
     error::ends_connection,
@@ -21,44 +21,44 @@ use crate::{
 };
 
 impl Driver {
-    pub(super) fn land(&mut self, Landed { mut flight, result }: Landed) {
-        if let Some(lane) = self.lanes.get_mut(&flight.slot) {
-            lane.landed();
+    pub(super) fn complete(&mut self, Completed { mut batch, result }: Completed) {
+        if let Some(lane) = self.lanes.get_mut(&batch.slot) {
+            lane.completed();
         }
         let failure = match result {
             Ok(value) => {
-                self.lines.answered(flight.number, flight.generation);
-                return self.deliver(flight.jobs, value);
+                self.lines.answered(batch.number, batch.generation);
+                return self.deliver(batch.jobs, value);
             }
             Err(failure) => failure,
         };
-        let redirect = Redirect::of(&failure.error, self.lines.host(flight.number));
+        let redirect = Redirect::of(&failure.error, self.lines.host(batch.number));
         if redirect.is_some() || failure.unsent {
             // Nothing was done: as if it had never been sent.
-            for job in &mut flight.jobs {
-                job.sent = job.sent.filter(|sent| *sent != flight.at);
+            for job in &mut batch.jobs {
+                job.sent = job.sent.filter(|sent| *sent != batch.at);
                 job.hops = job.hops.saturating_add(1);
             }
         }
         match redirect.filter(|_| self.settings.map.is_cluster()) {
             Some(Redirect::Moved(owner)) => {
-                self.lines.moved(flight.slot, owner);
-                self.all_again(flight, &failure);
+                self.lines.moved(batch.slot, owner);
+                self.all_again(batch, &failure);
             }
             Some(Redirect::Ask(node)) => match self.lines.at(node) {
                 (number, Some((generation, link))) => {
                     let link = link.clone();
-                    self.fly(Flight { number, generation, asking: true, ..flight }, link);
+                    self.send_now(InFlight { number, generation, asking: true, ..batch }, link);
                 }
-                (_, None) => self.pause_all(flight, &failure),
+                (_, None) => self.pause_all(batch, &failure),
             },
-            Some(Redirect::Split) if flight.jobs.len() > 1 => self.split(flight, &failure),
-            Some(Redirect::Split) => self.pause_all(flight, &failure),
+            Some(Redirect::Split) if batch.jobs.len() > 1 => self.split(batch, &failure),
+            Some(Redirect::Split) => self.pause_all(batch, &failure),
             Some(Redirect::Wait) => {
                 self.lines.inquire_soon();
-                self.pause_all(flight, &failure);
+                self.pause_all(batch, &failure);
             }
-            None => self.stray(flight, &failure),
+            None => self.stray(batch, &failure),
         }
         if let Some(due) = self.lines.due() {
             self.wake_at(due);
@@ -83,48 +83,48 @@ impl Driver {
     }
 
     /// A batch has no answer, and no server says where there is one.
-    fn stray(&mut self, flight: Flight, failure: &Failure) {
+    fn stray(&mut self, batch: InFlight, failure: &Failure) {
         if ends_connection(&failure.error) {
-            self.lines.lost(flight.number, flight.generation, &failure.error);
+            self.lines.lost(batch.number, batch.generation, &failure.error);
             if failure.unsent || Redirect::of(&failure.error, "").is_some() {
-                return self.all_again(flight, failure);
+                return self.all_again(batch, failure);
             }
         }
-        for job in flight.jobs {
-            let error = self.lines.explain(flight.number, &failure.error);
+        for job in batch.jobs {
+            let error = self.lines.explain(batch.number, &failure.error);
             self.fail(job, error);
         }
     }
 
     /// Each of a batch goes by itself, because their accounts are not in one place.
-    fn split(&mut self, flight: Flight, failure: &Failure) {
-        let Some((number, generation, link)) = self.lines.link(flight.slot) else {
-            return self.pause_all(flight, failure);
+    fn split(&mut self, batch: InFlight, failure: &Failure) {
+        let Some((number, generation, link)) = self.lines.link(batch.slot) else {
+            return self.pause_all(batch, failure);
         };
         let link = link.clone();
-        let Flight { slot, at, jobs, .. } = flight;
+        let InFlight { slot, at, jobs, .. } = batch;
         for job in jobs {
-            let flight = Flight { slot, number, generation, at, asking: false, jobs: vec![job] };
-            self.fly(flight, link.clone());
+            let batch = InFlight { slot, number, generation, at, asking: false, jobs: vec![job] };
+            self.send_now(batch, link.clone());
         }
     }
 
     /// Sends a batch at once, whatever else is on its way to its slot.
-    fn fly(&mut self, mut flight: Flight, link: Link) {
-        flight.at = Instant::now();
-        for job in &mut flight.jobs {
-            job.sent.get_or_insert(flight.at);
+    fn send_now(&mut self, mut batch: InFlight, link: Link) {
+        batch.at = Instant::now();
+        for job in &mut batch.jobs {
+            job.sent.get_or_insert(batch.at);
         }
-        self.lanes.entry(flight.slot).or_default().took_off();
+        self.lanes.entry(batch.slot).or_default().started();
         self.counters.round_trips.fetch_add(1, Ordering::Relaxed);
         let (time, lease) = self.settings.terms();
-        self.flights.push(Box::pin(flight.fly(link, time, lease)));
+        self.in_flight.push(Box::pin(batch.call(link, time, lease)));
     }
 
     /// A batch that was not done goes to whoever owns its slot now.
-    fn all_again(&mut self, flight: Flight, failure: &Failure) {
-        let number = flight.number;
-        for job in flight.jobs.into_iter().rev() {
+    fn all_again(&mut self, batch: InFlight, failure: &Failure) {
+        let number = batch.number;
+        for job in batch.jobs.into_iter().rev() {
             match job.hops {
                 0..=MOST_HOPS => self.again(job),
                 _ => self.pause(job, number, failure),
@@ -136,9 +136,9 @@ impl Driver {
         self.lanes.entry(job.request.slot).or_default().push_first(job);
     }
 
-    fn pause_all(&mut self, flight: Flight, failure: &Failure) {
-        for job in flight.jobs {
-            self.pause(job, flight.number, failure);
+    fn pause_all(&mut self, batch: InFlight, failure: &Failure) {
+        for job in batch.jobs {
+            self.pause(job, batch.number, failure);
         }
     }
 
