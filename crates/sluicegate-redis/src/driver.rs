@@ -22,7 +22,6 @@ use self::in_flight::{Completed, InFlight};
 use crate::{
     counts::Counters,
     job::{Answer, Job, ReplyTo},
-    lane::Lane,
     leases::Leases,
     line::{LONGEST_PAUSE, PAUSE},
     lines::{Change, Lines},
@@ -30,6 +29,7 @@ use crate::{
     server_time::ServerTime,
     servers::Servers,
     slot_map::{Number, SlotMap},
+    slot_queue::SlotQueue,
 };
 
 /// The settings of a driver.
@@ -53,7 +53,7 @@ pub(crate) struct Driver {
     leases: Arc<Leases>,
     counters: Arc<Counters>,
     lines: Lines,
-    lanes: HashMap<u16, Lane>,
+    queues: HashMap<u16, SlotQueue>,
     in_flight: FuturesUnordered<BoxFuture<'static, Completed>>,
     deadlines: Deadlines<Waiting>,
     /// Settlements that could not be carried, until they are tried again.
@@ -88,7 +88,7 @@ impl Driver {
             leases,
             counters,
             lines,
-            lanes: HashMap::new(),
+            queues: HashMap::new(),
             in_flight: FuturesUnordered::new(),
             deadlines: Deadlines::default(),
             later: VecDeque::new(),
@@ -107,7 +107,7 @@ impl Driver {
                 Some(completed) = self.in_flight.next(), if !self.in_flight.is_empty() => {
                     let (slot, several) = (completed.batch.slot, completed.batch.jobs.len() > 1);
                     self.complete(completed);
-                    if several && self.lanes.get(&slot).is_some_and(Lane::waits_for_more) {
+                    if several && self.queues.get(&slot).is_some_and(SlotQueue::waits_for_more) {
                         // Who was answered may ask again at once: they make one batch, not a single and the rest.
                         tokio::task::yield_now().await;
                         self.accept_all();
@@ -124,8 +124,8 @@ impl Driver {
                 () = &mut self.alarm => self.keep_time(),
             }
             self.send();
-            self.lanes.retain(|_, lane| !lane.is_idle());
-            let idle = self.lanes.is_empty() && self.later.is_empty() && self.paused.is_empty();
+            self.queues.retain(|_, queue| !queue.is_idle());
+            let idle = self.queues.is_empty() && self.later.is_empty() && self.paused.is_empty();
             if until.is_some_and(|until| idle || Instant::now() >= until) {
                 return;
             }
@@ -150,21 +150,21 @@ impl Driver {
                 self.wake_at(until);
             }
         }
-        self.lanes.entry(job.request.slot).or_default().push(job);
+        self.queues.entry(job.request.slot).or_default().push(job);
     }
 
     /// Sends whatever may go.
     fn send(&mut self) {
         let mut soon = None;
-        for (slot, lane) in &mut self.lanes {
+        for (slot, queue) in &mut self.queues {
             let Some((number, generation, link)) = self.lines.link(*slot) else {
-                if lane.has_waiting() {
+                if queue.has_waiting() {
                     // It is answered when the server could not be reached once more.
                     soon = soon.into_iter().chain(self.lines.hasten(*slot)).min();
                 }
                 continue;
             };
-            while let Some(mut jobs) = lane.next_batch() {
+            while let Some(mut jobs) = queue.next_batch() {
                 let at = Instant::now();
                 for job in &mut jobs {
                     job.sent.get_or_insert(at);
@@ -235,9 +235,9 @@ impl Driver {
     /// Answers whoever waits for a server that cannot be reached. What is on its way comes back by itself.
     fn give_up(&mut self, number: Number) {
         let mut stranded = Vec::new();
-        for (slot, lane) in &mut self.lanes {
+        for (slot, queue) in &mut self.queues {
             if self.settings.map.owner(*slot) == number {
-                stranded.extend(lane.recall());
+                stranded.extend(queue.recall());
             }
         }
         for job in stranded {
@@ -298,11 +298,11 @@ impl Driver {
 
     /// Renews the leases that were not for so long, where there is a connection to do it over.
     fn renew(&mut self, older_than: Duration) {
-        let (lanes, lines) = (&mut self.lanes, &self.lines);
+        let (queues, lines) = (&mut self.queues, &self.lines);
         self.leases.renew(older_than, |renewal| {
             // Others are renewed once their server is there again.
             if lines.link(renewal.slot).is_some() {
-                lanes.entry(renewal.slot).or_default().push(Job::unattended(renewal));
+                queues.entry(renewal.slot).or_default().push(Job::unattended(renewal));
             }
         });
     }

@@ -22,8 +22,8 @@ use crate::{
 
 impl Driver {
     pub(super) fn complete(&mut self, Completed { mut batch, result }: Completed) {
-        if let Some(lane) = self.lanes.get_mut(&batch.slot) {
-            lane.completed();
+        if let Some(queue) = self.queues.get_mut(&batch.slot) {
+            queue.completed();
         }
         let failure = match result {
             Ok(value) => {
@@ -115,7 +115,7 @@ impl Driver {
         for job in &mut batch.jobs {
             job.sent.get_or_insert(batch.at);
         }
-        self.lanes.entry(batch.slot).or_default().started();
+        self.queues.entry(batch.slot).or_default().started();
         self.counters.round_trips.fetch_add(1, Ordering::Relaxed);
         let (time, lease) = self.settings.terms();
         self.in_flight.push(Box::pin(batch.call(link, time, lease)));
@@ -133,7 +133,7 @@ impl Driver {
     }
 
     pub(super) fn again(&mut self, job: Job) {
-        self.lanes.entry(job.request.slot).or_default().push_first(job);
+        self.queues.entry(job.request.slot).or_default().push_first(job);
     }
 
     fn pause_all(&mut self, batch: InFlight, failure: &Failure) {

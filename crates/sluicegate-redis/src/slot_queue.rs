@@ -1,4 +1,4 @@
-//! Requests for one slot.
+//! The queue of one slot.
 
 use std::collections::VecDeque;
 
@@ -8,14 +8,14 @@ use crate::{
     request::{Request, Verb},
 };
 
-/// Requests for one slot of a cluster, or for a single server: batches, one after the other.
+/// The queue of one slot of a cluster, or of a single server: requests leave it in batches, one after the other.
 #[derive(Default)]
-pub(crate) struct Lane {
+pub(crate) struct SlotQueue {
     queue: VecDeque<Job>,
     in_flight: usize,
 }
 
-impl Lane {
+impl SlotQueue {
     pub(crate) fn push(&mut self, job: Job) {
         self.queue.push_back(job);
     }
