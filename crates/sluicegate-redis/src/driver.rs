@@ -23,9 +23,9 @@ use crate::{
     counts::Counters,
     job::{Answer, Job, ReplyTo},
     leases::Leases,
-    line::{LONGEST_PAUSE, PAUSE},
-    lines::{Change, Lines},
     link::PATIENCE,
+    link_pool::{Change, LinkPool},
+    link_state::{LONGEST_PAUSE, PAUSE},
     server_time::ServerTime,
     servers::Servers,
     slot_map::{Number, SlotMap},
@@ -52,7 +52,7 @@ pub(crate) struct Driver {
     outgoing: mpsc::WeakUnboundedSender<Job>,
     leases: Arc<Leases>,
     counters: Arc<Counters>,
-    lines: Lines,
+    links: LinkPool,
     queues: HashMap<u16, SlotQueue>,
     in_flight: FuturesUnordered<BoxFuture<'static, Completed>>,
     deadlines: Deadlines<Waiting>,
@@ -79,7 +79,7 @@ impl Driver {
         leases: Arc<Leases>,
         counters: Arc<Counters>,
     ) -> Self {
-        let lines = Lines::new(settings.servers.clone(), Arc::clone(&settings.map));
+        let links = LinkPool::new(settings.servers.clone(), Arc::clone(&settings.map));
         let heartbeat = Instant::now() + settings.lease / BEATS;
         Self {
             settings,
@@ -87,7 +87,7 @@ impl Driver {
             outgoing,
             leases,
             counters,
-            lines,
+            links,
             queues: HashMap::new(),
             in_flight: FuturesUnordered::new(),
             deadlines: Deadlines::default(),
@@ -120,7 +120,7 @@ impl Driver {
                     }
                     None => until = Some(Instant::now() + SHUTDOWN_GRACE),
                 },
-                change = self.lines.next() => self.changed(&change),
+                change = self.links.next() => self.changed(&change),
                 () = &mut self.alarm => self.keep_time(),
             }
             self.send();
@@ -157,10 +157,10 @@ impl Driver {
     fn send(&mut self) {
         let mut soon = None;
         for (slot, queue) in &mut self.queues {
-            let Some((number, generation, link)) = self.lines.link(*slot) else {
+            let Some((number, generation, link)) = self.links.link(*slot) else {
                 if queue.has_waiting() {
                     // It is answered when the server could not be reached once more.
-                    soon = soon.into_iter().chain(self.lines.hasten(*slot)).min();
+                    soon = soon.into_iter().chain(self.links.hasten(*slot)).min();
                 }
                 continue;
             };
@@ -218,7 +218,7 @@ impl Driver {
                 // Whatever was forgotten meanwhile, what is held is held.
                 self.renew(Duration::ZERO);
                 for (again, job) in std::mem::take(&mut self.later) {
-                    match self.lines.link(job.request.slot) {
+                    match self.links.link(job.request.slot) {
                         Some(_) => self.accept(job),
                         None => self.later.push_back((again, job)),
                     }
@@ -227,7 +227,7 @@ impl Driver {
             Change::Failed(number) => self.give_up(*number),
             Change::Nothing => {}
         }
-        if let Some(due) = self.lines.due() {
+        if let Some(due) = self.links.due() {
             self.wake_at(due);
         }
     }
@@ -241,7 +241,7 @@ impl Driver {
             }
         }
         for job in stranded {
-            if let Some(error) = self.lines.trouble(number) {
+            if let Some(error) = self.links.trouble(number) {
                 self.not_carried(job, error);
             }
         }
@@ -257,10 +257,10 @@ impl Driver {
                 Err(self.late(caller.slot))
             });
         }
-        self.lines.keep_time(now);
+        self.links.keep_time(now);
         for _ in 0..self.later.len() {
             let Some((_, job)) = self.later.pop_front_if(|(again, _)| *again <= now) else { break };
-            match self.lines.link(job.request.slot) {
+            match self.links.link(job.request.slot) {
                 Some(_) => self.accept(job),
                 // Once it is open, that is told.
                 None => self.later.push_back((now + LONGEST_PAUSE, job)),
@@ -274,7 +274,7 @@ impl Driver {
             self.renew(self.settings.lease / 3);
         }
         let first = |jobs: &VecDeque<(Instant, Job)>| jobs.front().map(|(again, _)| *again);
-        let next = [self.lines.due(), first(&self.later), first(&self.paused), self.deadlines.first()];
+        let next = [self.links.due(), first(&self.later), first(&self.paused), self.deadlines.first()];
         let next = next.into_iter().flatten().fold(self.heartbeat, Instant::min);
         self.alarm.as_mut().reset(next);
     }
@@ -284,7 +284,7 @@ impl Driver {
         let server = self.settings.map.owner(slot);
         StoreError::new(format!(
             "Redis at {} did not answer within {:?}",
-            self.lines.place(server).name,
+            self.links.place(server).name,
             self.settings.timeout
         ))
         .at(self.settings.map.server(slot))
@@ -298,10 +298,10 @@ impl Driver {
 
     /// Renews the leases that were not for so long, where there is a connection to do it over.
     fn renew(&mut self, older_than: Duration) {
-        let (queues, lines) = (&mut self.queues, &self.lines);
+        let (queues, links) = (&mut self.queues, &self.links);
         self.leases.renew(older_than, |renewal| {
             // Others are renewed once their server is there again.
-            if lines.link(renewal.slot).is_some() {
+            if links.link(renewal.slot).is_some() {
                 queues.entry(renewal.slot).or_default().push(Job::unattended(renewal));
             }
         });

@@ -21,7 +21,7 @@ pub(crate) struct SlotMap {
     addresses: RwLock<Vec<String>>,
 }
 
-/// The number of a server; it says where its [line](crate::line::Line) is.
+/// The number of a server; it says where its [link](crate::link_pool::LinkPool) is.
 pub(crate) type Number = usize;
 
 /// A cluster itself, or the only server there is.

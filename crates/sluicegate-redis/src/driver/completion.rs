@@ -27,12 +27,12 @@ impl Driver {
         }
         let failure = match result {
             Ok(value) => {
-                self.lines.answered(batch.number, batch.generation);
+                self.links.answered(batch.number, batch.generation);
                 return self.deliver(batch.jobs, value);
             }
             Err(failure) => failure,
         };
-        let redirect = Redirect::of(&failure.error, self.lines.host(batch.number));
+        let redirect = Redirect::of(&failure.error, self.links.host(batch.number));
         if redirect.is_some() || failure.unsent {
             // Nothing was done: as if it had never been sent.
             for job in &mut batch.jobs {
@@ -42,10 +42,10 @@ impl Driver {
         }
         match redirect.filter(|_| self.settings.map.is_cluster()) {
             Some(Redirect::Moved(owner)) => {
-                self.lines.moved(batch.slot, owner);
+                self.links.moved(batch.slot, owner);
                 self.all_again(batch, &failure);
             }
-            Some(Redirect::Ask(node)) => match self.lines.at(node) {
+            Some(Redirect::Ask(node)) => match self.links.at(node) {
                 (number, Some((generation, link))) => {
                     let link = link.clone();
                     self.send_now(InFlight { number, generation, asking: true, ..batch }, link);
@@ -55,12 +55,12 @@ impl Driver {
             Some(Redirect::Split) if batch.jobs.len() > 1 => self.split(batch, &failure),
             Some(Redirect::Split) => self.pause_all(batch, &failure),
             Some(Redirect::Wait) => {
-                self.lines.inquire_soon();
+                self.links.inquire_soon();
                 self.pause_all(batch, &failure);
             }
             None => self.stray(batch, &failure),
         }
-        if let Some(due) = self.lines.due() {
+        if let Some(due) = self.links.due() {
             self.wake_at(due);
         }
     }
@@ -85,20 +85,20 @@ impl Driver {
     /// A batch has no answer, and no server says where there is one.
     fn stray(&mut self, batch: InFlight, failure: &Failure) {
         if ends_connection(&failure.error) {
-            self.lines.lost(batch.number, batch.generation, &failure.error);
+            self.links.lost(batch.number, batch.generation, &failure.error);
             if failure.unsent || Redirect::of(&failure.error, "").is_some() {
                 return self.all_again(batch, failure);
             }
         }
         for job in batch.jobs {
-            let error = self.lines.explain(batch.number, &failure.error);
+            let error = self.links.explain(batch.number, &failure.error);
             self.fail(job, error);
         }
     }
 
     /// Each of a batch goes by itself, because their accounts are not in one place.
     fn split(&mut self, batch: InFlight, failure: &Failure) {
-        let Some((number, generation, link)) = self.lines.link(batch.slot) else {
+        let Some((number, generation, link)) = self.links.link(batch.slot) else {
             return self.pause_all(batch, failure);
         };
         let link = link.clone();
@@ -151,7 +151,7 @@ impl Driver {
                 self.wake_at(again);
             }
             _ => {
-                let error = self.lines.explain(number, &failure.error);
+                let error = self.links.explain(number, &failure.error);
                 self.not_carried(job, error);
             }
         }

@@ -10,7 +10,7 @@ use crate::link::Link;
 
 /// The connection to one server. When it is lost it is opened again at once, and if that does not help after pauses
 /// that grow.
-pub(crate) struct Line {
+pub(crate) struct LinkState {
     state: State,
     /// Counts connections, so that news of one that is gone are not taken for news of this one.
     generation: u64,
@@ -35,7 +35,7 @@ enum State {
     },
 }
 
-impl Line {
+impl LinkState {
     /// The connection, and its generation.
     pub(crate) fn link(&self) -> Option<(&Link, u64)> {
         match &self.state {
@@ -125,7 +125,7 @@ impl Line {
     }
 }
 
-impl Default for Line {
+impl Default for LinkState {
     fn default() -> Self {
         let backoff = Backoff::new(PAUSE, LONGEST_PAUSE);
         Self { state: State::Closed, generation: 0, backoff, was_open: false }

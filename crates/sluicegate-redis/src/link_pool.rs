@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use crate::{
     address::{Node, Place},
     error::explained,
-    line::Line,
     link::{Ended, Link},
+    link_state::LinkState,
     servers::{Endpoint, Servers},
     slot_map::{FIRST, Number, SlotMap, id},
     topology::Topology,
@@ -20,13 +20,13 @@ use crate::{
 
 /// The connections to all servers, one to each; and, of a cluster, what there is to know of who owns which slot.
 ///
-/// In a cluster, the first line is never open: it waits while nobody knows who owns a slot, and is broken where nobody
+/// In a cluster, the first link_state is never open: it waits while nobody knows who owns a slot, and is broken where nobody
 /// can tell.
-pub(crate) struct Lines {
+pub(crate) struct LinkPool {
     servers: Servers,
     map: Arc<SlotMap>,
     /// By number.
-    lines: Vec<Line>,
+    links: Vec<LinkState>,
     /// By number, the nodes of a cluster.
     nodes: Vec<Node>,
     news: FuturesUnordered<BoxFuture<'static, News>>,
@@ -61,46 +61,46 @@ pub(crate) enum Change {
     Nothing,
 }
 
-impl Lines {
+impl LinkPool {
     /// Begins to connect.
     pub(crate) fn new(servers: Servers, map: Arc<SlotMap>) -> Self {
         let nowhere = Node { host: String::new(), port: 0 };
-        let mut lines = Self {
+        let mut links = Self {
             servers,
             map,
-            lines: vec![Line::default()],
+            links: vec![LinkState::default()],
             nodes: vec![nowhere],
             news: FuturesUnordered::new(),
             inquiry: Inquiry::default(),
         };
-        if lines.map.is_cluster() {
-            lines.lines[FIRST].open();
-            lines.inquire();
+        if links.map.is_cluster() {
+            links.links[FIRST].open();
+            links.inquire();
         } else {
-            lines.open(FIRST);
+            links.open(FIRST);
         }
-        lines
+        links
     }
 
     /// The connection to the owner of a slot, if it is open.
     pub(crate) fn link(&self, slot: u16) -> Option<(Number, u64, &Link)> {
         let number = self.map.owner(slot);
-        self.lines[number].link().map(|(link, generation)| (number, generation, link))
+        self.links[number].link().map(|(link, generation)| (number, generation, link))
     }
 
     /// Brings the next try to reach a slot's owner forward, and returns its time if the owner could not be reached.
     pub(crate) fn hasten(&mut self, slot: u16) -> Option<Instant> {
-        self.lines[self.map.owner(slot)].hasten()
+        self.links[self.map.owner(slot)].hasten()
     }
 
     /// The reason that a server takes no commands.
     pub(crate) fn trouble(&self, number: Number) -> Option<StoreError> {
-        self.lines[number].trouble().map(|error| self.explain(number, error))
+        self.links[number].trouble().map(|error| self.explain(number, error))
     }
 
     /// Explains an error of a server.
     pub(crate) fn explain(&self, number: Number, error: &RedisError) -> StoreError {
-        explained(error, &self.place(number), self.lines[number].was_open).at(id(number))
+        explained(error, &self.place(number), self.links[number].was_open).at(id(number))
     }
 
     /// Returns a server's name in messages, and its protocol.
@@ -117,18 +117,18 @@ impl Lines {
         &self.nodes[number].host
     }
 
-    /// Waits for news, and does what lines have to do themselves. Nothing is lost if it is dropped.
+    /// Waits for news, and does what links have to do themselves. Nothing is lost if it is dropped.
     pub(crate) async fn next(&mut self) -> Change {
         loop {
             let Some(news) = self.news.next().await else { return pending().await };
             match news {
-                News::Opened { number, generation, result } if self.lines[number].is(generation) => {
+                News::Opened { number, generation, result } if self.links[number].is(generation) => {
                     match result {
                         Ok((endpoint, link, ended)) => {
                             if number == FIRST {
                                 self.map.moved(endpoint.to_string());
                             }
-                            self.lines[number].opened(link);
+                            self.links[number].opened(link);
                             self.news.push(Box::pin(async move {
                                 // Whichever way it ended.
                                 drop(ended.await);
@@ -137,13 +137,13 @@ impl Lines {
                             return Change::Opened;
                         }
                         Err(error) => {
-                            self.lines[number].fail(&error);
+                            self.links[number].fail(&error);
                             self.inquire_soon();
                             return Change::Failed(number);
                         }
                     }
                 }
-                News::Ended { number, generation } if self.lines[number].is(generation) => {
+                News::Ended { number, generation } if self.links[number].is(generation) => {
                     let ended = std::io::Error::from(std::io::ErrorKind::ConnectionAborted);
                     self.lost(number, generation, &ended.into());
                     return Change::Nothing;
@@ -159,16 +159,16 @@ impl Lines {
 
     /// A server answered.
     pub(crate) fn answered(&mut self, number: Number, generation: u64) {
-        self.lines[number].answered(generation);
+        self.links[number].answered(generation);
     }
 
     /// A connection is of no use any more.
     pub(crate) fn lost(&mut self, number: Number, generation: u64, error: &RedisError) {
-        let line = &mut self.lines[number];
-        if !line.is(generation) || line.link().is_none() {
+        let link_state = &mut self.links[number];
+        if !link_state.is(generation) || link_state.link().is_none() {
             return;
         }
-        if line.lost(error) {
+        if link_state.lost(error) {
             self.open(number);
         }
         self.inquire_soon();
@@ -184,7 +184,7 @@ impl Lines {
     /// The number and the connection of a node, which is opened if nobody needed it until now.
     pub(crate) fn at(&mut self, node: Node) -> (Number, Option<(u64, &Link)>) {
         let number = self.ready(node);
-        (number, self.lines[number].link().map(|(link, generation)| (generation, link)))
+        (number, self.links[number].link().map(|(link, generation)| (generation, link)))
     }
 
     /// Has the cluster asked who owns what, if that was not just done.
@@ -199,11 +199,11 @@ impl Lines {
 
     /// Does what is due.
     pub(crate) fn keep_time(&mut self, now: Instant) {
-        for number in FIRST..self.lines.len() {
-            if self.lines[number].again().is_some_and(|again| again <= now) {
+        for number in FIRST..self.links.len() {
+            if self.links[number].again().is_some_and(|again| again <= now) {
                 match (self.map.is_cluster(), number) {
                     (true, FIRST) => {
-                        self.lines[FIRST].open();
+                        self.links[FIRST].open();
                         self.inquire();
                     }
                     _ => self.open(number),
@@ -218,24 +218,24 @@ impl Lines {
     /// Returns the time of the next thing to do.
     pub(crate) fn due(&self) -> Option<Instant> {
         let inquiry = self.inquiry.due.filter(|_| !self.inquiry.under_way);
-        self.lines.iter().filter_map(Line::again).chain(inquiry).min()
+        self.links.iter().filter_map(LinkState::again).chain(inquiry).min()
     }
 
-    /// The number of a node, with a line that is at least being opened.
+    /// The number of a node, with a link_state that is at least being opened.
     fn ready(&mut self, node: Node) -> Number {
         let number = self.map.number(&node.to_string());
-        if number == self.lines.len() {
-            self.lines.push(Line::default());
+        if number == self.links.len() {
+            self.links.push(LinkState::default());
             self.nodes.push(node);
         }
-        if self.lines[number].is_closed() {
+        if self.links[number].is_closed() {
             self.open(number);
         }
         number
     }
 
     fn open(&mut self, number: Number) {
-        let generation = self.lines[number].open();
+        let generation = self.links[number].open();
         let servers = self.servers.clone();
         let node = (number != FIRST).then(|| Endpoint::Tcp(self.nodes[number].clone()));
         self.news.push(Box::pin(async move {
@@ -259,8 +259,8 @@ impl Lines {
             Inquiry { under_way: true, last: Some(Instant::now()), due: None, trust: self.inquiry.trust };
         // Nodes that are connected come first, in no fixed order.
         let (mut connected, mut others) = (Vec::new(), Vec::new());
-        for (line, node) in self.lines.iter().zip(&self.nodes).skip(1) {
-            match line.link() {
+        for (link_state, node) in self.links.iter().zip(&self.nodes).skip(1) {
+            match link_state.link() {
                 Some((link, _)) => connected.push((node.clone(), link.clone())),
                 None => others.push(node.clone()),
             }
@@ -286,12 +286,12 @@ impl Lines {
             Err(error) => error,
         };
         let owners = self.map.owners();
-        for (number, line) in self.lines.iter_mut().enumerate().skip(1) {
-            if !owners.contains(&number) && !line.is_closed() {
-                line.close();
+        for (number, link_state) in self.links.iter_mut().enumerate().skip(1) {
+            if !owners.contains(&number) && !link_state.is_closed() {
+                link_state.close();
             }
         }
-        self.inquiry.trust = if self.lines.iter().skip(1).any(Line::ails) {
+        self.inquiry.trust = if self.links.iter().skip(1).any(LinkState::ails) {
             LEAST_TRUST
         } else {
             (self.inquiry.trust * 2).clamp(LEAST_TRUST, MOST_TRUST)
@@ -299,10 +299,10 @@ impl Lines {
         let due = Instant::now() + jittered(self.inquiry.trust);
         self.inquiry.due = Some(self.inquiry.due.map_or(due, |earlier| earlier.min(due)));
         if owners.contains(&FIRST) {
-            self.lines[FIRST].fail(&unknown);
+            self.links[FIRST].fail(&unknown);
             Change::Failed(FIRST)
         } else {
-            self.lines[FIRST].close();
+            self.links[FIRST].close();
             Change::Nothing
         }
     }
