@@ -6,7 +6,7 @@ use redis::Cmd;
 use sha1::{Digest, Sha1};
 
 use crate::{
-    books::Books,
+    batch::Batch,
     key_names::Kind,
     request::{Request, Verb},
 };
@@ -16,7 +16,7 @@ pub(crate) enum Call<'r> {
     /// One take of token buckets.
     Buckets(&'r Request),
     /// Anything else.
-    Books(Books<'r>),
+    Batch(Batch<'r>),
 }
 
 impl<'r> Call<'r> {
@@ -32,7 +32,7 @@ impl<'r> Call<'r> {
         {
             return Self::Buckets(request);
         }
-        Self::Books(Books::of(&mut requests))
+        Self::Batch(Batch::of(&mut requests))
     }
 
     /// The command that calls the script by its hash, as a server knows it that has run it before.
@@ -48,7 +48,7 @@ impl<'r> Call<'r> {
     fn script(&self) -> &'static Script {
         match self {
             Self::Buckets(_) => &BUCKETS,
-            Self::Books(_) => &BOOKS,
+            Self::Batch(_) => &BATCH,
         }
     }
 
@@ -56,7 +56,7 @@ impl<'r> Call<'r> {
         let mut command = redis::cmd(name);
         command.arg(script);
         match self {
-            Self::Books(books) => books.write(&mut command, time, lease),
+            Self::Batch(batch) => batch.write(&mut command, time, lease),
             Self::Buckets(request) => {
                 command.arg(request.lines.len());
                 for line in &request.lines {
@@ -92,7 +92,7 @@ impl Script {
 static BUCKETS: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("script/buckets.lua")));
 
 /// One script in four chapters; the first says what is asked and answered.
-static BOOKS: LazyLock<Script> = LazyLock::new(|| {
+static BATCH: LazyLock<Script> = LazyLock::new(|| {
     Script::new(concat!(
         include_str!("script/read.lua"),
         include_str!("script/accounts.lua"),

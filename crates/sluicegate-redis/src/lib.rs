@@ -53,8 +53,8 @@
 //! try, and as long as it takes where none was possible. Nobody waits for them for longer than the timeout.
 
 mod address;
+mod batch;
 mod bill;
-mod books;
 mod builder;
 mod call;
 mod counts;

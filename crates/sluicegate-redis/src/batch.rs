@@ -1,4 +1,4 @@
-//! A batch of requests, as the books want it.
+//! A batch of requests, as the script of batches wants it.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A batch of requests: what the head of the script says of its keys and arguments.
-pub(crate) struct Books<'r> {
+pub(crate) struct Batch<'r> {
     keys: Vec<&'r str>,
     places: HashMap<&'r str, u8>,
     kinds: Vec<u8>,
@@ -19,10 +19,10 @@ pub(crate) struct Books<'r> {
     leases: Vec<u64>,
 }
 
-impl<'r> Books<'r> {
+impl<'r> Batch<'r> {
     /// The batch of these requests, which have few enough lines that a byte counts them, their marks and their rows.
     pub(crate) fn of(requests: impl Iterator<Item = &'r Request>) -> Self {
-        let mut books = Self {
+        let mut batch = Self {
             keys: Vec::new(),
             places: HashMap::new(),
             kinds: Vec::new(),
@@ -30,8 +30,8 @@ impl<'r> Books<'r> {
             bytes: Vec::new(),
             leases: Vec::new(),
         };
-        requests.for_each(|request| books.add(request));
-        books
+        requests.for_each(|request| batch.add(request));
+        batch
     }
 
     fn add(&mut self, request: &'r Request) {
