@@ -54,9 +54,9 @@
 
 mod address;
 mod batch;
-mod bill;
 mod builder;
 mod call;
+mod charges_by_slot;
 mod counts;
 mod driver;
 mod error;

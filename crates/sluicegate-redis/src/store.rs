@@ -21,8 +21,8 @@ use tokio::sync::{mpsc, watch};
 
 use crate::{
     Counts, RedisStoreBuilder,
-    bill::{Bill, in_micros},
     call::Call,
+    charges_by_slot::{ChargesBySlot, in_micros},
     counts::Counters,
     job::{Answer, Awaited, Job},
     key_names::{KeyNames, Kind},
@@ -96,8 +96,8 @@ impl RedisStore {
         let second = Quota::new(1_000_000, Duration::from_secs(1))
             .map_err(|error| StoreError::misconfigured("the quota of the check is wrong").because(error))?;
         let charges = [Charge::new(Key::of(["check"]), second)];
-        let bill = Bill::of(&charges, &self.names)?;
-        let request = bill.asking(Verb::Take { lease: 0 }, &[0]);
+        let charges_by_slot = ChargesBySlot::of(&charges, &self.names)?;
+        let request = charges_by_slot.asking(Verb::Take { lease: 0 }, &[0]);
         self.ask(Job::patient(request)).await?;
         if self.mark.is_due() {
             self.read_mark().await?;
@@ -174,16 +174,18 @@ impl RedisStore {
     /// Asks for the lines of each slot at once.
     async fn ask_all<'l>(
         &self,
-        bill: &Bill<'_>,
+        charges_by_slot: &ChargesBySlot<'_>,
         slots: &'l [SmallVec<[usize; 4]>],
         verb: &Verb,
     ) -> Result<SmallVec<[Said<'l>; 1]>, StoreError> {
         self.counters.takes.fetch_add(1, Ordering::Relaxed);
         match slots {
-            [lines] => Ok([self.ask_one(bill, lines, verb).await?].into_iter().collect()),
+            [lines] => Ok([self.ask_one(charges_by_slot, lines, verb).await?].into_iter().collect()),
             _ => {
                 let (mut said, mut errors) = (SmallVec::new(), Vec::new());
-                for answer in join_all(slots.iter().map(|lines| self.ask_one(bill, lines, verb))).await {
+                for answer in
+                    join_all(slots.iter().map(|lines| self.ask_one(charges_by_slot, lines, verb))).await
+                {
                     match answer {
                         Ok(answer) => said.push(answer),
                         Err(error) => errors.push(error),
@@ -192,7 +194,7 @@ impl RedisStore {
                 let Some(error) = together(errors) else { return Ok(said) };
                 if let Verb::Take { lease } = *verb {
                     // What was taken where a server failed may stay so; elsewhere it does not.
-                    self.give_back(bill, Lease::new(lease, Timestamp::EPOCH), &said);
+                    self.give_back(charges_by_slot, Lease::new(lease, Timestamp::EPOCH), &said);
                 }
                 Err(error)
             }
@@ -201,26 +203,26 @@ impl RedisStore {
 
     async fn ask_one<'l>(
         &self,
-        bill: &Bill<'_>,
+        charges_by_slot: &ChargesBySlot<'_>,
         lines: &'l [usize],
         verb: &Verb,
     ) -> Result<Said<'l>, StoreError> {
-        let answer = self.ask(Job::new(bill.asking(verb.clone(), lines))).await?;
+        let answer = self.ask(Job::new(charges_by_slot.asking(verb.clone(), lines))).await?;
         let (now, admitted, numbers) = match &answer.reply {
             Reply::Done { now, admitted, numbers } => (timestamp(*now), *admitted, numbers),
             Reply::Foreign(what) => return Err(self.foreign(what)),
             Reply::Carried => return Err(self.foreign("a take was answered as a settlement is")),
         };
-        match accounts(lines.iter().map(|line| bill.line(*line)), numbers) {
+        match accounts(lines.iter().map(|line| charges_by_slot.line(*line)), numbers) {
             Some(accounts) => Ok(Said { lines, now, admitted, accounts, answer }),
             None => Err(self.foreign("the script answered something else")),
         }
     }
 
     /// Keeps the slots that were taken for as long as the lease is in use.
-    fn hold(&self, bill: &Bill<'_>, lease: Lease, said: SmallVec<[Said<'_>; 1]>) {
+    fn hold(&self, charges_by_slot: &ChargesBySlot<'_>, lease: Lease, said: SmallVec<[Said<'_>; 1]>) {
         let renewals: SmallVec<[Request; 1]> =
-            said.iter().filter_map(|said| bill.holding(lease.id, said.now, said.lines)).collect();
+            said.iter().filter_map(|said| charges_by_slot.holding(lease.id, said.now, said.lines)).collect();
         if !renewals.is_empty() {
             self.leases.hold(lease.id, renewals);
         }
@@ -228,9 +230,13 @@ impl RedisStore {
     }
 
     /// Gives back what some slots have admitted of a request that another denied.
-    fn give_back(&self, bill: &Bill<'_>, lease: Lease, said: &[Said<'_>]) {
+    fn give_back(&self, charges_by_slot: &ChargesBySlot<'_>, lease: Lease, said: &[Said<'_>]) {
         for said in said.iter().filter(|said| said.admitted) {
-            self.send(bill.settling(Lease { taken_at: said.now, ..lease }, &bill.nothing(), said.lines));
+            self.send(charges_by_slot.settling(
+                Lease { taken_at: said.now, ..lease },
+                &charges_by_slot.nothing(),
+                said.lines,
+            ));
         }
     }
 
@@ -273,16 +279,16 @@ impl Store for RedisStore {
             return Ok(Decision::Allow(Taken { balances: SmallVec::new(), lease }));
         }
         let charges = in_micros(charges);
-        let bill = Bill::of(&charges, &self.names)?;
+        let charges_by_slot = ChargesBySlot::of(&charges, &self.names)?;
         if self.mark.is_due() {
             self.read_mark().await?;
         }
-        let slots = bill.slots();
-        let verb = if bill.never_fits() { Verb::Look } else { Verb::Take { lease } };
-        let said = self.ask_all(&bill, &slots, &verb).await?;
+        let slots = charges_by_slot.slots();
+        let verb = if charges_by_slot.never_fits() { Verb::Look } else { Verb::Take { lease } };
+        let said = self.ask_all(&charges_by_slot, &slots, &verb).await?;
 
         let mut accounts: SmallVec<[(AnyAccount, Timestamp); 4]> = SmallVec::new();
-        for place in bill.places() {
+        for place in charges_by_slot.places() {
             accounts.extend(said.iter().find_map(|said| {
                 let at = said.lines.iter().position(|line| line == place)?;
                 Some((said.accounts[at].clone(), said.now))
@@ -299,7 +305,11 @@ impl Store for RedisStore {
                     self.foreign("the script decides otherwise than this version of the limiter does")
                 );
             }
-            if admitted { self.hold(&bill, lease, said) } else { self.give_back(&bill, lease, &said) }
+            if admitted {
+                self.hold(&charges_by_slot, lease, said)
+            } else {
+                self.give_back(&charges_by_slot, lease, &said)
+            }
         }
         Ok(verdict.decision(lease))
     }
@@ -307,9 +317,9 @@ impl Store for RedisStore {
     async fn settle(&self, charges: &[Charge], lease: Lease, actual: &[Cost]) -> Result<(), StoreError> {
         self.leases.end(lease.id);
         let charges = in_micros(charges);
-        let bill = Bill::of(&charges, &self.names)?;
-        let slots = bill.slots();
-        let requests = slots.iter().filter_map(|lines| bill.settling(lease, actual, lines));
+        let charges_by_slot = ChargesBySlot::of(&charges, &self.names)?;
+        let slots = charges_by_slot.slots();
+        let requests = slots.iter().filter_map(|lines| charges_by_slot.settling(lease, actual, lines));
         // All are on their way before any is waited for, so that they are settled though nobody waits.
         let answers: SmallVec<[Awaited; 1]> = requests
             .map(|request| {
@@ -325,9 +335,9 @@ impl Store for RedisStore {
         let mut answers: SmallVec<[Awaited; 1]> = SmallVec::new();
         // All are on their way before any is waited for.
         for accounts in accounts.chunks(Call::LINES) {
-            let bill = Bill::of(accounts, &self.names)?;
-            for lines in bill.slots() {
-                let (job, answer) = Job::new(bill.forgetting(&lines));
+            let charges_by_slot = ChargesBySlot::of(accounts, &self.names)?;
+            for lines in charges_by_slot.slots() {
+                let (job, answer) = Job::new(charges_by_slot.forgetting(&lines));
                 drop(self.jobs.send(job));
                 answers.push(answer);
             }
@@ -347,9 +357,9 @@ impl Store for RedisStore {
         self.leases.end(lease.id);
         let held: SmallVec<[Charge; 4]> =
             charges.iter().filter(|charge| holds_slots(charge)).cloned().collect();
-        let Ok(bill) = Bill::of(&held, &self.names) else { return };
-        for lines in bill.slots() {
-            self.send(bill.settling(lease, &[], &lines));
+        let Ok(charges_by_slot) = ChargesBySlot::of(&held, &self.names) else { return };
+        for lines in charges_by_slot.slots() {
+            self.send(charges_by_slot.settling(lease, &[], &lines));
         }
     }
 }

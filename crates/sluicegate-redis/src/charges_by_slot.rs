@@ -1,4 +1,4 @@
-//! A request's charges as the script wants them.
+//! The charges of a request, by the slots of their accounts.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use crate::{
     request::{Line, Request, Row, Verb},
 };
 
-/// A request's charges, sorted by where their accounts live. Charges on one account make one line.
-pub(crate) struct Bill<'c> {
+/// The charges of a request, sorted by the slots of their accounts. Charges on one account make one line.
+pub(crate) struct ChargesBySlot<'c> {
     charges: &'c [Charge],
     lines: SmallVec<[Draft; 4]>,
     /// Of each charge, its line.
@@ -28,7 +28,7 @@ struct Draft {
     charges: SmallVec<[usize; 1]>,
 }
 
-impl<'c> Bill<'c> {
+impl<'c> ChargesBySlot<'c> {
     pub(crate) fn of(charges: &'c [Charge], names: &KeyNames) -> Result<Self, StoreError> {
         if charges.len() > Call::LINES {
             let many = format!(
@@ -38,7 +38,7 @@ impl<'c> Bill<'c> {
             );
             return Err(StoreError::misconfigured(many));
         }
-        let mut bill = Self { charges, lines: SmallVec::new(), places: SmallVec::new() };
+        let mut charges_by_slot = Self { charges, lines: SmallVec::new(), places: SmallVec::new() };
         for (index, charge) in charges.iter().enumerate() {
             let algorithm = charge.quota.algorithm();
             if algorithm != Algorithm::TokenBucket && charge.quota.amount() >= MOST {
@@ -50,17 +50,21 @@ impl<'c> Bill<'c> {
             }
             let same = |earlier: &Charge| earlier.key == charge.key && earlier.quota.algorithm() == algorithm;
             let place = match charges[..index].iter().position(same) {
-                Some(earlier) => bill.places[earlier],
+                Some(earlier) => charges_by_slot.places[earlier],
                 None => {
                     let (account, slot) = names.account(&charge.key, algorithm);
-                    bill.lines.push(Draft { account: account.into(), slot, charges: SmallVec::new() });
-                    bill.lines.len() - 1
+                    charges_by_slot.lines.push(Draft {
+                        account: account.into(),
+                        slot,
+                        charges: SmallVec::new(),
+                    });
+                    charges_by_slot.lines.len() - 1
                 }
             };
-            bill.lines[place].charges.push(index);
-            bill.places.push(place);
+            charges_by_slot.lines[place].charges.push(index);
+            charges_by_slot.places.push(place);
         }
-        Ok(bill)
+        Ok(charges_by_slot)
     }
 
     /// The lines of each slot, in the order of the charges.
