@@ -23,7 +23,7 @@ use crate::{
     counts::Counters,
     job::{Answer, Job, ReplyTo},
     leases::Leases,
-    link::PATIENCE,
+    link::RESPONSE_TIMEOUT,
     link_pool::{Change, LinkPool},
     link_state::{LONGEST_PAUSE, PAUSE},
     server_time::ServerTime,
@@ -141,7 +141,7 @@ impl Driver {
 
     fn accept(&mut self, mut job: Job) {
         if job.sent.is_none() && !job.reply_to.is_closed() {
-            let patience = if job.patient { PATIENCE } else { self.settings.timeout };
+            let patience = if job.patient { RESPONSE_TIMEOUT } else { self.settings.timeout };
             let until = Instant::now() + patience;
             job.until = Some(until);
             if !job.patient {

@@ -36,7 +36,7 @@ impl Link {
     /// Logs in over a stream.
     pub(crate) async fn open(stream: Stream, login: &RedisConnectionInfo) -> RedisResult<(Self, Ended)> {
         let writes = stream.writes();
-        let config = AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(RESPONSE_TIMEOUT));
         let (connection, driver) = MultiplexedConnection::new_with_config(login, stream, config).await?;
         let driver = tokio::spawn(driver);
         let link = Self { connection, writes, _bytes: Arc::new(AbortOnDrop(driver.abort_handle())) };
@@ -85,4 +85,4 @@ impl Drop for AbortOnDrop {
 }
 
 /// Maximum time for a server to answer.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
+pub(crate) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);

@@ -19,7 +19,7 @@ use tokio::{sync::Mutex, time::timeout};
 
 use crate::{
     address::{Address, Kind, Node},
-    link::{Ended, Link, PATIENCE},
+    link::{Ended, Link, RESPONSE_TIMEOUT},
     stream::Stream,
 };
 
@@ -93,7 +93,7 @@ impl Servers {
 
     /// Connects and logs in.
     pub(crate) async fn connect(&self, endpoint: &Endpoint) -> RedisResult<(Link, Ended)> {
-        let connected = timeout(PATIENCE, async {
+        let connected = timeout(RESPONSE_TIMEOUT, async {
             let stream = match endpoint {
                 Endpoint::Tcp(node) => Stream::tcp(node, self.tls.as_ref()).await?,
                 Endpoint::Unix(path) => Stream::unix(path).await?,
