@@ -1,4 +1,4 @@
-//! The queue of jobs, and their distribution to workers.
+//! The queue of pending jobs, and their distribution to workers.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -19,8 +19,8 @@ use crate::{
     worker::Worker,
 };
 
-/// Hands jobs to workers. All jobs on the same servers are done by one [`Worker`], in rounds, so that those of one
-/// process never get into each other's way, and a server that is slow keeps only its own jobs waiting.
+/// The queue of pending jobs. One [`Worker`] does all jobs that touch the same servers, in rounds. So jobs of one process
+/// never conflict, and a slow server delays only its own jobs.
 #[derive(Debug)]
 pub(crate) struct Dispatcher {
     pub(crate) links: Vec<Link>,
@@ -28,7 +28,7 @@ pub(crate) struct Dispatcher {
     names: KeyNames,
     servers: Servers,
     runtime: Handle,
-    /// The jobs that wait for each worker at work, by the set of its servers: the bit of each is set.
+    /// The jobs that wait for each busy worker, by the set of its servers: the bit of each is set.
     waiting: Mutex<HashMap<u64, VecDeque<Job>>>,
 }
 
@@ -38,7 +38,7 @@ impl Dispatcher {
         Self { links, clock, names, servers, runtime: runtime.clone(), waiting: Mutex::default() }
     }
 
-    /// Where a charge's account is.
+    /// Finds the location of a charge's account.
     pub(crate) fn location(&self, charge: &Charge) -> Location {
         let name = self.names.account(&charge.key, charge.quota.algorithm());
         Location { name, server: self.home(charge) }

@@ -29,14 +29,14 @@ enum Asked {
     Read(Location, Charge),
 }
 
-/// A pipeline on its way.
+/// A pipeline that was sent.
 #[derive(Debug)]
 pub(crate) struct Sent {
     asked: Vec<Asked>,
     pending: Pending,
 }
 
-/// A pipeline that came back.
+/// A pipeline and its responses.
 #[derive(Debug)]
 pub(crate) struct Answered {
     asked: Vec<Asked>,

@@ -84,7 +84,7 @@ impl Worker {
         }
     }
 
-    /// What each server is asked.
+    /// Collects the commands for each server.
     fn pipelines(&self) -> HashMap<usize, Pipeline> {
         let (mut pipelines, mut seen) = (HashMap::<usize, Pipeline>::new(), HashSet::new());
         let now = self.dispatcher.clock.now();

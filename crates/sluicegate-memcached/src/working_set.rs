@@ -1,4 +1,4 @@
-//! The accounts at hand.
+//! The accounts of one round.
 
 use std::{collections::HashMap, time::Duration};
 

@@ -1,4 +1,4 @@
-//! A batch of requests, as the script of batches wants it.
+//! A batch of requests, as the script reads it.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use crate::{
     request::{Request, Row, Verb},
 };
 
-/// A batch of requests: what the head of the script says of its keys and arguments.
+/// A batch of requests, as the keys and arguments that the head of the script describes.
 pub(crate) struct Batch<'r> {
     keys: Vec<&'r str>,
     places: HashMap<&'r str, u8>,

@@ -17,7 +17,7 @@ use crate::{
 pub(crate) struct ChargesBySlot<'c> {
     charges: &'c [Charge],
     lines: SmallVec<[Draft; 4]>,
-    /// Of each charge, its line.
+    /// The line of each charge.
     places: SmallVec<[usize; 4]>,
 }
 
@@ -79,7 +79,7 @@ impl<'c> ChargesBySlot<'c> {
         slots
     }
 
-    /// Of each charge, its line.
+    /// The line of each charge.
     pub(crate) fn places(&self) -> &[usize] {
         &self.places
     }

@@ -32,7 +32,7 @@ use crate::{
     slot_queue::SlotQueue,
 };
 
-/// The settings of a driver.
+/// Settings of the driver.
 pub(crate) struct Settings {
     pub(crate) servers: Servers,
     pub(crate) map: Arc<SlotMap>,

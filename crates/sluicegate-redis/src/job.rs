@@ -1,4 +1,4 @@
-//! A request on its way, and whoever waits for its answer.
+//! A request on its way, and the caller that waits for its result.
 
 use std::sync::Arc;
 
@@ -16,20 +16,20 @@ pub(crate) struct Job {
     /// Boxed, because it is large and moves often.
     pub(crate) request: Box<Request>,
     pub(crate) reply_to: ReplyTo,
-    /// When it was first sent: from then on it may have been done.
+    /// The time when it was first sent: from then on it may have been executed.
     pub(crate) sent: Option<Instant>,
     /// The deadline of further tries, if it certainly was not done.
     pub(crate) until: Option<Instant>,
     /// The number of further tries so far.
     pub(crate) hops: u8,
-    /// Whether its caller waits until there is a connection, however long that takes.
+    /// Set if its caller waits until there is a connection, however long that takes.
     pub(crate) patient: bool,
 }
 
 /// The receiver of a result.
 pub(crate) type Awaited = oneshot::Receiver<Result<Answer, StoreError>>;
 
-/// The sender of the answer to a caller. The driver keeps one copy with the request and one with the deadline.
+/// The sender of the result to a caller. The driver keeps one copy with the request and one with the deadline.
 pub(crate) type ReplyTo = Arc<OnceSender<Result<Answer, StoreError>>>;
 
 /// An answer. Until somebody claims it, dropping it gives back the slots that were taken.

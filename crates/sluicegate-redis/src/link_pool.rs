@@ -18,10 +18,10 @@ use crate::{
     topology::Topology,
 };
 
-/// The connections to all servers, one to each; and, of a cluster, what there is to know of who owns which slot.
+/// The connections to all servers, one to each; and, of a cluster, the owners of its slots as far as they are known.
 ///
-/// In a cluster, the first link_state is never open: it waits while nobody knows who owns a slot, and is broken where nobody
-/// can tell.
+/// In a cluster, the first link is never open: it waits while the owner of a slot is unknown, and is broken if no node can
+/// tell.
 pub(crate) struct LinkPool {
     servers: Servers,
     map: Arc<SlotMap>,
@@ -57,7 +57,7 @@ pub(crate) enum Change {
     Opened,
     /// A server cannot be reached.
     Failed(Number),
-    /// Nothing, for whoever waits.
+    /// Nothing that concerns callers.
     Nothing,
 }
 
@@ -221,7 +221,7 @@ impl LinkPool {
         self.links.iter().filter_map(LinkState::again).chain(inquiry).min()
     }
 
-    /// The number of a node, with a link_state that is at least being opened.
+    /// The number of a node, with a link that is at least being opened.
     fn ready(&mut self, node: Node) -> Number {
         let number = self.map.number(&node.to_string());
         if number == self.links.len() {

@@ -1,4 +1,4 @@
-//! The connection to one server, whether it is there or not.
+//! The state of the connection to one server.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 use crate::link::Link;
 
-/// The connection to one server. When it is lost it is opened again at once, and if that does not help after pauses
-/// that grow.
+/// The state of the connection to one server. A lost connection is opened again at once, and if that does not help, after
+/// pauses that grow.
 pub(crate) struct LinkState {
     state: State,
     /// Counts connections, so that news of one that is gone are not taken for news of this one.
@@ -60,7 +60,7 @@ impl LinkState {
         }
     }
 
-    /// Brings the next try forward because a caller waits, and returns its time. `None` if the line is open or opening.
+    /// Brings the next try forward because a caller waits, and returns its time. `None` if it is open or opening.
     pub(crate) fn hasten(&mut self) -> Option<Instant> {
         let State::Broken { since, again, .. } = &mut self.state else { return None };
         *again = (*again).min(*since + Backoff::WHILE_AWAITED);

@@ -64,12 +64,12 @@ impl SlotQueue {
         self.queue.len() < WORTH_A_CALL
     }
 
-    /// A batch goes by another way.
+    /// Counts a batch that was sent past this queue.
     pub(crate) fn started(&mut self) {
         self.in_flight += 1;
     }
 
-    /// A batch has come back.
+    /// Counts a batch that has come back.
     pub(crate) fn completed(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);
     }

@@ -19,7 +19,7 @@ pub(crate) struct Settling {
     taken_at: Timestamp,
     /// Nobody waits for what is given back.
     reply_to: Option<ReplyTo<()>>,
-    /// How long it is tried.
+    /// The end of its attempts.
     until: Instant,
     /// The reason that a part of it cannot be done.
     failure: Option<Failure>,
@@ -101,5 +101,5 @@ impl Settling {
     }
 }
 
-/// How long a settlement is tried where it certainly was not done, though its caller is told of a failure sooner.
+/// The time for which a settlement is retried that certainly was not done, although its caller gets an error sooner.
 const RETRY_TIME: Duration = Duration::from_secs(1);

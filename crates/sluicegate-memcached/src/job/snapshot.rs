@@ -15,7 +15,7 @@ use crate::{link::Failure, working_set::WorkingSet};
 pub(super) struct Snapshot<'a> {
     lines: &'a Lines,
     accounts: SmallVec<[Cow<'a, AnyAccount>; 4]>,
-    /// Whether they stand so in Memcached, and not only in the working set.
+    /// `true` if they are in Memcached in this state, and not only in the working set.
     pub(super) is_written: bool,
     at: Timestamp,
 }

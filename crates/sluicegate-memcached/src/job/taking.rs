@@ -7,13 +7,13 @@ use crate::{link::Failure, working_set::WorkingSet};
 
 /// Taking charges, all or none.
 ///
-/// All are judged together. If they fit, they are charged in the working set, which is then written; an account that somebody
-/// else has changed meanwhile is not, and the request is judged anew on what it is now. What denies then gives back what
-/// was written.
+/// All are judged together. If they fit, they are charged in the working set, which is then written. An account that
+/// another instance has changed meanwhile is not, and the request is judged anew on its new state. A denial then gives
+/// back what was written.
 #[derive(Debug)]
 pub(crate) struct Taking {
     reply_to: ReplyTo<Decision<Taken>>,
-    /// When it is taken.
+    /// The time of the take.
     at: Timestamp,
     /// The decision to return once all is written.
     decision: Option<Decision<Taken>>,
@@ -98,7 +98,7 @@ impl Taking {
     }
 }
 
-/// Charges in the working set what is not yet charged; whether there was anything.
+/// Charges in the working set what is not yet charged. Returns `true` if there was anything.
 fn charge(lines: &mut Lines, working_set: &mut WorkingSet, at: Timestamp) -> bool {
     let mut any = false;
     for (index, charge) in lines.charges.iter().enumerate() {
@@ -121,7 +121,7 @@ fn is_written(lines: &Lines) -> bool {
     lines.all(|(charge, progress)| charge.cost.is_zero() || *progress == Progress::Done)
 }
 
-/// Turns charges that are written into ones to be given back; whether there were any.
+/// Turns charges that are written into ones to be given back. Returns `true` if there were any.
 fn give_back(lines: &mut Lines) -> bool {
     for progress in &mut lines.progress {
         *progress = match progress {

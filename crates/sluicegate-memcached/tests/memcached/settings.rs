@@ -103,9 +103,12 @@ fn of_server(answer: &'static str) -> StoreError {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     let port = listener.local_addr().expect("an address").port();
     thread::spawn(move || {
-        let (mut stream, _) = listener.accept()?;
-        let _ = stream.read(&mut [0; 64])?;
-        stream.write_all(answer.as_bytes())
+        for stream in listener.incoming() {
+            let mut stream = stream?;
+            let _ = stream.read(&mut [0; 64])?;
+            stream.write_all(answer.as_bytes())?;
+        }
+        std::io::Result::Ok(())
     });
     let store = open(patient(&format!("memcached://127.0.0.1:{port}")));
     let of_check = RUNTIME.block_on(store.check()).expect_err("it is no memcached");

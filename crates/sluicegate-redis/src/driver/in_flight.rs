@@ -1,4 +1,4 @@
-//! A batch on its way.
+//! A batch in flight.
 
 use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
 use tokio::time::Instant;
