@@ -7,7 +7,7 @@ from fastapi import Depends, FastAPI
 
 from sluicegate.fastapi_limiter import FastAPILimiter
 from sluicegate.fastapi_limiter.depends import RateLimiter
-from sluicegate.redis_client import UnreadableClient, store_of
+from sluicegate.compat.fastapi_limiter.redis_client import UnreadableClient, store_of
 
 redis_py = pytest.importorskip("redis")
 aioredis = pytest.importorskip("redis.asyncio")

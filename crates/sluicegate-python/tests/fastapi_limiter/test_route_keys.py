@@ -5,7 +5,7 @@ import pytest
 from fastapi import APIRouter, Depends, FastAPI, Request, Response, WebSocket
 from starlette.websockets import WebSocketDisconnect
 
-from sluicegate.fastapi_limiter import depends
+from sluicegate.compat.fastapi_limiter import depends
 from sluicegate.fastapi_limiter.depends import RateLimiter
 
 FASTAPI = tuple(int(part) for part in fastapi.__version__.split(".")[:2])

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from fastapi.testclient import TestClient
 
 from sluicegate.slowapi import Limiter
-from sluicegate.slowapi.item import parse_many
+from sluicegate.compat.slowapi.item import parse_many
 from sluicegate.slowapi.util import get_remote_address
 
 NAMES = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "Retry-After")

@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 
 from sluicegate.slowapi import Limiter
 from sluicegate.slowapi.errors import RateLimitExceeded
-from sluicegate.slowapi.item import parse_many
+from sluicegate.compat.slowapi.item import parse_many
 from sluicegate.slowapi.util import get_remote_address
 
 

@@ -6,7 +6,7 @@ from starlette.config import environ
 
 from sluicegate.slowapi import Limiter
 from sluicegate.slowapi.extension import HEADERS
-from sluicegate.slowapi.storage_url import store_table
+from sluicegate.compat.slowapi.storage_url import store_table
 from sluicegate.slowapi.util import get_remote_address
 
 

@@ -1,9 +1,5 @@
-"""The callback of a `RateLimiter(limiter=…)` for denied requests."""
+"""The callback of a `RateLimiter(limiter=…)` for a denied request."""
 
-from fastapi import HTTPException
-from starlette.status import HTTP_429_TOO_MANY_REQUESTS
+from ..compat.fastapi_limiter.callback import default_callback
 
-
-def default_callback(*args: object, **kwargs: object) -> None:
-    """Answers 429. Where a `RateLimiter` calls it, with `Retry-After`."""
-    raise HTTPException(HTTP_429_TOO_MANY_REQUESTS, "Too Many Requests")
+__all__ = ["default_callback"]

@@ -1,20 +1,5 @@
-"""Endpoints that a `RateLimiter` of their router or app lets pass."""
+"""The decorator for endpoints that a `RateLimiter` of their router or app lets pass."""
 
-from __future__ import annotations
+from ..compat.fastapi_limiter.decorators import skip_limiter
 
-from collections.abc import Callable
-from functools import partial
-from typing import Any, TypeVar
-
-Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
-
-
-def skip_limiter(func: Endpoint) -> Endpoint:
-    """Frees an endpoint, sync or async, of every `RateLimiter` around it: below the decorator that makes it a route."""
-    try:
-        func._skip_limiter = True  # type: ignore[attr-defined]
-    except AttributeError:
-        # A bound method or a built-in takes no mark.
-        func = partial(func)  # type: ignore[assignment]
-        func._skip_limiter = True  # type: ignore[attr-defined]
-    return func
+__all__ = ["skip_limiter"]

@@ -1,3 +1,5 @@
-"""The owner of a request's account, by its name in fastapi-limiter 0.2.0."""
+"""The default identifier, by the name that fastapi-limiter 0.2.0 has for it."""
 
-from . import default_identifier as default_identifier
+from ..compat.fastapi_limiter import default_identifier
+
+__all__ = ["default_identifier"]

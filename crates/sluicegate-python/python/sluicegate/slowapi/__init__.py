@@ -1,10 +1,10 @@
-"""Stands in for `slowapi`: change the import, and the limits of an app are decided by Sluicegate.
+"""Stands in for `slowapi`: change the import, and the engine decides the limits of an app.
 
     from sluicegate.slowapi import Limiter, _rate_limit_exceeded_handler
 
-`docs/migrating.md` says what is mended.
+`docs/migrating.md` says what behaves differently.
 """
 
-from .extension import Limiter, _rate_limit_exceeded_handler
+from ..compat.slowapi.extension import Limiter, _rate_limit_exceeded_handler
 
 __all__ = ["Limiter", "_rate_limit_exceeded_handler"]

@@ -12,9 +12,9 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
-from .._handed import taking_slots
-from .._openapi import described_by
-from .._signature import is_async
+from ..._handed import taking_slots
+from ..._openapi import described_by
+from ..._signature import is_async
 from .call import at_once
 from .errors import RateLimitExceeded
 from .openapi import described

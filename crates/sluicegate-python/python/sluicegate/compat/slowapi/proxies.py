@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from starlette.requests import HTTPConnection
 
-from .._native import ClientIp
+from ..._native import ClientIp
 
 
 class TrustedProxies:

@@ -10,7 +10,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocket
 
-from .._handlers import own_handler
+from ..._handlers import own_handler
 from .call import settled
 from .errors import RateLimitExceeded
 

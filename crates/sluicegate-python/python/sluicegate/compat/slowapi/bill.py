@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from starlette.requests import HTTPConnection
 
-from .._native import Charge, Denial, Permit, Quota
+from ..._native import Charge, Denial, Permit, Quota
 from .call import settled
 from .overrides import Listed
 from .wrappers import Limit, LimitGroup, units

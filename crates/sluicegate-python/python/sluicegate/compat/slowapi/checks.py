@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.requests import HTTPConnection
 
-from .._native import StoreError
-from .._unavailable import unavailable
+from ..._native import StoreError
+from ..._unavailable import unavailable
 from .bill import Biller, Group, Line, Outage, hit_in_turn, limits_of, shown, take
 from .call import settled
 from .endpoint import Endpoint, limited_by

@@ -9,8 +9,8 @@ from typing import Any
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from .._handed import HANDED, take_handed, with_handed
-from .._signature import is_kind, parameter_of, signature_of
+from ..._handed import HANDED, take_handed, with_handed
+from ..._signature import is_kind, parameter_of, signature_of
 
 
 class Parameters:

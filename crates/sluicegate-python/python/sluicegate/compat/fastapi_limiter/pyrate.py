@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from .. import Limiter, Quota
+from ... import Limiter, Quota
 
 
 def is_limiter(given: object) -> bool:

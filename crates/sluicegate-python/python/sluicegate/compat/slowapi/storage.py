@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from .._native import Charge, Limiter, Quota, StoreError
+from ..._native import Charge, Limiter, Quota, StoreError
 from .call import Count, Done
 from .item import RateLimitItem, item_of
 from .storage_url import store_table

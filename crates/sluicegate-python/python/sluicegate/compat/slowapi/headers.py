@@ -11,7 +11,7 @@ from typing import Any
 
 from starlette.datastructures import MutableHeaders
 
-from .._native import Denial, Permit
+from ..._native import Denial, Permit
 from .item import RateLimitItem
 from .strategy import RateLimiter, WindowStats
 

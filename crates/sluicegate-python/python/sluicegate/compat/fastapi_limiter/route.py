@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .._route import template_of
+from ..._route import template_of
 
 
 def name_of(scope: Mapping[str, Any], route: Any) -> str:

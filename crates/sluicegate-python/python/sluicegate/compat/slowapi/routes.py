@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.routing import BaseRoute, Host, Mount
 
-from .._routing import full_match
+from ..._routing import full_match
 
 Endpoint = Callable[..., Any]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .._handlers import own_handler
-from .._openapi import header, response
+from ..._handlers import own_handler
+from ..._openapi import header, response
 from .errors import RateLimitExceeded
 from .refusal import _rate_limit_exceeded_handler
 

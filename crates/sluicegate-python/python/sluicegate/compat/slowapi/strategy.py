@@ -7,12 +7,12 @@ from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .._native import Charge, Quota
+from ..._native import Charge, Quota
 from .item import RateLimitItem
 from .wrappers import units
 
 if TYPE_CHECKING:
-    from .._native import Algorithm
+    from ..._native import Algorithm
     from .storage import Storage
 
 STRATEGIES: dict[str, Algorithm] = {
