@@ -1,17 +1,20 @@
 //! The settings that all workers serve by.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{rc::Rc, sync::Arc, time::SystemTime};
 
-use sluicegate_policy::{ApiKeys, Gate, Policy, Renderer, Route, UtcTime};
+use sluicegate::SystemClock;
+use sluicegate_http::{Admission, DenialLog};
+use sluicegate_policy::{ApiKeys, Gate, Policy, Route, UtcTime};
 use sluicegate_stores::AnyStore;
+use tokio::sync::oneshot;
 
 use crate::{
     dial::Dialer,
     forward::Forward,
-    log::DenialLog,
     metrics::Metrics,
     proxy::Proxy,
     public_urls::PublicUrls,
+    running::Serving,
     upstream::{Health, Patience, Upstreams},
 };
 
@@ -19,7 +22,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Blueprint {
     pub(crate) gate: Arc<Gate<AnyStore>>,
-    pub(crate) renderer: Arc<Renderer>,
+    pub(crate) admission: Arc<Admission<AnyStore, SystemClock>>,
     /// One for each of the policy's upstreams.
     pub(crate) healths: Arc<[Arc<Health>]>,
     pub(crate) metrics: Arc<Metrics>,
@@ -29,6 +32,14 @@ pub(crate) struct Blueprint {
     pub(crate) read: UtcTime,
 }
 
+/// A new policy on its way to one worker.
+#[derive(Debug)]
+pub(crate) struct Adoption {
+    pub(crate) blueprint: Arc<Blueprint>,
+    /// Told when every request that arrives at the worker from now on is served by it.
+    pub(crate) adopted: oneshot::Sender<()>,
+}
+
 impl Blueprint {
     /// The first of a gateway.
     pub(crate) fn new(gate: Arc<Gate<AnyStore>>, dialer: Dialer) -> Self {
@@ -36,8 +47,8 @@ impl Blueprint {
         let healths = Health::of_all(settings, None);
         let metrics = Arc::new(Metrics::new(&gate, &healths));
         let denials = DenialLog::new(settings.log_keys);
-        let renderer = Arc::new(Renderer::new(gate.policy()));
-        Self { gate, renderer, healths, metrics, denials, dialer, read: SystemTime::now().into() }
+        let admission = admission(&gate, &metrics);
+        Self { gate, admission, healths, metrics, denials, dialer, read: SystemTime::now().into() }
     }
 
     /// One of another policy, on the same accounts and counters.
@@ -47,8 +58,8 @@ impl Blueprint {
         let denials = self.denials.with_keys(policy.gateway.log_keys);
         let gate = Arc::new(self.gate.with_policy(policy).with_api_keys(api_keys));
         let metrics = Arc::new(self.metrics.with_gate(&gate, &healths));
-        let renderer = Arc::new(Renderer::new(gate.policy()));
-        Self { gate, renderer, healths, metrics, denials, dialer, read: SystemTime::now().into() }
+        let admission = admission(&gate, &metrics);
+        Self { gate, admission, healths, metrics, denials, dialer, read: SystemTime::now().into() }
     }
 
     /// Makes a worker's proxy for it. Connections of the proxy `before` continue if the upstream is the same.
@@ -63,8 +74,10 @@ impl Blueprint {
         let keeper = before.map(|before| before.keeper.clone()).unwrap_or_default();
         let before = before.map(|before| &before.upstreams);
         Proxy {
-            gate: Arc::clone(&self.gate),
-            renderer: Arc::clone(&self.renderer),
+            serving: Rc::new(Serving {
+                admission: Arc::clone(&self.admission),
+                metrics: Arc::clone(&self.metrics),
+            }),
             // All have the same base path.
             forward: Forward::new(
                 &settings.upstreams[0],
@@ -72,7 +85,6 @@ impl Blueprint {
                 settings.forwarded_header,
             ),
             upstreams: Upstreams::new(settings, &self.healths, self.dialer.clone(), before),
-            metrics: Arc::clone(&self.metrics),
             denials: self.denials.clone(),
             keeper,
             maps_back: settings.rewrite_redirects
@@ -80,4 +92,8 @@ impl Blueprint {
             patiences: self.gate.policy().routes.as_slice().iter().map(patience).collect(),
         }
     }
+}
+
+fn admission(gate: &Arc<Gate<AnyStore>>, metrics: &Metrics) -> Arc<Admission<AnyStore, SystemClock>> {
+    Arc::new(Admission::new(Arc::clone(gate), metrics.decisions(), SystemClock::new()))
 }

@@ -3,25 +3,21 @@
 mod answer;
 mod discard;
 mod kept;
-mod read;
 mod request;
+pub(crate) mod unread;
 mod upstream;
 
 pub(crate) use self::answer::AnswerBody;
 pub(crate) use self::discard::{Rest, discard};
 pub(crate) use self::kept::{KeptBody, Remains};
-pub(crate) use self::read::read;
 pub(crate) use self::request::{Arrival, ClientBody, RequestBody};
+pub(crate) use self::unread::Unread;
 pub(crate) use self::upstream::{CutOff, UpstreamBody};
 
 use bytes::Bytes;
 use http_body::Frame;
-use sluicegate_policy::Refusal;
 
 use crate::forward;
-
-/// The refusal of a request whose body is not what HTTP allows.
-pub(crate) const MALFORMED: Refusal = Refusal::BadRequest("The body is malformed or ended early");
 
 /// Returns `true` if nothing follows this frame of a body: trailers are the last.
 fn is_last<E>(frame: Option<&Result<Frame<Bytes>, E>>) -> bool {

@@ -11,7 +11,6 @@ mod refusal;
 mod silence;
 mod stream;
 mod target;
-mod unread;
 
 use std::{
     cell::Cell,
@@ -50,10 +49,12 @@ use self::{
     silence::Silence,
     stream::ClientStream,
     target::Aside,
-    unread::Rest,
 };
 use crate::{
-    body::AnswerBody,
+    body::{
+        AnswerBody,
+        unread::{Rest, Unread},
+    },
     connections::Connected,
     current::Current,
     dormant::Dormant,
@@ -64,8 +65,6 @@ use crate::{
     tls::{self, Certificates},
     upgrade::{Extended, Switch},
 };
-
-pub(crate) use self::unread::Unread;
 
 /// The state of a worker that serves each of its clients.
 pub(crate) struct Clients {
@@ -148,7 +147,7 @@ impl Clients {
             tracing::warn!(%proxy, "closed a connection that does not begin with a PROXY protocol header");
         }
         if let Some(ip) = announced? {
-            connected.is_from(ip, self.current.proxy().gate.policy())?;
+            connected.is_from(ip, self.current.proxy().policy())?;
         }
         Ok(())
     }
@@ -333,7 +332,7 @@ impl Clients {
         bounds: Bounds,
         mut draining: Draining,
     ) -> Result<(), Box<dyn Error>> {
-        let frames = Frames::new(peer.ip, self.current.proxy().metrics.connections.malformed());
+        let frames = Frames::new(peer.ip, self.current.proxy().metrics().connections.malformed());
         let stream = ClientStream::new(stream, Unread::default(), None).watched(frames);
         let (turn, peer) = (Turn::default(), Rc::new(peer));
         let (silence, given_up) = (Silence::new(), GivenUp::new(bounds.max_resets));

@@ -4,7 +4,10 @@ use std::{cell::RefCell, rc::Rc};
 
 use tokio::sync::mpsc;
 
-use crate::{blueprint::Blueprint, proxy::Proxy, reload::Adoption};
+use crate::{
+    blueprint::{Adoption, Blueprint},
+    proxy::Proxy,
+};
 
 /// The proxy that one worker serves with, until a reload replaces it. A request keeps the one that it found when it
 /// arrived, to the last byte of its answer.

@@ -12,6 +12,7 @@ use std::{
 };
 
 use sluicegate::{StoreError, SystemClock};
+use sluicegate_http::watch_keys;
 use sluicegate_policy::{ApiKeys, ApiKeysError, Gate, GatewaySettings, Policy, StoreSettings};
 use sluicegate_stores::AnyStore;
 use tokio::sync::mpsc;
@@ -22,10 +23,11 @@ use crate::{
     dial::Dialer,
     drain::Drain,
     health_check::check_all,
-    housekeeper, key_watch, listener, log,
+    housekeeper, listener, log,
     origin::Origin,
+    pace::Tokio,
     policy_watch,
-    readiness::until_one_is_ready,
+    probe::until_one_is_ready,
     reload::{ReloadError, Reloaded, Reloads},
     tls::{self, Tls, TlsError},
     worker::Worker,
@@ -231,7 +233,7 @@ async fn inform(Blueprint { gate, healths, dialer, .. }: &Blueprint) -> Infallib
     };
     let watch_keys = async {
         if let Some(path) = &gate.policy().identity.api_keys {
-            key_watch::watch(path, gate).await;
+            watch_keys(path, gate, &Tokio, log::api_keys).await;
         }
     };
     let check_health = async {

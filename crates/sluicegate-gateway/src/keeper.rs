@@ -20,7 +20,7 @@ use tokio::{
 use crate::{
     body::{Arrival, KeptBody, Remains},
     framing,
-    proxy::Running,
+    running::Running,
     upstream::{Answered, SendError},
 };
 

@@ -2,12 +2,12 @@
 
 use std::{
     env,
-    hash::RandomState,
     io::{self, IsTerminal},
 };
 
-use sluicegate::{Key, Transition};
-use sluicegate_policy::{Denied, LogFormat, LogKeys, Policy, RequestId};
+use sluicegate::Transition;
+use sluicegate_http::{DenialFields, DenialLog};
+use sluicegate_policy::{ApiKeysError, Denied, LogFormat, Policy, RequestId};
 use tracing::Level;
 use tracing_subscriber::{EnvFilter, fmt};
 
@@ -44,38 +44,19 @@ pub(crate) fn transition(transition: &Transition) {
     }
 }
 
-/// Logs denials, with account keys that can be told apart but not read.
-#[derive(Clone, Debug)]
-pub(crate) struct DenialLog {
-    keys: LogKeys,
-    hasher: RandomState,
+/// Logs that the file of API keys was read again, or why the old keys stay.
+pub(crate) fn api_keys(heard: Result<usize, ApiKeysError>) {
+    match heard {
+        Ok(keys) => tracing::info!(keys, "read the API keys"),
+        Err(error) => tracing::error!(%error, "the old API keys stay"),
+    }
 }
 
-impl DenialLog {
-    /// A log that writes keys in this way. Hashes differ from one start to the next.
-    pub(crate) fn new(keys: LogKeys) -> Self {
-        Self { keys, hasher: RandomState::new() }
+/// Logs one denial, once.
+pub(crate) fn denial(log: &DenialLog, policy: &Policy, denied: &Denied, id: &RequestId) {
+    if !tracing::enabled!(Level::INFO) {
+        return;
     }
-
-    /// The same log, with its hashes, that writes keys in this way.
-    pub(crate) fn with_keys(&self, keys: LogKeys) -> Self {
-        Self { keys, hasher: self.hasher.clone() }
-    }
-
-    /// An account's key as this log writes it.
-    pub(crate) fn written(&self, key: &Key) -> String {
-        self.keys.written(key, &self.hasher)
-    }
-
-    /// Logs one denial, once.
-    pub(crate) fn write(&self, route: &str, limit: &str, denied: &Denied, id: &RequestId) {
-        if !tracing::enabled!(Level::INFO) {
-            return;
-        }
-        let key = self.written(denied.key());
-        // Absent where waiting does not help.
-        let retry_after = denied.retry_after();
-        let request_id = id.as_str();
-        tracing::info!(route, limit, key, retry_after, request_id, "denied");
-    }
+    let DenialFields { route, limit, key, retry_after } = log.fields(policy, denied);
+    tracing::info!(route, limit, key, retry_after, request_id = id.as_str(), "denied");
 }

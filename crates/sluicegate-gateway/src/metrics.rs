@@ -27,8 +27,6 @@ use crate::{connections::Connections, upstream::Health, upstream_refusal::REFUSA
 pub(crate) struct Metrics {
     /// All that is written.
     pub(crate) all: sluicegate_metrics::Metrics,
-    /// The decisions of the one gate.
-    pub(crate) gate: GateMetrics,
     pub(crate) reloads: ReloadMetrics,
     pub(crate) connections: Connections,
     families: Families,
@@ -129,7 +127,12 @@ impl Metrics {
         let policy = gate.policy();
         let routes = policy.routes.as_slice().iter().map(|route| families.route(route)).collect();
         let gate_at_work = Arc::clone(gate);
-        Self { gate: all.gate(policy), all, reloads, connections, families, routes, gate_at_work, at_work }
+        Self { all, reloads, connections, families, routes, gate_at_work, at_work }
+    }
+
+    /// The counters of decisions.
+    pub(crate) fn decisions(&self) -> GateMetrics {
+        self.all.gate(self.gate_at_work.policy())
     }
 
     /// The metrics of a route of the policy.

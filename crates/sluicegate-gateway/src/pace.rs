@@ -2,7 +2,17 @@
 
 use std::time::Duration;
 
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use sluicegate_http::Timer;
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
+
+/// Tokio's timer.
+pub(crate) struct Tokio;
+
+impl Timer for Tokio {
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send {
+        sleep(duration)
+    }
+}
 
 /// Ticks at once, and then with so much time in between: whoever is late catches nothing up.
 pub(crate) fn every(period: Duration) -> Interval {

@@ -1,16 +1,24 @@
 //! Asking an upstream how it is.
 
-use std::time::Duration;
+use std::{
+    future::{Future, poll_fn},
+    task::Poll,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Request, StatusCode, Version, header::HOST};
 use http_body_util::Empty;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use sluicegate_http::until_ready;
 use sluicegate_policy::Upstream;
 use tokio::time::timeout;
 
-use crate::dial::{Dialer, Offer, Wire};
+use crate::{
+    dial::{Dialer, Offer, Wire},
+    pace::Tokio,
+};
 
 /// The reason that there was no response.
 pub(crate) type Unanswered = Box<dyn std::error::Error + Send + Sync>;
@@ -58,5 +66,31 @@ async fn ask_by_http2(wire: Wire, request: Request<()>) -> Result<StatusCode, Un
         ended = connection => Err(ended.err().map_or_else(|| CLOSED.into(), Into::into)),
     }
 }
+
+/// Asks `path` on every upstream every second until one answers with 2xx.
+pub(crate) async fn until_one_is_ready(dialer: &Dialer, upstreams: &[Upstream], path: &str) {
+    let until_ready = |upstream| until_ready(&Tokio, move || is_ready(dialer, upstream, path));
+    let mut asking: Vec<_> = upstreams.iter().map(|upstream| Box::pin(until_ready(upstream))).collect();
+    poll_fn(|cx| {
+        if asking.iter_mut().any(|one| one.as_mut().poll(cx).is_ready()) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+}
+
+async fn is_ready(dialer: &Dialer, upstream: &Upstream, path: &str) -> bool {
+    match probe(dialer, upstream, path, PATIENCE).await {
+        Ok(status) if status.is_success() => return true,
+        Ok(status) => tracing::debug!(%upstream, %status, "the upstream warms up"),
+        Err(error) => tracing::debug!(%upstream, %error, "the upstream does not answer yet"),
+    }
+    false
+}
+
+/// For one answer of an upstream that warms up.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 const CLOSED: &str = "closed without an answer";

@@ -1,6 +1,6 @@
 //! The life of one request.
 
-use std::{rc::Rc, sync::Arc, time::SystemTime};
+use std::rc::Rc;
 
 use bytes::Bytes;
 use http::{
@@ -11,51 +11,37 @@ use http::{
 };
 use http_body::Body as _;
 use hyper::body::Incoming;
-use prometheus_client::metrics::gauge::Gauge;
-use sluicegate_policy::{
-    Form, Gate, GatewaySettings, Outcome, Refusal, Rejection, Renderer, RequestId, RouteId, SlotsUntil,
-};
+use sluicegate::SystemClock;
+use sluicegate_http::{Admission, DenialLog, read};
+use sluicegate_policy::{GatewaySettings, Policy, Refusal, Rejection, RequestId, RouteId, SlotsUntil};
 use sluicegate_stores::AnyStore;
-use tokio::time::Instant;
 
 use crate::{
-    body::{AnswerBody, ClientBody, KeptBody, RequestBody, Rest, discard, read},
-    client::Unread,
-    forward::{self, Forward, Peer},
+    body::{AnswerBody, ClientBody, KeptBody, RequestBody, Rest, Unread, discard},
+    forward::{Forward, Peer},
     framing::{self, Asked},
     interim::Interims,
     keeper::{self, Keeper},
-    log::DenialLog,
+    log,
     metrics::Metrics,
+    pace::Tokio,
     public_urls::Told,
+    running::{Flight, Running, Serving},
     upgrade::{self, Switch, Tunnel},
     upstream::{Answered, Patience, SendError, Upstreams},
-    upstream_refusal,
 };
 
 /// The state that one worker needs to serve requests.
 pub(crate) struct Proxy {
-    pub(crate) gate: Arc<Gate<AnyStore>>,
-    pub(crate) renderer: Arc<Renderer>,
+    pub(crate) serving: Rc<Serving>,
     pub(crate) forward: Forward,
     pub(crate) upstreams: Upstreams,
-    pub(crate) metrics: Arc<Metrics>,
     pub(crate) denials: DenialLog,
     pub(crate) keeper: Keeper,
     /// One for each of the policy's routes.
     pub(crate) patiences: Box<[Patience]>,
     /// Some upstream knows other URLs than its clients do.
     pub(crate) maps_back: bool,
-}
-
-/// A request that may pass, on its way through the upstream. Dropped when its answer has been sent or nobody wants it
-/// any more: that gives back its slots.
-pub(crate) struct Running {
-    pass: Box<sluicegate_policy::Pass<AnyStore>>,
-    /// The form of what is ours of the answer.
-    form: Form,
-    flight: Flight,
-    sent: Instant,
 }
 
 /// A request that the upstream answers.
@@ -66,16 +52,23 @@ enum Sent {
     Kept(response::Parts, KeptBody),
 }
 
-/// A request that has arrived and is not answered yet.
-struct Flight {
-    proxy: Rc<Proxy>,
-    route: RouteId,
-}
-
 impl Proxy {
     /// The gateway's own settings.
     pub(crate) fn settings(&self) -> &GatewaySettings {
-        &self.gate.policy().gateway
+        &self.policy().gateway
+    }
+
+    /// The policy that it serves by.
+    pub(crate) fn policy(&self) -> &Policy {
+        self.admission().gate().policy()
+    }
+
+    fn admission(&self) -> &Admission<AnyStore, SystemClock> {
+        &self.serving.admission
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.serving.metrics
     }
 
     /// Answers one request: with the upstream's answer, or with our own if it may not or cannot have one.
@@ -112,8 +105,8 @@ impl Proxy {
             }
             Err(rejection) => {
                 let id = RequestId::of(&head.headers);
-                self.count(&rejection, &id);
-                self.renderer.rejected(&rejection, head, &id)
+                self.log(&rejection, &id);
+                self.admission().renderer().rejected(&rejection, head, &id)
             }
         };
         own(answer, body, asked, &head.headers)
@@ -129,36 +122,30 @@ impl Proxy {
         // Hyper counts the fields of HTTP/1.1 itself.
         let most = self.settings().max_headers;
         if head.version == Version::HTTP_2 && head.headers.len() > most {
-            return Err(self.gate.refused(Refusal::TooManyHeaders { most }));
+            return Err(self.admission().refuse(Refusal::TooManyHeaders { most }));
         }
         if let Err(bad) = self.forward.normalize(head) {
-            return Err(self.gate.refused(bad.into()));
+            return Err(self.admission().refuse(bad.into()));
         }
-        let mut began = Instant::now();
-        let mut visit = self.gate.enter(head, peer.ip).await?;
-        let flight = Flight::begin(Rc::clone(self), visit.route());
-        let mut reading = visit.take_reading();
-        if let (Some(reading), Some(body)) = (&mut reading, body.as_mut()) {
-            let asked = Instant::now();
-            if let Err(refusal) = read(body, reading, self.patience(visit.route()).idle).await {
-                return Err(visit.refused(refusal));
-            }
-            // The client's time is no part of the decision's.
-            began += asked.elapsed();
-        }
-        let pass = match self.gate.decide(&visit, reading.as_deref()).await {
-            Outcome::Admitted(pass) => pass,
-            Outcome::Rejected(rejection) => return Err(rejection),
-        };
-        let form = self.renderer.form(head);
-        let sent = Instant::now();
-        self.metrics.gate.passed(&pass, sent - began);
+        let mut entry = self.admission().enter(head, peer.ip).await?;
+        let flight = Flight::begin(&self.serving, entry.route());
+        let stall = self.patience(entry.route()).idle;
+        let arriving = body.as_mut();
+        let reading = entry
+            .read(async move |mut reading| {
+                if let Some(body) = arriving {
+                    read(body, &mut reading, &Tokio, stall).await?;
+                }
+                Ok(reading)
+            })
+            .await?;
+        let admitted = entry.decide(reading.as_deref()).await?;
         let body = match (reading, body.take()) {
             (Some(reading), Some(body)) => RequestBody::held(reading.into_held(), body),
             (None, Some(body)) => RequestBody::Streamed(body, None),
             (_, None) => RequestBody::Read(None),
         };
-        Ok((Running { pass, form, flight, sent }, body))
+        Ok((Running::new(admitted, flight), body))
     }
 
     /// Sends a request that may pass to the upstream, under the id that comes with the answer.
@@ -172,8 +159,8 @@ impl Proxy {
         running: Running,
     ) -> Result<(Sent, RequestId), Response<Bytes>> {
         let id = self.forward.request(head, peer);
-        let route = running.pass.route();
-        let forwarding = self.gate.policy().routes.get(route).forwarding();
+        let route = running.route();
+        let forwarding = self.policy().routes.get(route).forwarding();
         for name in &forwarding.removed_headers {
             head.headers.remove(name);
         }
@@ -193,12 +180,12 @@ impl Proxy {
         let failed = match arrival {
             None => match self.ask(&mut request, route, switches, told, &id, interims).await {
                 Ok(answered) => return Ok((Sent::Attended(answered, running), id)),
-                Err(error) => self.renderer.refused(&error.into(), &running.form, &id),
+                Err(error) => self.admission().renderer().refused(&error.into(), running.form(), &id),
             },
             Some(arrival) => {
                 let patience = self.patience(route);
                 let bound = patience.total.unwrap_or(patience.response);
-                let form = running.form.clone();
+                let form = running.form().clone();
                 let (proxy, own_id, interims) = (Rc::clone(self), id.clone(), interims.cloned());
                 // Boxed, because it is large and others are not to carry room for it.
                 let sending = Box::pin(async move {
@@ -208,7 +195,7 @@ impl Proxy {
                     Ok((head, body)) => return Ok((Sent::Kept(head, body), id)),
                     Err(failed) => {
                         let refusal = failed.map_or(Refusal::UpstreamDown, |(error, _)| error.into());
-                        self.renderer.refused(&refusal, &form, &id)
+                        self.admission().renderer().refused(&refusal, &form, &id)
                     }
                 }
             }
@@ -237,7 +224,7 @@ impl Proxy {
             Err(error) => error,
         };
         if failed.is_upstreams() {
-            let route = self.metrics.route(route);
+            let route = self.metrics().route(route);
             route.upstream_failures.inc();
             let request_id = id.as_str();
             tracing::warn!(route = route.name, request_id, error = %failed, "no answer from the upstream");
@@ -248,26 +235,19 @@ impl Proxy {
     /// Refuses what is no request that could be served.
     pub(crate) fn refuse(&self, refusal: Refusal) -> Response<Bytes> {
         let (head, ()) = Request::new(()).into_parts();
-        let (rejection, id) = (self.gate.refused(refusal), RequestId::new());
-        self.count(&rejection, &id);
-        self.renderer.rejected(&rejection, &head, &id)
+        let (rejection, id) = (self.admission().refuse(refusal), RequestId::new());
+        self.log(&rejection, &id);
+        self.admission().renderer().rejected(&rejection, &head, &id)
     }
 
     fn patience(&self, route: RouteId) -> Patience {
         self.patiences[route.index()]
     }
 
-    /// Counts a rejection, and logs it if it is a denial.
-    fn count(&self, rejection: &Rejection, id: &RequestId) {
-        self.metrics.gate.rejected(rejection);
+    /// Logs a rejection.
+    fn log(&self, rejection: &Rejection, id: &RequestId) {
         match rejection {
-            Rejection::Denied(denied) => {
-                let (route, limit) = (
-                    &self.metrics.route(denied.route()).name,
-                    self.gate.policy().limit(denied.limit()).name(),
-                );
-                self.denials.write(route, limit, denied, id);
-            }
+            Rejection::Denied(denied) => log::denial(&self.denials, self.policy(), denied, id),
             Rejection::Refused(refused) => {
                 let refusal = &refused.refusal;
                 let store = refused.store_error.as_ref().map(tracing::field::display);
@@ -275,52 +255,6 @@ impl Proxy {
             }
             Rejection::Preflight { .. } => {}
         }
-    }
-}
-
-impl Running {
-    /// Counts the request while nobody waits for its answer any more.
-    pub(crate) fn abandoned(&self) -> &Gauge {
-        &self.flight.proxy.metrics.route(self.flight.route).abandoned
-    }
-
-    /// Turns the head of the upstream's answer into the one that the client gets.
-    fn complete(&self, head: &mut response::Parts, id: &RequestId) {
-        forward::response(head, id);
-        if head.status.is_client_error() || head.status.is_server_error() {
-            self.complete_refusal(head);
-        }
-        self.flight.proxy.renderer.lines(&self.pass, &self.form).move_to(&mut head.headers);
-    }
-
-    /// Counts an upstream's own refusal, and completes what it says of retries.
-    fn complete_refusal(&self, head: &mut response::Parts) {
-        let Flight { proxy, route } = &self.flight;
-        if let Some(index) = upstream_refusal::refusal(head.status) {
-            proxy.metrics.route(*route).upstream_refusals[index].inc();
-        }
-        let wait = proxy.gate.policy().routes.get(*route).forwarding().retry_after;
-        upstream_refusal::complete(head, wait, SystemTime::now());
-    }
-}
-
-impl Flight {
-    fn begin(proxy: Rc<Proxy>, route: RouteId) -> Self {
-        proxy.metrics.route(route).in_flight.inc();
-        Self { proxy, route }
-    }
-}
-
-impl Drop for Flight {
-    fn drop(&mut self) {
-        self.proxy.metrics.route(self.route).in_flight.dec();
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let route = self.flight.proxy.metrics.route(self.flight.route);
-        route.upstream_duration.observe(self.sent.elapsed());
     }
 }
 

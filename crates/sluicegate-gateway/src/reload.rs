@@ -11,7 +11,13 @@ use sluicegate_policy::{ApiKeys, ApiKeysError, Diagnostics, FileVersion, Policy,
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use crate::{
-    blueprint::Blueprint, dial::Dialer, log, metrics::ReloadMetrics, origin::Origin, restart, tls::TlsError,
+    blueprint::{Adoption, Blueprint},
+    dial::Dialer,
+    log,
+    metrics::ReloadMetrics,
+    origin::Origin,
+    restart,
+    tls::TlsError,
 };
 
 /// Reads the policy again, and gives a good one to everybody who works by it. Reloads come one after the other.
@@ -23,14 +29,6 @@ pub(crate) struct Reloads {
     current: watch::Sender<Arc<Blueprint>>,
     workers: Vec<mpsc::UnboundedSender<Adoption>>,
     pub(crate) metrics: ReloadMetrics,
-}
-
-/// A new policy on its way to one worker.
-#[derive(Debug)]
-pub(crate) struct Adoption {
-    pub(crate) blueprint: Arc<Blueprint>,
-    /// Told when every request that arrives at the worker from now on is served by it.
-    pub(crate) adopted: oneshot::Sender<()>,
 }
 
 /// The changes of a reload.

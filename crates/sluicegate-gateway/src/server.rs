@@ -66,7 +66,7 @@ impl Server {
 
     fn spawn(&self, connections: &mut JoinSet<()>, stream: TcpStream, peer: SocketAddr) {
         let proxy = self.clients.current.proxy();
-        let Some(connected) = proxy.metrics.connections.admit(peer.ip(), proxy.gate.policy()) else { return };
+        let Some(connected) = proxy.metrics().connections.admit(peer.ip(), proxy.policy()) else { return };
         let (clients, draining) = (Rc::clone(&self.clients), self.draining.clone());
         connections.spawn_local(async move {
             clients.serve(stream, connected, draining).await;

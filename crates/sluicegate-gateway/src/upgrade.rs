@@ -22,7 +22,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{idle_timer::IdleTimer, proxy::Running, upstream::Exchange};
+use crate::{idle_timer::IdleTimer, running::Running, upstream::Exchange};
 
 pub(crate) use self::extended::Extended;
 

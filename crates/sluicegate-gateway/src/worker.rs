@@ -15,8 +15,12 @@ use tokio::{
 };
 
 use crate::{
-    blueprint::Blueprint, client::Clients, current::Current, drain::Draining, reload::Adoption,
-    server::Server, tls::Certificates,
+    blueprint::{Adoption, Blueprint},
+    client::Clients,
+    current::Current,
+    drain::Draining,
+    server::Server,
+    tls::Certificates,
 };
 
 /// A running worker thread.

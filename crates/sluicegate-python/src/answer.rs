@@ -1,9 +1,6 @@
 //! `Answer`.
 
-use std::{
-    hash::RandomState,
-    sync::{Arc, LazyLock},
-};
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -11,7 +8,8 @@ use pyo3::{
     prelude::*,
     types::{PyBytes, PyList},
 };
-use sluicegate_policy::{Denied, Gate, Policy, Rejection};
+use sluicegate_http::DenialLog;
+use sluicegate_policy::{Denied, Gate, LogKeys, Policy, Rejection};
 
 use crate::{balance::seconds, headers::lines, store::Store};
 
@@ -91,7 +89,8 @@ impl Answer {
     /// The account's key, as logs may write it.
     #[getter]
     fn key(&self) -> Option<String> {
-        Some(self.policy().gateway.log_keys.written(self.denied()?.key(), &HASHER))
+        let log = LOG.with_keys(self.policy().gateway.log_keys);
+        Some(log.written(self.denied()?.key()))
     }
 
     #[getter]
@@ -114,4 +113,4 @@ impl Answer {
 }
 
 /// One for all answers: keys can be told apart in the log of one process.
-static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+static LOG: LazyLock<DenialLog> = LazyLock::new(|| DenialLog::new(LogKeys::default()));

@@ -8,9 +8,9 @@ use std::sync::{
 use bytes::Bytes;
 use http::Response;
 use pyo3::{IntoPyObjectExt, exceptions::PyTypeError, prelude::*, types::PyDict};
-use sluicegate::{Clock, Cost, Unit};
-use sluicegate_metrics::GateMetrics;
-use sluicegate_policy::{Given, Lines, Outcome, Part, Policy, Rejection, Renderer, RequestId};
+use sluicegate::{Cost, Unit};
+use sluicegate_http::{Admission, Admitted};
+use sluicegate_policy::{Given, Lines, Part, Policy, Rejection, RequestId};
 
 use crate::{
     answer::Answer,
@@ -34,9 +34,7 @@ pub(crate) struct Gate {
 
 /// The state that decisions need, even after the gate is gone.
 struct Inner {
-    gate: Arc<sluicegate_policy::Gate<Store>>,
-    renderer: Renderer,
-    metrics: GateMetrics,
+    admission: Admission<Store, AnyClock>,
     clock: AnyClock,
     /// Decides if `true`, and lets everything pass otherwise.
     enabled: Arc<AtomicBool>,
@@ -88,12 +86,10 @@ impl Gate {
             needs_parameters: needs_parameters(gate.policy()),
         });
         let metrics = metrics().gate(gate.policy());
-        let renderer = Renderer::new(gate.policy());
         let reads_bodies = gate.policy().routes.as_slice().iter().any(|route| route.meter().reads_body());
         let (clock, enabled, waits) = (limiter.clock(), limiter.switch(), limiter.waits());
-        Ok(Self {
-            inner: Arc::new(Inner { gate, renderer, metrics, clock, enabled, waits, reads_bodies, one }),
-        })
+        let admission = Admission::new(gate, metrics, clock.clone());
+        Ok(Self { inner: Arc::new(Inner { admission, clock, enabled, waits, reads_bodies, one }) })
     }
 
     /// Decides a request: a pass, an answer, a visit that wants the body, or a promise of one of them.
@@ -110,7 +106,7 @@ impl Gate {
             return Pass::free(self.inner.unit()).into_py_any(py);
         }
         self.inner.clock.refresh(py);
-        let routes = self.inner.one.is_none().then(|| &self.inner.gate.policy().routes);
+        let routes = self.inner.one.is_none().then(|| &self.inner.admission.gate().policy().routes);
         let head = Head::of(scope, routes)?;
         let given = match &self.inner.one {
             None => None,
@@ -147,35 +143,33 @@ impl Request {
     /// Decides, asking at the desk for the body where it needs one.
     async fn decide(self, desk: Option<Desk>) -> Decided {
         let Self { inner, head, given } = self;
-        let began = inner.clock.now();
-        let gate = &inner.gate;
+        let admission = &inner.admission;
         let decision = async {
-            let mut visit = match &given {
-                None => gate.enter(&head.parts, head.peer).await?,
+            let mut entry = match &given {
+                None => admission.enter(&head.parts, head.peer).await?,
                 Some(given) => {
-                    let route = gate.policy().routes.unmatched();
-                    gate.enter_route(route, &head.parts, head.peer, given.borrowed()).await?
+                    let route = admission.gate().policy().routes.unmatched();
+                    admission.enter_route(route, &head.parts, head.peer, given.borrowed()).await?
                 }
             };
-            let reading = match (visit.take_reading(), desk) {
-                (Some(reading), Some(desk)) => match desk.read(reading).await {
-                    Ok(reading) => Some(reading),
-                    Err(refusal) => return Err(visit.refused(refusal)),
-                },
-                (reading, _) => reading,
-            };
-            Ok(gate.decide(&visit, reading.as_deref()).await)
+            let reading = entry
+                .read(|reading| async move {
+                    match desk {
+                        Some(desk) => desk.read(reading).await,
+                        None => Ok(reading),
+                    }
+                })
+                .await?;
+            entry.decide(reading.as_deref()).await
         };
-        let decision = match decision.await.unwrap_or_else(Outcome::Rejected) {
-            Outcome::Admitted(pass) => {
-                inner.metrics.passed(&pass, inner.clock.now().since(began));
-                let lines = inner.renderer.lines(&pass, &inner.renderer.form(&head.parts));
+        let decision = match decision.await {
+            Ok(Admitted { pass, form, .. }) => {
+                let lines = admission.renderer().lines(&pass, &form);
                 Decision::Admitted(pass, lines)
             }
-            Outcome::Rejected(rejection) => {
-                inner.metrics.rejected(&rejection);
+            Err(rejection) => {
                 let id = RequestId::of(&head.parts.headers);
-                let response = inner.renderer.rejected(&rejection, &head.parts, &id);
+                let response = admission.renderer().rejected(&rejection, &head.parts, &id);
                 Decision::Rejected(rejection, response)
             }
         };
@@ -220,7 +214,7 @@ impl ToPython for Decided {
         match self.decision {
             Decision::Admitted(pass, lines) => Pass::new(pass, lines, unit, self.inner.waits).into_py_any(py),
             Decision::Rejected(rejection, response) => {
-                Answer::new(rejection, response, Arc::clone(&self.inner.gate)).into_py_any(py)
+                Answer::new(rejection, response, Arc::clone(self.inner.admission.gate())).into_py_any(py)
             }
         }
     }

@@ -2,24 +2,23 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use sluicegate_http::{End, Observed, Observer};
 
-use super::{CutOff, KeptBody, UpstreamBody, is_last};
-use crate::{proxy::Running, upstream::Exchange};
+use super::{CutOff, KeptBody, UpstreamBody};
+use crate::{running::Running, upstream::Exchange};
 
 /// The body of a response.
 pub(crate) enum AnswerBody {
     /// The upstream's answer, frame by frame as it comes; the permit and its slots are held until the last.
     Upstream {
-        incoming: UpstreamBody,
+        incoming: Observed<UpstreamBody, Attended>,
         /// The status says that there is no content: what comes nevertheless is not passed on.
         is_bare: bool,
-        exchange: Exchange,
-        _running: Running,
     },
     /// The same, where the request goes on when the client leaves.
     Kept(KeptBody),
@@ -32,14 +31,26 @@ impl AnswerBody {
     pub(crate) fn upstream(
         incoming: UpstreamBody,
         is_bare: bool,
-        mut exchange: Exchange,
+        exchange: Exchange,
         running: Running,
     ) -> Self {
-        if incoming.is_end_stream() {
-            // Hyper never polls an empty body.
-            exchange.finish();
+        let attended = Attended { exchange, _running: running };
+        Self::Upstream { incoming: Observed::new(incoming, attended), is_bare }
+    }
+}
+
+/// An exchange with the upstream whose client waits for the end.
+pub(crate) struct Attended {
+    exchange: Exchange,
+    /// Its permit and its slots.
+    _running: Running,
+}
+
+impl Observer for Attended {
+    fn end(&mut self, end: End) {
+        if end == End::Complete {
+            self.exchange.finish();
         }
-        Self::Upstream { incoming, is_bare, exchange, _running: running }
     }
 }
 
@@ -49,13 +60,7 @@ impl Body for AnswerBody {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
         match self.get_mut() {
-            Self::Upstream { incoming, exchange, .. } => {
-                let frame = ready!(Pin::new(&mut *incoming).poll_frame(cx));
-                if is_last(frame.as_ref()) || incoming.is_end_stream() {
-                    exchange.finish();
-                }
-                Poll::Ready(frame)
-            }
+            Self::Upstream { incoming, .. } => Pin::new(incoming).poll_frame(cx),
             Self::Kept(body) => Pin::new(body).poll_frame(cx),
             Self::Own(answer) => Poll::Ready(answer.take().map(|bytes| Ok(Frame::data(bytes)))),
         }

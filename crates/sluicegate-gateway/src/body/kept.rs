@@ -11,7 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::sync::oneshot;
 
 use super::{CutOff, UpstreamBody, is_last};
-use crate::{proxy::Running, upstream::Exchange};
+use crate::{running::Running, upstream::Exchange};
 
 /// The body of an upstream's answer. Dropped before its end, it hands on what remains.
 pub(crate) struct KeptBody {

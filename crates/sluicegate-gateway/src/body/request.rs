@@ -12,8 +12,8 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::{clean_trailers, discard::linger, is_last};
-use crate::{client::Unread, hush, upstream::State};
+use super::{Unread, clean_trailers, discard::linger, is_last};
+use crate::{hush, upstream::State};
 
 /// The body that a client is sending. Dropped before its end, it notes that on a connection of HTTP/1.1, and is read on
 /// for a while on a stream of HTTP/2.

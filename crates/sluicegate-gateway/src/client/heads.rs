@@ -14,8 +14,8 @@ use tokio::io::{AsyncRead, ReadBuf};
 use super::{
     silence::Silence,
     target::{Aside, RequestLine},
-    unread::Unread,
 };
+use crate::body::Unread;
 
 /// The heads of requests on one connection of HTTP/1.1.
 ///

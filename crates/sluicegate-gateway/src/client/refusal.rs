@@ -15,7 +15,8 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Bounds, Clients, Unread, stream::ClientStream};
+use super::{Bounds, Clients, stream::ClientStream};
+use crate::body::Unread;
 
 impl Clients {
     /// Answers, in clear, a client that speaks TLS where it should not, or does not where it should.

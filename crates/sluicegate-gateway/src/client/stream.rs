@@ -18,8 +18,8 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::{frames::Frames, heads::Heads, unread::Unread};
-use crate::{gather, interim::Interims, tcp};
+use super::{frames::Frames, heads::Heads};
+use crate::{body::Unread, gather, interim::Interims, tcp};
 
 /// A client's stream, in clear or by TLS, that lingers when it is shut down before the client has sent everything.
 ///

@@ -6,7 +6,7 @@ use http::HeaderValue;
 use sluicegate_policy::Refusal;
 
 use super::MaxHead;
-use crate::body::MALFORMED;
+use sluicegate_http::MALFORMED;
 
 /// The reason that no response came.
 #[derive(Debug)]

@@ -25,6 +25,12 @@ impl Visit<'_> {
         self.route.route
     }
 
+    /// The head of the request.
+    #[must_use]
+    pub fn head(&self) -> &Parts {
+        self.head
+    }
+
     /// The caller's tier.
     #[must_use]
     pub fn tier(&self) -> TierId {

@@ -22,7 +22,7 @@ struct Connection {
 
 /// The part of a connection's last request that is still to come.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Rest {
+pub(crate) enum Rest {
     /// Any other protocol.
     #[default]
     Unknown,
@@ -32,7 +32,7 @@ pub(super) enum Rest {
 
 impl Unread {
     /// Notes that the head of another request has been read, and what comes after it.
-    pub(super) fn begin(&self, rest: Rest) -> Self {
+    pub(crate) fn begin(&self, rest: Rest) -> Self {
         let connection = Rc::clone(&self.connection);
         let request = connection.last.get() + 1;
         connection.last.set(request);
@@ -56,12 +56,12 @@ impl Unread {
     }
 
     /// Returns `true` if a body was let go before its end.
-    pub(super) fn is_marked(&self) -> bool {
+    pub(crate) fn is_marked(&self) -> bool {
         self.connection.is_marked.get()
     }
 
     /// Returns `true` if the last request has been read to its end, and another one comes next.
-    pub(super) fn is_nothing(&self) -> bool {
+    pub(crate) fn is_nothing(&self) -> bool {
         self.connection.rest.get() == Rest::Nothing
     }
 }

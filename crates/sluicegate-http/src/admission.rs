@@ -1,0 +1,167 @@
+//! The way of a request from its head to its outcome.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use http::request::Parts;
+use sluicegate::{Clock, Store, Timestamp};
+use sluicegate_metrics::GateMetrics;
+use sluicegate_policy::{
+    Form, Gate, Given, Outcome, Pass, Reading, Refusal, Rejection, Renderer, RouteId, Visit,
+};
+
+/// A gate, with the metrics of its decisions and the renderer of its outcomes.
+///
+/// Each request [enters](Self::enter), has its body [read](Entry::read) if the decision needs it, and is
+/// [decided](Entry::decide). Every rejection on that way has been counted when a caller gets it. The duration of a decision
+/// leaves out the time for which the client was waited for.
+#[derive(Debug)]
+pub struct Admission<S: Store, C> {
+    gate: Arc<Gate<S>>,
+    renderer: Renderer,
+    metrics: GateMetrics,
+    clock: C,
+}
+
+/// A request that has entered and is not decided yet.
+#[derive(Debug)]
+pub struct Entry<'a, S: Store, C> {
+    admission: &'a Admission<S, C>,
+    visit: Visit<'a>,
+    began: Timestamp,
+}
+
+/// A request that may pass.
+#[derive(Debug)]
+pub struct Admitted<S: Store> {
+    /// Its permit, to be held until the last byte of the response.
+    pub pass: Box<Pass<S>>,
+    /// The form in which its client expects an answer.
+    pub form: Form,
+    /// The time of the decision.
+    pub decided: Timestamp,
+}
+
+impl<S: Store, C: Clock> Admission<S, C> {
+    /// An admission by this gate. The clock only measures durations.
+    #[must_use]
+    pub fn new(gate: Arc<Gate<S>>, metrics: GateMetrics, clock: C) -> Self {
+        Self { renderer: Renderer::new(gate.policy()), gate, metrics, clock }
+    }
+
+    /// The gate.
+    #[must_use]
+    pub fn gate(&self) -> &Arc<Gate<S>> {
+        &self.gate
+    }
+
+    /// The renderer of its outcomes.
+    #[must_use]
+    pub fn renderer(&self) -> &Renderer {
+        &self.renderer
+    }
+
+    /// Returns the time since `then`, by the clock of [`Admitted::decided`].
+    #[must_use]
+    pub fn since(&self, then: Timestamp) -> Duration {
+        self.clock.now().since(then)
+    }
+
+    /// Lets a request enter by its head.
+    ///
+    /// # Errors
+    ///
+    /// The rejection, as of [`Gate::enter`].
+    pub async fn enter<'a>(&'a self, head: &'a Parts, peer: IpAddr) -> Result<Entry<'a, S, C>, Rejection> {
+        let began = self.clock.now();
+        let entered = self.gate.enter(head, peer).await;
+        self.entry(entered, began)
+    }
+
+    /// Lets a request enter whose route an application has found.
+    ///
+    /// # Errors
+    ///
+    /// The rejection, as of [`Gate::enter_route`].
+    pub async fn enter_route<'a>(
+        &'a self,
+        route: RouteId,
+        head: &'a Parts,
+        peer: IpAddr,
+        given: Given<'a>,
+    ) -> Result<Entry<'a, S, C>, Rejection> {
+        let began = self.clock.now();
+        let entered = self.gate.enter_route(route, head, peer, given).await;
+        self.entry(entered, began)
+    }
+
+    /// Refuses a request whose head cannot be read as one.
+    #[must_use]
+    pub fn refuse(&self, refusal: Refusal) -> Rejection {
+        self.counted(self.gate.refused(refusal))
+    }
+
+    fn entry<'a>(
+        &'a self,
+        entered: Result<Visit<'a>, Rejection>,
+        began: Timestamp,
+    ) -> Result<Entry<'a, S, C>, Rejection> {
+        match entered {
+            Ok(visit) => Ok(Entry { admission: self, visit, began }),
+            Err(rejection) => Err(self.counted(rejection)),
+        }
+    }
+
+    fn counted(&self, rejection: Rejection) -> Rejection {
+        self.metrics.rejected(&rejection);
+        rejection
+    }
+}
+
+impl<S: Store, C: Clock> Entry<'_, S, C> {
+    /// The route.
+    #[must_use]
+    pub fn route(&self) -> RouteId {
+        self.visit.route()
+    }
+
+    /// Has as much of the body read as the decision needs. Returns `None`, and leaves the body alone, if it needs none.
+    ///
+    /// # Errors
+    ///
+    /// The rejection, if `read` refuses the body.
+    pub async fn read<F>(
+        &mut self,
+        read: impl FnOnce(Box<Reading>) -> F,
+    ) -> Result<Option<Box<Reading>>, Rejection>
+    where
+        F: Future<Output = Result<Box<Reading>, Refusal>>,
+    {
+        let Some(reading) = self.visit.take_reading() else { return Ok(None) };
+        let clock = &self.admission.clock;
+        let asked = clock.now();
+        let read = read(reading).await;
+        // The client's time is no part of the decision's.
+        self.began = self.began + clock.now().since(asked);
+        match read {
+            Ok(reading) => Ok(Some(reading)),
+            Err(refusal) => Err(self.admission.counted(self.visit.refused(refusal))),
+        }
+    }
+
+    /// Decides the request, by the body that was [read](Self::read).
+    ///
+    /// # Errors
+    ///
+    /// The rejection, as of [`Gate::decide`].
+    pub async fn decide(self, reading: Option<&Reading>) -> Result<Admitted<S>, Rejection> {
+        let Admission { gate, renderer, metrics, clock } = self.admission;
+        match gate.decide(&self.visit, reading).await {
+            Outcome::Admitted(pass) => {
+                let decided = clock.now();
+                metrics.passed(&pass, decided.since(self.began));
+                Ok(Admitted { pass, form: renderer.form(self.visit.head()), decided })
+            }
+            Outcome::Rejected(rejection) => Err(self.admission.counted(rejection)),
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The work around a decision, on clocks and bodies that the tests move.
+
+mod admission;
+mod background;
+mod denial_log;
+mod observed;
+mod reading;
+mod settling;
+mod site;
