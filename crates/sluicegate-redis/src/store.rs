@@ -306,9 +306,9 @@ impl Store for RedisStore {
                 );
             }
             if admitted {
-                self.hold(&charges_by_slot, lease, said)
+                self.hold(&charges_by_slot, lease, said);
             } else {
-                self.give_back(&charges_by_slot, lease, &said)
+                self.give_back(&charges_by_slot, lease, &said);
             }
         }
         Ok(verdict.decision(lease))
