@@ -41,6 +41,10 @@ fn a_server_that_was_of_use_begins_anew() {
 
 #[test]
 fn instances_come_back_at_different_moments() {
-    let pauses: HashSet<_> = (0..100).map(|_| jittered(Duration::from_secs(1))).collect();
-    assert!(pauses.len() > 90, "{} of a hundred", pauses.len());
+    let first = |()| Backoff::new(Duration::from_secs(1), Duration::from_secs(1)).fail();
+    let single = |()| jittered(Duration::from_secs(1));
+    for pause in [first, single] {
+        let pauses: HashSet<_> = std::iter::repeat_n((), 100).map(pause).collect();
+        assert!(pauses.len() > 90, "{} of a hundred", pauses.len());
+    }
 }
