@@ -2,10 +2,15 @@
 
 mod form;
 mod grpc;
+pub(crate) mod header_family;
 mod headers;
 mod plan;
 mod problem;
+pub(crate) mod request_id;
+pub mod retry;
 mod status;
+pub(crate) mod utc_time;
+pub(crate) mod whole_seconds;
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -22,7 +27,8 @@ pub use form::Form;
 pub use headers::Lines;
 
 use crate::{
-    Cors, Denied, HeaderFamily, LimitId, Pass, Policy, Refusal, Rejection, RequestId, cors::CorsFields,
+    Cors, Denied, HeaderFamily, LimitId, Pass, Policy, Refusal, Rejection, RequestId,
+    decide::cors::CorsFields,
 };
 
 /// Renders the outcomes of one policy's gate as HTTP responses.

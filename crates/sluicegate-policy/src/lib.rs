@@ -1,80 +1,45 @@
 //! The Sluicegate policy file, and what turns an HTTP request into charges and a decision into an answer.
 
 mod answer;
-mod api_keys;
-mod body;
-mod caller;
-mod client_ip;
-mod code_route;
-mod cors;
-mod diagnostic;
-mod document;
-pub mod file;
-mod file_version;
-mod forwarding;
-mod gate;
-mod gateway_settings;
-mod header_family;
-mod hidden;
-mod json_pointer;
-mod key_shape;
-mod key_template;
-mod limit;
-mod lint;
+mod config;
+mod decide;
 mod meter;
-mod overrides;
-mod path;
-mod policy;
-mod refusal;
-mod report;
-mod request_id;
-mod resolve;
-pub mod retry;
-mod route;
-mod scale;
-mod source;
-mod store_settings;
-mod store_url;
-mod template;
-mod tier;
-mod trusted_proxy;
-mod upstream;
-mod utc_time;
-mod warmup;
-mod whole_seconds;
 
-pub use answer::{Form, Lines, Renderer};
-pub use api_keys::{ApiKey, ApiKeys, ApiKeysError, KeyFile, Secret, WatchedKeys};
-pub use body::{Body, BodyError};
-pub use caller::Caller;
-pub use client_ip::{ClientIp, ForwardedHeader, UnknownForwardedHeader, account_ip};
-pub use code_route::{CodeMeter, CodeRoute, CodeRouteError, TierShare};
-pub use cors::{Cors, Preflight};
-pub use diagnostic::{Diagnostic, Diagnostics, Place};
-pub use file::schema;
-pub use file_version::FileVersion;
-pub use forwarding::{Forwarding, SlotsUntil};
-pub use gate::{Account, Denied, Gate, Given, Outcome, Pass, Refused, Rejection, Visit};
-pub use gateway_settings::{
-    EjectionSettings, GatewaySettings, HealthSettings, LogFormat, LogKeys, TlsSettings,
+pub use answer::{
+    Form, Lines, Renderer, header_family::HeaderFamily, request_id::RequestId, retry, utc_time::UtcTime,
 };
-pub use header_family::HeaderFamily;
-pub use hidden::Hidden;
-pub use json_pointer::JsonPointer;
-pub use key_template::{Facts, KeyError, KeyTemplate, Part};
-pub use limit::{Limit, LimitId, Mode};
-pub use meter::{Meter, Progress, Reading};
-pub use overrides::Overrides;
-pub use policy::{Identity, Policy, Responses};
-pub use refusal::Refusal;
-pub use request_id::RequestId;
-pub use route::{AmbiguousPath, Route, RouteId, RouteMatch, Routes, Timeouts};
-pub use scale::Scale;
-pub use source::Source;
-pub use store_settings::{StoreKeys, StoreSettings};
-pub use store_url::{StoreKind, StoreUrl, StoreUrlError};
-pub use tier::{Tier, TierId, Tiers};
-pub use trusted_proxy::{NO_ADDRESS, trusted_proxy};
-pub use upstream::{Upstream, UpstreamError};
-pub use utc_time::UtcTime;
-pub use warmup::Warmup;
+pub use config::{
+    code_route::{CodeMeter, CodeRoute, CodeRouteError, TierShare},
+    diagnostic::{Diagnostic, Diagnostics, Place},
+    file::{self, schema},
+    file_version::FileVersion,
+    forwarding::{Forwarding, SlotsUntil},
+    gateway_settings::{EjectionSettings, GatewaySettings, HealthSettings, LogFormat, LogKeys, TlsSettings},
+    hidden::Hidden,
+    overrides::Overrides,
+    policy::{Identity, Policy, Responses},
+    source::Source,
+    store_settings::{StoreKeys, StoreSettings},
+    store_url::{StoreKind, StoreUrl, StoreUrlError},
+    upstream::{Upstream, UpstreamError},
+};
+pub use decide::{
+    api_keys::{ApiKey, ApiKeys, ApiKeysError, KeyFile, Secret, WatchedKeys},
+    caller::Caller,
+    client_ip::{ClientIp, ForwardedHeader, UnknownForwardedHeader, account_ip},
+    cors::{Cors, Preflight},
+    gate::{Account, Denied, Gate, Given, Outcome, Pass, Refused, Rejection, Visit},
+    key_template::{Facts, KeyError, KeyTemplate, Part},
+    limit::{Limit, LimitId, Mode},
+    refusal::Refusal,
+    route::{AmbiguousPath, Route, RouteId, RouteMatch, Routes, Timeouts},
+    scale::Scale,
+    tier::{Tier, TierId, Tiers},
+    trusted_proxy::{NO_ADDRESS, trusted_proxy},
+    warmup::Warmup,
+};
+pub use meter::{
+    Meter, Progress, Reading,
+    body::{Body, BodyError},
+    json_pointer::JsonPointer,
+};

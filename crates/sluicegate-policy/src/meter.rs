@@ -1,7 +1,9 @@
 //! Meters: ways to find usage and keys in a request's body.
 
+pub(crate) mod body;
 mod form;
 mod json;
+pub(crate) mod json_pointer;
 mod multipart;
 mod plan;
 mod reading;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Response, request::Parts};
 
 use super::grpc;
-use crate::cors::CorsFields;
+use crate::decide::cors::CorsFields;
 
 /// The form in which the sender of a request expects an answer. It outlives the head, which goes on to the upstream.
 ///

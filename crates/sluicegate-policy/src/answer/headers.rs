@@ -16,7 +16,11 @@ use smallvec::SmallVec;
 
 pub(super) use ietf::policy_line;
 
-use crate::{HeaderFamily, cors::CorsFields, retry, whole_seconds::whole_seconds};
+use crate::{
+    HeaderFamily,
+    answer::{retry, whole_seconds::whole_seconds},
+    decide::cors::CorsFields,
+};
 use line::Line;
 
 /// A caller's balance of one enforced limit.

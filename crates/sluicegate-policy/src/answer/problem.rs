@@ -17,8 +17,10 @@ use super::{
 };
 use crate::{
     HeaderFamily, Refusal, RequestId,
-    retry::{self, LONGEST_WAIT, RETRY_AFTER_MS},
-    whole_seconds::retry_after,
+    answer::{
+        retry::{self, LONGEST_WAIT, RETRY_AFTER_MS},
+        whole_seconds::retry_after,
+    },
 };
 
 /// The answer to a request for which a limit is spent: 429.

@@ -1,0 +1,54 @@
+//! Warnings about limits that limit nothing.
+
+use sluicegate::Unit;
+
+use crate::{
+    Mode, Policy, Route,
+    config::{file::File, report::Report},
+};
+
+pub(super) fn lint(report: &mut Report<'_>, file: &File, policy: &Policy) {
+    let routes = policy.routes.as_slice();
+    for (name, _) in &file.limits {
+        let id = policy.find_limit(&name.value);
+        if !routes.iter().any(|route| route.limits().iter().any(|limit| Some(*limit) == id)) {
+            let help = format!("add \"{}\" to the `limits` of a route, or leave it out", name.value);
+            report.error_help(name.start(), "no route names this limit, so it limits nothing", help);
+        }
+    }
+    if routes.iter().all(|route| route.limits().is_empty()) {
+        let help = "add `limits` to a [[route]] or to [defaults]";
+        report.file_error("the policy has no limits: every request passes", help);
+        return;
+    }
+    let of_file = routes.iter().zip(&file.route);
+    for (route, table) in of_file {
+        if route.limits().is_empty() && table.limits.is_none() {
+            let help = "give it `limits`, or write limits = [] to say that it has none";
+            report.error_help(table.path.start(), "this route has no limits, and [defaults] has none", help);
+        }
+        if let Some(list) = &table.limits {
+            in_shadow(report, list.start(), route, policy);
+        }
+        let counts_requests =
+            |route: &Route| route.limits().iter().any(|id| policy.limit(*id).unit() == Unit::Requests);
+        if let Some(weight) =
+            table.weight.as_ref().filter(|weight| weight.value > 1 && !counts_requests(route))
+        {
+            let help = "add a limit on requests, or leave `weight` out";
+            let message = "no limit of this route counts requests, so its weight changes nothing";
+            report.error_help(weight.start(), message, help);
+        }
+    }
+    if let Some(list) = &file.defaults.limits {
+        in_shadow(report, list.start(), policy.routes.get(policy.routes.unmatched()), policy);
+    }
+}
+
+fn in_shadow(report: &mut Report<'_>, at: usize, route: &Route, policy: &Policy) {
+    let mut limits = route.limits().iter().map(|id| policy.limit(*id));
+    if !route.limits().is_empty() && limits.all(|limit| limit.mode() == Mode::Shadow) {
+        let help = "leave `mode` out of a limit that is to deny";
+        report.error_help(at, "all limits here are in shadow mode, so none denies", help);
+    }
+}

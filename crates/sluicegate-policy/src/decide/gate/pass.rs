@@ -1,0 +1,155 @@
+//! A request that may pass.
+
+use sluicegate::{Balance, Charge, Cost, Permit, Store, StoreError, Unit};
+use smallvec::SmallVec;
+
+use super::Visit;
+use crate::{LimitId, RouteId, Scale, TierId, decide::route::Costs};
+
+/// A request that may pass. Dropping it gives back its slots of concurrent limits: keep it until the last byte of
+/// the answer is sent, and then, where its cost is known only now, [settle](Self::settle) it.
+#[derive(Debug)]
+pub struct Pass<S: Store> {
+    route: RouteId,
+    tier: TierId,
+    costs: Costs,
+    given: Option<Cost>,
+    /// Set if the upstream was warming up.
+    warming: bool,
+    limits: SmallVec<[LimitId; 2]>,
+    shadow_denied: Vec<LimitId>,
+    permit: Option<Permit<S>>,
+    shadow: Vec<Permit<S>>,
+}
+
+impl<S: Store> Pass<S> {
+    /// A pass that nothing was charged for.
+    pub(super) fn new(visit: &Visit<'_>, warmup: Option<Scale>, costs: Costs) -> Self {
+        Self {
+            route: visit.route(),
+            tier: visit.tier(),
+            costs,
+            given: visit.given.cost,
+            warming: warmup.is_some(),
+            limits: SmallVec::new(),
+            shadow_denied: Vec::new(),
+            permit: None,
+            shadow: Vec::new(),
+        }
+    }
+
+    pub(super) fn charged(&mut self, permit: Option<Permit<S>>, limits: SmallVec<[LimitId; 2]>) {
+        self.permit = permit;
+        self.limits = limits;
+    }
+
+    pub(super) fn shadow_allowed(&mut self, permit: Permit<S>) {
+        self.shadow.push(permit);
+    }
+
+    pub(super) fn shadow_denied(&mut self, id: LimitId) {
+        self.shadow_denied.push(id);
+    }
+
+    /// The route.
+    #[must_use]
+    pub fn route(&self) -> RouteId {
+        self.route
+    }
+
+    /// The caller's tier.
+    #[must_use]
+    pub fn tier(&self) -> TierId {
+        self.tier
+    }
+
+    /// The limits that were charged, those in shadow mode aside.
+    #[must_use]
+    pub fn limits(&self) -> &[LimitId] {
+        &self.limits
+    }
+
+    /// The charges taken, in the order of [`limits`](Self::limits).
+    #[must_use]
+    pub fn charges(&self) -> &[Charge] {
+        self.permit.as_ref().map_or(&[], Permit::charges)
+    }
+
+    /// The balance after each charge, in the order of [`limits`](Self::limits).
+    #[must_use]
+    pub fn balances(&self) -> &[Balance] {
+        self.permit.as_ref().map_or(&[], Permit::balances)
+    }
+
+    /// The shadow limits that would have denied.
+    #[must_use]
+    pub fn denied_in_shadow(&self) -> &[LimitId] {
+        &self.shadow_denied
+    }
+
+    /// Returns `true` if the quotas are those that the policy gives the route's limits, which a warm-up makes smaller.
+    pub(crate) fn has_configured_quotas(&self) -> bool {
+        !self.warming
+    }
+
+    /// Replaces what a meter found, or the caller gave, by what was `actual`ly used, and gives back the slots. Less is a
+    /// refund, more is a debt that later requests wait for. Charges that were not metered stay as they are.
+    ///
+    /// While the upstream warms up, a limit is smaller than what one request may cost, and a request takes at most all
+    /// there is of it: so it is here, too.
+    ///
+    /// # Errors
+    ///
+    /// When the store does not answer: the estimates stay charged, and the slots are given back. Limits in shadow mode
+    /// fail nothing here either.
+    pub async fn settle(self, actual: Cost) -> Result<(), StoreError> {
+        let (costs, given) = (self.costs, self.given);
+        self.settle_by(|unit| costs.are_metered(unit, given).then_some(actual)).await
+    }
+
+    /// [`settle`](Self::settle) for costs in several units: those of a unit that is not here stay as they are, and slots
+    /// are given back.
+    ///
+    /// # Errors
+    ///
+    /// As [`settle`](Self::settle).
+    pub async fn settle_units(self, actual: &[(Unit, Cost)]) -> Result<(), StoreError> {
+        self.settle_by(|unit| {
+            let (_, cost) = actual.iter().find(|(known, _)| *known == unit && unit != Unit::Concurrent)?;
+            Some(*cost)
+        })
+        .await
+    }
+
+    async fn settle_by(self, actual: impl Fn(Unit) -> Option<Cost>) -> Result<(), StoreError> {
+        let Self { warming, permit, shadow, .. } = self;
+        let settled = match permit {
+            Some(permit) => settle(permit, warming, &actual).await,
+            None => Ok(()),
+        };
+        for permit in shadow {
+            // A shadow limit only records, and its books are as good as its store.
+            let _ = settle(permit, warming, &actual).await;
+        }
+        settled
+    }
+}
+
+async fn settle<S: Store>(
+    permit: Permit<S>,
+    warming: bool,
+    actual: &impl Fn(Unit) -> Option<Cost>,
+) -> Result<(), StoreError> {
+    let cost = |charge: &Charge| match actual(charge.quota.unit()) {
+        Some(cost) if warming => cost.min(Cost::new(charge.quota.burst_size())),
+        Some(cost) => cost,
+        None => charge.cost,
+    };
+    let costs: SmallVec<[Cost; 4]> = permit.charges().iter().map(cost).collect();
+    // Where nothing changes the store need not be asked: slots are given back all the same.
+    if permit.charges().iter().zip(&costs).all(|(charge, cost)| charge.cost == *cost) {
+        Ok(())
+    } else {
+        permit.settle(&costs).await
+    }
+}
