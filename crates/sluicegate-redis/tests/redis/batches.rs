@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use sluicegate::{Charge, Store};
+use sluicegate::{Algorithm, Charge, Quota, Store};
 use sluicegate_test_servers::RedisServer;
 
 use super::subject::{Running, hourly, patient, slots};
@@ -72,4 +72,36 @@ fn a_failed_batch_fails_each_of_its_callers() {
         assert!(!error.is_misconfiguration());
     }
     server.resume();
+}
+
+#[test]
+fn what_is_taken_after_a_reset_in_one_call_finds_new_accounts() {
+    let server = RedisServer::start();
+    let store = Running::at(&server.url());
+    let charges = |cost: u64| -> Vec<Charge> {
+        let quota = |algorithm| {
+            let quota =
+                Quota::new(2, Duration::from_secs(3_600)).and_then(|quota| quota.with_algorithm(algorithm));
+            quota.expect("a good quota")
+        };
+        let timed = Algorithm::ALL.into_iter().filter(|algorithm| *algorithm != Algorithm::Concurrent);
+        let timed = timed.map(|algorithm| Charge::new("alice", quota(algorithm)));
+        timed.chain([slots("alice", 2)]).map(|charge| charge.cost(cost)).collect()
+    };
+    let (all, half) = (charges(2), charges(1));
+    store.admit(&all);
+    store.deny(&half);
+    // While one call waits for its answer, the next ones are collected.
+    server.pause();
+    let first = [hourly("bob", 1)];
+    let (_, reset, taken) = store.runtime.block_on(async {
+        let calls = async {
+            tokio::join!(store.store.take(&first), store.store.reset(&all), store.store.take(&half))
+        };
+        tokio::join!(calls, async { server.resume() }).0
+    });
+    reset.expect("Redis answers");
+    let taken = taken.expect("Redis answers").allowed().expect("all accounts are new");
+    assert!(taken.balances.iter().all(|balance| balance.remaining == 1), "{:?}", taken.balances);
+    assert!(half.iter().all(|charge| store.remaining(charge) == 1));
 }
