@@ -1,4 +1,44 @@
 //! The Sluicegate policy file, and what turns an HTTP request into charges and a decision into an answer.
+//!
+//! A [`Policy`] is read from TOML. A [`Gate`] decides requests by it on the accounts of a store, and its [`Outcome`] is a
+//! value. A [`Renderer`] makes an HTTP response of a rejection. The crate uses the types of `http` and does no I/O but
+//! reading files, so it works with any server.
+//!
+//! ```
+//! use http::Request;
+//! use sluicegate::{ManualClock, MemoryStore};
+//! use sluicegate_policy::{Gate, Outcome, Policy, Renderer, RequestId, Source};
+//! use std::net::IpAddr;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # pollster::block_on(async {
+//! let text = r#"
+//!     [[route]]
+//!     path   = "/predict"
+//!     limits = ["1/minute"]
+//! "#;
+//! let policy = Policy::parse(&Source::new("sluicegate.toml", text.as_bytes())?)?;
+//! let clock = ManualClock::new();
+//! let store = MemoryStore::builder().clock(clock.clone()).build();
+//! let gate = Gate::new(policy, store, clock);
+//!
+//! let (head, ()) = Request::post("/predict").body(())?.into_parts();
+//! let peer: IpAddr = "192.0.2.7".parse()?;
+//! for status in [200, 429] {
+//!     let visit = gate.enter(&head, peer).await.expect("anybody may enter");
+//!     let response = match gate.decide(&visit, None).await {
+//!         // Hold the pass until the response is sent: it has the request's slots of concurrent limits.
+//!         Outcome::Admitted(_pass) => http::Response::default(),
+//!         Outcome::Rejected(rejection) => {
+//!             Renderer::new(gate.policy()).rejected(&rejection, &head, &RequestId::of(&head.headers))
+//!         }
+//!     };
+//!     assert_eq!(response.status(), status);
+//! }
+//! # Ok(())
+//! # })
+//! # }
+//! ```
 
 mod answer;
 mod config;

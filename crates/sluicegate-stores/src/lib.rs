@@ -25,3 +25,9 @@ mod thread;
 pub use any_store::AnyStore;
 pub use figures::Figures;
 pub use remote::Remote;
+
+/// Runs the examples of the guide and of the README as tests: no other crate knows all that they use.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/rust.md")]
+#[doc = include_str!("../../../README.md")]
+struct Guides;

@@ -13,18 +13,28 @@
 //! * A [`Fallback`] goes on when a store behind a network does not answer, as each charge's [`Outage`] says.
 //!
 //! ```
-//! use sluicegate::{Charge, Cost, Decision, Limiter, MemoryStore, Quota};
+//! use sluicegate::{Decision, Limit, Limiter, MemoryStore, Quota};
+//!
+//! static REQUESTS: Limit = Limit::new("requests", Quota::per_minute(10));
 //!
 //! let limiter = Limiter::new(MemoryStore::new());
-//! let requests: Quota = "10/minute".parse()?;
-//! let items: Quota = "100 items/minute".parse()?;
-//! let slots = Quota::concurrent(4);
+//! match limiter.check_now("alice", &REQUESTS) {
+//!     Decision::Allow(_permit) => println!("welcome"),
+//!     Decision::Deny(denial) => println!("try again in {:?}", denial.retry_after()),
+//! }
+//! ```
 //!
-//! let charges = [
-//!     Charge::new("requests|alice", requests),
-//!     Charge::new("items|alice", items).cost(32),
-//!     Charge::new("gpu", slots),
-//! ];
+//! Several limits, with costs that are known only afterwards, and slots that are held for as long as the permit:
+//!
+//! ```
+//! use sluicegate::{Cost, Decision, Limit, Limiter, MemoryStore, Quota, Unit};
+//!
+//! static REQUESTS: Limit = Limit::new("requests", Quota::per_minute(10));
+//! static ITEMS: Limit = Limit::new("items", Quota::per_minute(100).of(Unit::Items));
+//! static GPU: Limit = Limit::new("gpu", Quota::concurrent(4));
+//!
+//! let limiter = Limiter::new(MemoryStore::new());
+//! let charges = [REQUESTS.charge("alice"), ITEMS.charge("alice").cost(32), GPU.charge(())];
 //! match limiter.take_now(&charges) {
 //!     Decision::Allow(permit) => {
 //!         assert_eq!(permit.balances()[1].remaining, 68);
@@ -33,8 +43,9 @@
 //!     }
 //!     Decision::Deny(denial) => eprintln!("limit {} says: wait {:?}", denial.charge, denial.wait),
 //! }
-//! # Ok::<(), sluicegate::QuotaError>(())
 //! ```
+//!
+//! The guide `docs/rust.md` shows more, with a table for users of governor.
 
 mod algorithm;
 mod balance;

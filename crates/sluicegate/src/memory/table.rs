@@ -307,3 +307,30 @@ const NOBODY: u64 = 0;
 const LINE: usize = 4;
 const SLOTS: usize = 2 * LINE;
 const PAGE: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accounts::{FixedWindow, SlidingLog, SlidingWindow, TokenBucket};
+
+    /// Bytes for each key that a full table has room for: a slot and a quarter.
+    fn bytes_per_key<A>() -> usize {
+        size_of::<Bucket<A>>() * 5 / 4 / SLOTS
+    }
+
+    #[test]
+    fn a_key_takes_as_many_bytes_as_the_documentation_says() {
+        let measured = [
+            ("token bucket", bytes_per_key::<TokenBucket>()),
+            ("fixed window", bytes_per_key::<FixedWindow>()),
+            ("sliding window", bytes_per_key::<SlidingWindow>()),
+            ("sliding log", bytes_per_key::<SlidingLog>()),
+        ];
+        for (algorithm, bytes) in measured {
+            let row = format!("| {algorithm} | {bytes}");
+            assert!(include_str!("../memory.rs").contains(&row), "{row}");
+            let row = format!("| {} | {bytes}", algorithm.replace(' ', "-"));
+            assert!(include_str!("../../../../docs/memory.md").replace('`', "").contains(&row), "{row}");
+        }
+    }
+}
