@@ -18,6 +18,12 @@ pub(crate) struct Quota(pub(crate) sluicegate::Quota);
 
 #[pymethods]
 impl Quota {
+    #[new]
+    #[pyo3(signature = (text, *, algorithm = None))]
+    fn new(text: &Bound<'_, PyAny>, algorithm: Option<&str>) -> PyResult<Self> {
+        with_algorithm(quota(text)?, algorithm).map(Self)
+    }
+
     #[staticmethod]
     #[pyo3(signature = (text, *, algorithm = None))]
     fn parse(text: &str, algorithm: Option<&str>) -> PyResult<Self> {

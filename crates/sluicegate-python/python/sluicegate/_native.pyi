@@ -20,18 +20,19 @@ class StoreError(Exception):
 
 @final
 class Quota:
-    """An amount of a unit per window: a value, equal to any other that says the same."""
+    """An amount of a unit per window: a value, equal to any other that says the same.
 
+    >>> Quota("100 items per 5 minutes burst 20").window
+    300.0
+
+    The text is `AMOUNT [UNIT] ("/"|"per") [N] PERIOD ["burst" B]`, or `AMOUNT concurrent`. What Python's `limits` reads has
+    the same meaning here. The algorithm is `token-bucket` unless it is given. Raises `PolicyError` for any other text.
+    """
+
+    def __new__(cls, text: str | Quota, *, algorithm: Algorithm | None = None) -> Quota: ...
     @staticmethod
     def parse(text: str, *, algorithm: Algorithm | None = None) -> Quota:
-        """Reads `AMOUNT [UNIT] ("/"|"per") [N] PERIOD ["burst" B]`, or `AMOUNT concurrent`.
-
-        >>> Quota.parse("100 items per 5 minutes burst 20").window
-        300.0
-
-        What Python's `limits` reads has the same meaning here. The algorithm is `token-bucket` unless it is given.
-        Raises `PolicyError` for anything else.
-        """
+        """The same as `Quota(text)`, for text alone."""
     @staticmethod
     def parse_list(text: str, *, algorithm: Algorithm | None = None) -> list[Quota]:
         """Reads one quota or several: `"5/second; 100/hour"`."""

@@ -94,3 +94,28 @@ def test_unknown_units_and_algorithms_are_answered_with_those_that_exist():
 def test_what_is_no_text_is_a_type_error():
     with pytest.raises(TypeError):
         Quota.parse(10)
+
+
+@pytest.mark.parametrize("text", ["10/minute", "100 items per 5 minutes burst 20", "8 concurrent", "20 usd/day"])
+def test_a_quota_is_constructed_from_text(text):
+    assert Quota(text) == Quota.parse(text)
+    assert Quota(Quota(text)) == Quota(text)
+
+
+def test_a_quota_is_constructed_with_an_algorithm():
+    fixed = Quota("10/minute", algorithm="fixed-window")
+    assert fixed == Quota.parse("10/minute", algorithm="fixed-window")
+    assert Quota(fixed).algorithm == "fixed-window"
+    assert Quota(Quota("10/minute"), algorithm="fixed-window") == fixed
+    assert Quota("8 concurrent", algorithm="fixed-window").algorithm == "concurrent"
+
+
+def test_what_constructs_no_quota_is_told():
+    with pytest.raises(PolicyError, match="fortnight"):
+        Quota("10 per fortnight")
+    with pytest.raises(PolicyError, match="unknown algorithm"):
+        Quota("1/minute", algorithm="leaky")
+    with pytest.raises(TypeError, match="a quota is a str or a sluicegate.Quota, not"):
+        Quota(10)
+    with pytest.raises(TypeError):
+        Quota()
