@@ -95,7 +95,7 @@ impl Meter {
             Unit::Requests | Unit::Concurrent => true,
             Unit::Items => self.items.is_some(),
             Unit::Bytes => self.bytes,
-            _ => false,
+            Unit::Tokens | Unit::InputTokens | Unit::OutputTokens | Unit::Usd => false,
         }
     }
 

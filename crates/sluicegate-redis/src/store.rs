@@ -12,7 +12,8 @@ use std::{
 
 use futures_util::future::join_all;
 use sluicegate::{
-    Algorithm, Charge, Cost, Decision, Key, Lease, Quota, ServerId, Store, StoreError, Taken, Timestamp,
+    Algorithm, Balances, Charge, Cost, Decision, Key, Lease, Quota, ServerId, Store, StoreError, Taken,
+    Timestamp,
     accounts::{AnyAccount, Snapshot, Verdict},
 };
 use sluicegate_remote::unix_time::{self, TICKS_PER_MICROSECOND, timestamp};
@@ -276,7 +277,7 @@ impl Store for RedisStore {
         let lease = self.next_lease.fetch_add(1, Ordering::Relaxed);
         if charges.is_empty() {
             let lease = Lease::new(lease, timestamp(unix_time::micros_now()));
-            return Ok(Decision::Allow(Taken { balances: SmallVec::new(), lease }));
+            return Ok(Decision::Allow(Taken { balances: Balances::new(), lease }));
         }
         let charges = in_micros(charges);
         let charges_by_slot = ChargesBySlot::of(&charges, &self.names)?;
@@ -287,15 +288,14 @@ impl Store for RedisStore {
         let verb = if charges_by_slot.never_fits() { Verb::Look } else { Verb::Take { lease } };
         let said = self.ask_all(&charges_by_slot, &slots, &verb).await?;
 
-        let mut accounts: SmallVec<[(AnyAccount, Timestamp); 4]> = SmallVec::new();
-        for place in charges_by_slot.places() {
-            accounts.extend(said.iter().find_map(|said| {
+        let accounts = charges_by_slot.places().iter().filter_map(|place| {
+            said.iter().find_map(|said| {
                 let at = said.lines.iter().position(|line| line == place)?;
                 Some((said.accounts[at].clone(), said.now))
-            }));
-        }
-        let verdict = Verdict::of(&charges, &Snapshot { charges: &charges, accounts })
-            .in_steps_of(TICKS_PER_MICROSECOND);
+            })
+        });
+        let verdict =
+            Verdict::of(&charges, &Snapshot::new(&charges, accounts)).in_steps_of(TICKS_PER_MICROSECOND);
         let taken_at = said.iter().map(|said| said.now).max().unwrap_or_default();
         let lease = Lease::new(lease, taken_at);
         if verb != Verb::Look {

@@ -1,8 +1,13 @@
 //! The balance of one account.
 
-use std::time::Duration;
+use std::{
+    fmt,
+    ops::{Deref, DerefMut},
+    slice,
+    time::Duration,
+};
 
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use crate::Wait;
 
@@ -20,5 +25,57 @@ pub struct Balance {
     pub wait: Wait,
 }
 
-/// One balance for each charge, in the charges' order; up to two without allocating.
-pub type Balances = SmallVec<[Balance; 2]>;
+/// One balance for each charge, in the charges' order. Reads as a slice; up to two take no allocation.
+#[derive(Clone, Default, Eq, PartialEq)]
+pub struct Balances(SmallVec<[Balance; 2]>);
+
+impl Balances {
+    /// The balances of a request without charges.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Deref for Balances {
+    type Target = [Balance];
+
+    #[inline]
+    fn deref(&self) -> &[Balance] {
+        &self.0
+    }
+}
+
+impl DerefMut for Balances {
+    fn deref_mut(&mut self) -> &mut [Balance] {
+        &mut self.0
+    }
+}
+
+impl From<Balance> for Balances {
+    #[inline]
+    fn from(balance: Balance) -> Self {
+        Self(smallvec![balance])
+    }
+}
+
+impl FromIterator<Balance> for Balances {
+    fn from_iter<I: IntoIterator<Item = Balance>>(balances: I) -> Self {
+        Self(balances.into_iter().collect())
+    }
+}
+
+impl<'b> IntoIterator for &'b Balances {
+    type Item = &'b Balance;
+    type IntoIter = slice::Iter<'b, Balance>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+impl fmt::Debug for Balances {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self).finish()
+    }
+}

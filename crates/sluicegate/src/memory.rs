@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 
 pub use builder::MemoryStoreBuilder;
 use evicted::Evicted;
@@ -122,7 +122,7 @@ impl<C: Clock> MemoryStore<C> {
             if let Some(standing) = shard.take(fingerprint, charge, now) {
                 drop(shard);
                 let balance = Balance::from(standing);
-                let balances = smallvec![balance];
+                let balances = balance.into();
                 return match balance.wait {
                     Wait::None => Decision::Allow(Taken { balances, lease: Lease::new(0, now) }),
                     wait => Decision::Deny(Denial { charge: 0, wait, balances, remembered: false }),

@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr};
 
 /// The unit of a quota.
 ///
+/// Matches on it are exhaustive, so code that meters or names units does not compile until it handles a new one.
+///
 /// ```
 /// use sluicegate::Unit;
 ///
@@ -11,7 +13,6 @@ use std::{fmt, str::FromStr};
 /// assert_eq!(Unit::default(), Unit::Requests);
 /// ```
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
-#[non_exhaustive]
 pub enum Unit {
     /// Requests, each counted once or by its route's weight.
     #[default]
@@ -66,7 +67,13 @@ impl Unit {
     pub const fn scale(self) -> u64 {
         match self {
             Self::Usd => 1_000_000_000,
-            _ => 1,
+            Self::Requests
+            | Self::Items
+            | Self::Tokens
+            | Self::InputTokens
+            | Self::OutputTokens
+            | Self::Bytes
+            | Self::Concurrent => 1,
         }
     }
 }

@@ -34,7 +34,9 @@ impl Body {
         match unit {
             Unit::Items => Cost::new(self.items.unwrap_or_default()),
             Unit::Bytes => Cost::new(self.bytes),
-            _ => Cost::ONE,
+            Unit::Requests | Unit::Concurrent => Cost::ONE,
+            // No meter finds these in a body.
+            Unit::Tokens | Unit::InputTokens | Unit::OutputTokens | Unit::Usd => Cost::ONE,
         }
     }
 

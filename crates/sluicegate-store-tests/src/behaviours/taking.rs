@@ -95,7 +95,7 @@ pub fn an_admitted_request_is_charged_everywhere<S: Subject>(fresh: impl Fn() ->
         .map(|(charge, cost)| charge.cost(cost))
         .collect();
     let taken = caller.admit(&charges);
-    for ((charge, cost), balance) in charges.iter().zip(costs).zip(taken.balances) {
+    for ((charge, cost), balance) in charges.iter().zip(costs).zip(&taken.balances) {
         assert_eq!(balance.remaining, 9 - cost, "{charge:?}");
         assert_eq!(caller.remaining(charge), 9 - cost, "{charge:?}");
     }

@@ -93,10 +93,15 @@ impl Verdict {
 /// here, by the same code as in memory.
 #[derive(Clone, Debug)]
 pub struct Snapshot<'c> {
-    /// The request.
-    pub charges: &'c [Charge],
-    /// For each charge its account before the request, and when the store looked at it.
-    pub accounts: SmallVec<[(AnyAccount, Timestamp); 4]>,
+    charges: &'c [Charge],
+    accounts: SmallVec<[(AnyAccount, Timestamp); 4]>,
+}
+
+impl<'c> Snapshot<'c> {
+    /// The charges of a request, and for each its account before the request and the time at which the store looked at it.
+    pub fn new(charges: &'c [Charge], accounts: impl IntoIterator<Item = (AnyAccount, Timestamp)>) -> Self {
+        Self { charges, accounts: accounts.into_iter().collect() }
+    }
 }
 
 impl Books for Snapshot<'_> {

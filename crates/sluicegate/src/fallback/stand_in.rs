@@ -135,7 +135,9 @@ impl<C: Clock> StandIn<C> {
 
     /// Charges what an admitted request costs beyond the share.
     fn owe(&self, shares: &Shares, taken: &mut Taken) {
-        for ((charge, cost), balance) in shares.charges.iter().zip(&shares.costs).zip(&mut taken.balances) {
+        for ((charge, cost), balance) in
+            shares.charges.iter().zip(&shares.costs).zip(taken.balances.iter_mut())
+        {
             // More slots than there are cannot be held.
             if *cost > charge.cost && charge.quota.algorithm() != Algorithm::Concurrent {
                 self.store.settle_now(from_ref(charge), taken.lease, &[*cost]);

@@ -38,7 +38,12 @@ pub(crate) fn policy_line<'a>(limits: impl IntoIterator<Item = (&'a str, Quota)>
         line.text(match quota.unit() {
             Unit::Bytes => ";qu=\"content-bytes\"",
             Unit::Concurrent => ";qu=\"concurrent-requests\"",
-            _ => "",
+            Unit::Requests
+            | Unit::Items
+            | Unit::Tokens
+            | Unit::InputTokens
+            | Unit::OutputTokens
+            | Unit::Usd => "",
         });
         if seconds > 0 {
             line.text(";w=").integer(seconds);
@@ -50,7 +55,7 @@ pub(crate) fn policy_line<'a>(limits: impl IntoIterator<Item = (&'a str, Quota)>
             Unit::InputTokens => ";sluicegate-unit=\"input-tokens\"",
             Unit::OutputTokens => ";sluicegate-unit=\"output-tokens\"",
             Unit::Usd => ";sluicegate-unit=\"nano-usd\"",
-            _ => "",
+            Unit::Requests | Unit::Bytes | Unit::Concurrent => "",
         });
         if quota.burst_size() != quota.amount() {
             line.text(";sluicegate-burst=").integer(quota.burst_size());
