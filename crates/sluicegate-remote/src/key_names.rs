@@ -57,6 +57,7 @@ pub fn push_escaped(name: &mut String, text: &str, reserved: &[u8]) {
 }
 
 /// Returns the letter of an algorithm, in names and in stored accounts.
+#[inline]
 #[must_use]
 pub const fn letter(algorithm: Algorithm) -> u8 {
     match algorithm {

@@ -5,12 +5,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use sluicegate::Timestamp;
 
 /// Returns a time on a remote store's clock, whose epoch is the beginning of 2020, from microseconds since 1970.
+#[inline]
 #[must_use]
 pub fn timestamp(micros: u64) -> Timestamp {
     Timestamp::from_ticks(micros.saturating_sub(EPOCH).saturating_mul(TICKS_PER_MICROSECOND))
 }
 
 /// Returns the same time in whole microseconds since 1970, rounded down.
+#[inline]
 #[must_use]
 pub fn micros(timestamp: Timestamp) -> u64 {
     EPOCH + timestamp.ticks() / TICKS_PER_MICROSECOND

@@ -31,11 +31,13 @@ impl WallClock {
     }
 
     /// Adopts the time of a server or of another instance, if it is later.
+    #[inline]
     pub fn observe(&self, at: Timestamp) {
         self.steady.read(at);
     }
 
     /// Returns the least that the time can be now, going by what was observed alone.
+    #[inline]
     #[must_use]
     pub fn least(&self) -> Timestamp {
         self.steady.least()
