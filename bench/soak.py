@@ -13,8 +13,8 @@ In each slice, several loads run side by side:
 * requests that their clients give up, over both versions of HTTP.
 
 After each slice the load pauses until nothing runs, and the script reads the gateway's memory, open files and threads. The
-exit code is 1 if memory grew by more than a twentieth from the second fifth of the slices to the last, or if there are more
-files or threads than after the first slice. It is also 1 if anything else went wrong.
+exit code is 1 if memory grew by more than a twentieth from the second fifth of the slices to the last. It is 1 if there are more
+files or threads than after the first slice, or if anything else went wrong.
 """
 
 import argparse
