@@ -12,9 +12,9 @@ from server import PATIENCE, until
     "path, why",
     [
         ("/fields", "more than 1000 header fields (max_response_headers)"),
-        ("/length", "no valid HTTP: invalid content-length parsed"),
-        ("/coding", r"a transfer coding that nobody asked for: \"gzip, chunked\""),
-        ("/garbage", "no valid HTTP: invalid HTTP version parsed"),
+        ("/length", "not valid HTTP: invalid content-length parsed"),
+        ("/coding", r"an unrequested transfer coding: \"gzip, chunked\""),
+        ("/garbage", "not valid HTTP: invalid HTTP version parsed"),
         ("/close", "the upstream closed the connection"),
     ],
 )

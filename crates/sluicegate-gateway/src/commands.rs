@@ -28,12 +28,12 @@ impl fmt::Display for AlreadyTold {
 
 impl Error for AlreadyTold {}
 
-/// Exact rate limits before any machine-learning server.
+/// Exact rate limits in front of any machine-learning server.
 ///
-/// Sluicegate is a proxy: clients connect to it, and it passes on what the policy allows. Requests above a limit are
-/// answered with 429 and the time to wait, and never reach the server.
+/// Sluicegate is a proxy: clients connect to it, and it forwards the requests that the policy admits. Requests over a
+/// limit get a 429 with the time to wait, and never reach the server.
 ///
-/// Without a command it serves.
+/// Without a command, it serves.
 #[derive(Debug, Parser)]
 #[command(name = "sluicegate", version, args_conflicts_with_subcommands = true, after_long_help = EXAMPLES)]
 pub(crate) struct Cli {
@@ -53,7 +53,7 @@ enum Command {
 }
 
 impl Cli {
-    /// Does what was asked for.
+    /// Runs the command.
     pub(crate) fn run(&self) -> Outcome {
         match &self.command {
             None => self.serve.run(),
@@ -73,10 +73,10 @@ Examples:
   One limit for everybody, without a file: 10 requests a minute for each client address
     sluicegate --upstream http://127.0.0.1:8000 --limit 10/minute
 
-  Everything that ./sluicegate.toml says
+  The policy in ./sluicegate.toml
     sluicegate
 
-  Is the file right, and what does it mean?
+  Check a policy, and show its meaning
     sluicegate check sluicegate.toml
 
   A key for a customer, shown once
@@ -85,5 +85,5 @@ Examples:
 Every setting of the policy file can also be given in the environment:
 SLUICEGATE_, its table, two underscores, its name, as in
 SLUICEGATE_GATEWAY__UPSTREAM or SLUICEGATE_STORE__MAX_KEYS. The environment
-wins over the file, and flags win over both. SLUICEGATE_LOG chooses what is
-logged: error, warn, info or debug.";
+wins over the file, and flags win over both. SLUICEGATE_LOG sets the level of
+the log: error, warn, info or debug.";

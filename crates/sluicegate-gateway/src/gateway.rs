@@ -188,7 +188,7 @@ impl Drop for Gateway {
     }
 }
 
-/// Opens the store. One that cannot be reached may come later: until then, limits go on by their outage policy.
+/// Opens the store. One that cannot be reached may come later: until then, limits follow their outage policy.
 async fn open(settings: &StoreSettings) -> Result<AnyStore, StartError> {
     let store = AnyStore::open(settings, log::transition).map_err(StartError::Store)?;
     match store.check().await {

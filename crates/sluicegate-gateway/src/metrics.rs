@@ -65,7 +65,7 @@ pub(crate) struct RouteMetrics {
     pub(crate) name: String,
     /// From handing a request to the upstream to the last byte of its answer.
     pub(crate) upstream_duration: Durations,
-    /// Allowed requests that the upstream did not answer.
+    /// Allowed requests without a response from the upstream.
     pub(crate) upstream_failures: Counter,
     /// Allowed requests that the upstream refused, by their places in [`REFUSALS`].
     pub(crate) upstream_refusals: [Counter; REFUSALS.len()],
@@ -91,7 +91,7 @@ impl Metrics {
             registry.register("config_reloads", "Reloads of the policy by their result", results.clone());
             registry.register(
                 "config_last_reload_successful",
-                "Whether the policy that was read last is the one at work: 1 or 0",
+                "1 if the policy read last is active, otherwise 0",
                 reloads.last_successful.clone(),
             );
         });
@@ -169,25 +169,25 @@ impl Families {
     }
 
     fn register(&self, registry: &mut Registry) {
-        registry.register("in_flight_requests", "Requests that are being served", self.in_flight.clone());
+        registry.register("in_flight_requests", "Requests being served", self.in_flight.clone());
         registry.register(
             "upstream_duration_seconds",
-            "Time from sending a request to the upstream to the last byte of its answer",
+            "Time from sending a request to the upstream to the last byte of its response",
             self.upstream_duration.clone(),
         );
         registry.register(
             "upstream_failures",
-            "Allowed requests that the upstream did not answer",
+            "Allowed requests without a response from the upstream",
             self.upstream_failures.clone(),
         );
         registry.register(
             "upstream_refusals",
-            "Allowed requests that the upstream itself refused, by the status of its answer",
+            "Allowed requests that the upstream itself refused, by the status of its response",
             self.upstream_refusals.clone(),
         );
         registry.register(
             "abandoned_requests",
-            "Requests whose clients have left and that are held to the end of the upstream's answer",
+            "Requests whose clients have left, held until the upstream's response ends",
             self.abandoned.clone(),
         );
         registry.register_collector(Box::new(self.upstreams.clone()));
@@ -258,7 +258,7 @@ impl Collector for Upstreams {
                 gauge.encode(family.encode_family(&[("upstream", health.name())])?)?;
             }
         }
-        let help = "Requests that each upstream did not take or did not answer, whoever answered them then";
+        let help = "Requests that each upstream did not accept or answer, including those that another one then served";
         let name = "upstream_failed_attempts";
         let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
         for health in &healths {
@@ -294,7 +294,7 @@ type Figure = fn(&Health) -> u64;
 
 /// Each with its name and help.
 const UPSTREAM_GAUGES: [(&str, &str, Figure); 2] = [
-    ("upstream_healthy", "Whether each upstream gets requests: 1, or 0 while it is out or down", |health| {
+    ("upstream_healthy", "1 if the upstream gets requests, 0 while it is ejected or down", |health| {
         u64::from(health.is_well())
     }),
     ("upstream_in_flight", "Requests at each upstream", Health::in_flight),

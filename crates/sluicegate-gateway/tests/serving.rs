@@ -90,7 +90,7 @@ fn warnings_are_logged_with_place_and_remedy_at_the_start_and_with_a_reload() {
     let mut gateway = Serving { child, logs, listen: nowhere, admin: nowhere };
     let warning = |parameter: &str| {
         format!(
-            "`{parameter}` is no parameter here: only requests whose path has these very characters meet the route"
+            "`{parameter}` is not a parameter here: only requests whose path has exactly these characters match the route"
         )
     };
     let event = gateway.logged(&warning("*"));
@@ -137,7 +137,7 @@ fn a_store_that_goes_and_comes_back_is_logged_once_each_and_its_password_never()
         (1, 1),
         "{log}"
     );
-    assert!(log.contains("; limits go on by their outage policy"), "{log}");
+    assert!(log.contains("; limits follow their outage policy"), "{log}");
     assert!(!log.contains("hunter2"), "{log}");
 }
 

@@ -34,8 +34,6 @@ async fn one(server: &str, pending: Pending) -> Result<(), Failure> {
              without"
         ))),
         [Reply::Refused(why), _] => Err(Failure::new(format!("memcached at {server} keeps nothing: {why}"))),
-        other => {
-            Err(Failure::new(format!("memcached at {server} does not keep what it is given: {other:?}")))
-        }
+        other => Err(Failure::new(format!("memcached at {server} does not keep a value: {other:?}"))),
     }
 }

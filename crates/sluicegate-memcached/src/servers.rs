@@ -32,7 +32,7 @@ impl Servers {
         }
         if servers.len() > MAX_SERVERS {
             return Err(wrong(&format!(
-                "there are {} servers, and at most {MAX_SERVERS} can be",
+                "there are {} servers, and the maximum is {MAX_SERVERS}",
                 servers.len()
             )));
         }

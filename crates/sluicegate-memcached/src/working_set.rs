@@ -39,7 +39,8 @@ impl Entry {
         let (account, cas, flags) = match reply {
             Reply::Not => (AnyAccount::new(algorithm), None, 0),
             Reply::Value { cas: 0, .. } => {
-                let why = "memcached was started with -C, so that nobody can tell whether an item was changed; start it without";
+                let why =
+                    "memcached was started with -C, so changes of items cannot be detected; start it without";
                 return Err(Failure::misconfigured(why).at(location.server));
             }
             Reply::Value { data, cas, flags } => match item::read(data, algorithm, &charge.quota) {

@@ -55,7 +55,7 @@ impl Metrics {
     pub fn with(own: impl FnOnce(&mut Registry)) -> Self {
         let mut registry = Registry::with_prefix("sluicegate");
         let requests = AllRequests::default();
-        registry.register("requests", "Requests by what was decided", requests.family());
+        registry.register("requests", "Requests by their decision", requests.family());
         own(&mut registry);
         let decisions = Family::default();
         registry.register("decisions", "Decisions of the enforced limits", decisions.clone());

@@ -127,7 +127,7 @@ impl Collector for Stores {
             let counter = ConstCounter::new(value);
             counter.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)?;
         }
-        let help = "Requests that were decided without the store, because it did not answer";
+        let help = "Requests decided without the store, because it was unavailable";
         let mut family = encoder.encode_descriptor("outage_decisions", help, None, MetricType::Counter)?;
         for (outage, value) in [
             (Outage::Allow, figures.allowed),
@@ -143,7 +143,7 @@ impl Collector for Stores {
 
 /// Encodes the metrics of each server of a store elsewhere.
 fn encode_servers(encoder: &mut DescriptorEncoder<'_>, servers: &[ServerState]) -> Result<(), fmt::Error> {
-    let help = "Whether a server of a store elsewhere answers, as far as is known: 1 or 0";
+    let help = "1 if a server of a remote store responds, as far as is known, otherwise 0";
     let mut family = encoder.encode_descriptor("store_server_up", help, None, MetricType::Gauge)?;
     for ServerState { server, up, .. } in servers {
         if let Some(up) = up {
@@ -151,12 +151,12 @@ fn encode_servers(encoder: &mut DescriptorEncoder<'_>, servers: &[ServerState]) 
             ConstGauge::new(i64::from(*up)).encode(family.encode_family(&labels)?)?;
         }
     }
-    let help = "Calls of a server of the store that failed, by a late answer or none";
+    let help = "Calls of a server of the store that failed, with a late response or none";
     let mut family = encoder.encode_descriptor("store_server_errors", help, None, MetricType::Counter)?;
     for ServerState { server, errors, .. } in servers {
         ConstCounter::new(*errors).encode(family.encode_family(&[("server", server.as_str())])?)?;
     }
-    let help = "How often a server of the store stopped answering";
+    let help = "Times that a server of the store stopped responding";
     let mut family = encoder.encode_descriptor("store_server_outages", help, None, MetricType::Counter)?;
     for ServerState { server, outages, .. } in servers {
         ConstCounter::new(*outages).encode(family.encode_family(&[("server", server.as_str())])?)?;

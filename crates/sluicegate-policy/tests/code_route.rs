@@ -93,7 +93,10 @@ fn an_error_says_what_is_wrong_and_what_would_be_right() {
     let inputs = CodeMeter::Items("/inputs".parse().unwrap());
     let rows = [
         (CodeRoute::new("/a", []), "a limit of no quota; give one, such as \"10/minute\""),
-        (named("a b", "1/minute"), "`a b` is no name of a limit; use 1 to 64 letters, digits, `_` and `-`"),
+        (
+            named("a b", "1/minute"),
+            "`a b` is not a valid name of a limit; use 1 to 64 letters, digits, `_` and `-`",
+        ),
         (named("unknown_api-keys", "1/minute"), "another limit is called `unknown_api-keys`; "),
         (CodeRoute { weight: 0, ..base("9/minute") }, "a weight cannot be 0; "),
         (
@@ -118,8 +121,8 @@ fn an_error_says_what_is_wrong_and_what_would_be_right() {
         (tier("premium", tiers(&[("a", scale(1.0))])), "no tier is called `premium`; the tiers are a"),
         (tiers(&[("a", scale(0.0))]), "a tier cannot scale limits by 0; give a number above 0"),
         (tiers(&[("a", scale(f64::NAN))]), "a tier cannot scale limits by NaN; "),
-        (tiers(&[("a", scale(1.0)), ("a", scale(2.0))]), "the tier `a` is there twice"),
-        (tiers(&[("a|b", scale(1.0))]), "`a|b` is no name of a tier; "),
+        (tiers(&[("a", scale(1.0)), ("a", scale(2.0))]), "the tier `a` appears twice"),
+        (tiers(&[("a|b", scale(1.0))]), "`a|b` is not a valid name of a tier; "),
         (tiers(&[("a", own("1/minute; 2/hour"))]), "the tier `a` has 2 quotas, not 1; give one for each"),
         (tiers(&[("a", own("1 items/minute"))]), "`a_10_per_minute` counts requests, not items; "),
         (

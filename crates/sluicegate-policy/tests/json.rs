@@ -61,8 +61,8 @@ fn what_is_wrong_is_told_by_its_field() {
             json!({ "tiers": { "gold": { "scale": -1 } } }),
             "policy: tiers.gold.scale: a tier cannot scale limits",
         ),
-        (json!({ "tiers": { "a b": {} } }), "policy: tiers.a b: `a b` is no name of a tier"),
-        (json!({ "tiers": { "a": {}, "b": {} } }), "policy: nothing says which tier"),
+        (json!({ "tiers": { "a b": {} } }), "policy: tiers.a b: `a b` is not a valid name of a tier"),
+        (json!({ "tiers": { "a": {}, "b": {} } }), "policy: no tier is set for callers"),
         (json!([]), "policy: a policy is a table"),
     ];
     for (value, begins) in rows {

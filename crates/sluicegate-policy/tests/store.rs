@@ -74,11 +74,11 @@ fn settings_that_would_not_work_are_told_what_would() {
     said(&[
         (
             "[store]\nprefix = 'a:b'",
-            "2:10: `a:b` is no prefix of keys\n  help: use 1 to 64 letters, digits, `.`, `_` and `-`",
+            "2:10: `a:b` is not a valid prefix of keys\n  help: use 1 to 64 letters, digits, `.`, `_` and `-`",
         ),
         (
             "[store]\nprefix = ''",
-            "2:10: `` is no prefix of keys\n  help: use 1 to 64 letters, digits, `.`, `_` and `-`",
+            "2:10: `` is not a valid prefix of keys\n  help: use 1 to 64 letters, digits, `.`, `_` and `-`",
         ),
         ("[store]\nkeys = 'readible'", "2:8: unknown word `readible`\n  help: did you mean `readable`?"),
         (

@@ -59,7 +59,7 @@ fn mistakes_are_told_with_what_would_be_right() {
         ),
         (
             "[gateway]\nupstream = { url = 'http://a', host = 'a/b' }",
-            "p.toml:2:39: `a/b` is no host\n  help: write it as \"api.example.com\", with a port if it has one, \
+            "p.toml:2:39: `a/b` is not a host\n  help: write it as \"api.example.com\", with a port if it has one, \
              or \"upstream\" for the one in the URL",
         ),
         (
@@ -69,7 +69,7 @@ fn mistakes_are_told_with_what_would_be_right() {
         ),
         (
             "[gateway]\nupstream = ['http://a', { url = 'http://a', weight = 0 }, 'http://b/v1']",
-            "p.toml:2:25: `http://a` is there twice\n  \
+            "p.toml:2:25: `http://a` appears twice\n  \
              help: name it once, with a `weight` for a larger share\n\
              p.toml:2:54: `weight` cannot be 0\n  help: give a number from 1 to 1000\n\
              p.toml:2:59: the upstreams of a list have different base paths\n  \
@@ -77,7 +77,7 @@ fn mistakes_are_told_with_what_would_be_right() {
         ),
         (
             "[gateway.health]\npath = 'health'\ninterval = '0'\nhealthy = 0",
-            "p.toml:2:8: `health` is no path\n  help: write a path of the upstreams, such as \"/health\"\n\
+            "p.toml:2:8: `health` is not a path\n  help: write a path of the upstreams, such as \"/health\"\n\
              p.toml:3:12: a timeout of no time lets nothing through\n  help: give at least \"1ms\"\n\
              p.toml:4:11: `healthy` cannot be 0\n  help: give a number from 1 to 1000",
         ),

@@ -41,7 +41,7 @@ fn paths_of_other_programs_get_those_of_this_one() {
     ] {
         let said = warned(&format!("[[route]]\npath = '{path}'\nlimits = '1/s'"));
         let expected = format!(
-            "p.toml:2:8: `{foreign}` is no parameter here: only requests whose path has these very characters meet \
+            "p.toml:2:8: `{foreign}` is not a parameter here: only requests whose path has exactly these characters match \
              the route\n  help: write it as \"{right}\""
         );
         assert_eq!(said, expected, "{path}");
@@ -214,7 +214,7 @@ fn an_open_admin_port_and_settings_that_change_nothing_are_told() {
         ("admin = '0.0.0.0:9090'\nadmin_token = 'sixteen-letters-'", String::new()),
         (
             "upstream_ca = 'roots.pem'",
-            "p.toml:2:15: roots for TLS, and no upstream is spoken to by TLS\n  \
+            "p.toml:2:15: roots for TLS, but no upstream uses TLS\n  \
              help: write the upstream's URL with https://, or leave `upstream_ca` out"
                 .to_owned(),
         ),

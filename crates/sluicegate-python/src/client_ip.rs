@@ -22,7 +22,7 @@ impl ClientIp {
         let network = |text: String| {
             trusted_proxy(&text).ok_or_else(|| {
                 PolicyError::new_err(format!(
-                    "`{text}` is no address and no network, such as 10.0.0.0/8, and not unix, for peers on a Unix socket"
+                    "`{text}` is neither an address, nor a network such as 10.0.0.0/8, nor unix, for peers on a Unix socket"
                 ))
             })
         };

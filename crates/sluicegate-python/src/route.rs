@@ -147,7 +147,7 @@ impl Route {
                 let pointer = pointer.extract::<Cow<'_, str>>()?;
                 let parsed = pointer.parse().map_err(|error| {
                     PolicyError::new_err(format!(
-                        "{pointer:?} is no JSON pointer: {error}; write it as \"/inputs\""
+                        "{pointer:?} is not a JSON pointer: {error}; write it as \"/inputs\""
                     ))
                 })?;
                 CodeMeter::Items(parsed)

@@ -167,7 +167,7 @@ fn node(text: &str, port: u16) -> Result<Node, StoreError> {
         Some((host, rest)) => (host, rest.strip_prefix(':')),
         None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
     };
-    let port = given.map_or(Ok(port), str::parse).map_err(|_| wrong("a port is no number below 65536"))?;
+    let port = given.map_or(Ok(port), str::parse).map_err(|_| wrong("a port is not a number below 65536"))?;
     if host.is_empty() || host.contains(char::is_whitespace) {
         return Err(wrong("it names no host"));
     }
@@ -177,7 +177,9 @@ fn node(text: &str, port: u16) -> Result<Node, StoreError> {
 fn database(text: &str) -> Result<i64, StoreError> {
     match text {
         "" => Ok(0),
-        number => number.parse().ok().filter(|db| *db >= 0).ok_or_else(|| wrong("its database is no number")),
+        number => {
+            number.parse().ok().filter(|db| *db >= 0).ok_or_else(|| wrong("its database is not a number"))
+        }
     }
 }
 
@@ -187,7 +189,7 @@ fn text(encoded: &str) -> Result<Option<String>, StoreError> {
 
 fn decoded(text: &str) -> Result<String, StoreError> {
     let text = percent_decode_str(text).decode_utf8();
-    text.map(Into::into).map_err(|_| wrong("what is percent-encoded in it is no text"))
+    text.map(Into::into).map_err(|_| wrong("its percent-encoded part is not text"))
 }
 
 fn wrong(what: &str) -> StoreError {

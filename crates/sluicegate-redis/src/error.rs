@@ -80,7 +80,7 @@ pub(crate) fn explained(error: &RedisError, place: &Place, was_a_connection: boo
             person(format!("{at} has no database {}, which store.url names ({says}){hint}", place.db))
         }
         (_, Some("ERR")) if says.contains("cluster support disabled") => {
-            person(format!("{at} is no cluster; write redis:// for redis+cluster:// in store.url"))
+            person(format!("{at} is not a cluster; write redis:// for redis+cluster:// in store.url"))
         }
         (ErrorKind::Server(ServerErrorKind::ClusterDown), _) => {
             nobody(format!("{at} cannot serve its slots now, because the cluster is down: {says}"))

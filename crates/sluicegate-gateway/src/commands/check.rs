@@ -11,26 +11,26 @@ use super::start_check::StartCheck;
 use super::summary::Summary;
 use super::{Outcome, POLICY_FILE};
 
-/// Checks a policy file and shows what it means
+/// Checks a policy file and shows its meaning
 ///
-/// Prints every error with its line and column and what would be right, and exits with 1. Without errors it prints
-/// the routes, limits and tiers as the gateway would use them. Settings in the environment count, as when serving.
+/// Prints every error with its line, its column and the remedy, and exits with 1. Without errors, it prints the
+/// routes, limits and tiers as the gateway would use them. Settings in the environment count, as when serving.
 ///
-/// Warnings are for what a policy may say and its author hardly means: what limits nothing, such as a path of another
-/// program's templates, and what is dangerous. They go to standard error and do not change the exit code.
+/// It warns of settings that are valid but probably not intended: those that limit nothing, such as a path in another
+/// program's template syntax, and dangerous ones. Warnings go to standard error and do not change the exit code.
 ///
-/// Everything that serving needs at its start is looked at: the files of TLS and of API keys, the store's URL and its
-/// certificates. With --connect the store is asked, too, and this machine must have the addresses to listen on.
+/// It examines everything that serving needs at its start: the files of TLS and of API keys, the store's URL and its
+/// certificates. With --connect, it also connects to the store, and tries to bind the addresses to listen on.
 #[derive(Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Check {
     /// The policy file
     #[arg(value_name = "FILE", default_value = POLICY_FILE, env = "SLUICEGATE_CONFIG")]
     file: PathBuf,
-    /// Also asks the store, as the gateway does when it starts, and this machine for its addresses
+    /// Also connects to the store, as the gateway does when it starts, and tries to bind the addresses
     #[arg(long)]
     connect: bool,
-    /// Takes every warning for an error: the exit code is 1
+    /// Turns warnings into errors: the exit code is 1
     #[arg(long)]
     strict: bool,
     /// Prints errors and warnings as one JSON object, and nothing else

@@ -12,14 +12,14 @@ use super::{Outcome, POLICY_FILE};
 
 /// Makes, lists and revokes API keys
 ///
-/// Only hashes are kept, in the file that the policy names: identity.api_keys. Clients send a key as
+/// The file that the policy names, identity.api_keys, holds only hashes. Clients send a key as
 /// "x-api-key: KEY" or "Authorization: Bearer KEY".
 #[derive(Debug, Subcommand)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) enum Key {
     /// Makes a key, shows it once, and keeps its hash
     ///
-    /// The key alone goes to standard output, so that a script can take it; the rest goes to standard error.
+    /// Only the key goes to standard output, so that a script can read it; the rest goes to standard error.
     New {
         /// The customer that owns the key
         #[arg(short, long, value_name = "NAME")]
@@ -30,14 +30,14 @@ pub(super) enum Key {
         #[command(flatten)]
         location: Location,
     },
-    /// Lists all keys: id, tenant, tier, when made, when revoked
+    /// Lists all keys: id, tenant, tier, and the times when made and revoked
     List {
         #[command(flatten)]
         location: Location,
     },
-    /// Revokes a key by its id: requests with it are answered with 401
+    /// Revokes a key by its id: requests with it get a 401
     Revoke {
-        /// The eight characters behind "sg_", as `sluicegate key list` shows them
+        /// The eight characters after "sg_", as `sluicegate key list` shows them
         #[arg(value_name = "ID")]
         id: String,
         #[command(flatten)]
@@ -51,7 +51,7 @@ pub(super) struct Location {
     /// The file of keys [default: the policy's identity.api_keys]
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// The policy file that names the file of keys [default: sluicegate.toml, if it is there]
+    /// The policy file that names the file of keys [default: sluicegate.toml, if it exists]
     #[arg(short, long, value_name = "FILE", env = "SLUICEGATE_CONFIG")]
     config: Option<PathBuf>,
 }

@@ -8,7 +8,7 @@ use super::Outcome;
 
 /// Prints the JSON Schema of the policy file
 ///
-/// Editors complete and check a policy file with it:
+/// Editors use it to complete and check a policy file:
 ///
 ///   sluicegate schema > sluicegate.schema.json
 ///

@@ -10,17 +10,17 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Outcome, POLICY_FILE};
 
-/// Serves: passes on what the policy allows, and answers the rest
+/// Serves: forwards the requests that the policy admits, and answers the rest
 ///
-/// Stops on SIGTERM or Ctrl-C: it accepts no more connections, lets running requests finish for as long as
-/// gateway.drain_timeout says (30 seconds), and exits with 0. A second signal stops it at once.
+/// Stops on SIGTERM or Ctrl-C: it accepts no more connections, gives running requests gateway.drain_timeout
+/// (30 seconds) to finish, and exits with 0. A second signal stops it at once.
 ///
-/// Reads the policy again when its file changes, and on SIGHUP: a good one is at work from then on, a bad one is logged
-/// and changes nothing.
+/// Reads the policy again when its file changes, and on SIGHUP. A valid policy takes effect at once. An invalid one is
+/// logged and changes nothing.
 #[derive(Args, Debug)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Serve {
-    /// The policy file [default: sluicegate.toml, if it is there]
+    /// The policy file [default: sluicegate.toml, if it exists]
     #[arg(short, long, value_name = "FILE", env = "SLUICEGATE_CONFIG")]
     config: Option<PathBuf>,
     /// Address for clients, instead of gateway.listen
@@ -34,11 +34,11 @@ pub(super) struct Serve {
     admin: Option<String>,
     /// URL of the store for balances, instead of store.url
     ///
-    /// memory://, redis://HOST, rediss://HOST, redis+sentinel://HOST/SERVICE, redis+cluster://HOST, memcached://HOST and more. Everybody
-    /// on this machine sees a flag: give a password in SLUICEGATE_STORE__URL instead.
+    /// memory://, redis://HOST, rediss://HOST, redis+sentinel://HOST/SERVICE, redis+cluster://HOST, memcached://HOST
+    /// and more. All users of this machine can see flags, so set a password in SLUICEGATE_STORE__URL instead.
     #[arg(short, long, value_name = "URL")]
     store: Option<String>,
-    /// A limit on requests that match no route, instead of defaults.limits; can be given again
+    /// A limit on requests that match no route, instead of defaults.limits; can be repeated
     ///
     /// AMOUNT [UNIT] / [N] PERIOD [burst B], as in "10/minute", "100 per 5 minutes", "50/second burst 200"; or
     /// "8 concurrent"; or the name of a limit in the policy's [limits].
@@ -160,4 +160,4 @@ Examples:
   sluicegate serve --listen 127.0.0.1:8080 --admin 127.0.0.1:9090 --log-format pretty
   SLUICEGATE_GATEWAY__UPSTREAM=http://model:8000 sluicegate serve
 
-Then look at what it does: curl http://127.0.0.1:9090/metrics";
+Then look at its metrics: curl http://127.0.0.1:9090/metrics";

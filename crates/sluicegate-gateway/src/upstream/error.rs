@@ -56,13 +56,13 @@ impl fmt::Display for SendError {
                 "the upstream's response has more than {fields} header fields (max_response_headers), or a \
                  head of more than {bytes} bytes (max_response_head)"
             ),
-            Self::Head(error) => write!(f, "the upstream's response is no valid HTTP: {error}"),
+            Self::Head(error) => write!(f, "the upstream's response is not valid HTTP: {error}"),
             Self::Coding(coding) => {
-                write!(f, "the upstream's response is in a transfer coding that nobody asked for: {coding:?}")
+                write!(f, "the upstream's response is in an unrequested transfer coding: {coding:?}")
             }
             Self::Reset(error) if error.is_library() => write!(
                 f,
-                "the upstream's response is no valid HTTP/2, or its head is larger than \
+                "the upstream's response is not valid HTTP/2, or its head is larger than \
                  max_response_head: {error}"
             ),
             Self::Reset(error) => write!(f, "the upstream broke off: {error}"),

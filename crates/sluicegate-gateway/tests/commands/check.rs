@@ -225,7 +225,7 @@ fn a_warning_has_a_place_and_a_remedy_and_leaves_the_exit_code_alone() {
         String::from_utf8_lossy(&checked.stderr),
         "policy.toml:1:9: warning: no route names this limit, so it limits nothing\n  \
          help: add \"gpu\" to the `limits` of a route, or leave it out\n\
-         policy.toml:4:8: warning: `:id` is no parameter here: only requests whose path has these very characters \
+         policy.toml:4:8: warning: `:id` is not a parameter here: only requests whose path has exactly these characters \
          meet the route\n  help: write it as \"/v2/{id}\"\n"
     );
     assert!(succeeds(checked).starts_with("policy.toml is a good policy, with 2 warnings.\n"));
@@ -240,7 +240,7 @@ fn strict_takes_warnings_for_errors() {
     };
     let error = fails(strict(LIMITS_NOTHING));
     assert!(error.starts_with("policy.toml:1:9: no route names this limit"), "{error}");
-    assert!(error.contains("\npolicy.toml:4:8: `:id` is no parameter here"), "{error}");
+    assert!(error.contains("\npolicy.toml:4:8: `:id` is not a parameter here"), "{error}");
     succeeds(strict("[defaults]\nlimits = '1/s'"));
 }
 

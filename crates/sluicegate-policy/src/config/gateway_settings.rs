@@ -24,8 +24,8 @@ pub struct GatewaySettings {
     pub reuse_port: bool,
     /// Clients connect by TLS, if given.
     pub tls: Option<TlsSettings>,
-    /// The servers that are protected, which all do the same, below the same base path. The gateway cannot start without
-    /// one; the tower layer needs none.
+    /// The protected servers, all with the same purpose and the same base path. The gateway cannot start without one;
+    /// the Python package needs none.
     pub upstreams: Vec<Upstream>,
     /// Maps redirects and cookies in which an upstream names itself to what its clients see.
     pub rewrite_redirects: bool,

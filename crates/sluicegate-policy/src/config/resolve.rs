@@ -73,7 +73,7 @@ fn warmup(report: &mut Report<'_>, table: &WarmupTable) -> Option<Warmup> {
     };
     let ready = &table.ready;
     if !ready.value.starts_with('/') || !ready.value.bytes().all(|byte| byte.is_ascii_graphic()) {
-        let message = format!("`{}` is no path", ready.value.escape_debug());
+        let message = format!("`{}` is not a path", ready.value.escape_debug());
         report.error_help(ready.start(), message, "write a path of the upstream, such as \"/health\"");
     }
     let ramp = table.ramp.map_or(DEFAULT_RAMP, |ramp| ramp.0);
@@ -85,7 +85,7 @@ fn responses(report: &mut Report<'_>, table: &ResponsesTable) -> Responses {
     let mut headers = Vec::new();
     for family in given {
         if headers.contains(&family.value) {
-            report.error(family.start(), "this family of headers is there twice");
+            report.error(family.start(), "this family of headers appears twice");
         } else {
             headers.push(family.value);
         }

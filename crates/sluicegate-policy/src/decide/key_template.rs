@@ -288,9 +288,10 @@ impl FromStr for Part {
         match kind {
             "header" => match HeaderName::from_bytes(name.as_bytes()) {
                 Ok(header) => Ok(Self::Header(header)),
-                Err(_) => {
-                    wrong(format!("`{name}` is no header's name"), "write it as \"header:x-user\"".to_owned())
-                }
+                Err(_) => wrong(
+                    format!("`{name}` is not a valid header name"),
+                    "write it as \"header:x-user\"".to_owned(),
+                ),
             },
             "query" => Ok(Self::Query(name.to_owned())),
             "cookie" => Ok(Self::Cookie(name.to_owned())),
@@ -300,7 +301,7 @@ impl FromStr for Part {
             "body" => match name.parse() {
                 Ok(pointer) => Ok(Self::Body(pointer)),
                 Err(error) => wrong(
-                    format!("`{name}` is no JSON pointer: {error}"),
+                    format!("`{name}` is not a JSON pointer: {error}"),
                     "write it as \"body:/user/id\"".to_owned(),
                 ),
             },

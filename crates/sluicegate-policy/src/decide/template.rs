@@ -49,7 +49,7 @@ impl Template {
                     return wrong("`{*…}` takes the whole rest of a path", "let it be the last of the path");
                 }
                 None if is_name(name) => Piece::Parameter(name.to_owned()),
-                _ => return Err((format!("`{{{name}}}` is no parameter"), NAME)),
+                _ => return Err((format!("`{{{name}}}` is not a parameter"), NAME)),
             });
             rest = behind;
         }
@@ -65,10 +65,7 @@ impl Template {
         let mut names: Vec<_> = self.parameters().collect();
         names.sort_unstable();
         if let Some(two) = names.windows(2).find(|two| two[0] == two[1]) {
-            return Err((
-                format!("the parameter `{}` is there twice", two[0]),
-                "give each a name of its own",
-            ));
+            return Err((format!("the parameter `{}` appears twice", two[0]), "give each a name of its own"));
         }
         let mut in_segment = false;
         for piece in &self.pieces {

@@ -23,23 +23,23 @@ fn what_is_no_origin_is_said_to_be_none_with_its_place() {
         ("https://app:0", "a port is a number from 1 to 65535"),
         ("https://app:99999", "a port is a number from 1 to 65535"),
     ] {
-        let expected = format!("p.toml:2:11: `{origin}` is no origin: {what}\n  {WRITE}");
+        let expected = format!("p.toml:2:11: `{origin}` is not an origin: {what}\n  {WRITE}");
         said(&[(&format!("[cors]\norigins = '{origin}'"), &expected)]);
     }
     said(&[
         (
             "[cors]\norigins = 'null'",
-            "p.toml:2:11: `null` is no origin: every page in a sandboxed frame is `null`\n  \
+            "p.toml:2:11: `null` is not an origin: every page in a sandboxed frame is `null`\n  \
              help: serve the page from an origin of its own",
         ),
         (
             "[cors]\norigins = 'https://a*.example.com'",
-            "p.toml:2:11: `https://a*.example.com` is no origin: `*` stands for whole subdomains\n  \
+            "p.toml:2:11: `https://a*.example.com` is not an origin: `*` stands for whole subdomains\n  \
              help: write it as \"https://*.example.com\"",
         ),
         (
             "[cors]\norigins = 'https://münchen.example'",
-            "p.toml:2:11: `https://münchen.example` is no origin: browsers send this host in another spelling\n  \
+            "p.toml:2:11: `https://münchen.example` is not an origin: browsers send this host in another spelling\n  \
              help: write it in Punycode, as in \"xn--mnchen-3ya.example\"",
         ),
     ]);
@@ -59,21 +59,21 @@ fn what_browsers_would_refuse_is_an_error() {
         ),
         (
             "[cors]\norigins = ['https://a.example', 'HTTPS://A.example:443']",
-            "p.toml:2:33: `https://a.example` is there twice",
+            "p.toml:2:33: `https://a.example` appears twice",
         ),
         (
             "[cors]\norigins = ['*']\ncredentials = true",
-            "p.toml:2:11: browsers refuse `*` where credentials are sent\n  \
+            "p.toml:2:11: browsers reject `*` with credentials\n  \
              help: name the origins, as in origins = [\"https://app.example.com\"], or leave `credentials` out",
         ),
         (
             "[cors]\norigins = 'https://a.example'\ncredentials = true\nexpose = '*'",
-            "p.toml:4:10: browsers take `*` for a name where credentials are sent\n  \
+            "p.toml:4:10: browsers take `*` literally with credentials\n  \
              help: name the headers, as in expose = [\"x-model-version\"]",
         ),
         (
             "[cors]\norigins = '*'\ncharge_preflights = true",
-            "p.toml:3:21: preflights are charged where they go to the upstream only\n  \
+            "p.toml:3:21: preflights are charged only if they go to the upstream\n  \
              help: add preflight = \"pass\", or leave `charge_preflights` out",
         ),
         (
@@ -82,8 +82,8 @@ fn what_browsers_would_refuse_is_an_error() {
         ),
         (
             "[cors]\norigins = '*'\nheaders = ['a', 'b c', 'A']\nmethods = ['post']",
-            "p.toml:3:17: `b c` is no name of a header\n  help: write it as \"x-model-version\"\n\
-             p.toml:3:24: `a` is there twice\n\
+            "p.toml:3:17: `b c` is not a valid name of a header\n  help: write it as \"x-model-version\"\n\
+             p.toml:3:24: `a` appears twice\n\
              p.toml:4:12: unknown method `post`\n  help: did you mean `POST`?",
         ),
         (

@@ -21,11 +21,11 @@ fn a_header_that_the_upstream_needs_or_never_gets_cannot_be_removed() {
     }
     said(&[(
         "[[route]]\npath = '/a'\nremove_request_headers = ['X A', '', 'X-A', 'x-a']",
-        "p.toml:3:27: `X A` is no header name\n  \
+        "p.toml:3:27: `X A` is not a valid header name\n  \
              help: write the name of a header field, such as \"X-Conversation-Id\"\n\
-             p.toml:3:34: `` is no header name\n  \
+             p.toml:3:34: `` is not a valid header name\n  \
              help: write the name of a header field, such as \"X-Conversation-Id\"\n\
-             p.toml:3:45: `x-a` is there twice",
+             p.toml:3:45: `x-a` appears twice",
     )]);
 }
 
@@ -35,7 +35,7 @@ fn a_time_that_the_header_cannot_say_is_no_retry_after() {
         for table in ["[defaults]", "[[route]]\npath = '/a'"] {
             let said = check(&format!("{table}\nretry_after = '{time}'"));
             let expected =
-                ":15: `Retry-After` cannot say this time\n  help: give whole seconds, at least \"1s\"";
+                ":15: `Retry-After` cannot express this time\n  help: give whole seconds, at least \"1s\"";
             assert!(said.ends_with(expected), "{said}");
         }
     }

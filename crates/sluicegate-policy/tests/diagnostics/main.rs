@@ -99,12 +99,12 @@ fn unknown_names_get_the_ones_that_were_meant() {
         ),
         (
             "[tiers.free]\n[tiers.premium]",
-            "p.toml: nothing says which tier callers have that bring none\n  \
+            "p.toml: no tier is set for callers that bring none\n  \
              help: add to [identity]: default_tier = one of \"free\", \"premium\"",
         ),
         (
             "[identity]\ndefault_tier = 'free'",
-            "p.toml:2:16: a default tier where there are no tiers\n  \
+            "p.toml:2:16: a default tier, but there are no tiers\n  \
              help: add [tiers.free], or leave `default_tier` out",
         ),
         (
@@ -132,7 +132,7 @@ fn a_quota_is_wrong_at_a_character_of_its_text() {
         ),
         (
             "[limits.'é']\nquota = '1/s'\n[limits.a]\nquota = \"10/minute burst x\"",
-            "p.toml:1:9: `é` is no name of a limit\n  help: use 1 to 64 letters, digits, `_` and `-`\n\
+            "p.toml:1:9: `é` is not a valid name of a limit\n  help: use 1 to 64 letters, digits, `_` and `-`\n\
              p.toml:4:26: found `x` where the burst's amount, as in `10/minute burst 20` should stand",
         ),
         (
@@ -205,9 +205,9 @@ fn routes_that_are_in_each_others_way_say_in_whose() {
         ),
         (
             &two("/m/{my model}", "/{a}/{a}"),
-            "p.toml:2:8: `{my model}` is no parameter\n  \
+            "p.toml:2:8: `{my model}` is not a parameter\n  \
              help: name it with letters, digits and `_`, as in {model}\n\
-             p.toml:4:8: the parameter `a` is there twice\n  help: give each a name of its own",
+             p.toml:4:8: the parameter `a` appears twice\n  help: give each a name of its own",
         ),
         (
             &two("//predict", "/a/../b?c"),
@@ -218,7 +218,7 @@ fn routes_that_are_in_each_others_way_say_in_whose() {
         ),
         (
             "[[route]]\npath = '/a'\nmethods = ['GET', 'GET']\n[[route]]\npath = '/b'\nmethods = []",
-            "p.toml:3:19: `GET` is there twice\n\
+            "p.toml:3:19: `GET` appears twice\n\
              p.toml:6:11: a route of no methods matches nothing\n  help: leave `methods` out for all of them",
         ),
     ]);

@@ -101,24 +101,24 @@ fn values_that_make_no_sense_are_told_what_would() {
         ),
         (
             "[identity]\ntier = 'x-user-tier'\nfailures = '3/minute'\nipv6_prefix = 129",
-            "p.toml:2:8: the callers' tier where there are no tiers\n  \
+            "p.toml:2:8: the callers' tier, but there are no tiers\n  \
              help: add [tiers.NAME] for each, or leave `tier` out\n\
-             p.toml:2:8: `x-user-tier` does not say where the tier is\n  help: write it as \"header:x-user-tier\"\n\
-             p.toml:3:12: a limit on unknown API keys where there are no API keys\n  \
+             p.toml:2:8: `x-user-tier` does not name the place of the tier\n  help: write it as \"header:x-user-tier\"\n\
+             p.toml:3:12: a limit on unknown API keys, but there are no API keys\n  \
              help: add `api_keys`, or leave `failures` out\n\
              p.toml:4:15: `ipv6_prefix` cannot be 129\n  help: give a number of bits from 32 to 128, such as 64",
         ),
         (
             "[[route]]\npath = '/a'\nweight = 0\nmeter = ['bytes', 'bytes', 'openai', { items = 'n' }]",
             "p.toml:3:10: a weight cannot be 0\n  help: give a whole number of requests, at least 1\n\
-             p.toml:4:19: this meter is there twice\n\
+             p.toml:4:19: this meter appears twice\n\
              p.toml:4:28: unknown meter `openai`\n  help: the meters are \"bytes\", \"kserve\" and { items = \"/inputs\" }\n\
-             p.toml:4:48: `n` is no JSON pointer: a JSON pointer begins with `/`\n  help: write it as \"/inputs\"",
+             p.toml:4:48: `n` is not a JSON pointer: a JSON pointer begins with `/`\n  help: write it as \"/inputs\"",
         ),
         (
             "[[route]]\npath = '/a'\nmeter = [{ items = 'kserve', max = 0 }, 'kserve']",
             "p.toml:3:36: the most items cannot be 0\n  help: give a whole number of items, at least 1\n\
-             p.toml:3:41: this meter is there twice",
+             p.toml:3:41: this meter appears twice",
         ),
     ]);
 }

@@ -75,7 +75,7 @@ impl Driver {
             job.reply_to.send(match reply {
                 Some(reply) => Ok(Answer::new(reply, &job.request, &self.outgoing)),
                 None => Err(StoreError::misconfigured(format!(
-                    "Redis at {} answered something that is no answer of the script",
+                    "Redis at {} sent a reply that is not the script's",
                     self.settings.servers.address
                 ))),
             });

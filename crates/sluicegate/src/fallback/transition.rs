@@ -35,12 +35,12 @@ impl fmt::Display for Transition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Down { server: None, error } => {
-                write!(f, "the store does not answer: {error}; limits go on by their outage policy")
+                write!(f, "the store does not answer: {error}; limits follow their outage policy")
             }
             Self::Down { server: Some(server), error } => write!(
                 f,
-                "the store's server {server} does not answer: {error}; the limits that it keeps go on by their outage \
-                 policy, all others as before"
+                "the store's server {server} does not answer: {error}; its limits follow their outage policy, \
+                 all others continue as before"
             ),
             Self::Up { server: None, after } => write!(f, "the store answers again after {after:.1?}"),
             Self::Up { server: Some(server), after } => {

@@ -62,8 +62,8 @@ fn each_is_counted_and_told_by_itself() {
     assert_eq!(told, [down, Transition::Up { server, after: Duration::from_secs(1) }]);
     assert_eq!(
         told[0].to_string(),
-        "the store's server server-1 does not answer: the line is dead; the limits that it keeps go on by their outage \
-         policy, all others as before"
+        "the store's server server-1 does not answer: the line is dead; its limits follow their outage policy, \
+         all others continue as before"
     );
 }
 

@@ -8,8 +8,8 @@ use serde::{Deserialize, Deserializer};
 use super::{EjectionTable, HealthTable, OneOrMany, Period, Placed, Size, TlsTable, UpstreamEntry, text};
 use crate::{ForwardedHeader, Hidden, LogFormat, LogKeys};
 
-/// `[gateway]`: the gateway's own settings. The tower layer and the Python package read only the client's
-/// address from it.
+/// `[gateway]`: the gateway's own settings. The Python package reads only `trusted_proxies`, `forwarded_header` and
+/// `max_body` from it.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(rename = "Gateway")]

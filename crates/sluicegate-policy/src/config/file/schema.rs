@@ -27,7 +27,7 @@ fn generate(settings: SchemaSettings) -> Value {
     let settings = settings.with_transform(RecursiveTransform(without_null));
     let mut schema = settings.into_generator().into_root_schema_for::<File>();
     if let Some(fields) = schema.get_mut("properties").and_then(Value::as_object_mut) {
-        let description = "The schema of this file, for editors; read by nobody else.";
+        let description = "The schema of this file, for editors; otherwise ignored.";
         fields.insert("$schema".to_owned(), json!({ "type": "string", "description": description }));
     }
     schema.to_value()

@@ -61,6 +61,6 @@ impl JsonSchema for OutageWord {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let words = sluicegate::Outage::ALL.map(sluicegate::Outage::as_str);
-        json_schema!({ "type": "string", "enum": words, "description": "What becomes of a limit while the store does not answer." })
+        json_schema!({ "type": "string", "enum": words, "description": "Mode of a limit while the store is down." })
     }
 }

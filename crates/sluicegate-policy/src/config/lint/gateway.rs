@@ -40,7 +40,7 @@ pub(super) fn lint(report: &mut Report<'_>, file: &File, policy: &Policy) {
         && !policy.gateway.upstreams.iter().any(Upstream::is_tls)
     {
         let help = "write the upstream's URL with https://, or leave `upstream_ca` out";
-        report.error_help(ca.start(), "roots for TLS, and no upstream is spoken to by TLS", help);
+        report.error_help(ca.start(), "roots for TLS, but no upstream uses TLS", help);
     }
     let is_served = table.listen.is_some() || table.upstream.is_some();
     if let Some(proxies) = &table.trusted_proxies

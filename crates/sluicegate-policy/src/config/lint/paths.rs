@@ -7,7 +7,7 @@ pub(super) fn lint(report: &mut Report<'_>, file: &File) {
         let path = &route.path;
         let Some((foreign, right)) = foreign(&path.value) else { continue };
         let message = format!(
-            "`{foreign}` is no parameter here: only requests whose path has these very characters meet the route"
+            "`{foreign}` is not a parameter here: only requests whose path has exactly these characters match the route"
         );
         report.error_help(path.start(), message, format!("write it as \"{right}\""));
     }

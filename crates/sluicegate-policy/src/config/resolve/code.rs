@@ -96,14 +96,14 @@ fn check(report: &mut Report<'_>, code: &CodeRoute) {
         report.error(0, format!("more than {MOST_LIMITS} limits of one route"));
     }
     if let Some(name) = code.name.as_deref().filter(|name| !is_name(name)) {
-        report.error_help(0, format!("`{}` is no name of a limit", name.escape_debug()), NAME);
+        report.error_help(0, format!("`{}` is not a valid name of a limit", name.escape_debug()), NAME);
     }
     if code.weight == 0 {
         report.error_help(0, "a weight cannot be 0", "give a whole number of requests, at least 1");
     }
     let mut unmetered = code.quotas.iter().filter(|quota| !counts_requests(quota) && !counts_slots(quota));
     if let (Some(quota), CodeMeter::None) = (unmetered.next(), &code.meter) {
-        let help = "give the cost: where it is in the body, or what finds it";
+        let help = "give the cost: its place in the body, or the way to find it";
         report.error_help(0, format!("nothing counts the {} of `{quota}`", quota.unit()), help);
     }
     if let Some(most) = code.most_items {
@@ -136,10 +136,10 @@ fn tiers(report: &mut Report<'_>, given: &[(String, TierShare)]) -> Option<Tiers
     let mut tiers = Vec::with_capacity(given.len());
     for (name, share) in given {
         if !is_name(name) {
-            report.error_help(0, format!("`{}` is no name of a tier", name.escape_debug()), NAME);
+            report.error_help(0, format!("`{}` is not a valid name of a tier", name.escape_debug()), NAME);
         }
         if !names.insert(name) {
-            report.error(0, format!("the tier `{name}` is there twice"));
+            report.error(0, format!("the tier `{name}` appears twice"));
         }
         let scale = match share {
             TierShare::Quotas(_) => Scale::WHOLE,

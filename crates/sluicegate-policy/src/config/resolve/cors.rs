@@ -34,11 +34,11 @@ pub(super) fn resolve(report: &mut Report<'_>, table: &CorsTable, families: &[He
     if credentials && origins == Origins::Any {
         let help =
             "name the origins, as in origins = [\"https://app.example.com\"], or leave `credentials` out";
-        report.error_help(table.origins.start(), "browsers refuse `*` where credentials are sent", help);
+        report.error_help(table.origins.start(), "browsers reject `*` with credentials", help);
     }
     if let Some(given) = table.expose.as_ref().filter(|given| credentials && is_any(given)) {
         let help = "name the headers, as in expose = [\"x-model-version\"]";
-        report.error_help(given.start(), "browsers take `*` for a name where credentials are sent", help);
+        report.error_help(given.start(), "browsers take `*` literally with credentials", help);
     }
     let preflight = table.preflight.unwrap_or_default();
     let charge_preflights = table.charge_preflights.as_ref().is_some_and(|given| given.value);
@@ -46,7 +46,7 @@ pub(super) fn resolve(report: &mut Report<'_>, table: &CorsTable, families: &[He
         && preflight == Preflight::Answer
     {
         let help = "add preflight = \"pass\", or leave `charge_preflights` out";
-        report.error_help(given.start(), "preflights are charged where they go to the upstream only", help);
+        report.error_help(given.start(), "preflights are charged only if they go to the upstream", help);
     }
     let mut exposed = own_fields(families);
     exposed.extend(expose.iter().filter(|name| !exposed.contains(name)).cloned().collect::<Vec<_>>());
@@ -80,11 +80,11 @@ fn origins(report: &mut Report<'_>, given: &Placed<OneOrMany<String>>) -> Origin
         }
         match entry.value.parse() {
             Err((message, help)) => {
-                let message = format!("`{}` is no origin: {message}", entry.value.escape_debug());
+                let message = format!("`{}` is not an origin: {message}", entry.value.escape_debug());
                 report.error_help(entry.start(), message, help);
             }
             Ok(origin) if origins.contains(&origin) => {
-                report.error(entry.start(), format!("`{origin}` is there twice"));
+                report.error(entry.start(), format!("`{origin}` appears twice"));
             }
             Ok(origin) => origins.push(origin),
         }
@@ -97,11 +97,11 @@ fn names(report: &mut Report<'_>, given: &Placed<OneOrMany<String>>) -> Vec<Head
     for entry in given.entries() {
         match entry.value.parse::<HeaderName>() {
             Err(_) => {
-                let message = format!("`{}` is no name of a header", entry.value.escape_debug());
+                let message = format!("`{}` is not a valid name of a header", entry.value.escape_debug());
                 report.error_help(entry.start(), message, "write it as \"x-model-version\"");
             }
             Ok(name) if names.contains(&name) => {
-                report.error(entry.start(), format!("`{name}` is there twice"));
+                report.error(entry.start(), format!("`{name}` appears twice"));
             }
             Ok(name) => names.push(name),
         }

@@ -55,7 +55,7 @@ fn retry_after(report: &mut Report<'_>, given: Option<&Placed<Period>>) -> Optio
     let wait = given.value.0;
     if wait.is_zero() || wait.subsec_nanos() > 0 {
         let help = "give whole seconds, at least \"1s\"";
-        report.error_help(given.start(), "`Retry-After` cannot say this time", help);
+        report.error_help(given.start(), "`Retry-After` cannot express this time", help);
     }
     Some(wait)
 }
@@ -67,13 +67,13 @@ fn removed(report: &mut Report<'_>, list: Option<&Placed<Vec<Placed<String>>>>) 
         let shown = given.value.escape_debug();
         let Ok(name) = HeaderName::from_bytes(given.value.as_bytes()) else {
             let help = "write the name of a header field, such as \"X-Conversation-Id\"";
-            report.error_help(given.start(), format!("`{shown}` is no header name"), help);
+            report.error_help(given.start(), format!("`{shown}` is not a valid header name"), help);
             continue;
         };
         if let Some(reason) = reason_to_keep(name.as_str()) {
             report.error_help(given.start(), format!("`{shown}` cannot be removed"), reason);
         } else if names.contains(&name) {
-            report.error(given.start(), format!("`{shown}` is there twice"));
+            report.error(given.start(), format!("`{shown}` appears twice"));
         } else {
             names.push(name);
         }

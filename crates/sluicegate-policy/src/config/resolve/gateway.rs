@@ -115,7 +115,7 @@ fn upstreams(report: &mut Report<'_>, table: &GatewayTable) -> Vec<Upstream> {
         };
         let is_same = |known: &Upstream| (known.host(), known.port()) == (upstream.host(), upstream.port());
         if upstreams.iter().any(is_same) {
-            let message = format!("`{upstream}` is there twice");
+            let message = format!("`{upstream}` appears twice");
             report.error_help(entry.start(), message, "name it once, with a `weight` for a larger share");
         }
         if upstreams.first().is_some_and(|first| first.base() != upstream.base()) {
@@ -145,7 +145,7 @@ fn told_host(report: &mut Report<'_>, given: &Placed<String>, upstream: Upstream
     };
     // A name alone is an authority, and one with a user is none that a request may name.
     if host.parse::<Authority>().is_err() || host.contains('@') {
-        let message = format!("`{host}` is no host");
+        let message = format!("`{host}` is not a host");
         let help = "write it as \"api.example.com\", with a port if it has one, or \"upstream\" for the one in the URL";
         report.error_help(given.start(), message, help);
     }

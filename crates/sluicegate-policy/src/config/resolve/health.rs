@@ -14,7 +14,7 @@ use crate::{
 pub(super) fn health(report: &mut Report<'_>, table: &HealthTable) -> HealthSettings {
     let path = &table.path;
     if !path.value.starts_with('/') || path.value.parse::<http::uri::PathAndQuery>().is_err() {
-        let message = format!("`{}` is no path", path.value.escape_debug());
+        let message = format!("`{}` is not a path", path.value.escape_debug());
         report.error_help(path.start(), message, "write a path of the upstreams, such as \"/health\"");
     }
     let default = HealthSettings::new(path.value.clone());

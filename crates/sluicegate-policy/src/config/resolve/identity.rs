@@ -62,7 +62,7 @@ fn failures(
                 let help = "add `api_keys`, or leave `failures` out";
                 report.error_help(
                     given.start(),
-                    "a limit on unknown API keys where there are no API keys",
+                    "a limit on unknown API keys, but there are no API keys",
                     help,
                 );
             }
@@ -76,12 +76,12 @@ fn failures(
 fn tier_header(report: &mut Report<'_>, tier: &Placed<String>, tiers: &Tiers) -> Option<HeaderName> {
     if !tiers.are_named() {
         let help = "add [tiers.NAME] for each, or leave `tier` out";
-        report.error_help(tier.start(), "the callers' tier where there are no tiers", help);
+        report.error_help(tier.start(), "the callers' tier, but there are no tiers", help);
     }
     match tier.value.parse() {
         Ok(Part::Header(name)) => Some(name),
         _ => {
-            let message = format!("`{}` does not say where the tier is", tier.value.escape_debug());
+            let message = format!("`{}` does not name the place of the tier", tier.value.escape_debug());
             report.error_help(tier.start(), message, "write it as \"header:x-user-tier\"");
             None
         }

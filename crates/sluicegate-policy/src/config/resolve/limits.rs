@@ -81,7 +81,7 @@ impl Drafts {
         };
         for (name, table) in &file.limits {
             if !is_name(&name.value) {
-                let message = format!("`{}` is no name of a limit", name.value.escape_debug());
+                let message = format!("`{}` is not a valid name of a limit", name.value.escape_debug());
                 report.error_help(name.start(), message, NAME);
             }
             let fields = Fields {
@@ -183,7 +183,7 @@ impl Drafts {
         let (name, start) = match &table.name {
             Some(name) => {
                 if !is_name(&name.value) {
-                    let message = format!("`{}` is no name of a limit", name.value.escape_debug());
+                    let message = format!("`{}` is not a valid name of a limit", name.value.escape_debug());
                     report.error_help(name.start(), message, NAME);
                 }
                 (Name::Given(name.value.clone()), name.start())

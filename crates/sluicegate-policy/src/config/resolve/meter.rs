@@ -23,7 +23,7 @@ pub(super) fn meter(report: &mut Report<'_>, table: &RouteTable) -> Meter {
                 let message = format!("unknown meter `{}`", word.escape_debug());
                 report.error_help(entry.start(), message, METERS);
             }
-            _ => report.error(entry.start(), "this meter is there twice"),
+            _ => report.error(entry.start(), "this meter appears twice"),
         }
     }
     let meter = items.unwrap_or_default();
@@ -34,7 +34,7 @@ fn of_table(report: &mut Report<'_>, table: &MeterTable) -> Meter {
     let pointer = match table.items.value.as_str() {
         KSERVE => JsonPointer::kserve(),
         text => text.parse().unwrap_or_else(|error| {
-            let message = format!("`{}` is no JSON pointer: {error}", text.escape_debug());
+            let message = format!("`{}` is not a JSON pointer: {error}", text.escape_debug());
             report.error_help(table.items.start(), message, "write it as \"/inputs\"");
             JsonPointer::default()
         }),

@@ -253,7 +253,7 @@ pub(super) fn methods(report: &mut Report<'_>, list: &[Placed<String>]) -> Vec<M
                 })
             }),
             Some(method) if methods.contains(method) => {
-                report.error(word.start(), format!("`{method}` is there twice"));
+                report.error(word.start(), format!("`{method}` appears twice"));
             }
             Some(method) => methods.push(method.clone()),
         }

@@ -76,7 +76,7 @@ fn url(report: &mut Report<'_>, given: &Placed<Hidden>) -> Option<StoreUrl> {
 fn prefix(report: &mut Report<'_>, given: &Placed<String>) -> String {
     let is_good = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     if !(1..=64).contains(&given.value.len()) || !given.value.chars().all(is_good) {
-        let message = format!("`{}` is no prefix of keys", given.value.escape_debug());
+        let message = format!("`{}` is not a valid prefix of keys", given.value.escape_debug());
         report.error_help(given.start(), message, "use 1 to 64 letters, digits, `.`, `_` and `-`");
     }
     given.value.clone()

@@ -17,7 +17,7 @@ pub(super) fn resolve(report: &mut Report<'_>, file: &File) -> Tiers {
     if file.tiers.is_empty() {
         if let Some(default) = default {
             let help = format!("add [tiers.{}], or leave `default_tier` out", default.value);
-            report.error_help(default.start(), "a default tier where there are no tiers", help);
+            report.error_help(default.start(), "a default tier, but there are no tiers", help);
         }
         return Tiers::none();
     }
@@ -28,7 +28,7 @@ pub(super) fn resolve(report: &mut Report<'_>, file: &File) -> Tiers {
     let mut tiers = Vec::with_capacity(file.tiers.len());
     for (name, table) in &file.tiers {
         if !is_name(&name.value) {
-            let message = format!("`{}` is no name of a tier", name.value.escape_debug());
+            let message = format!("`{}` is not a valid name of a tier", name.value.escape_debug());
             report.error_help(name.start(), message, NAME);
         }
         tiers.push(Tier::new(name.value.clone(), scale(report, table)));
@@ -47,7 +47,7 @@ pub(super) fn resolve(report: &mut Report<'_>, file: &File) -> Tiers {
         (None, _) => {
             let all: Vec<_> = names().map(|name| format!("\"{name}\"")).collect();
             let help = format!("add to [identity]: default_tier = one of {}", all.join(", "));
-            report.file_error("nothing says which tier callers have that bring none", &help);
+            report.file_error("no tier is set for callers that bring none", &help);
             ""
         }
     };

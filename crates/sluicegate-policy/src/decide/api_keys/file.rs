@@ -106,7 +106,7 @@ impl KeyFile {
             }
             _ => {
                 let message =
-                    format!("write `revoked = {now}` into key `{id}` yourself: it is no [[key]] table");
+                    format!("write `revoked = {now}` into key `{id}` yourself: it is not a [[key]] table");
                 Err(ApiKeysError::new(&self.path, message))
             }
         }
@@ -140,10 +140,7 @@ impl Edit {
             Ok(file) => Ok(Self { target, beside, file, replaced: false }),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(ApiKeysError::new(
                 path,
-                format!(
-                    "is being edited; if nobody does, an edit was interrupted: remove {}",
-                    beside.display()
-                ),
+                format!("is being edited; if not, an edit was interrupted: remove {}", beside.display()),
             )),
             Err(error) => Err(ApiKeysError::io(path, "cannot be written", error)),
         }
