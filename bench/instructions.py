@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Instructions that the gateway executes for an allowed and for a denied request over HTTP/1.1.
+"""Instructions that the gateway executes for an allowed and for a denied request, over HTTP/1.1 and over HTTP/2.
 
     cargo build --release --workspace --bin sluicegate
     apt-get install valgrind
@@ -42,7 +42,12 @@ REQUEST = (b"POST %b HTTP/1.1\r\nHost: models.example\r\nUser-Agent: bench/1\r\n
            b"Content-Type: application/json\r\nContent-Length: 27\r\n\r\n" b'{"inputs": [0.1, 0.2, 0.3]}')
 ANSWER = (b"HTTP/1.1 200 OK\r\nServer: model\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\n"
           b"Content-Type: application/json\r\nContent-Length: 23\r\n\r\n" b'{"predictions": [0.75]}')
-EXPECTED = {"allowed": b"HTTP/1.1 200", "denied": b"HTTP/1.1 429"}
+FIELDS = {b"user-agent": b"bench/1", b"accept": b"*/*", b"content-type": b"application/json", b"content-length": b"27"}
+BODY = b'{"inputs": [0.1, 0.2, 0.3]}'
+# The preface and empty settings, and a window of the connection that no responses fill.
+BEGINNING = (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" b"\0\0\0\4\0\0\0\0\0" b"\0\0\4\x08\0\0\0\0\0\x7f\xfe\0\0")
+DATA, HEADERS, END_STREAM, END_HEADERS = 0, 1, 1, 4
+EXPECTED = {"allowed": b"200", "denied": b"429"}
 WARM_UP, COUNTED = 300, 2000
 
 
@@ -52,30 +57,32 @@ def main() -> None:
     arguments.add_argument("--functions", type=int, default=0, help="list so many functions that execute most")
     arguments.add_argument("--keep", type=pathlib.Path, help="keep callgrind's files in this folder")
     options = arguments.parse_args()
-    print("| binary | allowed | denied |\n|---|---|---|")
+    rows = [(version, kind) for version in VERSIONS for kind in EXPECTED]
+    print("| binary |", " | ".join(f"{kind}, HTTP/{version}" for version, kind in rows), "|")
+    print("|---" * (len(rows) + 1) + "|")
     lists = []
     with contextlib.ExitStack() as stack:
         folder = options.keep or pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
         for binary in options.binaries:
-            profiles = [profile(binary, kind, folder) for kind in EXPECTED]
+            profiles = [profile(binary, version, kind, folder) for version, kind in rows]
             print(f"| {binary} |", " | ".join(f"{total(file) / COUNTED:,.0f}" for file in profiles), "|", flush=True)
             lists += [f"\n{file.stem}\n\n{functions(file, options.functions)}" for file in profiles if options.functions]
     print(*lists, sep="\n")
 
 
-def profile(binary: pathlib.Path, kind: str, folder: pathlib.Path) -> pathlib.Path:
+def profile(binary: pathlib.Path, version: str, kind: str, folder: pathlib.Path) -> pathlib.Path:
     """Callgrind's file of the requests that are counted."""
     port, upstream = free_port(), socket.create_server(("127.0.0.1", 0))
     threading.Thread(target=serve, args=[upstream], daemon=True).start()
-    policy, out = folder / "policy.toml", folder / f"{binary.name}-{kind}"
+    policy, out = folder / "policy.toml", folder / f"{binary.name}-{version}-{kind}"
     policy.write_text(POLICY.format(port=port, admin=free_port(), upstream=upstream.getsockname()[1]))
     command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", binary, "serve", "--config", policy]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as gateway:
         try:
-            client = connect(port)
-            ask(client, kind, WARM_UP)
+            client = VERSIONS[version](connect(port))
+            client.ask(kind, WARM_UP)
             control("--zero", gateway.pid)
-            ask(client, kind, COUNTED)
+            client.ask(kind, COUNTED)
             control("--dump", gateway.pid)
         finally:
             gateway.kill()
@@ -110,19 +117,74 @@ def connect(port: int) -> socket.socket:
             time.sleep(0.1)
 
 
-def ask(client: socket.socket, kind: str, times: int) -> None:
-    for _ in range(times):
-        client.sendall(REQUEST % f"/{kind}".encode())
-        received = b""
-        while not is_whole(received):
-            received += client.recv(65536)
-    # The first request of a day is allowed, and the last tells of all others.
-    assert received.startswith(EXPECTED[kind]), received
+class Http1:
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+
+    def ask(self, kind: str, times: int) -> None:
+        for _ in range(times):
+            self.connection.sendall(REQUEST % f"/{kind}".encode())
+            received = b""
+            while not is_whole(received):
+                received += self.connection.recv(65536)
+        # The first request of a day is allowed, and the last tells of all others.
+        assert received.startswith(b"HTTP/1.1 " + EXPECTED[kind]), received
 
 
 def is_whole(received: bytes) -> bool:
     head, end, body = received.partition(b"\r\n\r\n")
     return bool(end) and len(body) == int(re.search(rb"content-length: *(\d+)", head, re.I)[1])
+
+
+class Http2:
+    """Writes frames by hand, and reads no more of a head than its status."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection, self.stream, self.received = connection, -1, b""
+        connection.sendall(BEGINNING)
+
+    def ask(self, kind: str, times: int) -> None:
+        # POST, http, a path and an authority by their places in the static table, and fields by their names.
+        head = b"\x83\x86" + b"\x04" + text(f"/{kind}".encode()) + b"\x01" + text(b"models.example")
+        head += b"".join(b"\0" + text(name) + text(value) for name, value in FIELDS.items())
+        for _ in range(times):
+            self.stream += 2
+            self.connection.sendall(
+                frame(HEADERS, END_HEADERS, self.stream, head) + frame(DATA, END_STREAM, self.stream, BODY)
+            )
+            status = self.response()
+        assert status == EXPECTED[kind], status
+
+    def response(self) -> bytes:
+        """Reads to the end of the response."""
+        status = b""
+        while True:
+            kind, flags, stream, payload = self.read()
+            if stream == self.stream and kind == HEADERS:
+                # 200 is in the static table; others are written out, or were before.
+                status = b"200" if payload[0] == 0x88 else b"429"
+            if stream == self.stream and flags & END_STREAM:
+                return status
+
+    def read(self) -> tuple:
+        while len(self.received) < 9 or len(self.received) < 9 + int.from_bytes(self.received[:3]):
+            self.received += self.connection.recv(65536)
+        length = int.from_bytes(self.received[:3])
+        kind, flags, stream = self.received[3], self.received[4], int.from_bytes(self.received[5:9])
+        payload, self.received = self.received[9 : 9 + length], self.received[9 + length :]
+        return kind, flags, stream, payload
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    return len(payload).to_bytes(3) + bytes([kind, flags]) + stream.to_bytes(4) + payload
+
+
+def text(value: bytes) -> bytes:
+    """A string of HPACK that is shorter than 127 bytes."""
+    return bytes([len(value)]) + value
+
+
+VERSIONS = {"1.1": Http1, "2": Http2}
 
 
 def total(file: pathlib.Path) -> int:

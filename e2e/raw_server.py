@@ -99,6 +99,12 @@ class Raw(asyncio.Protocol):
         self.transport.write(b"HTTP/1.1 103 Early Hints\r\nlink: </style.css>; rel=preload\r\n\r\n")
         asyncio.get_running_loop().call_later(0.005, self.reply, b"ok")
 
+    def do_many_hints(self):
+        self.transport.write(b"HTTP/1.1 102 Processing\r\n\r\n")
+        hints = b"HTTP/1.1 103 Early Hints\r\nlink: </style.css>; rel=preload\r\n"
+        self.transport.write(hints + b"\r\n" + hints + b"link: <a>\r\n" * 50 + b"\r\n")
+        asyncio.get_running_loop().call_later(0.005, self.reply, b"busy", b"503 Service Unavailable")
+
     def do_garbage(self):
         self.transport.write(b"SSH-2.0-OpenSSH_9.2\r\n")
 

@@ -2,6 +2,8 @@
 
 mod answer;
 mod discard;
+mod http2;
+mod incoming;
 mod kept;
 mod request;
 pub(crate) mod unread;
@@ -9,6 +11,8 @@ mod upstream;
 
 pub(crate) use self::answer::AnswerBody;
 pub(crate) use self::discard::{Rest, discard};
+pub(crate) use self::http2::Http2Body;
+pub(crate) use self::incoming::Incomplete;
 pub(crate) use self::kept::{KeptBody, Remains};
 pub(crate) use self::request::{Arrival, ClientBody, RequestBody};
 pub(crate) use self::unread::Unread;

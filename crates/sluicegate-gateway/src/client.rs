@@ -1,7 +1,5 @@
 //! A client's connection: which HTTP it speaks, within which limits, and how it ends.
 
-mod frames;
-mod given_up;
 mod heads;
 mod http2;
 mod lookahead;
@@ -39,10 +37,8 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use self::{
-    frames::Frames,
-    given_up::{GivenUp, TooMany},
     heads::Heads,
-    http2::{Streams, Turn},
+    http2::TooMany,
     lookahead::Lookahead,
     preface::{Protocol, is_in_clear, protocol},
     proxy_protocol::{AnnouncedError, announced},
@@ -52,7 +48,7 @@ use self::{
 };
 use crate::{
     body::{
-        AnswerBody,
+        AnswerBody, ClientBody,
         unread::{Rest, Unread},
     },
     connections::Connected,
@@ -63,7 +59,7 @@ use crate::{
     hush::Hushed,
     interim::Interims,
     tls::{self, Certificates},
-    upgrade::{Extended, Switch},
+    upgrade::Switch,
 };
 
 /// The state of a worker that serves each of its clients.
@@ -257,8 +253,8 @@ impl Clients {
         let stream = ClientStream::new(stream, unread.clone(), Some(heads)).with_interims(interims.clone());
         let service = service_fn(|request: Request<Incoming>| {
             let (mut head, body) = request.into_parts();
-            let (proxy, switch) = (self.current.proxy(), switch.clone());
-            let (is_last, interims) = (&is_last, &interims);
+            let proxy = self.current.proxy();
+            let (is_last, switch, interims) = (&is_last, &switch, &interims);
             let unread = unread.begin(if !head.extensions.is_empty() {
                 // Hyper adds something where another protocol may follow.
                 Rest::Unknown
@@ -269,12 +265,10 @@ impl Clients {
             });
             let is_restored = aside.restore(&mut head.uri);
             async move {
+                let body = ClientBody::http1(body, unread);
                 let mut answer = if is_restored {
-                    proxy.serve(&mut head, body, peer, Some(unread), &switch, Some(interims)).await
+                    proxy.serve(&mut head, body, peer, switch, Some(interims)).await
                 } else {
-                    if !body.is_end_stream() {
-                        unread.mark();
-                    }
                     proxy.refuse(Refusal::TargetTooLong).map(|bytes| AnswerBody::Own(Some(bytes)))
                 };
                 if is_last.get() && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
@@ -324,59 +318,16 @@ impl Clients {
         }
         Ok(())
     }
-
-    async fn http2<S: AsyncRead + AsyncWrite + Unpin + 'static>(
-        &self,
-        stream: S,
-        peer: Peer,
-        bounds: Bounds,
-        mut draining: Draining,
-    ) -> Result<(), Box<dyn Error>> {
-        let frames = Frames::new(peer.ip, self.current.proxy().metrics().connections.malformed());
-        let stream = ClientStream::new(stream, Unread::default(), None).watched(frames);
-        let (turn, peer) = (Turn::default(), Rc::new(peer));
-        let (silence, given_up) = (Silence::new(), GivenUp::new(bounds.max_resets));
-        let streams = Streams::new(bounds.idle, turn.clone(), silence.clone());
-        let counted = given_up.clone();
-        let service = service_fn(move |mut request| {
-            let (proxy, peer) = (self.current.proxy(), Rc::clone(&peer));
-            let (turn, switch) = (turn.clone(), Switch::default());
-            let asked = counted.asked();
-            async move {
-                let extended = Extended::asked_by(&mut request);
-                let (mut head, body) = request.into_parts();
-                let mut answer = proxy.serve(&mut head, body, &peer, None, &switch, None).await;
-                if let Some(extended) = extended {
-                    extended.answer(&mut answer, switch.take());
-                }
-                Ok::<_, Infallible>(turn.pace(answer, asked))
-            }
-        });
-        let connection = pin!(http2::builder(streams, bounds).serve_connection(stream, service));
-        let told_to_end = async {
-            tokio::select! {
-                () = draining.there() => {}
-                () = silence.exceeds(bounds.keep_alive, bounds.keep_alive) => {}
-            }
-        };
-        let finish = hyper::server::conn::http2::Connection::graceful_shutdown;
-        let left = silence.ignores(bounds.header);
-        tokio::select! {
-            biased;
-            served = drive(connection, finish, told_to_end, left) => Ok(served?),
-            () = given_up.exceeds() => Err(TooMany.into()),
-        }
-    }
 }
 
 /// Drives a connection to its end, and tells it to `finish` what runs and no more once `told_to_end`. It is cut when it is
 /// `left` open nevertheless.
-async fn drive<C: Future<Output = hyper::Result<()>>>(
+async fn drive<C: Future<Output = Result<(), E>>, E>(
     mut connection: Pin<&mut C>,
     finish: impl FnOnce(Pin<&mut C>),
     told_to_end: impl Future<Output = ()>,
     left: impl Future<Output = ()>,
-) -> hyper::Result<()> {
+) -> Result<(), E> {
     tokio::select! {
         biased;
         served = connection.as_mut() => served,

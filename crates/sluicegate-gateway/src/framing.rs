@@ -110,8 +110,8 @@ fn set_length(headers: &mut HeaderMap, length: Option<u64>) {
     }
 }
 
-/// The length that a head without a body tells, if that is one number.
-fn announced(headers: &HeaderMap) -> Option<u64> {
+/// The length that a head tells, if that is one number.
+pub(crate) fn announced(headers: &HeaderMap) -> Option<u64> {
     let lines = headers.get_all(CONTENT_LENGTH).iter();
     let mut lengths = lines
         .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))

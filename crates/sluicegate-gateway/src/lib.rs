@@ -36,6 +36,7 @@ mod body;
 mod client;
 mod connections;
 mod current;
+mod date;
 mod dial;
 mod dormant;
 mod drain;

@@ -1,6 +1,6 @@
 //! The life of one request.
 
-use std::rc::Rc;
+use std::{future::poll_fn, rc::Rc, task::Poll};
 
 use bytes::Bytes;
 use http::{
@@ -10,14 +10,13 @@ use http::{
     response,
 };
 use http_body::Body as _;
-use hyper::body::Incoming;
 use sluicegate::SystemClock;
 use sluicegate_http::{Admission, DenialLog, read};
 use sluicegate_policy::{GatewaySettings, Policy, Refusal, Rejection, RequestId, RouteId, SlotsUntil};
 use sluicegate_stores::AnyStore;
 
 use crate::{
-    body::{AnswerBody, ClientBody, KeptBody, RequestBody, Rest, Unread, discard},
+    body::{AnswerBody, ClientBody, KeptBody, RequestBody, Rest, discard},
     forward::{Forward, Peer},
     framing::{self, Asked},
     interim::Interims,
@@ -75,25 +74,28 @@ impl Proxy {
     pub(crate) async fn serve(
         self: &Rc<Self>,
         head: &mut Parts,
-        incoming: Incoming,
+        body: ClientBody,
         peer: &Peer,
-        unread: Option<Unread>,
         switch: &Switch,
         interims: Option<&Interims>,
     ) -> Response<AnswerBody> {
         let asked = Asked::by(head);
-        let takes_interims = head.version == Version::HTTP_11 && self.settings().interim_responses;
+        let takes_interims = head.version != Version::HTTP_10 && self.settings().interim_responses;
         let interims = interims.filter(|_| takes_interims);
-        let protocol = upgrade::asked_for(head).filter(|_| incoming.is_end_stream());
-        let mut body = Some(ClientBody::new(incoming, unread));
+        let protocol = upgrade::asked_for(head).filter(|_| body.is_end_stream());
+        let mut body = Some(body);
         let answer = match self.decide(head, &mut body, peer).await {
             Ok((running, body)) => {
                 if let Some(interims) = interims {
-                    interims.attend().await;
+                    poll_fn(|cx| {
+                        interims.attend(cx);
+                        Poll::Ready(())
+                    })
+                    .await;
                 }
                 let sent = self.send(head, body, peer, protocol, interims, running).await;
                 if let Some(interims) = interims {
-                    interims.written().await;
+                    interims.sent().await;
                 }
                 match sent {
                     Ok((Sent::Attended(answered, running), id)) => {

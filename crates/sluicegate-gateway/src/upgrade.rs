@@ -7,7 +7,6 @@ use std::{
     cell::{Cell, RefCell},
     io,
     pin::pin,
-    rc::Rc,
 };
 
 use bytes::Bytes;
@@ -53,8 +52,8 @@ fn has_option(headers: &HeaderMap, option: &[u8]) -> bool {
 }
 
 /// The place for the tunnel that a client's connection becomes when the response has been sent.
-#[derive(Clone, Default)]
-pub(crate) struct Switch(Rc<RefCell<Option<Tunnel>>>);
+#[derive(Default)]
+pub(crate) struct Switch(RefCell<Option<Tunnel>>);
 
 impl Switch {
     pub(crate) fn put(&self, tunnel: Tunnel) {

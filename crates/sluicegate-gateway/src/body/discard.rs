@@ -8,10 +8,9 @@ use std::{
 };
 
 use http_body::Body;
-use hyper::body::Incoming;
 use tokio::{runtime::Handle, task::spawn_local, time::timeout};
 
-use super::ClientBody;
+use super::{ClientBody, Http2Body};
 
 /// The facts to learn about a body's rest before it is discarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +57,7 @@ fn poll_discard(body: &mut ClientBody, left: &mut u64, cx: &mut Context<'_>) -> 
 ///
 /// Many clients lose the answer if the reset comes while they send (RFC 9113, section 8.1, asks them not to). While their
 /// data is taken, they get to see the answer, and stop by themselves or come to the end.
-pub(super) fn linger(mut rest: Incoming) {
+pub(super) fn linger(mut rest: Http2Body) {
     // None when the worker is about to end.
     if Handle::try_current().is_err() {
         return;
@@ -97,35 +96,24 @@ const LINGER: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
-
     use bytes::Bytes;
     use h2::{Reason, SendStream};
     use http::{Request, Response, StatusCode};
-    use hyper::{server::conn::http2, service::service_fn};
-    use hyper_util::rt::TokioIo;
     use tokio::{io::duplex, task::LocalSet, time::Instant};
 
     use super::*;
 
-    /// Runs on the connection's thread.
-    #[derive(Clone)]
-    struct Local;
-
-    impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for Local {
-        fn execute(&self, future: F) {
-            spawn_local(future);
-        }
-    }
-
     /// Begins an upload that is refused at once, and gives it when the whole answer has come.
     async fn refused() -> SendStream<Bytes> {
         let (near, far) = duplex(1 << 20);
-        let service = service_fn(async |request: Request<Incoming>| {
-            drop(ClientBody::new(request.into_body(), None));
-            Ok::<_, Infallible>(Response::builder().status(429).body(String::new()).unwrap())
+        spawn_local(async move {
+            let mut connection = h2::server::handshake(far).await.unwrap();
+            while let Some(Ok((request, mut respond))) = connection.accept().await {
+                drop(ClientBody::http2(request.into_body(), None, None));
+                let answer = Response::builder().status(StatusCode::TOO_MANY_REQUESTS).body(()).unwrap();
+                respond.send_response(answer, true).unwrap();
+            }
         });
-        spawn_local(http2::Builder::new(Local).serve_connection(TokioIo::new(far), service));
         let (mut client, connection) = h2::client::handshake(near).await.unwrap();
         spawn_local(connection);
         let (answer, upload) =

@@ -9,20 +9,18 @@ use std::{
 };
 
 use bytes::Bytes;
+use h2::RecvStream;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
-use super::{Unread, clean_trailers, discard::linger, is_last};
-use crate::{hush, upstream::State};
+use super::{Http2Body, Incomplete, Unread, clean_trailers, discard::linger, incoming::Incoming, is_last};
+use crate::{interim::Interims, upstream::State};
 
 /// The body that a client is sending. Dropped before its end, it notes that on a connection of HTTP/1.1, and is read on
 /// for a while on a stream of HTTP/2.
 pub(crate) struct ClientBody {
-    /// None once it is dropped.
+    /// None if there is none, and once it is dropped.
     incoming: Option<Incoming>,
     ended: bool,
-    /// None on a stream of its own.
-    unread: Option<Unread>,
     /// The flag that tells others of its end.
     whole: Option<Rc<Cell<bool>>>,
 }
@@ -41,10 +39,29 @@ pub(crate) enum RequestBody {
 }
 
 impl ClientBody {
-    /// The body of a request that arrived on the connection of `unread`, or else on a stream of its own.
-    pub(crate) fn new(incoming: Incoming, unread: Option<Unread>) -> Self {
+    /// The body of a request that arrived on the connection of `unread`.
+    pub(crate) fn http1(incoming: hyper::body::Incoming, unread: Unread) -> Self {
+        Self::new(Incoming::Http1(incoming, unread))
+    }
+
+    /// The body of a request that arrived on a stream of its own, with this length if its head tells one. A client that waits
+    /// for an `invitation` gets it when the body is wanted.
+    pub(crate) fn http2(incoming: RecvStream, length: Option<u64>, invitation: Option<Interims>) -> Self {
+        Self::new(Incoming::Http2(Http2Body::new(incoming, length), invitation))
+    }
+
+    /// No body.
+    pub(crate) fn none() -> Self {
+        Self { incoming: None, ended: true, whole: None }
+    }
+
+    fn new(incoming: Incoming) -> Self {
         let ended = incoming.is_end_stream();
-        Self { incoming: Some(incoming), ended, unread, whole: None }
+        Self { incoming: Some(incoming), ended, whole: None }
+    }
+
+    fn is_http2(&self) -> bool {
+        matches!(self.incoming, Some(Incoming::Http2(..)))
     }
 
     fn arrival(&mut self) -> Arrival {
@@ -89,7 +106,7 @@ impl RequestBody {
         match self {
             Self::Read(_) => false,
             Self::Begun(_, rest) => rest.may_have_trailers(),
-            Self::Streamed(body, _) => body.unread.is_none() || body.size_hint().exact().is_none(),
+            Self::Streamed(body, _) => body.is_http2() || body.size_hint().exact().is_none(),
         }
     }
 
@@ -110,21 +127,21 @@ impl RequestBody {
 
 impl Body for ClientBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Incomplete;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Incomplete>>> {
         let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
-        let mut frame = ready!(hush::poll_frame(incoming, cx));
+        let mut frame = ready!(Pin::new(&mut *incoming).poll_frame(cx));
         let ended = is_last(frame.as_ref()) || incoming.is_end_stream();
         clean_trailers(&mut frame);
         self.ended = ended;
         if let Some(whole) = self.whole.as_ref().filter(|_| ended) {
             whole.set(true);
         }
-        if let Some(unread) = self.unread.as_ref().filter(|_| ended) {
+        if let Some(Incoming::Http1(_, unread)) = self.incoming.as_ref().filter(|_| ended) {
             unread.end();
         }
         Poll::Ready(frame)
@@ -144,22 +161,22 @@ impl Drop for ClientBody {
         if self.ended {
             return;
         }
-        match (&self.unread, self.incoming.take()) {
-            (Some(unread), _) => unread.mark(),
-            (None, Some(incoming)) => linger(incoming),
-            (None, None) => {}
+        match self.incoming.take() {
+            Some(Incoming::Http1(_, unread)) => unread.mark(),
+            Some(Incoming::Http2(body, _)) => linger(body),
+            None => {}
         }
     }
 }
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Incomplete;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Incomplete>>> {
         match self.get_mut() {
             Self::Read(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Begun(taken, rest) => match taken.pop_front() {

@@ -73,13 +73,23 @@ impl fmt::Display for CutOff {
     }
 }
 
+impl CutOff {
+    /// The reason by which the client's stream is reset, should it be one of HTTP/2.
+    pub(crate) fn reason(&self) -> Reason {
+        match self {
+            Self::Http2(error) if tells_the_client(error) => error.reason(),
+            _ => None,
+        }
+        .unwrap_or(Reason::INTERNAL_ERROR)
+    }
+}
+
 impl Error for CutOff {
-    /// The reason of the reset, for the code that resets the client's stream.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Http1(error) => Some(error),
-            Self::Http2(error) if tells_the_client(error) => Some(error),
-            Self::Http2(_) | Self::Overdue => None,
+            Self::Http1(error) => error.source(),
+            Self::Http2(error) => error.source(),
+            Self::Overdue => None,
         }
     }
 }

@@ -1,142 +1,137 @@
-//! HTTP/2 with a client: its limits, and the tasks of its streams.
+//! HTTP/2 with a client: its limits, and the beginning and the end of its requests.
+
+mod call;
+mod delivery;
+mod frames;
+mod given_up;
+mod pulse;
+mod tunnel;
 
 use std::{
-    cell::Cell,
-    future::poll_fn,
+    error::Error,
+    future::Future,
     pin::{Pin, pin},
     rc::Rc,
-    task::{Context, Poll},
-    time::Duration,
+    task::{Context, Poll, ready},
 };
 
-use http::Response;
-use http_body::{Body, Frame, SizeHint};
-use hyper::{rt::Executor, server::conn::http2::Builder};
-use hyper_util::rt::TokioTimer;
+use bytes::Bytes;
+use h2::{
+    RecvStream,
+    server::{Builder, Connection, SendResponse},
+};
+use http::Request;
+use hyper_util::rt::TokioIo;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     task::spawn_local,
-    time::{Sleep, sleep},
+    time::timeout,
 };
 
-use super::{Bounds, given_up::Asked, silence::Silence};
+use self::{call::Call, given_up::GivenUp};
+use super::{Bounds, Clients, drive, silence::Silence, stream::ClientStream};
+use crate::{body::Unread, dormant::Dormant, drain::Draining, forward::Peer};
+
+pub(super) use self::{frames::Frames, given_up::TooMany, pulse::Pulse};
+
+/// A connection whose requests begin as they come.
+struct Serving<S, F> {
+    connection: Connection<S, Bytes>,
+    begin: F,
+}
+
+impl Clients {
+    /// Serves a connection of HTTP/2 to its end.
+    ///
+    /// # Errors
+    ///
+    /// [`TooMany`], and those of the connection.
+    pub(super) async fn http2<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+        &self,
+        stream: S,
+        peer: Peer,
+        bounds: Bounds,
+        mut draining: Draining,
+    ) -> Result<(), Box<dyn Error>> {
+        let frames = Frames::new(peer.ip, self.current.proxy().metrics().connections.malformed());
+        let pulse = Pulse::default();
+        let stream = ClientStream::new(stream, Unread::default(), None).watched(frames, pulse.clone());
+        let mut connection = tokio::select! {
+            biased;
+            begun = timeout(bounds.header, builder(bounds).handshake(TokioIo::new(stream))) => begun??,
+            // It has not asked for anything.
+            () = draining.over(bounds.last) => return Ok(()),
+        };
+        let pings = connection.ping_pong();
+        let (silence, given_up) = (Silence::new(), GivenUp::new(bounds.max_resets));
+        let peer = Rc::new(peer);
+        let begin = |request: Request<RecvStream>, respond: SendResponse<Bytes>| {
+            let call = Call {
+                proxy: self.current.proxy(),
+                peer: Rc::clone(&peer),
+                pulse: pulse.clone(),
+                stall: bounds.idle,
+                respond,
+                asked: given_up.asked(),
+            };
+            let busy = silence.busy();
+            spawn_local(async move {
+                call.answer(request).await;
+                drop(busy);
+            });
+        };
+        let serving = pin!(Serving { connection, begin });
+        let finish = |serving: Pin<&mut Serving<_, _>>| serving.get_mut().connection.graceful_shutdown();
+        let told_to_end = pin!(async {
+            tokio::select! {
+                () = draining.there() => {}
+                () = silence.exceeds(bounds.keep_alive, bounds.keep_alive) => {}
+            }
+        });
+        let cut = pin!(async {
+            tokio::select! {
+                () = given_up.exceeds() => Err(TooMany),
+                () = pulse.stops(pings) => Ok(()),
+            }
+        });
+        let left = silence.ignores(bounds.header);
+        tokio::select! {
+            biased;
+            served = drive(serving, finish, Dormant::new(told_to_end), left) => Ok(served?),
+            cut = Dormant::new(cut) => Ok(cut?),
+        }
+    }
+}
+
+impl<S, F> Future for Serving<S, F>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    F: FnMut(Request<RecvStream>, SendResponse<Bytes>) + Unpin,
+{
+    type Output = Result<(), h2::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
+        let this = &mut *self;
+        while let Some(accepted) = ready!(pin!(this.connection.accept()).poll(cx)) {
+            let (request, respond) = accepted?;
+            (this.begin)(request, respond);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
 
 /// HTTP/2 within bounds that no client can pass. A flood of resets of streams that nobody has seen yet ends the connection
-/// by hyper's own limits.
-pub(super) fn builder(streams: Streams, bounds: Bounds) -> Builder<Streams> {
-    let mut builder = Builder::new(streams);
+/// by the library's own limits.
+fn builder(bounds: Bounds) -> Builder {
+    let mut builder = Builder::new();
     builder
-        .timer(TokioTimer::new())
         .enable_connect_protocol()
         .max_concurrent_streams(bounds.max_streams)
         .max_header_list_size(bounds.max_head)
-        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_send_buf_size(MAX_SEND_BUFFER)
-        .keep_alive_interval(PING_INTERVAL)
-        .keep_alive_timeout(PING_TIMEOUT);
+        .max_send_buffer_size(MAX_SEND_BUFFER);
     builder
-}
-
-/// Runs the streams of one connection, on the connection's thread.
-///
-/// A client may stop reading one stream while its connection lives: nothing but time tells. So a stream that waits for
-/// its client longer than the stall time is cut.
-#[derive(Clone)]
-pub(super) struct Streams {
-    stall: Duration,
-    turn: Turn,
-    silence: Silence,
-}
-
-/// The side whose turn it is on the stream that is being polled: the client's to read, or the gateway's to
-/// respond. The latter has other limits.
-#[derive(Clone, Default)]
-pub(super) struct Turn(Rc<Cell<bool>>);
-
-/// The body of an answer, which says whose turn it is, and when the answer has ended.
-pub(super) struct Paced<B> {
-    body: B,
-    turn: Turn,
-    asked: Asked,
-}
-
-impl Streams {
-    /// For a connection whose answers tell whose `turn` it is. Its `silence` is told while requests run.
-    pub(super) fn new(stall: Duration, turn: Turn, silence: Silence) -> Self {
-        Self { stall, turn, silence }
-    }
-}
-
-impl Turn {
-    /// An answer whose body tells.
-    pub(super) fn pace<B: Body>(&self, answer: Response<B>, mut asked: Asked) -> Response<Paced<B>> {
-        if answer.body().is_end_stream() {
-            asked.ended();
-        }
-        answer.map(|body| Paced { body, turn: self.clone(), asked })
-    }
-
-    fn is_clients(&self) -> bool {
-        self.0.get()
-    }
-
-    fn set_clients(&self, is_clients: bool) {
-        self.0.set(is_clients);
-    }
-}
-
-impl<F: Future<Output = ()> + 'static> Executor<F> for Streams {
-    fn execute(&self, stream: F) {
-        let Self { stall, turn, silence } = self.clone();
-        let busy = silence.busy();
-        spawn_local(async move {
-            let _busy = busy;
-            let mut stream = pin!(stream);
-            // Set while it is the client's turn.
-            let mut alarm: Option<Pin<Box<Sleep>>> = None;
-            poll_fn(|cx| {
-                if alarm.as_mut().is_some_and(|alarm| alarm.as_mut().poll(cx).is_ready()) {
-                    return Poll::Ready(());
-                }
-                turn.set_clients(alarm.is_some());
-                if stream.as_mut().poll(cx).is_ready() {
-                    return Poll::Ready(());
-                }
-                alarm = turn.is_clients().then(|| Box::pin(sleep(stall)));
-                match &mut alarm {
-                    Some(alarm) => alarm.as_mut().poll(cx),
-                    None => Poll::Pending,
-                }
-            })
-            .await;
-        });
-    }
-}
-
-impl<B: Body + Unpin> Body for Paced<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        // What was given has to be taken by the client before more is asked for.
-        self.turn.set_clients(polled.is_ready());
-        if matches!(polled, Poll::Ready(None | Some(Err(_)))) || self.body.is_end_stream() {
-            self.asked.ended();
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }
 
 /// The maximum of one request's body that a client may send ahead of the upstream.
@@ -148,9 +143,3 @@ const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
 /// The maximum of a response that is buffered for a client that reads slowly.
 const MAX_SEND_BUFFER: usize = 64 * 1024;
-
-/// Between two pings, by which clients are found that have gone without a word.
-const PING_INTERVAL: Duration = Duration::from_secs(30);
-
-/// The maximum time for a client's reply to a ping.
-const PING_TIMEOUT: Duration = Duration::from_secs(20);

@@ -3,7 +3,7 @@
 use std::{
     io::{self, Write as _},
     net::IpAddr,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{Bounds, Clients, stream::ClientStream};
-use crate::body::Unread;
+use crate::{body::Unread, date};
 
 impl Clients {
     /// Answers, in clear, a client that speaks TLS where it should not, or does not where it should.
@@ -99,9 +99,10 @@ fn written(answer: &Response<Bytes>) -> Vec<u8> {
         written.extend_from_slice(value.as_bytes());
         written.extend_from_slice(b"\r\n");
     }
-    let date = httpdate::fmt_http_date(SystemTime::now());
     // Writing to a vector cannot fail.
-    let _ = write!(written, "content-length: {}\r\nconnection: close\r\ndate: {date}\r\n\r\n", body.len());
+    let _ = write!(written, "content-length: {}\r\nconnection: close\r\ndate: ", body.len());
+    written.extend_from_slice(date::now().as_bytes());
+    written.extend_from_slice(b"\r\n\r\n");
     written.extend_from_slice(body);
     written
 }

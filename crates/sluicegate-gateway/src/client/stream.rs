@@ -18,7 +18,10 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::{frames::Frames, heads::Heads};
+use super::{
+    heads::Heads,
+    http2::{Frames, Pulse},
+};
 use crate::{body::Unread, gather, interim::Interims, tcp};
 
 /// A client's stream, in clear or by TLS, that lingers when it is shut down before the client has sent everything.
@@ -31,7 +34,7 @@ pub(super) struct ClientStream<S> {
     /// Of a connection of HTTP/1.1.
     heads: Option<Heads>,
     /// Of one of HTTP/2.
-    frames: Option<Frames>,
+    watch: Option<(Frames, Pulse)>,
     /// Bytes to write beside what hyper writes, if any.
     interims: Option<Interims>,
     linger: Option<Pin<Box<Sleep>>>,
@@ -51,7 +54,7 @@ pub(super) fn prepare(stream: &TcpStream, stall: Duration) -> io::Result<()> {
 impl<S: AsyncRead + Unpin> ClientStream<S> {
     /// Wraps a stream.
     pub(super) fn new(stream: S, unread: Unread, heads: Option<Heads>) -> Self {
-        Self { io: TokioIo::new(stream), unread, heads, frames: None, interims: None, linger: None }
+        Self { io: TokioIo::new(stream), unread, heads, watch: None, interims: None, linger: None }
     }
 
     /// The stream, which also writes interim responses.
@@ -60,20 +63,21 @@ impl<S: AsyncRead + Unpin> ClientStream<S> {
         self
     }
 
-    /// The stream, whose `frames` are watched.
-    pub(super) fn watched(mut self, frames: Frames) -> Self {
-        self.frames = Some(frames);
+    /// The stream, whose `frames` and `pulse` are watched.
+    pub(super) fn watched(mut self, frames: Frames, pulse: Pulse) -> Self {
+        self.watch = Some((frames, pulse));
         self
     }
 
-    /// Notes how much of these slices was written.
+    /// Notes how much of these slices was written, if anything could be.
     fn note_sent<'s>(
         &mut self,
         polled: Poll<io::Result<usize>>,
         slices: impl Iterator<Item = &'s [u8]>,
     ) -> Poll<io::Result<usize>> {
-        if let (Poll::Ready(Ok(length)), Some(frames)) = (&polled, &mut self.frames) {
-            let mut length = *length;
+        let Some((frames, pulse)) = &mut self.watch else { return polled };
+        pulse.note_sent(polled.is_pending());
+        if let Poll::Ready(Ok(mut length)) = polled {
             for slice in slices {
                 let sent = length.min(slice.len());
                 frames.sent(&slice[..sent]);
@@ -109,8 +113,14 @@ impl<S: AsyncRead + Unpin> Read for ClientStream<S> {
         cx: &mut Context<'_>,
         mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        let Self { io, unread, heads, .. } = &mut *self;
-        let Some(heads) = heads else { return Pin::new(io).poll_read(cx, buffer) };
+        let Self { io, unread, heads, watch, .. } = &mut *self;
+        let Some(heads) = heads else {
+            let polled = Pin::new(io).poll_read(cx, buffer);
+            if let (Poll::Ready(Ok(())), Some((_, pulse))) = (&polled, watch) {
+                pulse.note_read();
+            }
+            return polled;
+        };
         let polled = match heads.poll_read(cx, io.inner_mut(), unread, &mut buffer) {
             Some(polled) => polled,
             None => Pin::new(io).poll_read(cx, buffer),
@@ -157,7 +167,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Write for ClientStream<S> {
         if self.interims.as_ref().is_some_and(Interims::is_waiting) {
             ready!(self.poll_write_interims(cx))?;
         }
-        Pin::new(&mut self.io).poll_flush(cx)
+        let polled = Pin::new(&mut self.io).poll_flush(cx);
+        if let (Poll::Pending, Some((_, pulse))) = (&polled, &self.watch) {
+            pulse.note_sent(true);
+        }
+        polled
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,26 +1,17 @@
 //! WebSockets in a stream of HTTP/2: extended CONNECT (RFC 8441), which goes to the upstream as an upgrade of HTTP/1.1.
 
-use std::{
-    hash::{BuildHasher, RandomState},
-    io,
-};
+use std::hash::{BuildHasher, RandomState};
 
-use bytes::Bytes;
+use h2::ext::Protocol;
 use http::{
     Extensions, HeaderValue, Method, Request, Response, StatusCode,
     header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE},
 };
-use hyper::{
-    ext::Protocol,
-    upgrade::{OnUpgrade, on},
-};
-use hyper_util::rt::TokioIo;
-use tokio::task::spawn_local;
 
 use super::Tunnel;
 
-/// A stream that is to become a WebSocket.
-pub(crate) struct Extended(OnUpgrade);
+/// A request for a WebSocket in its stream.
+pub(crate) struct Extended(());
 
 impl Extended {
     /// Finds the protocol that a request asks for, and turns it into the equivalent HTTP/1.1 request. Returns
@@ -29,12 +20,11 @@ impl Extended {
         if request.method() != Method::CONNECT || !Self::is_asked_by(request.extensions()) {
             return None;
         }
-        let stream = on(&mut *request);
         *request.method_mut() = Method::GET;
         super::name(request.headers_mut(), HeaderValue::from_static(WEBSOCKET));
         // HTTP/1.1 wants a proof that the server knows the protocol.
         request.headers_mut().insert(SEC_WEBSOCKET_KEY, key());
-        Some(Self(stream))
+        Some(Self(()))
     }
 
     /// Returns `true` if a request with these extensions asks for a WebSocket in its stream.
@@ -42,29 +32,18 @@ impl Extended {
         extensions.get::<Protocol>().is_some_and(|protocol| protocol.as_str() == WEBSOCKET)
     }
 
-    /// Turns the answer of HTTP/1.1 into that of HTTP/2. If the upstream has agreed, the tunnel runs when the client has
-    /// been told.
-    pub(crate) fn answer<B>(self, response: &mut Response<B>, tunnel: Option<Tunnel>) {
-        let Some(tunnel) = tunnel else {
-            // A success would say that the stream is a WebSocket now, which the upstream has not said.
-            if response.status().is_success() {
-                *response.status_mut() = StatusCode::BAD_GATEWAY;
+    /// Turns the response of HTTP/1.1 into that of HTTP/2, and gives the tunnel to which the upstream has agreed.
+    pub(crate) fn answer<B>(self, response: &mut Response<B>, tunnel: Option<Tunnel>) -> Option<Tunnel> {
+        if tunnel.is_some() {
+            *response.status_mut() = StatusCode::OK;
+            for name in [CONNECTION, UPGRADE, SEC_WEBSOCKET_ACCEPT] {
+                response.headers_mut().remove(name);
             }
-            return;
-        };
-        *response.status_mut() = StatusCode::OK;
-        for name in [CONNECTION, UPGRADE, SEC_WEBSOCKET_ACCEPT] {
-            response.headers_mut().remove(name);
+        } else if response.status().is_success() {
+            // It would say that the stream is a WebSocket now, which the upstream has not said.
+            *response.status_mut() = StatusCode::BAD_GATEWAY;
         }
-        spawn_local(async move {
-            let carried = match self.0.await {
-                Ok(stream) => tunnel.run(TokioIo::new(stream), Bytes::new()).await,
-                Err(error) => Err(io::Error::other(error)),
-            };
-            if let Err(error) = carried {
-                tracing::debug!(%error, "a WebSocket ended early");
-            }
-        });
+        tunnel
     }
 }
 

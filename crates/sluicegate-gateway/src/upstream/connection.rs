@@ -24,7 +24,7 @@ use tokio::{
 
 use super::{MaxHead, Patience, SendError, stream::UpstreamStream};
 use crate::{
-    body::RequestBody,
+    body::{Incomplete, RequestBody},
     dial::{Offer, Wire},
     dormant::Dormant,
     framing,
@@ -132,7 +132,7 @@ impl Connection {
             Some(Waiting::Client) => SendError::ClientStalled,
             Some(_) => SendError::ResponseTimeout,
             // Hyper calls an error of the request's body a user's.
-            None if error.is_user() => SendError::ClientBody(error),
+            None if error.is_user() => SendError::ClientBody(Incomplete::Http1(error)),
             None if error.is_parse_too_large() => SendError::LargeHead(self.state.max_head),
             None if error.is_parse() => SendError::Head(error),
             None => SendError::Broken(error),

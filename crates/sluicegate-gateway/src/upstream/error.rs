@@ -3,10 +3,11 @@
 use std::{fmt, io};
 
 use http::HeaderValue;
+use sluicegate_http::MALFORMED;
 use sluicegate_policy::Refusal;
 
 use super::MaxHead;
-use sluicegate_http::MALFORMED;
+use crate::body::Incomplete;
 
 /// The reason that no response came.
 #[derive(Debug)]
@@ -20,7 +21,7 @@ pub(crate) enum SendError {
     /// The client stopped sending its body for `idle_timeout`.
     ClientStalled,
     /// The client's body ended early or was malformed.
-    ClientBody(hyper::Error),
+    ClientBody(Incomplete),
     /// The upstream closed the connection.
     Broken(hyper::Error),
     /// The head of the upstream's response is no HTTP.
@@ -75,7 +76,8 @@ impl std::error::Error for SendError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Connect(error) => Some(error),
-            Self::ClientBody(error) | Self::Broken(error) | Self::Head(error) => Some(error),
+            Self::ClientBody(error) => Some(error),
+            Self::Broken(error) | Self::Head(error) => Some(error),
             Self::Reset(error) => Some(error),
             _ => None,
         }

@@ -21,6 +21,7 @@ mod http2;
 mod http2_conformance;
 mod http2_upstream;
 mod interim;
+mod interim_http2;
 mod proxy_protocol;
 mod readiness;
 mod recording;

@@ -52,7 +52,7 @@ pub struct GatewaySettings {
     pub max_response_head: u32,
     /// The most fields that it may have.
     pub max_response_headers: usize,
-    /// Passes interim responses (1xx) of an upstream on to clients of HTTP/1.1.
+    /// Passes interim responses (1xx) of an upstream on to clients of HTTP/1.1 and HTTP/2.
     pub interim_responses: bool,
     /// Maximum concurrent HTTP/2 streams per connection.
     pub http2_max_streams: u32,

@@ -10,6 +10,7 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
+    body::Incomplete,
     idle_timer::IdleTimer,
     upstream::{Patience, Waiting},
 };
@@ -22,7 +23,7 @@ pub(super) struct Progress {
     patience: Patience,
     /// The end of the request, even if bytes still move.
     until: Option<Instant>,
-    client_error: RefCell<Option<hyper::Error>>,
+    client_error: RefCell<Option<Incomplete>>,
 }
 
 /// Finds out when a stream has waited for too long.
@@ -68,11 +69,11 @@ impl Progress {
     }
 
     /// Notes that the request's body failed: it is the client's fault that the stream ends.
-    pub(super) fn note_client_error(&self, error: hyper::Error) {
+    pub(super) fn note_client_error(&self, error: Incomplete) {
         *self.client_error.borrow_mut() = Some(error);
     }
 
-    pub(super) fn take_client_error(&self) -> Option<hyper::Error> {
+    pub(super) fn take_client_error(&self) -> Option<Incomplete> {
         self.client_error.borrow_mut().take()
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
@@ -11,14 +11,11 @@ use http::{header::CONTENT_LENGTH, response::Parts};
 use http_body::{Body, Frame, SizeHint};
 
 use super::{Slot, progress::Overdue, upload::Upload};
-use crate::body::CutOff;
+use crate::body::{CutOff, Http2Body};
 
 /// The body of an answer, whose request may still be on its way. Dropping it before its end resets the stream.
 pub(crate) struct Stream {
-    incoming: RecvStream,
-    length: Option<u64>,
-    /// Nothing but trailers can come.
-    data_ended: bool,
+    incoming: Http2Body,
     /// Since the last frame was taken.
     waits: bool,
     overdue: Overdue,
@@ -36,22 +33,8 @@ impl Stream {
         slot: Slot,
     ) -> Self {
         let length = head.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        Self { incoming, length, data_ended: false, waits: false, overdue, _upload: upload, slot }
-    }
-
-    fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
-        if !self.data_ended {
-            if let Some(data) = ready!(self.incoming.poll_data(cx)) {
-                return Poll::Ready(Some(data.and_then(|data| {
-                    // It is the client's from here on, who has to take it before more is asked for.
-                    self.incoming.flow_control().release_capacity(data.len())?;
-                    Ok(Frame::data(data))
-                })));
-            }
-            self.data_ended = true;
-        }
-        let trailers = ready!(self.incoming.poll_trailers(cx));
-        Poll::Ready(trailers.transpose().map(|trailers| trailers.map(Frame::trailers)))
+        let incoming = Http2Body::new(incoming, length);
+        Self { incoming, waits: false, overdue, _upload: upload, slot }
     }
 }
 
@@ -68,7 +51,7 @@ impl Body for Stream {
         if this.overdue.progress().is_over() {
             return Poll::Ready(Some(Err(CutOff::Overdue)));
         }
-        let frame = match this.poll_incoming(cx) {
+        let frame = match Pin::new(&mut this.incoming).poll_frame(cx) {
             Poll::Ready(frame) => frame,
             Poll::Pending => {
                 // The time before was the client's.
@@ -92,10 +75,6 @@ impl Body for Stream {
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self.length {
-            _ if self.is_end_stream() => SizeHint::with_exact(0),
-            Some(length) => SizeHint::with_exact(length),
-            None => SizeHint::default(),
-        }
+        self.incoming.size_hint()
     }
 }

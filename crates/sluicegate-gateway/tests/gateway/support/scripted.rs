@@ -62,6 +62,11 @@ impl Connection {
         soon(self.0.write_all(text.as_bytes())).await.expect("not reset");
     }
 
+    /// Writes what the gateway still takes.
+    pub(crate) async fn write_if_open(&mut self, text: &str) {
+        let _ = soon(self.0.write_all(text.as_bytes())).await;
+    }
+
     /// Resets the connection instead of closing it.
     pub(crate) fn reset(self) {
         self.0.set_zero_linger().expect("it is open");

@@ -65,7 +65,7 @@ pub struct GatewayTable {
     /// The most header fields of an upstream's response, 100 to 10000; above it: 502.
     #[schemars(range(min = 100, max = 10_000), extend("default" = 1000))]
     pub max_response_headers: Option<Placed<i64>>,
-    /// Passes interim responses of an upstream, such as 103 Early Hints, on to clients of HTTP/1.1.
+    /// Passes interim responses of an upstream, such as 103 Early Hints, on to clients of HTTP/1.1 and HTTP/2.
     #[schemars(extend("default" = true))]
     pub interim_responses: Option<bool>,
     /// Maximum concurrent HTTP/2 streams per connection, 1 to 10000. Excess streams are refused with

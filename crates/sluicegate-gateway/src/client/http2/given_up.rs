@@ -25,7 +25,7 @@ pub(super) struct Asked(Option<GivenUp>);
 
 /// The client has given up more requests than it may.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct TooMany;
+pub(in crate::client) struct TooMany;
 
 impl GivenUp {
     /// At most so many within [`SPAN`].

@@ -7,7 +7,7 @@ use prometheus_client::metrics::counter::Counter;
 /// Watches the frames that one client is sent for streams that the library resets by itself.
 ///
 /// It does so with those whose heads it cannot read, and tells nobody: no request arrives that could be answered.
-pub(super) struct Frames {
+pub(in crate::client) struct Frames {
     client: IpAddr,
     malformed: Counter,
     /// The beginning of a frame, as far as it was sent.
@@ -19,12 +19,12 @@ pub(super) struct Frames {
 
 impl Frames {
     /// For a connection to `client` on which nothing was sent. Counts what is `malformed`.
-    pub(super) fn new(client: IpAddr, malformed: Counter) -> Self {
+    pub(in crate::client) fn new(client: IpAddr, malformed: Counter) -> Self {
         Self { client, malformed, began: [0; HEAD + CODE], length: 0, rest: 0 }
     }
 
     /// Takes the next bytes that were sent.
-    pub(super) fn sent(&mut self, mut bytes: &[u8]) {
+    pub(in crate::client) fn sent(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let passed = self.rest.min(bytes.len());
             self.rest -= passed;
