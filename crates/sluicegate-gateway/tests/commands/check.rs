@@ -226,7 +226,7 @@ fn a_warning_has_a_place_and_a_remedy_and_leaves_the_exit_code_alone() {
         "policy.toml:1:9: warning: no route names this limit, so it limits nothing\n  \
          help: add \"gpu\" to the `limits` of a route, or leave it out\n\
          policy.toml:4:8: warning: `:id` is not a parameter here: only requests whose path has exactly these characters \
-         meet the route\n  help: write it as \"/v2/{id}\"\n"
+         match the route\n  help: write it as \"/v2/{id}\"\n"
     );
     assert!(succeeds(checked).starts_with("policy.toml is a good policy, with 2 warnings.\n"));
 }
