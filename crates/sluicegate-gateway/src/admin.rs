@@ -20,7 +20,7 @@ use axum::{
 use sluicegate_metrics::{Format, Metrics};
 
 use self::problem::Problem;
-use crate::{drain::Draining, reload::Reloads};
+use crate::{reload::Reloads, threads::drain::Draining};
 
 /// The parts of the gateway that the admin port reports on and changes.
 #[derive(Clone)]

@@ -1,5 +1,6 @@
 //! A client's connection: which HTTP it speaks, within which limits, and how it ends.
 
+pub(crate) mod connections;
 mod heads;
 mod http2;
 mod lookahead;
@@ -47,18 +48,22 @@ use self::{
     target::Aside,
 };
 use crate::{
-    body::{
-        AnswerBody, ClientBody,
-        unread::{Rest, Unread},
+    client::connections::Connected,
+    io::{
+        dormant::Dormant,
+        tls::{self, Certificates},
+        wake_filter::WakeFilter,
     },
-    connections::Connected,
-    current::Current,
-    dormant::Dormant,
-    drain::Draining,
-    forward::Peer,
-    hush::Hushed,
-    interim::Interims,
-    tls::{self, Certificates},
+    reload::current::Current,
+    request::{
+        body::{
+            AnswerBody, ClientBody,
+            unread::{Rest, Unread},
+        },
+        forward::Peer,
+        interim::Interims,
+    },
+    threads::drain::Draining,
     upgrade::Switch,
 };
 
@@ -295,8 +300,8 @@ impl Clients {
         if bounds.max_headers != HYPERS_MAX_HEADERS {
             builder.max_headers(bounds.max_headers);
         }
-        let mut connection = Hushed::new(builder.serve_connection(stream, service));
-        let finish = |connection: Pin<&mut Hushed<_>>| {
+        let mut connection = WakeFilter::new(builder.serve_connection(stream, service));
+        let finish = |connection: Pin<&mut WakeFilter<_>>| {
             http1::Connection::graceful_shutdown(Pin::new(connection.get_mut().get_mut()));
         };
         let served = tokio::select! {

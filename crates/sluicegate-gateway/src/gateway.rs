@@ -19,18 +19,14 @@ use tokio::sync::mpsc;
 
 use crate::{
     admin::Admin,
-    blueprint::Blueprint,
-    dial::Dialer,
-    drain::Drain,
-    health_check::check_all,
-    housekeeper, listener, log,
-    origin::Origin,
-    pace::Tokio,
-    policy_watch,
-    probe::until_one_is_ready,
-    reload::{ReloadError, Reloaded, Reloads},
-    tls::{self, Tls, TlsError},
-    worker::Worker,
+    io::{
+        interval::Tokio,
+        tls::{self, Tls, TlsError},
+    },
+    log,
+    reload::{ReloadError, Reloaded, Reloads, generation::Generation, origin::Origin, policy_watch},
+    threads::{drain::Drain, housekeeping, listener, worker::Worker},
+    upstream::{dial::Dialer, health_check::check_all, probe::until_one_is_ready},
 };
 
 /// A running gateway. Dropping it stops it at once; [`drain`](Gateway::drain) lets what runs finish.
@@ -40,7 +36,7 @@ pub struct Gateway {
     admin_address: SocketAddr,
     drain: Option<Drain>,
     workers: Vec<Worker>,
-    housekeeper: Option<JoinHandle<()>>,
+    housekeeping: Option<JoinHandle<()>>,
     reloads: Arc<Reloads>,
 }
 
@@ -93,18 +89,18 @@ impl Gateway {
         let admin_address = admin_listener.local_addr().map_err(admin_failed)?;
         let (drain, draining) = Drain::new();
         let gate = Gate::new(policy, store, SystemClock::new()).with_api_keys(api_keys.unwrap_or_default());
-        let blueprint = Arc::new(Blueprint::new(Arc::new(gate), dialer));
+        let generation = Arc::new(Generation::new(Arc::new(gate), dialer));
         let (senders, adoptions): (Vec<_>, Vec<_>) =
             listeners.iter().map(|_| mpsc::unbounded_channel()).unzip();
-        let reloads = Arc::new(Reloads::new(origin, Arc::clone(&blueprint), senders));
+        let reloads = Arc::new(Reloads::new(origin, Arc::clone(&generation), senders));
 
         let admin = Admin {
-            metrics: blueprint.metrics.all.clone(),
+            metrics: generation.metrics.all.clone(),
             draining: draining.clone(),
             reloads: Arc::clone(&reloads),
             is_local: admin_address.ip().to_canonical().is_loopback(),
         };
-        let housekeeper = housekeeper::spawn(
+        let housekeeping = housekeeping::spawn(
             admin_listener,
             admin,
             draining.clone(),
@@ -116,14 +112,14 @@ impl Gateway {
             admin_address,
             drain: Some(drain),
             workers: Vec::new(),
-            housekeeper: Some(housekeeper),
+            housekeeping: Some(housekeeping),
             reloads,
         };
         for (index, (listener, adoptions)) in listeners.into_iter().zip(adoptions).enumerate() {
             let worker = Worker::spawn(
                 index,
                 listener,
-                Arc::clone(&blueprint),
+                Arc::clone(&generation),
                 adoptions,
                 certificates.clone(),
                 draining.clone(),
@@ -181,7 +177,7 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         self.drain = None;
         let workers = self.workers.drain(..).map(|worker| worker.thread);
-        for thread in workers.chain(self.housekeeper.take()) {
+        for thread in workers.chain(self.housekeeping.take()) {
             // A thread that panicked has reported that itself.
             let _ = thread.join();
         }
@@ -203,13 +199,13 @@ async fn open(settings: &StoreSettings) -> Result<AnyStore, StartError> {
 
 /// Follows what changes outside: the policy file, what the policy at work depends on, the certificate.
 async fn keep_informed(reloads: Arc<Reloads>, tls: Option<Tls>) {
-    let mut blueprints = reloads.follow();
+    let mut generations = reloads.follow();
     let inform = async {
         loop {
-            let blueprint = Arc::clone(&blueprints.borrow_and_update());
+            let generation = Arc::clone(&generations.borrow_and_update());
             tokio::select! {
-                never = inform(&blueprint) => match never {},
-                changed = blueprints.changed() => if changed.is_err() { break },
+                never = inform(&generation) => match never {},
+                changed = generations.changed() => if changed.is_err() { break },
             }
         }
     };
@@ -222,7 +218,7 @@ async fn keep_informed(reloads: Arc<Reloads>, tls: Option<Tls>) {
 }
 
 /// Tells of what changes outside: an upstream becomes ready or fails its health checks, the file of API keys is edited.
-async fn inform(Blueprint { gate, healths, dialer, .. }: &Blueprint) -> Infallible {
+async fn inform(Generation { gate, healths, dialer, .. }: &Generation) -> Infallible {
     let settings = &gate.policy().gateway;
     let warm_up = async {
         if let Some(warmup) = gate.policy().warmup.as_ref().filter(|warmup| !warmup.is_ready()) {

@@ -1,9 +1,9 @@
 //! The Sluicegate gateway: exact rate limits before any machine-learning server.
 //!
-//! A request's way through it: `server` accepts a connection, and `client` reads its requests. `proxy` asks
-//! the policy's gate for the decision, and reads the body first if a meter or key needs it. `forward`
-//! rewrites the head, and `upstream` sends it over a pooled connection. `body` streams the response back, and
-//! holds the request's permit until the last byte.
+//! A request's way through it: one of the `threads` accepts a connection, and `client` reads its requests. `request` asks
+//! the policy's gate for the decision, and reads the body first if a meter or key needs it. It rewrites the head, and
+//! `upstream` sends it over a pooled connection. The response streams back, and its body holds the request's permit until
+//! the last byte.
 //!
 //! Every core runs its own single-threaded runtime with its own listener (`SO_REUSEPORT`) and its own upstream
 //! connections, so that no request crosses threads. A reload gives each worker a new proxy; a request keeps the one that
@@ -31,48 +31,17 @@
 //! ```
 
 mod admin;
-mod blueprint;
-mod body;
 mod client;
-mod connections;
-mod current;
-mod date;
-mod dial;
-mod dormant;
-mod drain;
-mod forward;
-mod framing;
 mod gateway;
-mod gather;
-mod health_check;
-mod host;
-mod housekeeper;
-mod hush;
-mod idle_timer;
-mod interim;
-mod keeper;
-mod listener;
+mod io;
 pub mod log;
 mod metrics;
-mod names;
-mod origin;
-mod pace;
-mod policy_watch;
-mod probe;
-mod proxy;
-mod public_urls;
 mod reload;
-mod restart;
-mod running;
-mod server;
-mod tcp;
-mod tls;
+mod request;
+mod threads;
 mod upgrade;
 mod upstream;
-mod upstream_refusal;
-mod worker;
 
 pub use gateway::{Drained, Gateway, StartError};
-pub use origin::Origin;
-pub use reload::{ReloadError, Reloaded};
-pub use tls::TlsError;
+pub use io::tls::TlsError;
+pub use reload::{ReloadError, Reloaded, origin::Origin};

@@ -20,7 +20,7 @@ use sluicegate_metrics::{Durations, Family, GateMetrics};
 use sluicegate_policy::{Gate, Route, RouteId};
 use sluicegate_stores::AnyStore;
 
-use crate::{connections::Connections, upstream::Health, upstream_refusal::REFUSALS};
+use crate::{client::connections::Connections, request::upstream_refusal::REFUSALS, upstream::Health};
 
 /// The gateway's counters, by the policy's routes, tiers and limits.
 #[derive(Debug)]

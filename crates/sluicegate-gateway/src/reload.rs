@@ -1,5 +1,11 @@
 //! Replacing the policy of a running gateway.
 
+pub(crate) mod current;
+pub(crate) mod generation;
+pub(crate) mod origin;
+pub(crate) mod policy_watch;
+pub(crate) mod restart;
+
 use std::{
     collections::BTreeSet,
     fmt,
@@ -11,13 +17,14 @@ use sluicegate_policy::{ApiKeys, ApiKeysError, Diagnostics, FileVersion, Policy,
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use crate::{
-    blueprint::{Adoption, Blueprint},
-    dial::Dialer,
+    io::tls::TlsError,
     log,
     metrics::ReloadMetrics,
-    origin::Origin,
-    restart,
-    tls::TlsError,
+    reload::{
+        generation::{Adoption, Generation},
+        origin::Origin,
+    },
+    upstream::dial::Dialer,
 };
 
 /// Reads the policy again, and gives a good one to everybody who works by it. Reloads come one after the other.
@@ -26,7 +33,7 @@ pub(crate) struct Reloads {
     origin: Mutex<Option<Origin>>,
     /// The policy file, if there is one.
     pub(crate) file: Option<PathBuf>,
-    current: watch::Sender<Arc<Blueprint>>,
+    current: watch::Sender<Arc<Generation>>,
     workers: Vec<mpsc::UnboundedSender<Adoption>>,
     pub(crate) metrics: ReloadMetrics,
 }
@@ -43,10 +50,10 @@ pub struct Reloaded {
 }
 
 impl Reloads {
-    /// Reloads from `origin`, for these workers, which have the first blueprint already.
+    /// Reloads from `origin`, for these workers, which have the first generation already.
     pub(crate) fn new(
         origin: Option<Origin>,
-        first: Arc<Blueprint>,
+        first: Arc<Generation>,
         workers: Vec<mpsc::UnboundedSender<Adoption>>,
     ) -> Self {
         let metrics = first.metrics.reloads.clone();
@@ -55,12 +62,12 @@ impl Reloads {
     }
 
     /// The active settings.
-    pub(crate) fn current(&self) -> Arc<Blueprint> {
+    pub(crate) fn current(&self) -> Arc<Generation> {
         Arc::clone(&self.current.borrow())
     }
 
     /// The active settings, now and from each reload on.
-    pub(crate) fn follow(&self) -> watch::Receiver<Arc<Blueprint>> {
+    pub(crate) fn follow(&self) -> watch::Receiver<Arc<Generation>> {
         self.current.subscribe()
     }
 
@@ -122,7 +129,7 @@ impl Reloads {
         let adopt = |worker: &mpsc::UnboundedSender<Adoption>| {
             let (adopted, done) = oneshot::channel();
             // A worker that is gone serves nobody.
-            let _ = worker.send(Adoption { blueprint: Arc::clone(&next), adopted });
+            let _ = worker.send(Adoption { generation: Arc::clone(&next), adopted });
             done
         };
         Ok((reloaded, self.workers.iter().map(adopt).collect()))

@@ -21,7 +21,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::{idle_timer::IdleTimer, running::Running, upstream::Exchange};
+use crate::{io::idle_timer::IdleTimer, request::running::Running, upstream::Exchange};
 
 pub(crate) use self::extended::Extended;
 

@@ -2,14 +2,18 @@
 
 mod choice;
 mod connection;
+pub(crate) mod dial;
 mod ejection;
 mod error;
 mod exchange;
 mod foresight;
 mod health;
+pub(crate) mod health_check;
 mod http2;
 mod link;
 mod pool;
+pub(crate) mod probe;
+pub(crate) mod resolver;
 mod stream;
 mod upstreams;
 
@@ -19,7 +23,7 @@ use http::{HeaderValue, Response};
 use sluicegate_policy::Upstream as Address;
 
 use self::{connection::Waiting, health::InFlight, link::Links};
-use crate::{
+use crate::request::{
     body::UpstreamBody,
     public_urls::{PublicUrls, Told},
 };
@@ -43,7 +47,7 @@ pub(crate) struct Upstream {
 
 /// The waits that an exchange may have, and their bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Patience {
+pub(crate) struct Timeouts {
     /// For the head of the answer, once the request is sent.
     pub(crate) response: Duration,
     /// For the next byte of a body, of the request or of the answer.
@@ -105,9 +109,9 @@ mod tests {
     };
 
     use super::*;
-    use crate::dial::Dialer;
+    use crate::upstream::dial::Dialer;
 
-    const PATIENCE: Patience = Patience {
+    const TIMEOUTS: Timeouts = Timeouts {
         response: Duration::from_secs(3),
         idle: Duration::from_secs(3),
         keep_alive: Duration::from_secs(4),
@@ -126,7 +130,7 @@ mod tests {
                 let idle_since = Instant::now();
                 assert_eq!(connection.read(&mut [0; 1]).await.expect("it is closed in peace"), 0);
                 let kept = idle_since.elapsed();
-                assert!(kept >= PATIENCE.keep_alive && kept < PATIENCE.keep_alive + TICK, "{kept:?}");
+                assert!(kept >= TIMEOUTS.keep_alive && kept < TIMEOUTS.keep_alive + TICK, "{kept:?}");
             })
             .await;
     }
@@ -139,10 +143,10 @@ mod tests {
                 let _connection = exchange(&upstream, &listener).await;
                 sleep(Duration::from_secs(2)).await;
                 let sent = Instant::now();
-                let failed = upstream.send(&mut Request::default(), PATIENCE, None).await;
+                let failed = upstream.send(&mut Request::default(), TIMEOUTS, None).await;
                 assert!(matches!(failed, Err(SendError::ResponseTimeout)));
                 let waited = sent.elapsed();
-                assert!(waited >= PATIENCE.response && waited < PATIENCE.response + TICK, "{waited:?}");
+                assert!(waited >= TIMEOUTS.response && waited < TIMEOUTS.response + TICK, "{waited:?}");
             })
             .await;
     }
@@ -161,13 +165,13 @@ mod tests {
                     }
                 };
                 let mut request = Request::default();
-                let send = upstream.send(&mut request, PATIENCE, None);
+                let send = upstream.send(&mut request, TIMEOUTS, None);
                 tokio::select! {
                     failed = send => assert!(matches!(failed, Err(SendError::ResponseTimeout))),
                     () = trickle => panic!("it is still awaited after {:?}", sent.elapsed()),
                 }
                 let waited = sent.elapsed();
-                assert!(waited >= PATIENCE.response && waited < PATIENCE.response + TICK, "{waited:?}");
+                assert!(waited >= TIMEOUTS.response && waited < TIMEOUTS.response + TICK, "{waited:?}");
             })
             .await;
     }
@@ -178,14 +182,14 @@ mod tests {
             .run_until(async {
                 let (upstream, listener) = upstream().await;
                 let second = Duration::from_secs(1);
-                for (patience, expected) in [
-                    (Patience { response: second, ..PATIENCE }, second),
-                    (Patience { response: 60 * second, ..PATIENCE }, 60 * second),
-                    (Patience { response: 60 * second, total: Some(2 * second), ..PATIENCE }, 2 * second),
+                for (timeouts, expected) in [
+                    (Timeouts { response: second, ..TIMEOUTS }, second),
+                    (Timeouts { response: 60 * second, ..TIMEOUTS }, 60 * second),
+                    (Timeouts { response: 60 * second, total: Some(2 * second), ..TIMEOUTS }, 2 * second),
                 ] {
                     let _connection = exchange(&upstream, &listener).await;
                     let sent = Instant::now();
-                    let failed = upstream.send(&mut Request::default(), patience, None).await;
+                    let failed = upstream.send(&mut Request::default(), timeouts, None).await;
                     assert!(matches!(failed, Err(SendError::ResponseTimeout)));
                     let waited = sent.elapsed();
                     assert!(waited >= expected && waited < expected + TICK, "{waited:?} of {expected:?}");
@@ -200,7 +204,7 @@ mod tests {
             .run_until(async {
                 let (upstream, listener) = upstream().await;
                 let mut connection = exchange(&upstream, &listener).await;
-                let short = Patience { total: Some(Duration::from_secs(2)), ..PATIENCE };
+                let short = Timeouts { total: Some(Duration::from_secs(2)), ..TIMEOUTS };
                 let mut request = Request::default();
                 let (answered, ()) =
                     tokio::join!(upstream.send(&mut request, short, None), serve(&mut connection));
@@ -224,9 +228,9 @@ mod tests {
                 };
                 let sent = Instant::now();
                 let minutes = Duration::from_secs(600);
-                let patience = Patience { response: minutes, idle: minutes, ..PATIENCE };
+                let timeouts = Timeouts { response: minutes, idle: minutes, ..TIMEOUTS };
                 let mut request = Request::default();
-                let send = upstream.send(&mut request, patience, None);
+                let send = upstream.send(&mut request, timeouts, None);
                 let (failed, _silent) = tokio::join!(send, serve);
                 assert!(matches!(failed, Err(SendError::Reset(_))));
                 assert!(sent.elapsed() < Duration::from_secs(60), "{:?}", sent.elapsed());
@@ -251,13 +255,13 @@ mod tests {
                     let mut request = Request::default();
                     drop(
                         upstream
-                            .send(&mut request, PATIENCE, None)
+                            .send(&mut request, TIMEOUTS, None)
                             .await
                             .unwrap_or_else(|error| panic!("{error}")),
                     );
                 };
                 let (kept, ()) = tokio::join!(serve, send);
-                assert!(kept >= PATIENCE.keep_alive && kept < PATIENCE.keep_alive + TICK, "{kept:?}");
+                assert!(kept >= TIMEOUTS.keep_alive && kept < TIMEOUTS.keep_alive + TICK, "{kept:?}");
             })
             .await;
     }
@@ -294,7 +298,7 @@ mod tests {
             connection
         };
         let mut request = Request::default();
-        let (answered, connection) = tokio::join!(upstream.send(&mut request, PATIENCE, None), serve);
+        let (answered, connection) = tokio::join!(upstream.send(&mut request, TIMEOUTS, None), serve);
         answered.unwrap_or_else(|error| panic!("{error}")).exchange.finish();
         connection
     }
@@ -302,7 +306,7 @@ mod tests {
     /// One more exchange on the connection that was kept.
     async fn answer(upstream: &Upstreams, connection: &mut TcpStream) {
         let mut request = Request::default();
-        let (answered, ()) = tokio::join!(upstream.send(&mut request, PATIENCE, None), serve(connection));
+        let (answered, ()) = tokio::join!(upstream.send(&mut request, TIMEOUTS, None), serve(connection));
         answered.unwrap_or_else(|error| panic!("{error}")).exchange.finish();
     }
 

@@ -12,17 +12,17 @@ use sluicegate::{Algorithm, Balance, Cost, StoreError, Unit};
 use sluicegate_policy::{Account, Mode, Policy};
 
 use super::{Admin, Problem};
-use crate::blueprint::Blueprint;
+use crate::reload::generation::Generation;
 
 /// 200 with the balance of each account of the key.
 pub(super) async fn show(
     State(admin): State<Admin>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, Problem> {
-    let blueprint = admin.reloads.current();
-    let Asked { key, accounts } = Asked::of(query.as_deref(), &blueprint)?;
-    let balances = blueprint.gate.balances(&accounts).await.map_err(|error| unanswered(&error))?;
-    let policy = blueprint.gate.policy();
+    let generation = admin.reloads.current();
+    let Asked { key, accounts } = Asked::of(query.as_deref(), &generation)?;
+    let balances = generation.gate.balances(&accounts).await.map_err(|error| unanswered(&error))?;
+    let policy = generation.gate.policy();
     let limits: Vec<_> =
         accounts.iter().zip(&balances).map(|(account, balance)| standing(policy, account, balance)).collect();
     Ok(Json(json!({ "key": key, "limits": limits })))
@@ -33,11 +33,11 @@ pub(super) async fn reset(
     State(admin): State<Admin>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, Problem> {
-    let blueprint = admin.reloads.current();
-    let Asked { key, mut accounts } = Asked::of(query.as_deref(), &blueprint)?;
+    let generation = admin.reloads.current();
+    let Asked { key, mut accounts } = Asked::of(query.as_deref(), &generation)?;
     accounts.dedup_by(|account, before| account.key() == before.key());
     // Not ended, nor left out of the log, by a client that goes away meanwhile.
-    let reset = tokio::spawn(reset_and_log(blueprint, accounts)).await;
+    let reset = tokio::spawn(reset_and_log(generation, accounts)).await;
     let reset =
         reset.map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The reset was broken off"))?;
     let reset = reset.map_err(|error| unanswered(&error))?;
@@ -51,7 +51,7 @@ struct Asked {
 }
 
 impl Asked {
-    fn of(query: Option<&str>, blueprint: &Blueprint) -> Result<Self, Problem> {
+    fn of(query: Option<&str>, generation: &Generation) -> Result<Self, Problem> {
         let (mut key, mut limit) = (None, None);
         for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             let parameter = match &*name {
@@ -66,10 +66,10 @@ impl Asked {
         let key = key.filter(|key| !key.is_empty());
         let key = key.ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, PARAMETERS))?;
         let known = |name: String| {
-            let limit = blueprint.gate.policy().find_limit(&name);
+            let limit = generation.gate.policy().find_limit(&name);
             limit.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, NO_LIMIT))
         };
-        let accounts = blueprint.gate.accounts(&key, limit.map(known).transpose()?);
+        let accounts = generation.gate.accounts(&key, limit.map(known).transpose()?);
         if accounts.is_empty() {
             Err(Problem::new(StatusCode::NOT_FOUND, NO_ACCOUNT))
         } else {
@@ -122,11 +122,14 @@ fn seconds(duration: Duration) -> f64 {
 }
 
 /// Resets the accounts, and says which.
-async fn reset_and_log(blueprint: Arc<Blueprint>, accounts: Vec<Account>) -> Result<Vec<Value>, StoreError> {
-    blueprint.gate.reset(&accounts).await?;
+async fn reset_and_log(
+    generation: Arc<Generation>,
+    accounts: Vec<Account>,
+) -> Result<Vec<Value>, StoreError> {
+    generation.gate.reset(&accounts).await?;
     let reset = |account: &Account| {
-        let limit = blueprint.gate.policy().limit(account.limit()).name();
-        tracing::info!(limit, key = blueprint.denials.written(account.key()), "reset an account");
+        let limit = generation.gate.policy().limit(account.limit()).name();
+        tracing::info!(limit, key = generation.denials.written(account.key()), "reset an account");
         json!({ "limit": limit, "account": account.key().as_str() })
     };
     Ok(accounts.iter().map(reset).collect())

@@ -7,15 +7,15 @@ use super::Admin;
 
 /// 200 with the policy as it was resolved, and where it comes from. No secret is in it.
 pub(super) async fn show(State(admin): State<Admin>) -> Json<Value> {
-    let blueprint = admin.reloads.current();
+    let generation = admin.reloads.current();
     let (reloads, failed_reloads) = admin.reloads.metrics.counts();
     Json(json!({
         "source": {
             "file": admin.reloads.file.as_ref().map(|file| file.display().to_string()),
-            "read": blueprint.read.to_string(),
+            "read": generation.read.to_string(),
             "reloads": reloads,
             "failed_reloads": failed_reloads,
         },
-        "policy": blueprint.gate.policy().document(),
+        "policy": generation.gate.policy().document(),
     }))
 }

@@ -15,7 +15,7 @@ use super::{
     silence::Silence,
     target::{Aside, RequestLine},
 };
-use crate::body::Unread;
+use crate::request::body::Unread;
 
 /// The heads of requests on one connection of HTTP/1.1.
 ///

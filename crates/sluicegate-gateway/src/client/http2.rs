@@ -3,8 +3,8 @@
 mod call;
 mod delivery;
 mod frames;
-mod given_up;
 mod pulse;
+mod reset_budget;
 mod tunnel;
 
 use std::{
@@ -28,11 +28,15 @@ use tokio::{
     time::timeout,
 };
 
-use self::{call::Call, given_up::GivenUp};
+use self::{call::Call, reset_budget::ResetBudget};
 use super::{Bounds, Clients, drive, silence::Silence, stream::ClientStream};
-use crate::{body::Unread, dormant::Dormant, drain::Draining, forward::Peer};
+use crate::{
+    io::dormant::Dormant,
+    request::{body::Unread, forward::Peer},
+    threads::drain::Draining,
+};
 
-pub(super) use self::{frames::Frames, given_up::TooMany, pulse::Pulse};
+pub(super) use self::{frames::Frames, pulse::Pulse, reset_budget::TooMany};
 
 /// A connection whose requests begin as they come.
 struct Serving<S, F> {
@@ -63,7 +67,7 @@ impl Clients {
             () = draining.over(bounds.last) => return Ok(()),
         };
         let pings = connection.ping_pong();
-        let (silence, given_up) = (Silence::new(), GivenUp::new(bounds.max_resets));
+        let (silence, reset_budget) = (Silence::new(), ResetBudget::new(bounds.max_resets));
         let peer = Rc::new(peer);
         let begin = |request: Request<RecvStream>, respond: SendResponse<Bytes>| {
             let call = Call {
@@ -72,7 +76,7 @@ impl Clients {
                 pulse: pulse.clone(),
                 stall: bounds.idle,
                 respond,
-                asked: given_up.asked(),
+                asked: reset_budget.asked(),
             };
             let busy = silence.busy();
             spawn_local(async move {
@@ -90,7 +94,7 @@ impl Clients {
         });
         let cut = pin!(async {
             tokio::select! {
-                () = given_up.exceeds() => Err(TooMany),
+                () = reset_budget.exceeds() => Err(TooMany),
                 () = pulse.stops(pings) => Ok(()),
             }
         });

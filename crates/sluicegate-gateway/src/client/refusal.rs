@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{Bounds, Clients, stream::ClientStream};
-use crate::{body::Unread, date};
+use crate::request::{body::Unread, date};
 
 impl Clients {
     /// Answers, in clear, a client that speaks TLS where it should not, or does not where it should.
@@ -48,11 +48,11 @@ impl Clients {
         &self,
         stream: ClientStream<S>,
         status: StatusCode,
-        patience: Duration,
+        bound: Duration,
     ) -> io::Result<()> {
         let proxy = self.current.proxy();
         let answer = proxy.refuse(of_head(status, proxy.settings()));
-        write(stream, &answer, patience).await
+        write(stream, &answer, bound).await
     }
 }
 
@@ -69,7 +69,7 @@ fn of_head(status: StatusCode, settings: &GatewaySettings) -> Refusal {
     }
 }
 
-/// Writes an answer, and closes the connection once the client has had time to read it, or has not read it for `patience`.
+/// Writes an answer, and closes the connection once the client has had time to read it, or has not read it for `bound`.
 ///
 /// # Errors
 ///
@@ -77,10 +77,10 @@ fn of_head(status: StatusCode, settings: &GatewaySettings) -> Refusal {
 async fn write<S: AsyncRead + AsyncWrite + Unpin>(
     stream: ClientStream<S>,
     answer: &Response<Bytes>,
-    patience: Duration,
+    bound: Duration,
 ) -> io::Result<()> {
     let mut stream = TokioIo::new(stream);
-    timeout(patience, async {
+    timeout(bound, async {
         stream.write_all(&written(answer)).await?;
         stream.flush().await
     })

@@ -14,7 +14,7 @@ use std::{
 use hyper::rt;
 use tokio::time::{Instant, sleep};
 
-use crate::idle_timer::IdleTimer;
+use crate::io::idle_timer::IdleTimer;
 
 /// The input that a connection waits for from its client, set by the waiting code and read by the code that
 /// closes it.
@@ -61,12 +61,12 @@ impl Silence {
         IdleTimer::ended(|| shortest, due).await;
     }
 
-    /// Resolves when no request has run for `patience` since the client was told to end the connection.
+    /// Resolves when no request has run for `bound` since the client was told to end the connection.
     ///
     /// Hyper asks it whether it has heard, and waits for an answer that may never come.
-    pub(super) async fn ignores(&self, patience: Duration) {
-        sleep(patience).await;
-        self.exceeds(patience, patience).await;
+    pub(super) async fn ignores(&self, bound: Duration) {
+        sleep(bound).await;
+        self.exceeds(bound, bound).await;
     }
 
     /// The client has sent something: between two requests, a head has begun.

@@ -22,7 +22,10 @@ use super::{
     heads::Heads,
     http2::{Frames, Pulse},
 };
-use crate::{body::Unread, gather, interim::Interims, tcp};
+use crate::{
+    io::{coalesced_write, tcp},
+    request::{body::Unread, interim::Interims},
+};
 
 /// A client's stream, in clear or by TLS, that lingers when it is shut down before the client has sent everything.
 ///
@@ -215,7 +218,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Write for ClientStream<S> {
         if self.heads.as_mut().is_some_and(|heads| heads.takes(first)) {
             return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));
         }
-        let polled = gather::poll_write(Pin::new(&mut self.io), cx, slices);
+        let polled = coalesced_write::poll_write(Pin::new(&mut self.io), cx, slices);
         self.note_sent(polled, slices.iter().map(|slice| &**slice))
     }
 }

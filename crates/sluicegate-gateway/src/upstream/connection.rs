@@ -22,15 +22,15 @@ use tokio::{
     time::Instant,
 };
 
-use super::{MaxHead, Patience, SendError, stream::UpstreamStream};
+use super::{MaxHead, SendError, Timeouts, stream::UpstreamStream};
 use crate::{
-    body::{Incomplete, RequestBody},
-    dial::{Offer, Wire},
-    dormant::Dormant,
-    framing,
-    hush::Hushed,
-    idle_timer::IdleTimer,
-    interim::Interims,
+    io::{dormant::Dormant, idle_timer::IdleTimer, wake_filter::WakeFilter},
+    request::{
+        body::{Incomplete, RequestBody},
+        framing,
+        interim::Interims,
+    },
+    upstream::dial::{Offer, Wire},
 };
 
 /// A connection that is idle or carries one exchange. Dropping it closes the socket at once, whatever runs on it.
@@ -54,9 +54,9 @@ pub(crate) struct Switched {
 }
 
 impl Connection {
-    /// Starts the task that drives the socket of a new connection. The first request is to have this patience.
-    pub(super) async fn open(stream: Wire, patience: Patience, max_head: MaxHead) -> io::Result<Self> {
-        let state = Rc::new(State::new(patience, max_head));
+    /// Starts the task that drives the socket of a new connection. The first request is to have these timeouts.
+    pub(super) async fn open(stream: Wire, timeouts: Timeouts, max_head: MaxHead) -> io::Result<Self> {
+        let state = Rc::new(State::new(timeouts, max_head));
         let bytes = max_head.bytes as usize;
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(MAX_BUFFER.max(bytes))
@@ -80,12 +80,12 @@ impl Connection {
         mut self,
         request: &mut Request<RequestBody>,
         offer: Offer,
-        patience: Patience,
+        timeouts: Timeouts,
         until: Option<Instant>,
         interims: Option<&Interims>,
     ) -> Result<(Response<Incoming>, Self), Failure> {
         self.state.wait_for(Waiting::Answer);
-        self.state.patience.set(patience);
+        self.state.timeouts.set(timeouts);
         self.state.until.set(until);
         self.state.handed_over.set(true);
         self.state.expect_head(interims);
@@ -160,7 +160,7 @@ pub(super) enum Failure {
 pub(crate) struct State {
     waiting: Cell<Waiting>,
     /// Of the request that was sent last.
-    patience: Cell<Patience>,
+    timeouts: Cell<Timeouts>,
     /// The end of the whole exchange, even if bytes still move.
     until: Cell<Option<Instant>>,
     /// A request was handed over, and the driver has not been woken by it yet.
@@ -183,10 +183,10 @@ pub(crate) struct State {
 }
 
 impl State {
-    fn new(patience: Patience, max_head: MaxHead) -> Self {
+    fn new(timeouts: Timeouts, max_head: MaxHead) -> Self {
         Self {
             waiting: Cell::default(),
-            patience: Cell::new(patience),
+            timeouts: Cell::new(timeouts),
             until: Cell::default(),
             handed_over: Cell::default(),
             wrote: Cell::default(),
@@ -287,7 +287,7 @@ pub(crate) enum Waiting {
 /// Drives a connection's socket, and gives up on it when nothing has moved for too long.
 struct Driver {
     /// None once it has ended.
-    connection: Option<Hushed<http1::Connection<UpstreamStream, RequestBody>>>,
+    connection: Option<WakeFilter<http1::Connection<UpstreamStream, RequestBody>>>,
     state: Rc<State>,
     moved: Instant,
     timer: Dormant<IdleTimer>,
@@ -295,22 +295,22 @@ struct Driver {
 
 impl Driver {
     fn new(connection: http1::Connection<UpstreamStream, RequestBody>, state: Rc<State>) -> Self {
-        let timer = Dormant::new(IdleTimer::new(state.patience.get().shortest()));
-        Self { connection: Some(Hushed::new(connection)), state, moved: Instant::now(), timer }
+        let timer = Dormant::new(IdleTimer::new(state.timeouts.get().shortest()));
+        Self { connection: Some(WakeFilter::new(connection)), state, moved: Instant::now(), timer }
     }
 
-    /// A request has been handed over, which may have less patience than the one before.
+    /// A request has been handed over, which may have shorter timeouts than the one before.
     fn begin(&mut self) {
         self.moved = Instant::now();
-        let earliest = self.until_at_most(self.moved + self.state.patience.get().shortest());
+        let earliest = self.until_at_most(self.moved + self.state.timeouts.get().shortest());
         self.timer.get_mut().fire_by(earliest);
     }
 
     /// Returns `true` if the wait has been too long, once the timer has fired. Otherwise sets the timer anew.
     fn is_overdue(&mut self) -> bool {
-        let patience = self.state.patience.get();
-        let due = self.until_at_most(self.moved + patience.with(self.state.waiting.get()));
-        self.timer.get_mut().is_over(due, patience.shortest())
+        let timeouts = self.state.timeouts.get();
+        let due = self.until_at_most(self.moved + timeouts.with(self.state.waiting.get()));
+        self.timer.get_mut().is_over(due, timeouts.shortest())
     }
 
     fn until_at_most(&self, due: Instant) -> Instant {
@@ -354,7 +354,7 @@ impl Future for Driver {
             drop(switch.send(Switched {
                 stream: parts.io,
                 ahead: parts.read_buf,
-                idle: this.state.patience.get().idle,
+                idle: this.state.timeouts.get().idle,
                 until: this.state.until.get(),
             }));
         }
@@ -362,7 +362,7 @@ impl Future for Driver {
     }
 }
 
-impl Patience {
+impl Timeouts {
     /// For what is waited for.
     pub(super) fn with(self, waiting: Waiting) -> Duration {
         match waiting {

@@ -7,7 +7,7 @@ use sluicegate_http::MALFORMED;
 use sluicegate_policy::Refusal;
 
 use super::MaxHead;
-use crate::body::Incomplete;
+use crate::request::body::Incomplete;
 
 /// The reason that no response came.
 #[derive(Debug)]

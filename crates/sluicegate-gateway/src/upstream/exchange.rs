@@ -9,7 +9,7 @@ use super::{
     connection::{Connection, Switched},
     ejection::Visit,
 };
-use crate::body::UpstreamBody;
+use crate::request::body::UpstreamBody;
 
 /// One request at an upstream, in flight there until this is dropped. A connection of its own goes back to the pool by
 /// [`finish`](Exchange::finish), and is closed if the exchange is dropped before.

@@ -31,8 +31,11 @@ use self::{
     progress::{Overdue, Progress},
     upload::Upload,
 };
-use super::{MaxHead, Patience, SendError, Waiting, connection::Failure};
-use crate::{body::RequestBody, dial::Wire, interim::Interims};
+use super::{MaxHead, SendError, Timeouts, Waiting, connection::Failure};
+use crate::{
+    request::{body::RequestBody, interim::Interims},
+    upstream::dial::Wire,
+};
 
 pub(super) use self::pool::Pool;
 pub(crate) use self::stream::Stream;
@@ -67,7 +70,7 @@ impl Connection {
     pub(super) async fn open(
         wire: Wire,
         address: &Address,
-        patience: Patience,
+        timeouts: Timeouts,
         max_head: MaxHead,
     ) -> io::Result<Self> {
         let (sender, connection) = Builder::new()
@@ -94,7 +97,7 @@ impl Connection {
             scheme: if address.is_tls() { Scheme::HTTPS } else { Scheme::HTTP },
             running: Cell::new(0),
             heard: Cell::new(Instant::now()),
-            keep_alive: Cell::new(patience.keep_alive),
+            keep_alive: Cell::new(timeouts.keep_alive),
             max_head,
         });
         spawn_local(driver::drive(connection, pings, Rc::clone(&shared)));
@@ -125,11 +128,11 @@ impl Connection {
     pub(super) async fn send(
         &self,
         request: Request<RequestBody>,
-        patience: Patience,
+        timeouts: Timeouts,
         until: Option<Instant>,
         interims: Option<&Interims>,
     ) -> Result<Response<Stream>, Failure> {
-        let slot = Slot::new(&self.0, patience);
+        let slot = Slot::new(&self.0, timeouts);
         let (parts, body) = request.into_parts();
         let head = head::request(parts.clone(), &self.0.scheme);
         let unsent = |body, error| {
@@ -143,7 +146,7 @@ impl Connection {
             Ok(sent) => sent,
             Err(error) => return Err(unsent(body, error)),
         };
-        let progress = Rc::new(Progress::new(patience, until));
+        let progress = Rc::new(Progress::new(timeouts, until));
         let upload = Upload::start(body, outgoing, &progress);
         let mut overdue = Overdue::new(&progress);
         let answered = poll_fn(|cx| {
@@ -193,9 +196,9 @@ impl Shared {
 }
 
 impl Slot {
-    fn new(shared: &Rc<Shared>, patience: Patience) -> Self {
+    fn new(shared: &Rc<Shared>, timeouts: Timeouts) -> Self {
         shared.running.set(shared.running.get() + 1);
-        shared.keep_alive.set(patience.keep_alive);
+        shared.keep_alive.set(timeouts.keep_alive);
         shared.note_heard();
         Self(Rc::clone(shared))
     }

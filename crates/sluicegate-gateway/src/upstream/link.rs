@@ -6,11 +6,13 @@ use http::{Request, Response, Version};
 use sluicegate_policy::Upstream as Address;
 use tokio::{sync::Mutex, time::Instant};
 
-use super::{MaxHead, Patience, connection::Connection, connection::Failure, http2, pool::Pool};
+use super::{MaxHead, Timeouts, connection::Connection, connection::Failure, http2, pool::Pool};
 use crate::{
-    body::{RequestBody, UpstreamBody},
-    dial::{Dialer, Offer},
-    interim::Interims,
+    request::{
+        body::{RequestBody, UpstreamBody},
+        interim::Interims,
+    },
+    upstream::dial::{Dialer, Offer},
 };
 
 /// A connection on which a request can go now.
@@ -26,20 +28,20 @@ impl Link {
         self,
         request: &mut Request<RequestBody>,
         offer: Offer,
-        patience: Patience,
+        timeouts: Timeouts,
         until: Option<Instant>,
         interims: Option<&Interims>,
     ) -> Result<(Response<UpstreamBody>, Option<Connection>), Failure> {
         match self {
             Self::Http1(connection) => {
                 let (response, connection) =
-                    connection.send(request, offer, patience, until, interims).await?;
+                    connection.send(request, offer, timeouts, until, interims).await?;
                 Ok((response.map(UpstreamBody::Http1), Some(connection)))
             }
             // Boxed, because it is large: requests of HTTP/1.1 would carry room for it.
             Self::Http2(connection) => {
                 let request = mem::take(request);
-                let response = Box::pin(connection.send(request, patience, until, interims)).await?;
+                let response = Box::pin(connection.send(request, timeouts, until, interims)).await?;
                 Ok((response.map(|body| UpstreamBody::Http2(Box::new(body))), None))
             }
         }
@@ -73,13 +75,13 @@ impl Links {
         shared.map(Link::Http2).or_else(|| self.pool.take().map(Link::Http1))
     }
 
-    /// Opens a connection, or waits for one that others open. The first request is to have this patience.
+    /// Opens a connection, or waits for one that others open. The first request is to have these timeouts.
     pub(super) async fn open(
         &self,
         dialer: &Dialer,
         address: &Address,
         offer: Offer,
-        patience: Patience,
+        timeouts: Timeouts,
         max_head: MaxHead,
     ) -> io::Result<Link> {
         let mut turn = None;
@@ -98,11 +100,11 @@ impl Links {
         }
         let link = match version {
             Version::HTTP_2 => {
-                let connection = http2::Connection::open(wire, address, patience, max_head).await?;
+                let connection = http2::Connection::open(wire, address, timeouts, max_head).await?;
                 self.shared.put(connection.clone());
                 Link::Http2(connection)
             }
-            _ => Link::Http1(Connection::open(wire, patience, max_head).await?),
+            _ => Link::Http1(Connection::open(wire, timeouts, max_head).await?),
         };
         drop(turn);
         Ok(link)

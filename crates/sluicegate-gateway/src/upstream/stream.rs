@@ -17,7 +17,7 @@ use super::{
     State,
     foresight::{self, HeadEnd, Seen},
 };
-use crate::{dial::Wire, gather};
+use crate::{io::coalesced_write, upstream::dial::Wire};
 
 /// A stream that is still read after the other side has stopped reading.
 ///
@@ -130,7 +130,7 @@ impl Write for UpstreamStream {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         if !self.state.is_deaf() {
-            match ready!(gather::poll_write(Pin::new(&mut self.io), cx, slices)) {
+            match ready!(coalesced_write::poll_write(Pin::new(&mut self.io), cx, slices)) {
                 Ok(written) => {
                     self.state.note_written();
                     return Poll::Ready(Ok(written));

@@ -10,13 +10,12 @@ use sluicegate_policy::{GatewaySettings, Upstream as Address};
 use tokio::time::{Instant, timeout};
 
 use super::{
-    Answered, Exchange, Health, MaxHead, Patience, SendError, Upstream, choice::Choice, connection::Failure,
+    Answered, Exchange, Health, MaxHead, SendError, Timeouts, Upstream, choice::Choice, connection::Failure,
     health::WHOLE, link::Link,
 };
 use crate::{
-    body::RequestBody,
-    dial::{Dialer, Offer},
-    interim::Interims,
+    request::{body::RequestBody, interim::Interims},
+    upstream::dial::{Dialer, Offer},
 };
 
 /// The upstreams as one worker sees them: any may get any request.
@@ -83,10 +82,10 @@ impl Upstreams {
     pub(crate) async fn send(
         &self,
         request: &mut Request<RequestBody>,
-        patience: Patience,
+        timeouts: Timeouts,
         interims: Option<&Interims>,
     ) -> Result<Answered, SendError> {
-        let until = patience.total.map(|total| Instant::now() + total);
+        let until = timeouts.total.map(|total| Instant::now() + total);
         let mut tries = Tries { until, ..Tries::default() };
         let offer = if request.headers().contains_key(UPGRADE) { Offer::Http1 } else { Offer::Any };
         let clients_host = request.headers().get(HOST).filter(|_| self.tells_hosts).cloned();
@@ -97,7 +96,7 @@ impl Upstreams {
                 Some(link) => link,
                 // Boxed, because it is rare and large: every request would carry room for it.
                 None => {
-                    match Box::pin(self.connect(attempt.exchange.upstream(), &mut tries, offer, patience))
+                    match Box::pin(self.connect(attempt.exchange.upstream(), &mut tries, offer, timeouts))
                         .await
                     {
                         Ok(link) => link,
@@ -112,7 +111,7 @@ impl Upstreams {
             if let Some(host) = attempt.exchange.upstream().told_host.as_ref().or(clients_host.as_ref()) {
                 request.headers_mut().insert(HOST, host.clone());
             }
-            match link.send(request, offer, patience, until, interims).await {
+            match link.send(request, offer, timeouts, until, interims).await {
                 Ok((response, connection)) => return Ok(attempt.exchange.answered(response, connection)),
                 Err(Failure::Sent(error)) => {
                     if error.is_upstreams() {
@@ -186,10 +185,10 @@ impl Upstreams {
         upstream: &Upstream,
         tries: &mut Tries,
         offer: Offer,
-        patience: Patience,
+        timeouts: Timeouts,
     ) -> Result<Link, SendError> {
         tries.began.get_or_insert_with(Instant::now);
-        let opened = upstream.links.open(&self.dialer, &upstream.address, offer, patience, self.max_head);
+        let opened = upstream.links.open(&self.dialer, &upstream.address, offer, timeouts, self.max_head);
         match timeout(self.left(tries), opened).await {
             Ok(connected) => connected.map_err(SendError::Connect),
             Err(_) => Err(SendError::ConnectTimeout),

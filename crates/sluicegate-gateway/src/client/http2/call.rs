@@ -17,14 +17,16 @@ use http::{
 };
 use http_body::Body as _;
 
-use super::{Pulse, delivery::deliver, given_up::Asked, tunnel::Duplex};
+use super::{Pulse, delivery::deliver, reset_budget::Asked, tunnel::Duplex};
 use crate::{
-    body::{AnswerBody, ClientBody},
-    date,
-    forward::Peer,
-    framing,
-    interim::Interims,
-    proxy::Proxy,
+    request::{
+        body::{AnswerBody, ClientBody},
+        date,
+        forward::Peer,
+        framing,
+        interim::Interims,
+        proxy::Proxy,
+    },
     upgrade::{Extended, Switch, Tunnel},
 };
 

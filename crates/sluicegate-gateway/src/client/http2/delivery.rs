@@ -12,8 +12,8 @@ use h2::{Reason, SendStream};
 use http_body::Body as _;
 use tokio::time::{Sleep, sleep};
 
-use super::given_up::Asked;
-use crate::body::AnswerBody;
+use super::reset_budget::Asked;
+use crate::request::body::AnswerBody;
 
 /// Sends a body as fast as the client takes it, and holds at most one piece of it. `asked` is told when the body has ended.
 ///

@@ -43,7 +43,7 @@ impl Pulse {
             }
             let mut pong = pin!(pings.ping(Ping::opaque()));
             loop {
-                match timeout(PATIENCE, pong.as_mut()).await {
+                match timeout(TIMEOUTS, pong.as_mut()).await {
                     Ok(Ok(_)) => break,
                     // The connection itself tells what is wrong with it.
                     Ok(Err(_)) => return pending().await,
@@ -60,7 +60,7 @@ impl Pulse {
 const INTERVAL: Duration = Duration::from_secs(30);
 
 /// Maximum time for a client to answer a ping.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUTS: Duration = Duration::from_secs(20);
 
 #[cfg(test)]
 mod tests {
@@ -96,7 +96,7 @@ mod tests {
             pulse.note_read();
             pulse.stops(pings).await;
             let took = began.elapsed();
-            let due = 2 * INTERVAL + PATIENCE;
+            let due = 2 * INTERVAL + TIMEOUTS;
             assert!(took >= due && took < due + TICK, "{took:?}");
         })
         .await;
@@ -124,10 +124,10 @@ mod tests {
             let pulse = Pulse::default();
             let upload = async {
                 // The ping is sent first.
-                sleep(INTERVAL + PATIENCE / 2).await;
+                sleep(INTERVAL + TIMEOUTS / 2).await;
                 for _ in 0..100 {
                     pulse.note_read();
-                    sleep(PATIENCE / 2).await;
+                    sleep(TIMEOUTS / 2).await;
                 }
             };
             tokio::select! {

@@ -7,7 +7,7 @@ use h2::{Ping, PingPong};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Shared;
-use crate::{dial::Wire, idle_timer::IdleTimer};
+use crate::{io::idle_timer::IdleTimer, upstream::dial::Wire};
 
 /// Drives the socket until the connection is over, or of no more use.
 pub(super) async fn drive(

@@ -10,9 +10,9 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
-    body::Incomplete,
-    idle_timer::IdleTimer,
-    upstream::{Patience, Waiting},
+    io::idle_timer::IdleTimer,
+    request::body::Incomplete,
+    upstream::{Timeouts, Waiting},
 };
 
 /// The things that a stream waits for, reported by its two directions.
@@ -20,7 +20,7 @@ pub(super) struct Progress {
     waiting: Cell<Waiting>,
     /// The time when a byte of either body moved last, or the reason of the wait changed.
     moved: Cell<Instant>,
-    patience: Patience,
+    timeouts: Timeouts,
     /// The end of the request, even if bytes still move.
     until: Option<Instant>,
     client_error: RefCell<Option<Incomplete>>,
@@ -34,11 +34,11 @@ pub(super) struct Overdue {
 
 impl Progress {
     /// A request that is sent now.
-    pub(super) fn new(patience: Patience, until: Option<Instant>) -> Self {
+    pub(super) fn new(timeouts: Timeouts, until: Option<Instant>) -> Self {
         Self {
             waiting: Cell::new(Waiting::Answer),
             moved: Cell::new(Instant::now()),
-            patience,
+            timeouts,
             until,
             client_error: RefCell::default(),
         }
@@ -83,12 +83,12 @@ impl Progress {
     }
 
     fn due(&self) -> Instant {
-        let due = self.moved.get() + self.patience.with(self.waiting.get());
+        let due = self.moved.get() + self.timeouts.with(self.waiting.get());
         self.until.map_or(due, |until| due.min(until))
     }
 
     fn shortest(&self) -> Duration {
-        self.patience.response.min(self.patience.idle)
+        self.timeouts.response.min(self.timeouts.idle)
     }
 }
 

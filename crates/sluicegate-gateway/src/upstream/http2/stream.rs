@@ -11,7 +11,7 @@ use http::{header::CONTENT_LENGTH, response::Parts};
 use http_body::{Body, Frame, SizeHint};
 
 use super::{Slot, progress::Overdue, upload::Upload};
-use crate::body::{CutOff, Http2Body};
+use crate::request::body::{CutOff, Http2Body};
 
 /// The body of an answer, whose request may still be on its way. Dropping it before its end resets the stream.
 pub(crate) struct Stream {

@@ -14,7 +14,7 @@ use http_body::Body as _;
 use tokio::task::{AbortHandle, spawn_local};
 
 use super::Progress;
-use crate::body::RequestBody;
+use crate::request::body::RequestBody;
 
 /// The sending of a body, beside the answer. Dropping it stops it.
 pub(super) struct Upload {

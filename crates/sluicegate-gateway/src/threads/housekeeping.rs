@@ -1,0 +1,42 @@
+//! The thread beside the workers: the admin port, and watching the upstream warm up.
+
+use std::{
+    io,
+    net::TcpListener,
+    thread::{self, JoinHandle},
+};
+
+use tokio::runtime::Builder;
+
+use crate::{admin::Admin, threads::drain::Draining};
+
+/// Starts the thread; it ends when the gateway is dropped, after the drain.
+///
+/// # Errors
+///
+/// When the operating system gives no thread or no event queue.
+pub(crate) fn spawn(
+    listener: TcpListener,
+    admin: Admin,
+    mut draining: Draining,
+    chores: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let listener = {
+        let _context = runtime.enter();
+        tokio::net::TcpListener::from_std(listener)?
+    };
+    thread::Builder::new().name("sluicegate-admin".to_owned()).spawn(move || {
+        runtime.block_on(async move {
+            let serve = axum::serve(listener, admin.router()).into_future();
+            let keep_house = async {
+                // Neither ends the other.
+                let ((), _) = tokio::join!(chores, serve);
+            };
+            tokio::select! {
+                () = keep_house => {}
+                () = draining.stopped() => {}
+            }
+        });
+    })
+}

@@ -1,0 +1,112 @@
+//! Connecting to upstreams, in clear or by TLS.
+
+use std::{io, path::Path, sync::Arc};
+
+use http::Version;
+use rustls::{ClientConfig, RootCertStore, crypto::ring::default_provider, pki_types::ServerName};
+use sluicegate_policy::{GatewaySettings, Upstream};
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_util::either::Either;
+
+use crate::{
+    io::{
+        tcp,
+        tls::{HTTP_1, HTTP_2, TlsError, roots},
+    },
+    upstream::resolver::Resolver,
+};
+
+/// Connects to the upstreams of a policy.
+#[derive(Clone, Debug)]
+pub(crate) struct Dialer {
+    /// The TLS settings for upstreams that use it.
+    tls: Option<Tls>,
+    resolver: Resolver,
+}
+
+/// The TLS settings, by the protocols offered.
+#[derive(Clone, Debug)]
+struct Tls {
+    any: Arc<ClientConfig>,
+    http1: Arc<ClientConfig>,
+}
+
+/// The versions of HTTP that an upstream may choose from, where it has a choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Offer {
+    Any,
+    /// HTTP/1.1 alone, in which a connection can switch to another protocol.
+    Http1,
+}
+
+/// A connection to an upstream.
+pub(crate) type Wire = Either<TcpStream, TlsStream<TcpStream>>;
+
+impl Dialer {
+    /// For the upstreams of these settings. Certificates are read now.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`], where an upstream is spoken to by TLS and nobody is there who vouches for it.
+    pub(crate) fn new(settings: &GatewaySettings) -> Result<Self, TlsError> {
+        if !settings.upstreams.iter().any(Upstream::is_tls) {
+            return Ok(Self { tls: None, resolver: Resolver::default() });
+        }
+        let (file, roots) = match &settings.upstream_ca {
+            Some(file) => (file.as_path(), roots(file)?),
+            None => (Path::new(SYSTEM), roots_of_the_system()?),
+        };
+        let unusable = |error| TlsError::new(file, error);
+        let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(unusable)?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![HTTP_1.to_vec()];
+        let http1 = Arc::new(config.clone());
+        config.alpn_protocols.insert(0, HTTP_2.to_vec());
+        let tls = Some(Tls { any: Arc::new(config), http1 });
+        Ok(Self { tls, resolver: Resolver::default() })
+    }
+
+    /// Connects, and tells the version of HTTP that is spoken on the connection.
+    ///
+    /// # Errors
+    ///
+    /// When nobody listens there, or is not who it should be.
+    pub(crate) async fn dial(&self, upstream: &Upstream, offer: Offer) -> io::Result<(Wire, Version)> {
+        let addresses = self.resolver.addresses(upstream.host(), upstream.port()).await?;
+        let stream = TcpStream::connect(&*addresses).await?;
+        tcp::prepare(&stream)?;
+        let Some(tls) = self.tls.as_ref().filter(|_| upstream.is_tls()) else {
+            let version = if upstream.is_h2c() { Version::HTTP_2 } else { Version::HTTP_11 };
+            return Ok((Wire::Left(stream), version));
+        };
+        let config = match offer {
+            Offer::Any => &tls.any,
+            Offer::Http1 => &tls.http1,
+        };
+        let name = ServerName::try_from(upstream.host().to_owned()).map_err(io::Error::other)?;
+        let stream = TlsConnector::from(Arc::clone(config)).connect(name, stream).await?;
+        let version = match stream.get_ref().1.alpn_protocol() {
+            Some(HTTP_2) => Version::HTTP_2,
+            // Whoever chooses nothing does not know that there is a choice.
+            _ => Version::HTTP_11,
+        };
+        Ok((Wire::Right(stream), version))
+    }
+}
+
+/// The system's root certificates. Some may be of no use: what counts is that others are.
+fn roots_of_the_system() -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        let problem = "there are none; install them, or name a file as `gateway.upstream_ca`";
+        return Err(TlsError::new(Path::new(SYSTEM), problem));
+    }
+    Ok(roots)
+}
+
+const SYSTEM: &str = "the system's root certificates";
