@@ -26,11 +26,11 @@ struct Sent {
 }
 
 impl Line {
-    async fn connect(address: SocketAddr) -> Line {
+    async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.expect("the gateway listens");
         let (sender, connection) = soon(client::handshake(stream)).await.expect("it speaks HTTP/2");
         tokio::spawn(connection);
-        Line(sender)
+        Self(sender)
     }
 
     async fn send(&self, request: Request<()>, is_whole: bool) -> Sent {
@@ -74,7 +74,7 @@ impl Sent {
         soon(self.response).await.expect("it is answered")
     }
 
-    async fn is_answered(self, status: u16, body: &str) {
+    async fn expect_answer(self, status: u16, body: &str) {
         let response = self.response().await;
         assert_eq!(response.status(), status);
         assert_eq!(text(response.into_body()).await, body);
@@ -109,7 +109,7 @@ async fn they_reach_the_client_before_the_response_is_there() {
         assert_eq!(hints.headers().len(), 1);
     }
     connection.write(OK).await;
-    request.is_answered(200, "hello").await;
+    request.expect_answer(200, "hello").await;
     in_flight_is_zero(&gateway).await;
 }
 
@@ -132,9 +132,9 @@ async fn each_goes_to_the_stream_that_it_is_for() {
     first.is_hinted(103).await;
     second.is_hinted(102).await;
     two.write(OK).await;
-    second.is_answered(200, "hello").await;
+    second.expect_answer(200, "hello").await;
     one.write(OK).await;
-    first.is_answered(200, "hello").await;
+    first.expect_answer(200, "hello").await;
 }
 
 #[tokio::test]
@@ -150,7 +150,7 @@ async fn they_come_before_a_response_that_arrives_with_them() {
     for _ in 0..2 {
         request.is_hinted(103).await;
     }
-    request.is_answered(500, "sad").await;
+    request.expect_answer(500, "sad").await;
 }
 
 #[tokio::test]
@@ -188,7 +188,7 @@ async fn they_come_while_the_request_is_on_its_way() {
     request.upload.send_data(Bytes::from_static(b"up"), true).expect("it is open");
     connection.request(b"up").await;
     connection.write(OK).await;
-    request.is_answered(200, "hello").await;
+    request.expect_answer(200, "hello").await;
 }
 
 #[tokio::test]
@@ -214,7 +214,7 @@ async fn those_of_many_fields_are_whole_without_what_concerns_the_connection() {
             .enumerate()
             .all(|(number, link)| { link.to_str().expect("ASCII").starts_with(&format!("<{number}>; ")) })
     );
-    request.is_answered(200, "hello").await;
+    request.expect_answer(200, "hello").await;
 }
 
 #[tokio::test]
@@ -229,7 +229,7 @@ async fn they_can_be_switched_off() {
     request.upload.send_data(Bytes::from_static(b"hi"), true).expect("it is open");
     connection.request(b"hi\r\n0\r\n\r\n").await;
     connection.write(&[HINTS, OK].concat()).await;
-    request.is_answered(200, "hello").await;
+    request.expect_answer(200, "hello").await;
 }
 
 #[tokio::test]
@@ -257,7 +257,7 @@ async fn those_of_an_upstream_of_http_2_reach_the_client() {
             for status in [102, 103] {
                 request.is_hinted(status).await;
             }
-            request.is_answered(200, "").await;
+            request.expect_answer(200, "").await;
         }
     };
     tokio::select! {
@@ -286,7 +286,7 @@ async fn a_request_that_is_kept_to_its_end_has_them_too_and_needs_no_client() {
     connection.request(b"\r\n\r\n").await;
     connection.write(&[HINTS, OK].concat()).await;
     request.is_hinted(103).await;
-    request.is_answered(200, "hello").await;
+    request.expect_answer(200, "hello").await;
 }
 
 #[tokio::test]
@@ -305,7 +305,7 @@ async fn a_websocket_may_be_hinted_before_it_is_one() {
     let agreed = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\nhello";
     connection.write(agreed).await;
     drop(connection);
-    request.is_answered(200, "hello").await;
+    request.expect_answer(200, "hello").await;
 }
 
 #[tokio::test]
@@ -324,7 +324,7 @@ async fn a_client_that_waits_for_100_continue_is_invited_once_and_only_if_its_bo
         connection.write("HTTP/1.1 100 Continue\r\n\r\n").await;
         connection.write(&[HINTS, OK].concat()).await;
         request.is_hinted(103).await;
-        request.is_answered(200, "hello").await;
+        request.expect_answer(200, "hello").await;
         connection.half_close().await;
         connection.closed().await;
     }
@@ -401,7 +401,7 @@ async fn one_for_a_stream_that_the_client_has_reset_disturbs_no_other() {
     connection.request(b"\r\n\r\n").await;
     connection.write(&[HINTS, OK].concat()).await;
     request.is_hinted(103).await;
-    request.is_answered(200, "hello").await;
+    request.expect_answer(200, "hello").await;
     in_flight_is_zero(&gateway).await;
 }
 
