@@ -1,93 +1,21 @@
 //! Interim responses (1xx) to clients of HTTP/2.
 
-use std::{future::poll_fn, net::SocketAddr, pin::Pin, task::Poll, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
-use h2::{Reason, RecvStream, SendStream, client, ext::Protocol};
+use h2::{Reason, ext::Protocol};
 use http::{Method, Request, Response};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
 use crate::support::{
     Scripted, Upstream, gateway, gateway_of, gateway_with,
+    h2_client::Line,
     http2::{DATA, END_HEADERS, END_STREAM, Frames, GET, HEADERS, frame},
     in_flight_is_zero, metric, soon, until,
 };
 
 const HINTS: &str = "HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\n\r\n";
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
-
-/// A client that sees interim responses.
-struct Line(client::SendRequest<Bytes>);
-
-/// A request that has been sent.
-struct Sent {
-    response: client::ResponseFuture,
-    upload: SendStream<Bytes>,
-}
-
-impl Line {
-    async fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).await.expect("the gateway listens");
-        let (sender, connection) = soon(client::handshake(stream)).await.expect("it speaks HTTP/2");
-        tokio::spawn(connection);
-        Self(sender)
-    }
-
-    async fn send(&self, request: Request<()>, is_whole: bool) -> Sent {
-        let mut sender = soon(self.0.clone().ready()).await.expect("it is open");
-        let (response, upload) = sender.send_request(request, is_whole).expect("it is open");
-        Sent { response, upload }
-    }
-
-    async fn get(&self, path: &str) -> Sent {
-        self.send(Request::get(format!("http://a{path}")).body(()).expect("valid"), true).await
-    }
-
-    /// Sends the head of an upload that waits for "100 Continue".
-    async fn expect(&self, path: &str) -> Sent {
-        let request = Request::post(format!("http://a{path}")).header("expect", "100-continue");
-        self.send(request.body(()).expect("valid"), false).await
-    }
-}
-
-impl Sent {
-    /// Waits for an interim response. None if the final one comes first.
-    async fn interim(&mut self) -> Option<Response<()>> {
-        let interim = poll_fn(|cx| match self.response.poll_informational(cx) {
-            Poll::Pending if Pin::new(&mut self.response).poll(cx).is_ready() => panic!("it is skipped"),
-            polled => polled,
-        });
-        soon(interim).await.transpose().expect("it is open")
-    }
-
-    async fn is_hinted(&mut self, status: u16) {
-        let interim = self.interim().await.expect("it comes before the final response");
-        assert_eq!(interim.status(), status);
-        for unasked in ["date", "content-length", "x-request-id", "ratelimit"] {
-            assert!(!interim.headers().contains_key(unasked), "{unasked}");
-        }
-    }
-
-    /// The final response, before which nothing else comes.
-    async fn response(mut self) -> Response<RecvStream> {
-        assert!(self.interim().await.is_none());
-        soon(self.response).await.expect("it is answered")
-    }
-
-    async fn expect_answer(self, status: u16, body: &str) {
-        let response = self.response().await;
-        assert_eq!(response.status(), status);
-        assert_eq!(text(response.into_body()).await, body);
-    }
-}
-
-async fn text(mut body: RecvStream) -> String {
-    let mut text = String::new();
-    while let Some(data) = soon(body.data()).await {
-        text.push_str(std::str::from_utf8(&data.expect("it is whole")).expect("ASCII"));
-    }
-    text
-}
 
 #[tokio::test]
 async fn they_reach_the_client_before_the_response_is_there() {

@@ -1,6 +1,7 @@
 //! A gateway, an upstream that tests script, and a client that speaks HTTP/1.1 by hand.
 
 pub(crate) mod client;
+pub(crate) mod h2_client;
 pub(crate) mod http2;
 pub(crate) mod scripted;
 pub(crate) mod stubborn;
