@@ -167,6 +167,11 @@ fn kept(answer: &str, upstream: u16) -> String {
         }
         match name.to_ascii_lowercase().as_str() {
             name if MOMENTS.contains(&name) => writeln!(kept, "{name}: MOMENT"),
+            // A wait to the millisecond, kept to the second.
+            "grpc-retry-pushback-ms" if value != "-1" => {
+                let wait: u64 = value.parse().expect("milliseconds");
+                writeln!(kept, "{name}: {}000", wait.div_ceil(1000))
+            }
             _ if is_id => writeln!(kept, "{name}: ID"),
             _ => writeln!(kept, "{line}"),
         }
