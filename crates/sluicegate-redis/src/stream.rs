@@ -144,8 +144,8 @@ impl AsyncWrite for Stream {
     }
 }
 
-/// The silence after which a connection may have been closed as idle. Busy connections are not checked before each
-/// write.
-const IDLE: Duration = Duration::from_millis(50);
+/// The silence after which a connection may have been closed before that was noticed. Busy connections are not checked
+/// before each write.
+const IDLE: Duration = Duration::from_millis(5);
 /// The silence after which the system probes the other side.
 const SILENCE: Duration = Duration::from_secs(60);
