@@ -50,7 +50,7 @@ enum Sent {
     /// For as long as its client stays.
     Attended(Answered, Running),
     /// To the end of the answer.
-    DetachedResponse(response::Parts, DetachedBody),
+    Detached(response::Parts, DetachedBody),
 }
 
 impl Proxy {
@@ -103,7 +103,7 @@ impl Proxy {
                     Ok((Sent::Attended(answered, running), id)) => {
                         return relay(answered, asked, &id, running, switch);
                     }
-                    Ok((Sent::DetachedResponse(head, body), id)) => {
+                    Ok((Sent::Detached(head, body), id)) => {
                         return relay_kept(head, body, asked, &id);
                     }
                     Err(response) => response,
@@ -198,7 +198,7 @@ impl Proxy {
                     proxy.ask(&mut request, route, false, told, &own_id, interims.as_ref()).await
                 });
                 match self.detached.send(detached::Request { arrival, running, bound }, sending).await {
-                    Ok((head, body)) => return Ok((Sent::DetachedResponse(head, body), id)),
+                    Ok((head, body)) => return Ok((Sent::Detached(head, body), id)),
                     Err(failed) => {
                         let refusal = failed.map_or(Refusal::UpstreamDown, |(error, _)| error.into());
                         self.admission().renderer().refused(&refusal, &form, &id)
@@ -299,7 +299,7 @@ fn relay_kept(
         remains.running.complete(&mut head, id);
         framing::response(&mut head, &remains.incoming, asked);
     }
-    Response::from_parts(head, AnswerBody::DetachedResponse(body))
+    Response::from_parts(head, AnswerBody::Detached(body))
 }
 
 fn is_switched(answered: &Answered) -> bool {

@@ -21,7 +21,7 @@ pub(crate) enum AnswerBody {
         is_bare: bool,
     },
     /// The same, where the request goes on when the client leaves.
-    DetachedResponse(DetachedBody),
+    Detached(DetachedBody),
     /// An answer of ours.
     Own(Option<Bytes>),
 }
@@ -61,7 +61,7 @@ impl Body for AnswerBody {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
         match self.get_mut() {
             Self::Upstream { incoming, .. } => Pin::new(incoming).poll_frame(cx),
-            Self::DetachedResponse(body) => Pin::new(body).poll_frame(cx),
+            Self::Detached(body) => Pin::new(body).poll_frame(cx),
             Self::Own(answer) => Poll::Ready(answer.take().map(|bytes| Ok(Frame::data(bytes)))),
         }
     }
@@ -69,7 +69,7 @@ impl Body for AnswerBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Upstream { incoming, is_bare, .. } => *is_bare || incoming.is_end_stream(),
-            Self::DetachedResponse(body) => body.is_end_stream(),
+            Self::Detached(body) => body.is_end_stream(),
             Self::Own(answer) => answer.as_ref().is_none_or(Bytes::is_empty),
         }
     }
@@ -78,7 +78,7 @@ impl Body for AnswerBody {
         match self {
             Self::Upstream { is_bare: true, .. } => SizeHint::default(),
             Self::Upstream { incoming, .. } => incoming.size_hint(),
-            Self::DetachedResponse(body) => body.size_hint(),
+            Self::Detached(body) => body.size_hint(),
             Self::Own(answer) => SizeHint::with_exact(answer.as_ref().map_or(0, |bytes| bytes.len() as u64)),
         }
     }
