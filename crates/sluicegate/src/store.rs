@@ -37,7 +37,7 @@ pub trait Store: Send + Sync + 'static {
     /// Accounts are forgotten one after the other, and forgetting one that was never used, or twice, changes nothing. An
     /// error means that nobody knows which of them were.
     ///
-    /// What was taken before and is settled or released afterwards finds an account that was forgotten. Its
+    /// A lease taken before, and settled or released afterwards, finds an account that was forgotten. Its
     /// slots are nobody's: giving them back frees none that somebody else has taken since. A refund gives
     /// nothing back if the store can tell that the account was forgotten since, and never fills it beyond
     /// full. An account that counts knows when it began, and one that has not been charged since has nothing

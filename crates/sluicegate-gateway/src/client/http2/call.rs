@@ -36,7 +36,7 @@ pub(super) struct Call {
     pub(super) peer: Rc<Peer>,
     /// Of the connection.
     pub(super) pulse: Pulse,
-    /// How long the client may keep its response waiting.
+    /// Maximum time for which the client may keep its response waiting.
     pub(super) stall: Duration,
     pub(super) respond: SendResponse<Bytes>,
     pub(super) asked: Asked,
