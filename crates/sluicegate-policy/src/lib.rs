@@ -79,7 +79,7 @@ pub use decide::{
     warmup::Warmup,
 };
 pub use meter::{
-    Meter, Progress, Reading,
+    Dialect, Estimate, Meter, Progress, Reading, TokenClass, TokenWeights, Usage,
     body::{Body, BodyError},
     json_pointer::JsonPointer,
 };

@@ -1,12 +1,15 @@
 //! Meters: ways to find usage and keys in a request's body.
 
 pub(crate) mod body;
+mod dialect;
+mod estimate;
 mod form;
 mod json;
 pub(crate) mod json_pointer;
 mod multipart;
 mod plan;
 mod reading;
+mod usage;
 
 use sluicegate::Unit;
 
@@ -14,7 +17,10 @@ use crate::{Body, BodyError, JsonPointer};
 
 use json::{Found, search};
 
+pub use dialect::Dialect;
+pub use estimate::Estimate;
 pub use reading::{Progress, Reading};
+pub use usage::{TokenClass, TokenWeights, Usage};
 
 /// The values to read from bodies of a route's requests: the number of items, and values that are part of a
 /// key.
