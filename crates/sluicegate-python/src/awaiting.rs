@@ -1,4 +1,4 @@
-//! The two ways of waiting for a store: a thread that waits, and a loop that goes on with something else.
+//! The two ways of waiting for a store: blocking a thread, and awaiting in an event loop.
 
 use std::{
     future::Future,
@@ -9,7 +9,7 @@ use std::{
 use pyo3::{IntoPyObjectExt, exceptions::PyStopIteration, prelude::*};
 
 use crate::{
-    event_loop::{self, Outcome, Started},
+    event_loop::{self, Completion, Started},
     transitions,
 };
 
@@ -18,10 +18,10 @@ pub(crate) trait ToPython: Send + 'static {
     fn to_python(self, py: Python<'_>) -> PyResult<Py<PyAny>>;
 }
 
-/// Waits for a future here. Other threads of Python go on meanwhile.
+/// Blocks on a future. Other threads of Python run meanwhile.
 pub(crate) fn block<T: Send>(py: Python<'_>, future: impl Future<Output = T> + Send) -> T {
     let mut future = pin!(future);
-    // Memory is done at once, and is not worth letting go of the interpreter.
+    // Memory is ready at once, and is not worth releasing the interpreter for.
     let value = match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,
         Poll::Pending => py.detach(|| pollster::block_on(future)),
@@ -30,7 +30,7 @@ pub(crate) fn block<T: Send>(py: Python<'_>, future: impl Future<Output = T> + S
     value
 }
 
-/// Begins a future: its value, if it has nothing to wait for, or an `asyncio.Future` of it.
+/// Starts a future. Returns its value if it is ready, and an `asyncio.Future` of it otherwise.
 pub(crate) fn begin<T: ToPython>(
     py: Python<'_>,
     waits: bool,
@@ -40,23 +40,23 @@ pub(crate) fn begin<T: ToPython>(
         let value = block(py, future);
         return value.to_python(py).map(Started::Done);
     }
-    let answering = async move {
+    let completion = async move {
         let value = future.await;
-        let outcome: Outcome = Box::new(move |py| value.to_python(py));
-        outcome
+        let completion: Completion = Box::new(move |py| value.to_python(py));
+        completion
     };
-    event_loop::start(py, Box::pin(answering))
+    event_loop::start(py, Box::pin(completion))
 }
 
-/// Something that can be awaited, whether or not there is anything to wait for.
+/// Makes an awaitable, also of a value that is ready.
 pub(crate) fn awaitable(py: Python<'_>, started: Started) -> PyResult<Py<PyAny>> {
     match started {
-        Started::Promised(promise) => Ok(promise),
+        Started::Pending(awaited) => Ok(awaited),
         Started::Done(value) => Ready { value }.into_py_any(py),
     }
 }
 
-/// An awaitable that is there already.
+/// An awaitable that is ready.
 #[pyclass(frozen)]
 struct Ready {
     value: Py<PyAny>,

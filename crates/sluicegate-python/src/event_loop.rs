@@ -1,8 +1,8 @@
-//! Runs the futures of stores elsewhere in the event loop that waits for them.
+//! Runs the futures of remote stores in the event loop that waits for them.
 //!
-//! A future is polled by the loop's own thread, and nowhere else. What wakes it, on the store's thread, puts it into the loop's
-//! basket and rings a bell, which the loop reads as it reads its sockets. So nobody waits for the interpreter's lock on a
-//! thread of Rust, no pool of threads is needed, and one ring brings all answers that have arrived.
+//! Only the loop's own thread polls a future. The store's thread wakes it: it puts the task into the loop's ready queue and
+//! writes to a socket, which the loop reads like its other sockets. So no thread of Rust waits for the interpreter's lock, no
+//! pool of threads is needed, and one wake-up delivers all results that have arrived.
 
 use std::{
     cell::RefCell,
@@ -26,48 +26,48 @@ use sluicegate_remote::{WakeBatch, batch_wakes};
 use crate::{fork, transitions};
 
 /// The result of a future, converted once the interpreter is available.
-pub(crate) type Outcome = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
+pub(crate) type Completion = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
 
-type Answering = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+type CompletionFuture = Pin<Box<dyn Future<Output = Completion> + Send>>;
 
-/// Polls a future once, and gives its outcome if that is all it took; else an `asyncio.Future` of it.
-pub(crate) fn start(py: Python<'_>, future: Answering) -> PyResult<Started> {
-    let (event_loop, basket) = running(py)?;
-    let task = Arc::new(Task { future: Mutex::new(Some(future)), promise: OnceLock::new(), basket });
+/// Polls a future once. Returns its result if it is ready, and an `asyncio.Future` of it otherwise.
+pub(crate) fn start(py: Python<'_>, future: CompletionFuture) -> PyResult<Started> {
+    let (event_loop, queue) = running(py)?;
+    let task = Arc::new(Task { future: Mutex::new(Some(future)), awaited: OnceLock::new(), queue });
     let (polled, wakes) = batch_wakes(|| task.poll());
     if !wakes.is_empty() {
-        task.basket.defer(event_loop.bind(py), wakes)?;
+        task.queue.defer(event_loop.bind(py), wakes)?;
     }
     transitions::tell(py);
     match polled {
-        Poll::Ready(outcome) => Ok(Started::Done(outcome(py)?)),
+        Poll::Ready(completion) => Ok(Started::Done(completion(py)?)),
         Poll::Pending => {
-            let promise = event_loop.bind(py).call_method0(intern!(py, "create_future"))?.unbind();
-            // Nobody polls the task before this thread is back in its loop, so the promise is there in time.
-            let _ = task.promise.set(promise.clone_ref(py));
-            Ok(Started::Promised(promise))
+            let awaited = event_loop.bind(py).call_method0(intern!(py, "create_future"))?.unbind();
+            // The task is polled next when this thread is back in its loop, so the future is there in time.
+            let _ = task.awaited.set(awaited.clone_ref(py));
+            Ok(Started::Pending(awaited))
         }
     }
 }
 
-/// The beginning of a future.
+/// The state of a future after its first poll.
 pub(crate) enum Started {
-    /// It had nothing to wait for.
+    /// It was ready.
     Done(Py<PyAny>),
-    /// An `asyncio.Future` of its outcome.
-    Promised(Py<PyAny>),
+    /// An `asyncio.Future` of its result.
+    Pending(Py<PyAny>),
 }
 
-/// A future that somebody in a loop waits for.
+/// A future, and the `asyncio.Future` that its caller awaits.
 struct Task {
     /// None once it is done.
-    future: Mutex<Option<Answering>>,
-    promise: OnceLock<Py<PyAny>>,
-    basket: Arc<Basket>,
+    future: Mutex<Option<CompletionFuture>>,
+    awaited: OnceLock<Py<PyAny>>,
+    queue: Arc<ReadyQueue>,
 }
 
 impl Task {
-    fn poll(self: &Arc<Self>) -> Poll<Outcome> {
+    fn poll(self: &Arc<Self>) -> Poll<Completion> {
         let waker = Waker::from(Arc::clone(self));
         let mut future = self.future.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(running) = future.as_mut() else { return Poll::Pending };
@@ -78,17 +78,19 @@ impl Task {
         polled
     }
 
-    /// Keeps the promise, if the future is done.
-    fn go_on(self: &Arc<Self>, py: Python<'_>) -> PyResult<()> {
-        let (Poll::Ready(outcome), Some(promise)) = (self.poll(), self.promise.get()) else { return Ok(()) };
-        let promise = promise.bind(py);
-        // Whoever was cancelled wants no answer: dropping it gives back the slots that it took.
-        if promise.call_method0(intern!(py, "done"))?.is_truthy()? {
+    /// Polls the future again, and resolves the `asyncio.Future` if it is ready.
+    fn proceed(self: &Arc<Self>, py: Python<'_>) -> PyResult<()> {
+        let (Poll::Ready(completion), Some(awaited)) = (self.poll(), self.awaited.get()) else {
+            return Ok(());
+        };
+        let awaited = awaited.bind(py);
+        // A cancelled caller wants no result: dropping it gives back the slots that it took.
+        if awaited.call_method0(intern!(py, "done"))?.is_truthy()? {
             return Ok(());
         }
-        match outcome(py) {
-            Ok(value) => promise.call_method1(intern!(py, "set_result"), (value,))?,
-            Err(error) => promise.call_method1(intern!(py, "set_exception"), (error,))?,
+        match completion(py) {
+            Ok(value) => awaited.call_method1(intern!(py, "set_result"), (value,))?,
+            Err(error) => awaited.call_method1(intern!(py, "set_exception"), (error,))?,
         };
         Ok(())
     }
@@ -96,29 +98,30 @@ impl Task {
 
 impl Wake for Task {
     fn wake(self: Arc<Self>) {
-        let basket = Arc::clone(&self.basket);
-        basket.put(self);
+        let queue = Arc::clone(&self.queue);
+        queue.put(self);
     }
 }
 
-/// The futures that a loop is to go on with.
-struct Basket {
+/// The tasks of a loop that are to be polled again.
+struct ReadyQueue {
     tasks: Mutex<Vec<Arc<Task>>>,
-    bell: UnixStream,
-    /// The wake-ups of stores that wait for the end of the loop's turn.
+    /// Wakes the loop.
+    waker: UnixStream,
+    /// The wake-ups of stores that are deferred to the end of the loop's turn.
     deferred: Mutex<WakeBatch>,
 }
 
-impl Basket {
-    /// Wakes the store when the loop has done what is ready now: it gets all requests of this turn in one go, and takes the
-    /// processor from the loop once.
+impl ReadyQueue {
+    /// Wakes the store at the end of the loop's turn. It gets all requests of this turn at once, and takes the processor from
+    /// the loop once.
     fn defer(self: &Arc<Self>, event_loop: &Bound<'_, PyAny>, wakes: WakeBatch) -> PyResult<()> {
         let mut deferred = self.deferred.lock().unwrap_or_else(PoisonError::into_inner);
         let is_first = deferred.is_empty();
         deferred.extend(wakes);
         drop(deferred);
         if is_first {
-            let wake = WakeStores { basket: Arc::clone(self) };
+            let wake = WakeStores { queue: Arc::clone(self) };
             event_loop.call_method1(intern!(event_loop.py(), "call_soon"), (wake,))?;
         }
         Ok(())
@@ -128,8 +131,8 @@ impl Basket {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         tasks.push(task);
         if tasks.len() == 1 {
-            // A full bell rings already, and one that nobody hears belongs to a loop that is closed.
-            let _ = (&self.bell).write(&[1]);
+            // A full socket wakes the loop already, and a closed one belongs to a loop that is closed.
+            let _ = (&self.waker).write(&[1]);
         }
     }
 
@@ -138,38 +141,38 @@ impl Basket {
     }
 }
 
-/// Wakes the stores that were asked in a turn of a loop: the callback of its next turn.
+/// The callback of a loop's next turn, which wakes the stores that were called in this one.
 #[pyclass(frozen)]
 struct WakeStores {
-    basket: Arc<Basket>,
+    queue: Arc<ReadyQueue>,
 }
 
 #[pymethods]
 impl WakeStores {
     fn __call__(&self) {
-        drop(mem::take(&mut *self.basket.deferred.lock().unwrap_or_else(PoisonError::into_inner)));
+        drop(mem::take(&mut *self.queue.deferred.lock().unwrap_or_else(PoisonError::into_inner)));
     }
 }
 
-/// Hears the bell: the callback of a loop, which keeps it for as long as it lives.
+/// The callback of a loop for its wake-ups. The loop keeps it for as long as it lives.
 #[pyclass(frozen)]
-struct Bell {
-    basket: Arc<Basket>,
-    heard: UnixStream,
+struct Wakeup {
+    queue: Arc<ReadyQueue>,
+    receiver: UnixStream,
     generation: u64,
 }
 
 #[pymethods]
-impl Bell {
+impl Wakeup {
     fn __call__(&self, py: Python<'_>) -> PyResult<()> {
-        let mut rings = [0; 64];
-        // The bell before the basket: what is put there in between rings again.
-        while match (&self.heard).read(&mut rings) {
-            Ok(length) => length == rings.len(),
+        let mut bytes = [0; 64];
+        // The socket before the queue: a task that is queued in between wakes the loop again.
+        while match (&self.receiver).read(&mut bytes) {
+            Ok(length) => length == bytes.len(),
             Err(error) => error.kind() == ErrorKind::Interrupted,
         } {}
-        for task in self.basket.take() {
-            if let Err(error) = task.go_on(py) {
+        for task in self.queue.take() {
+            if let Err(error) = task.proceed(py) {
                 error.write_unraisable(py, None);
             }
         }
@@ -179,19 +182,19 @@ impl Bell {
 }
 
 thread_local! {
-    /// The loop that ran here last, and its basket.
+    /// The loop that ran in this thread last, and its queue.
     static LAST: RefCell<Option<Last>> = const { RefCell::new(None) };
 }
 
 struct Last {
-    /// Weak: a loop that is closed goes, though no other runs here.
+    /// Weak, so that a closed loop is freed although no other runs in this thread.
     event_loop: Py<PyWeakrefReference>,
-    basket: Arc<Basket>,
+    queue: Arc<ReadyQueue>,
     generation: u64,
 }
 
-/// The loop that runs in this thread, and its basket.
-fn running(py: Python<'_>) -> PyResult<(Py<PyAny>, Arc<Basket>)> {
+/// Returns the loop that runs in this thread, and its queue.
+fn running(py: Python<'_>) -> PyResult<(Py<PyAny>, Arc<ReadyQueue>)> {
     static RUNNING: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let event_loop = RUNNING.import(py, "asyncio", "get_running_loop")?.call0()?;
     let generation = fork::generation();
@@ -199,56 +202,56 @@ fn running(py: Python<'_>) -> PyResult<(Py<PyAny>, Arc<Basket>)> {
         let last = last.as_ref()?;
         let is_known = last.generation == generation
             && last.event_loop.bind(py).upgrade().is_some_and(|known| known.is(&event_loop));
-        is_known.then(|| Arc::clone(&last.basket))
+        is_known.then(|| Arc::clone(&last.queue))
     });
-    let basket = match known {
-        Some(basket) => basket,
+    let queue = match known {
+        Some(queue) => queue,
         None => {
-            let basket = basket_of(&event_loop, generation)?;
+            let queue = queue_of(&event_loop, generation)?;
             let known = PyWeakrefReference::new(&event_loop)?.unbind();
-            let last = Last { event_loop: known, basket: Arc::clone(&basket), generation };
+            let last = Last { event_loop: known, queue: Arc::clone(&queue), generation };
             drop(LAST.replace(Some(last)));
-            basket
+            queue
         }
     };
-    Ok((event_loop.unbind(), basket))
+    Ok((event_loop.unbind(), queue))
 }
 
-/// The basket of a loop. A loop has one for as long as it lives; a process has its own, not its parent's.
-fn basket_of(event_loop: &Bound<'_, PyAny>, generation: u64) -> PyResult<Arc<Basket>> {
-    static BELLS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+/// Returns the queue of a loop. A loop has one for as long as it lives. A process has its own, not its parent's.
+fn queue_of(event_loop: &Bound<'_, PyAny>, generation: u64) -> PyResult<Arc<ReadyQueue>> {
+    static WAKEUPS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let py = event_loop.py();
-    let bells = BELLS.get_or_try_init(py, || {
+    let wakeups = WAKEUPS.get_or_try_init(py, || {
         PyResult::Ok(py.import("weakref")?.getattr("WeakKeyDictionary")?.call0()?.unbind())
     })?;
-    let bells = bells.bind(py);
-    let known = bells.call_method1("get", (event_loop,))?;
-    if let Ok(bell) = known.cast::<Bell>()
-        && bell.get().generation == generation
+    let wakeups = wakeups.bind(py);
+    let known = wakeups.call_method1("get", (event_loop,))?;
+    if let Ok(wakeup) = known.cast::<Wakeup>()
+        && wakeup.get().generation == generation
     {
-        return Ok(Arc::clone(&bell.get().basket));
+        return Ok(Arc::clone(&wakeup.get().queue));
     }
-    forget_closed(bells)?;
-    let (bell, heard) = UnixStream::pair()?;
-    bell.set_nonblocking(true)?;
-    heard.set_nonblocking(true)?;
-    let basket = Arc::new(Basket { tasks: Mutex::default(), bell, deferred: Mutex::default() });
-    let fd = heard.as_raw_fd();
-    let bell = Bound::new(py, Bell { basket: Arc::clone(&basket), heard, generation })?;
-    event_loop.call_method1("add_reader", (fd, &bell))?;
-    bells.set_item(event_loop, bell)?;
-    Ok(basket)
+    forget_closed(wakeups)?;
+    let (waker, receiver) = UnixStream::pair()?;
+    waker.set_nonblocking(true)?;
+    receiver.set_nonblocking(true)?;
+    let queue = Arc::new(ReadyQueue { tasks: Mutex::default(), waker, deferred: Mutex::default() });
+    let fd = receiver.as_raw_fd();
+    let wakeup = Bound::new(py, Wakeup { queue: Arc::clone(&queue), receiver, generation })?;
+    event_loop.call_method1("add_reader", (fd, &wakeup))?;
+    wakeups.set_item(event_loop, wakeup)?;
+    Ok(queue)
 }
 
-/// Drops what has arrived for loops that are closed, which gives back the slots that it took.
+/// Drops the results that have arrived for closed loops, which gives back the slots that they took.
 ///
-/// A future knows its loop by its promise, and would keep it for ever.
-fn forget_closed(bells: &Bound<'_, PyAny>) -> PyResult<()> {
-    for known in bells.call_method0("items")?.try_iter()?.collect::<PyResult<Vec<_>>>()? {
-        let (event_loop, bell): (Bound<'_, PyAny>, Bound<'_, Bell>) = known.extract()?;
+/// A task refers to its loop by its `asyncio.Future`, and would keep it for ever.
+fn forget_closed(wakeups: &Bound<'_, PyAny>) -> PyResult<()> {
+    for known in wakeups.call_method0("items")?.try_iter()?.collect::<PyResult<Vec<_>>>()? {
+        let (event_loop, wakeup): (Bound<'_, PyAny>, Bound<'_, Wakeup>) = known.extract()?;
         if event_loop.call_method0("is_closed")?.is_truthy()? {
-            // Heard to its end, for an answer knows what it holds once it has been read.
-            bell.get().basket.take().iter().for_each(|task| drop(task.poll()));
+            // Polled to its end, because a reply knows its slots once it has been read.
+            wakeup.get().queue.take().iter().for_each(|task| drop(task.poll()));
         }
     }
     Ok(())

@@ -23,7 +23,7 @@ use crate::{
     route::Route,
     scope::{Head, parameters},
     store::Store,
-    visit::{Deciding, Desk},
+    visit::{BodyHandoff, Deciding},
 };
 
 /// A policy at work: decides ASGI requests by it.
@@ -124,7 +124,7 @@ impl Gate {
         let request = Request { inner: Arc::clone(&self.inner), head, given };
         let waits = self.inner.waits;
         if waits || self.inner.reads_bodies {
-            return Deciding::new(|desk| request.decide(Some(desk))).begin(py, waits);
+            return Deciding::new(|handoff| request.decide(Some(handoff))).begin(py, waits);
         }
         // Memory, and nothing to read: decided before this returns, which needs no place to keep what is in between.
         block(py, request.decide(None)).to_python(py)
@@ -140,8 +140,8 @@ struct Request {
 }
 
 impl Request {
-    /// Decides, asking at the desk for the body where it needs one.
-    async fn decide(self, desk: Option<Desk>) -> Decided {
+    /// Decides. Asks the handoff for the body where it needs one.
+    async fn decide(self, handoff: Option<BodyHandoff>) -> Decided {
         let Self { inner, head, given } = self;
         let admission = &inner.admission;
         let decision = async {
@@ -154,8 +154,8 @@ impl Request {
             };
             let reading = entry
                 .read(|reading| async move {
-                    match desk {
-                        Some(desk) => desk.read(reading).await,
+                    match handoff {
+                        Some(handoff) => handoff.read(reading).await,
                         None => Ok(reading),
                     }
                 })

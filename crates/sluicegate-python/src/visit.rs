@@ -57,7 +57,7 @@ impl Visit {
     /// Goes on with what has been taken.
     fn decide(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let (read, deciding) = self.lock().take().ok_or_else(gone)?;
-        deciding.desk.put(read);
+        deciding.handoff.put(read);
         deciding.begin(py, self.waits)
     }
 }
@@ -76,20 +76,20 @@ fn gone() -> PyErr {
 /// A request that is being decided.
 pub(crate) struct Deciding {
     future: Pin<Box<dyn Future<Output = Decided> + Send>>,
-    desk: Desk,
+    handoff: BodyHandoff,
 }
 
 impl Deciding {
-    /// `decide` asks at the desk for a body when it needs one.
-    pub(crate) fn new<F>(decide: impl FnOnce(Desk) -> F) -> Self
+    /// `decide` asks the handoff for a body when it needs one.
+    pub(crate) fn new<F>(decide: impl FnOnce(BodyHandoff) -> F) -> Self
     where
         F: Future<Output = Decided> + Send + 'static,
     {
-        let desk = Desk::default();
-        Self { future: Box::pin(decide(desk.clone())), desk }
+        let handoff = BodyHandoff::default();
+        Self { future: Box::pin(decide(handoff.clone())), handoff }
     }
 
-    /// The decision, a visit that wants a body, or a promise of either.
+    /// Returns the decision, a visit that wants a body, or an `asyncio.Future` of either.
     pub(crate) fn begin(self, py: Python<'_>, waits: bool) -> PyResult<Py<PyAny>> {
         let mut deciding = Some(self);
         let step = poll_fn(move |context| match deciding.take() {
@@ -100,15 +100,15 @@ impl Deciding {
         });
         let begun = begin(py, waits, async move { step.await.with(waits) })?;
         Ok(match begun {
-            Started::Done(value) | Started::Promised(value) => value,
+            Started::Done(value) | Started::Pending(value) => value,
         })
     }
 
-    /// One step: the decision, the wish for a body, or nothing yet.
+    /// Takes one step: to the decision, to a request for the body, or to neither yet.
     fn step(mut self, context: &mut Context<'_>) -> Result<Step, Self> {
         match self.future.as_mut().poll(context) {
             Poll::Ready(decided) => Ok(Step::Decided(decided)),
-            Poll::Pending => match self.desk.wanted() {
+            Poll::Pending => match self.handoff.wanted() {
                 Some(reading) => Ok(Step::Body(reading, self)),
                 None => Err(self),
             },
@@ -144,15 +144,15 @@ impl ToPython for Stepped {
     }
 }
 
-/// The place where a decision asks for a body, and Python delivers it.
+/// The handoff of a body: a decision asks for it, and Python delivers it.
 #[derive(Clone, Default)]
-pub(crate) struct Desk(Arc<Mutex<Lying>>);
+pub(crate) struct BodyHandoff(Arc<Mutex<HandoffState>>);
 
-/// A reading that Python has brought to its end, or why it could not.
+/// A reading that Python has completed, or the reason why it could not.
 pub(crate) type Read = Result<Box<Reading>, Refusal>;
 
 #[derive(Default)]
-enum Lying {
+enum HandoffState {
     #[default]
     Nothing,
     Wanted(Box<Reading>),
@@ -161,17 +161,17 @@ enum Lying {
     Given(Read),
 }
 
-impl Desk {
+impl BodyHandoff {
     /// The reading with as much of the body as it needs, once that is there.
     pub(crate) async fn read(&self, reading: Box<Reading>) -> Read {
-        *self.lock() = Lying::Wanted(reading);
-        // Nobody is woken: whoever gives the body polls the decision itself.
+        *self.lock() = HandoffState::Wanted(reading);
+        // No waker is needed: the caller that delivers the body polls the decision itself.
         poll_fn(|_| {
-            let mut lying = self.lock();
-            match mem::take(&mut *lying) {
-                Lying::Given(given) => Poll::Ready(given),
+            let mut state = self.lock();
+            match mem::take(&mut *state) {
+                HandoffState::Given(given) => Poll::Ready(given),
                 other => {
-                    *lying = other;
+                    *state = other;
                     Poll::Pending
                 }
             }
@@ -180,21 +180,21 @@ impl Desk {
     }
 
     fn wanted(&self) -> Option<Box<Reading>> {
-        let mut lying = self.lock();
-        match mem::replace(&mut *lying, Lying::Taken) {
-            Lying::Wanted(reading) => Some(reading),
+        let mut state = self.lock();
+        match mem::replace(&mut *state, HandoffState::Taken) {
+            HandoffState::Wanted(reading) => Some(reading),
             other => {
-                *lying = other;
+                *state = other;
                 None
             }
         }
     }
 
     fn put(&self, given: Read) {
-        *self.lock() = Lying::Given(given);
+        *self.lock() = HandoffState::Given(given);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Lying> {
+    fn lock(&self) -> MutexGuard<'_, HandoffState> {
         // Nothing panics while it is locked.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

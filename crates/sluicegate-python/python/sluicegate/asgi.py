@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from os import PathLike
 from typing import Any
 
-from ._chores import Chores
+from ._background import BackgroundJobs
 from ._decisions import PERMIT, answered, decided, log_denial
 from ._native import Answer, Gate, Limiter, Pass, Policy, Visit
 from ._view import View
@@ -45,8 +45,8 @@ class RateLimitMiddleware:
         self.limiter = limiter
         self._gate = Gate(limiter)
         self._view = View(app)
-        chores = Chores(app, limiter)
-        self._chores = chores if chores.are_left else None
+        jobs = BackgroundJobs(app, limiter)
+        self._background = jobs if jobs.are_left else None
 
     @classmethod
     def describe_429(
@@ -69,15 +69,15 @@ class RateLimitMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
-        if kind == "lifespan" and self._chores is not None:
-            await self._live(self._chores, scope, receive, send)
+        if kind == "lifespan" and self._background is not None:
+            await self._live(self._background, scope, receive, send)
             return
         if kind != "http" and kind != "websocket":
             await self.app(scope, receive, send)
             return
-        if self._chores is not None:
+        if self._background is not None:
             # A server need not tell an app of its start.
-            self._chores.begin(scope.get("state"))
+            self._background.begin(scope.get("state"))
         decision = self._gate.enter(self._view.of(scope))
         if type(decision) is not Pass:
             if type(decision) is not Answer:
@@ -105,24 +105,24 @@ class RateLimitMiddleware:
         finally:
             decision.release()
 
-    async def _live(self, chores: Chores, scope: Scope, receive: Receive, send: Send) -> None:
-        """The app's life, with the chores between its start and its end."""
+    async def _live(self, jobs: BackgroundJobs, scope: Scope, receive: Receive, send: Send) -> None:
+        """The app's life, with the jobs between its start and its end."""
 
-        async def heard() -> Message:
+        async def observed_receive() -> Message:
             message = await receive()
             if message["type"] == "lifespan.shutdown":
-                chores.end()
+                jobs.end()
             return message
 
-        async def said(message: Message) -> None:
+        async def observed_send(message: Message) -> None:
             if message["type"] == "lifespan.startup.complete":
-                chores.begin(scope.get("state"))
+                jobs.begin(scope.get("state"))
             await send(message)
 
         try:
-            await self.app(scope, heard, said)
+            await self.app(scope, observed_receive, observed_send)
         finally:
-            chores.end()
+            jobs.end()
 
 
 class _Body:

@@ -1,4 +1,4 @@
-"""`Chores`: what is to be done beside the requests of an app."""
+"""`BackgroundJobs`: the work beside the requests of an app."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ._native import Limiter
 App = Callable[..., Awaitable[None]]
 
 
-class Chores:
-    """Once a second the app is asked whether it has warmed up, and the file of API keys is read again if it has changed.
+class BackgroundJobs:
+    """Ask the app every second whether it has warmed up, and read the file of API keys again if it has changed.
 
-    They are done in the event loop that serves the app, until there are none left, the app shuts down or its loop ends.
+    They run in the event loop that serves the app, until there are none left, the app shuts down or its loop ends.
     """
 
     def __init__(self, app: App, limiter: Limiter) -> None:
@@ -30,39 +30,39 @@ class Chores:
         return self._limiter.warming_up is not None or self._limiter.has_api_keys
 
     def begin(self, state: MutableMapping[str, Any] | None) -> None:
-        """Begins them in the loop that runs, unless they are under way there. `state` is what the app made at its start."""
+        """Starts them in the running loop, unless they run there. `state` is what the app made at its start."""
         loop = asyncio.get_running_loop()
         task = self._task
-        # One that was left behind in a loop that runs no more is never done.
+        # A task that was left behind in a stopped loop is never done.
         if task is None or task.done() or task.get_loop() is not loop:
             self._state = state
-            # In no request's context, which would be kept for as long.
-            self._task = contextvars.Context().run(loop.create_task, self._do())
+            # Outside the context of the request, which would be kept for as long.
+            self._task = contextvars.Context().run(loop.create_task, self._run())
 
     def end(self) -> None:
         if self._task is not None:
             self._task.cancel()
             self._task = None
 
-    async def _do(self) -> None:
+    async def _run(self) -> None:
         while self.are_left:
             try:
-                await self._do_once()
+                await self._run_once()
             except Exception as error:
                 # What failed now may work in a second.
                 logger.error("%s", error)
-            await asyncio.sleep(_PACE)
+            await asyncio.sleep(_INTERVAL)
 
-    async def _do_once(self) -> None:
+    async def _run_once(self) -> None:
         if self._limiter.has_api_keys:
-            # A disk can be slow, and the network behind it.
+            # The disk may be slow, or a network drive.
             await asyncio.to_thread(self._limiter.refresh)
         path = self._limiter.warming_up
         if path is not None and await self._is_ready(path):
             self._limiter.ready()
 
     async def _is_ready(self, path: str) -> bool:
-        """Returns `True` if the app responds with 2xx there: asked within the process, past the limits."""
+        """Returns `True` if the app responds with 2xx to an in-process request, which no limit sees."""
         status = 0
         is_asked = False
         is_answered = asyncio.Event()
@@ -86,7 +86,7 @@ class Chores:
         async def receive() -> dict[str, Any]:
             nonlocal is_asked
             if is_asked:
-                # Whoever listens for the client's end hears of it when there is nothing more to send.
+                # An app that listens for the disconnect gets it when it has sent its response.
                 await is_answered.wait()
                 return {"type": "http.disconnect"}
             is_asked = True
@@ -100,11 +100,11 @@ class Chores:
                 is_answered.set()
 
         try:
-            await asyncio.wait_for(self._app(scope, receive, send), _PATIENCE)
+            await asyncio.wait_for(self._app(scope, receive, send), _TIMEOUT)
         except Exception as error:
             logger.debug("%s fails with %r", path, error)
         return 200 <= status < 300
 
 
-_PACE = 1.0
-_PATIENCE = 3.0
+_INTERVAL = 1.0
+_TIMEOUT = 3.0

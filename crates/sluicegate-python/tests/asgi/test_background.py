@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from sluicegate import Limiter, PolicyError
-from sluicegate import _chores
+from sluicegate import _background
 from sluicegate.asgi import RateLimitMiddleware
 
 WARMUP = {"warmup": {"ready": "/health"}}
@@ -22,7 +22,7 @@ WARMUP = {"warmup": {"ready": "/health"}}
 
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch):
-    monkeypatch.setattr(_chores, "_PACE", 0.01)
+    monkeypatch.setattr(_background, "_INTERVAL", 0.01)
 
 
 def limited(health, policy=None, **settings):
@@ -72,7 +72,7 @@ def test_a_health_check_that_streams_is_heard_to_its_end():
 
 
 def test_a_health_check_that_hangs_or_fails_is_asked_again(monkeypatch):
-    monkeypatch.setattr(_chores, "_PATIENCE", 0.01)
+    monkeypatch.setattr(_background, "_TIMEOUT", 0.01)
     asked = []
 
     async def health(request):
@@ -142,7 +142,7 @@ def test_an_app_that_shuts_down_is_asked_no_more():
     assert states[-1] == "down"
 
 
-def test_in_a_second_loop_the_chores_begin_anew():
+def test_in_a_second_loop_the_jobs_begin_anew():
     is_ready = threading.Event()
 
     async def health(request):
@@ -168,7 +168,7 @@ def test_in_a_second_loop_the_chores_begin_anew():
     first = asyncio.new_event_loop()
     first.run_until_complete(ask())
     is_ready.set()
-    # The first loop stands still, with its chores under way.
+    # The first loop is stopped, with its jobs still running.
     second = asyncio.new_event_loop()
     second.run_until_complete(asyncio.wait_for(ask_until_ready(), 15))
 
@@ -181,18 +181,18 @@ def test_in_a_second_loop_the_chores_begin_anew():
         loop.close()
 
 
-def test_chores_that_are_done_are_not_begun_again():
+def test_jobs_that_are_done_are_not_begun_again():
     app, limiter = limited(pong)
     with TestClient(app) as client:
         while limiter.warming_up:
             client.get("/ping")
 
-        async def chores():
+        async def jobs():
             await asyncio.sleep(0.05)
-            return [task for task in asyncio.all_tasks() if "Chores" in repr(task)]
+            return [task for task in asyncio.all_tasks() if "BackgroundJobs" in repr(task)]
 
         client.get("/ping")
-        assert client.portal.call(chores) == []
+        assert client.portal.call(jobs) == []
 
 
 @pytest.fixture
@@ -232,18 +232,18 @@ def test_a_file_of_keys_that_makes_no_sense_is_told_once(keys):
     limiter.refresh()
 
 
-def test_a_file_of_keys_that_makes_no_sense_ends_no_chores(keys, caplog):
+def test_a_file_of_keys_that_makes_no_sense_ends_no_jobs(keys, caplog):
     policy, path = keys
     app, limiter = limited(pong, {**WARMUP, "identity": {"api_keys": str(path)}})
     is_told = lambda: any("keys.toml" in record.getMessage() for record in caplog.records)  # noqa: E731
     write(path, "no keys")
-    # Known to be wrong from now on, and told when the chores look next.
+    # Known to be wrong from now on, and told when the jobs next run.
     with caplog.at_level(logging.ERROR, "sluicegate"):
         served(app, lambda: is_told() and limiter.warming_up is None)
     assert sum("keys.toml" in record.getMessage() for record in caplog.records) == 1
 
 
-def test_a_loop_that_ends_leaves_nothing_of_the_chores_behind():
+def test_a_loop_that_ends_leaves_nothing_of_the_jobs_behind():
     async def health(request):
         return PlainTextResponse("not yet", 503)
 
