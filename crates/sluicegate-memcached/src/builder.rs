@@ -100,10 +100,10 @@ impl MemcachedStoreBuilder {
         }
         let names = KeyNames::new(&self.prefix, &self.secret.0, self.readable);
         let dispatcher = Dispatcher::new(self.servers, names, WallClock::new(self.clock), runtime);
-        let pulses = dispatcher.links.iter().map(|link| link.pulse().clone()).collect();
+        let reply_delays = dispatcher.links.iter().map(|link| link.reply_delay().clone()).collect();
         Ok(MemcachedStore::new(
             Arc::new(dispatcher),
-            DeadlineKeeper::new(self.timeout, pulses, runtime),
+            DeadlineKeeper::new(self.timeout, reply_delays, runtime),
             runtime,
         ))
     }

@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use crate::{
-    link::{Pulse, id},
+    link::{ReplyDelay, id},
     location::Location,
 };
 
@@ -32,7 +32,7 @@ struct Waiting {
 }
 
 impl DeadlineKeeper {
-    pub(crate) fn new(timeout: Duration, pulses: Vec<Pulse>, runtime: &Handle) -> Self {
+    pub(crate) fn new(timeout: Duration, reply_delays: Vec<ReplyDelay>, runtime: &Handle) -> Self {
         let (callers, mut receiver) = mpsc::channel(MOST);
         runtime.spawn(async move {
             let mut deadlines = Deadlines::<Waiting>::default();
@@ -41,7 +41,7 @@ impl DeadlineKeeper {
                 while let Some(first) = deadlines.first() {
                     sleep_until(first).await;
                     while let Some(caller) = deadlines.pop_late(Instant::now()) {
-                        caller.reply_to.fail(late(timeout, caller.servers, &pulses));
+                        caller.reply_to.fail(late(timeout, caller.servers, &reply_delays));
                     }
                     while deadlines.len() < MOST
                         && let Ok((deadline, caller)) = receiver.try_recv()
@@ -104,15 +104,15 @@ impl fmt::Debug for DeadlineKeeper {
 }
 
 /// Returns the error of a late answer. Of several servers, it names those that have been silent.
-fn late(timeout: Duration, servers: u64, pulses: &[Pulse]) -> StoreError {
+fn late(timeout: Duration, servers: u64, reply_delays: &[ReplyDelay]) -> StoreError {
     let late = |server: &usize| {
         let asked = servers & (1 << server) != 0;
-        asked && (servers.is_power_of_two() || pulses[*server].silence() >= timeout / 2)
+        asked && (servers.is_power_of_two() || reply_delays[*server].elapsed() >= timeout / 2)
     };
     let error = StoreError::new(format!(
         "memcached did not answer within {timeout:?}; is it up, near, and not overloaded? [store] timeout can be longer"
     ));
-    (0..pulses.len()).filter(late).map(id).fold(error, StoreError::at)
+    (0..reply_delays.len()).filter(late).map(id).fold(error, StoreError::at)
 }
 
 /// The most callers that wait, or have waited within the last deadline; more are refused.

@@ -2,8 +2,8 @@
 
 mod connection;
 mod failure;
-mod pulse;
 mod reply;
+mod reply_delay;
 
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ use tokio::{
 
 use connection::{Connection, End};
 pub(crate) use failure::{Failure, id};
-pub(crate) use pulse::Pulse;
 pub(crate) use reply::Reply;
+pub(crate) use reply_delay::ReplyDelay;
 
 use crate::server::Server;
 
@@ -31,7 +31,7 @@ use crate::server::Server;
 pub(crate) struct Link {
     server: Server,
     requests: mpsc::Sender<Request>,
-    pulse: Pulse,
+    reply_delay: ReplyDelay,
 }
 
 /// Commands of which each has one answer.
@@ -60,14 +60,14 @@ impl Link {
     /// Connects, in the background.
     pub(crate) fn open(server: Server, runtime: &Handle) -> Self {
         let (requests, receiver) = mpsc::channel(MOST_QUEUED);
-        let pulse = Pulse::default();
-        runtime.spawn(keep_open(server.clone(), receiver, pulse.clone()));
-        Self { server, requests, pulse }
+        let reply_delay = ReplyDelay::default();
+        runtime.spawn(keep_open(server.clone(), receiver, reply_delay.clone()));
+        Self { server, requests, reply_delay }
     }
 
-    /// Returns the measure of the server's silence.
-    pub(crate) fn pulse(&self) -> &Pulse {
-        &self.pulse
+    /// Returns the delay of the server's pending replies.
+    pub(crate) fn reply_delay(&self) -> &ReplyDelay {
+        &self.reply_delay
     }
 
     pub(crate) fn server(&self) -> &Server {
@@ -97,24 +97,24 @@ impl Request {
 }
 
 /// Connects and serves until nobody needs the link any more.
-async fn keep_open(server: Server, mut requests: mpsc::Receiver<Request>, pulse: Pulse) {
+async fn keep_open(server: Server, mut requests: mpsc::Receiver<Request>, reply_delay: ReplyDelay) {
     let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
     let mut first: Option<Request> = None;
     for number in 1.. {
         // Whatever is asked meanwhile waits for what becomes of it.
-        pulse.set(Some(Instant::now()));
+        reply_delay.set(Some(Instant::now()));
         let failure = match Connection::open(&server, number).await {
             Err(failure) => failure,
             Ok(connection) => {
                 backoff.reset();
-                match connection.serve(first.take(), &mut requests, &pulse).await {
+                match connection.serve(first.take(), &mut requests, &reply_delay).await {
                     End::Unneeded => return,
                     End::Closed => continue,
                     End::Failed(failure) => failure,
                 }
             }
         };
-        pulse.set(None);
+        reply_delay.set(None);
         let failed = Instant::now();
         while let Some(request) = first.take().or_else(|| requests.try_recv().ok()) {
             request.refuse(failure.clone());

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{
-    Answers, Failure, Pulse, Request,
+    Answers, Failure, ReplyDelay, Request,
     reply::{Nonsense, Reply},
 };
 use crate::server::Server;
@@ -127,12 +127,12 @@ impl Connection {
         mut self,
         first: Option<Request>,
         requests: &mut mpsc::Receiver<Request>,
-        pulse: &Pulse,
+        reply_delay: &ReplyDelay,
     ) -> End {
         let mut heard = Instant::now();
         first.into_iter().for_each(|request| self.take_in(request));
         loop {
-            pulse.set((!self.waiting.is_empty()).then_some(heard));
+            reply_delay.set((!self.waiting.is_empty()).then_some(heard));
             self.input.reserve(ROOM);
             tokio::select! {
                 // A connection that has ended is seen before anything more is written to it.
@@ -257,7 +257,7 @@ fn too_old(version: &str) -> bool {
 
 /// The first that was tried with this.
 const OLDEST: [u32; 3] = [1, 6, 18];
-/// The silence of a server that owes an answer after which its connection counts as lost.
+/// The delay of a reply after which the connection counts as lost.
 const RESPONSE_TIMEOUT: Duration = Duration::from_millis(500);
 /// Bytes that are read at once, at least.
 const ROOM: usize = 4_096;

@@ -1,4 +1,4 @@
-//! The silence of a server that owes an answer.
+//! The delay of a server's pending reply.
 
 use std::{
     sync::{
@@ -10,13 +10,12 @@ use std::{
 
 use tokio::time::Instant;
 
-/// The silence of a server that owes an answer. A caller that waits for several servers reads it to learn which one is
-/// late.
+/// The delay of a server's pending reply. It shows a caller that waits for several servers which one is late.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Pulse(Arc<AtomicU64>);
+pub(crate) struct ReplyDelay(Arc<AtomicU64>);
 
-impl Pulse {
-    /// The last sign of life from a server that owes answers; `None` if it owes none.
+impl ReplyDelay {
+    /// Notes when a server with pending replies last sent something; `None` if no reply is pending.
     pub(super) fn set(&self, heard: Option<Instant>) {
         // Zero is nothing.
         let micros = |heard: Instant| heard.duration_since(*BEGIN).as_micros() + 1;
@@ -24,8 +23,8 @@ impl Pulse {
         self.0.store(heard, Ordering::Relaxed);
     }
 
-    /// Returns the time for which the server has been silent although it was asked.
-    pub(crate) fn silence(&self) -> Duration {
+    /// Returns the time since the server last sent something; zero if no reply is pending.
+    pub(crate) fn elapsed(&self) -> Duration {
         match self.0.load(Ordering::Relaxed) {
             0 => Duration::ZERO,
             heard => BEGIN.elapsed().saturating_sub(Duration::from_micros(heard - 1)),
