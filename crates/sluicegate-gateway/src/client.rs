@@ -1,5 +1,6 @@
 //! A client's connection: which HTTP it speaks, within which limits, and how it ends.
 
+mod client_timeouts;
 pub(crate) mod connections;
 mod heads;
 mod http2;
@@ -7,7 +8,6 @@ mod lookahead;
 mod preface;
 mod proxy_protocol;
 mod refusal;
-mod silence;
 mod stream;
 mod target;
 
@@ -38,12 +38,12 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use self::{
+    client_timeouts::ClientTimeouts,
     heads::Heads,
     http2::TooMany,
     lookahead::Lookahead,
     preface::{Protocol, is_in_clear, protocol},
     proxy_protocol::{AnnouncedError, announced},
-    silence::Silence,
     stream::ClientStream,
     target::Aside,
 };
@@ -251,9 +251,9 @@ impl Clients {
         mut draining: Draining,
     ) -> Result<(), Box<dyn Error>> {
         let (unread, switch, is_last) = (Unread::default(), Switch::default(), Cell::new(false));
-        let silence = Silence::new();
+        let timeouts = ClientTimeouts::new();
         let aside = Aside::default();
-        let heads = Heads::new(silence.clone(), aside.clone());
+        let heads = Heads::new(timeouts.clone(), aside.clone());
         let interims = Interims::default();
         let stream = ClientStream::new(stream, unread.clone(), Some(heads)).with_interims(interims.clone());
         let service = service_fn(|request: Request<Incoming>| {
@@ -288,11 +288,11 @@ impl Clients {
             is_last.set(true);
             sleep(bounds.last).await;
         });
-        let is_silent = pin!(silence.exceeds(bounds.header, bounds.keep_alive));
+        let timed_out = pin!(timeouts.expired(bounds.header, bounds.keep_alive));
         let mut builder = http1::Builder::new();
         builder
             // Hyper is told a time so that it tells us when it waits.
-            .timer(silence.clone())
+            .timer(timeouts.clone())
             .header_read_timeout(bounds.header)
             .max_buf_size(MAX_BUFFER.max(bounds.max_head as usize))
             .max_header_size(bounds.max_head as usize);
@@ -307,7 +307,7 @@ impl Clients {
         let served = tokio::select! {
             biased;
             served = drive(Pin::new(&mut connection), finish, Dormant::new(told_to_end), pending()) => served,
-            () = Dormant::new(is_silent) => return Ok(()),
+            () = Dormant::new(timed_out) => return Ok(()),
         };
         if let Err(error) = served {
             let mut stream = connection.into_inner().into_parts().io;

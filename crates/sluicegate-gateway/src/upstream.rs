@@ -6,7 +6,6 @@ pub(crate) mod dial;
 mod ejection;
 mod error;
 mod exchange;
-mod foresight;
 mod health;
 pub(crate) mod health_check;
 mod http2;
@@ -14,6 +13,7 @@ mod link;
 mod pool;
 pub(crate) mod probe;
 pub(crate) mod resolver;
+mod response_head;
 mod stream;
 mod upstreams;
 

@@ -31,16 +31,16 @@ pub async fn watch_keys<S: Store>(
             Some(Err(error)) => heard(Err(error)),
             None => {}
         }
-        timer.sleep(PACE).await;
+        timer.sleep(INTERVAL).await;
     }
 }
 
 /// Asks once a second until the answer is that the upstream is ready.
 pub async fn until_ready<F: Future<Output = bool>>(timer: &impl Timer, ask: impl Fn() -> F) {
     while !ask().await {
-        timer.sleep(PACE).await;
+        timer.sleep(INTERVAL).await;
     }
 }
 
-/// The time between two looks.
-const PACE: Duration = Duration::from_secs(1);
+/// The time between two checks.
+const INTERVAL: Duration = Duration::from_secs(1);

@@ -55,9 +55,9 @@ async fn until_done(stopped: oneshot::Receiver<()>) {
     let _ = stopped.await;
     let tasks = Handle::current().metrics();
     let done = async {
-        let mut pace = interval(PACE);
+        let mut interval = interval(INTERVAL);
         while tasks.num_alive_tasks() > 0 {
-            pace.tick().await;
+            interval.tick().await;
         }
     };
     let _ = timeout(LONGEST_GOODBYE, done).await;
@@ -80,5 +80,5 @@ impl fmt::Debug for StoreThread {
 }
 
 const NAME: &str = "sluicegate-store";
-const PACE: Duration = Duration::from_millis(1);
+const INTERVAL: Duration = Duration::from_millis(1);
 const LONGEST_GOODBYE: Duration = Duration::from_secs(1);

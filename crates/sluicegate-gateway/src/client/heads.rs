@@ -12,7 +12,7 @@ use hyper::rt::ReadBufCursor;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::{
-    silence::Silence,
+    client_timeouts::ClientTimeouts,
     target::{Aside, RequestLine},
 };
 use crate::request::body::Unread;
@@ -24,7 +24,7 @@ use crate::request::body::Unread;
 /// its end. It does that only when it has nothing left to look at. What a client sends ahead, before hyper
 /// has come to read, is left as it is.
 pub(super) struct Heads {
-    silence: Silence,
+    timeouts: ClientTimeouts,
     line: RequestLine,
     /// Hyper has written all that it had to.
     is_flushed: bool,
@@ -32,9 +32,9 @@ pub(super) struct Heads {
 }
 
 impl Heads {
-    /// For a connection that hyper has not read from, whose `silence` hyper tells when it awaits a head.
-    pub(super) fn new(silence: Silence, aside: Aside) -> Self {
-        Self { silence, line: RequestLine::new(aside), is_flushed: true, refused: None }
+    /// The heads of a connection that hyper has not read from. Hyper uses `timeouts` as its timer.
+    pub(super) fn new(timeouts: ClientTimeouts, aside: Aside) -> Self {
+        Self { timeouts, line: RequestLine::new(aside), is_flushed: true, refused: None }
     }
 
     /// Reads from `stream` if the next bytes may be of a request line, and gives `None` otherwise.
@@ -46,7 +46,7 @@ impl Heads {
         buffer: &mut ReadBufCursor<'_>,
     ) -> Option<Poll<io::Result<()>>> {
         if !self.line.is_open() {
-            if !unread.is_nothing() || self.silence.awaits_head() {
+            if !unread.is_nothing() || self.timeouts.awaits_head() {
                 return None;
             }
             self.line.begin();
@@ -62,14 +62,14 @@ impl Heads {
 
     /// Notes that something was read.
     pub(super) fn note_read(&self) {
-        self.silence.note_read();
+        self.timeouts.note_read();
     }
 
     /// Takes what hyper writes if it is hyper's own answer to a head that it refuses.
     ///
     /// While it awaits a head, and has written everything before, it has nothing else to write.
     pub(super) fn takes(&mut self, written: &[u8]) -> bool {
-        if self.is_flushed && self.silence.awaits_head() {
+        if self.is_flushed && self.timeouts.awaits_head() {
             self.refused = status(written);
         }
         self.is_flushed = false;

@@ -3,7 +3,7 @@
 mod call;
 mod delivery;
 mod frames;
-mod pulse;
+mod liveness;
 mod reset_budget;
 mod tunnel;
 
@@ -29,14 +29,14 @@ use tokio::{
 };
 
 use self::{call::Call, reset_budget::ResetBudget};
-use super::{Bounds, Clients, drive, silence::Silence, stream::ClientStream};
+use super::{Bounds, Clients, client_timeouts::ClientTimeouts, drive, stream::ClientStream};
 use crate::{
     io::dormant::Dormant,
     request::{body::Unread, forward::Peer},
     threads::drain::Draining,
 };
 
-pub(super) use self::{frames::Frames, pulse::Pulse, reset_budget::TooMany};
+pub(super) use self::{frames::Frames, liveness::Liveness, reset_budget::TooMany};
 
 /// A connection whose requests begin as they come.
 struct Serving<S, F> {
@@ -58,8 +58,8 @@ impl Clients {
         mut draining: Draining,
     ) -> Result<(), Box<dyn Error>> {
         let frames = Frames::new(peer.ip, self.current.proxy().metrics().connections.malformed());
-        let pulse = Pulse::default();
-        let stream = ClientStream::new(stream, Unread::default(), None).watched(frames, pulse.clone());
+        let liveness = Liveness::default();
+        let stream = ClientStream::new(stream, Unread::default(), None).watched(frames, liveness.clone());
         let mut connection = tokio::select! {
             biased;
             begun = timeout(bounds.header, builder(bounds).handshake(TokioIo::new(stream))) => begun??,
@@ -67,18 +67,18 @@ impl Clients {
             () = draining.over(bounds.last) => return Ok(()),
         };
         let pings = connection.ping_pong();
-        let (silence, reset_budget) = (Silence::new(), ResetBudget::new(bounds.max_resets));
+        let (timeouts, reset_budget) = (ClientTimeouts::new(), ResetBudget::new(bounds.max_resets));
         let peer = Rc::new(peer);
         let begin = |request: Request<RecvStream>, respond: SendResponse<Bytes>| {
             let call = Call {
                 proxy: self.current.proxy(),
                 peer: Rc::clone(&peer),
-                pulse: pulse.clone(),
+                liveness: liveness.clone(),
                 stall: bounds.idle,
                 respond,
                 asked: reset_budget.asked(),
             };
-            let busy = silence.busy();
+            let busy = timeouts.busy();
             spawn_local(async move {
                 call.answer(request).await;
                 drop(busy);
@@ -89,16 +89,16 @@ impl Clients {
         let told_to_end = pin!(async {
             tokio::select! {
                 () = draining.there() => {}
-                () = silence.exceeds(bounds.keep_alive, bounds.keep_alive) => {}
+                () = timeouts.expired(bounds.keep_alive, bounds.keep_alive) => {}
             }
         });
         let cut = pin!(async {
             tokio::select! {
                 () = reset_budget.exceeds() => Err(TooMany),
-                () = pulse.stops(pings) => Ok(()),
+                () = liveness.lost(pings) => Ok(()),
             }
         });
-        let left = silence.ignores(bounds.header);
+        let left = timeouts.shutdown_ignored(bounds.header);
         tokio::select! {
             biased;
             served = drive(serving, finish, Dormant::new(told_to_end), left) => Ok(served?),

@@ -20,7 +20,7 @@ use tokio::{
 
 use super::{
     heads::Heads,
-    http2::{Frames, Pulse},
+    http2::{Frames, Liveness},
 };
 use crate::{
     io::{coalesced_write, tcp},
@@ -37,7 +37,7 @@ pub(super) struct ClientStream<S> {
     /// Of a connection of HTTP/1.1.
     heads: Option<Heads>,
     /// Of one of HTTP/2.
-    watch: Option<(Frames, Pulse)>,
+    watch: Option<(Frames, Liveness)>,
     /// Bytes to write beside what hyper writes, if any.
     interims: Option<Interims>,
     linger: Option<Pin<Box<Sleep>>>,
@@ -66,9 +66,9 @@ impl<S: AsyncRead + Unpin> ClientStream<S> {
         self
     }
 
-    /// The stream, whose `frames` and `pulse` are watched.
-    pub(super) fn watched(mut self, frames: Frames, pulse: Pulse) -> Self {
-        self.watch = Some((frames, pulse));
+    /// The stream, whose `frames` and `liveness` are watched.
+    pub(super) fn watched(mut self, frames: Frames, liveness: Liveness) -> Self {
+        self.watch = Some((frames, liveness));
         self
     }
 
@@ -78,8 +78,8 @@ impl<S: AsyncRead + Unpin> ClientStream<S> {
         polled: Poll<io::Result<usize>>,
         slices: impl Iterator<Item = &'s [u8]>,
     ) -> Poll<io::Result<usize>> {
-        let Some((frames, pulse)) = &mut self.watch else { return polled };
-        pulse.note_sent(polled.is_pending());
+        let Some((frames, liveness)) = &mut self.watch else { return polled };
+        liveness.note_sent(polled.is_pending());
         if let Poll::Ready(Ok(mut length)) = polled {
             for slice in slices {
                 let sent = length.min(slice.len());
@@ -119,8 +119,8 @@ impl<S: AsyncRead + Unpin> Read for ClientStream<S> {
         let Self { io, unread, heads, watch, .. } = &mut *self;
         let Some(heads) = heads else {
             let polled = Pin::new(io).poll_read(cx, buffer);
-            if let (Poll::Ready(Ok(())), Some((_, pulse))) = (&polled, watch) {
-                pulse.note_read();
+            if let (Poll::Ready(Ok(())), Some((_, liveness))) = (&polled, watch) {
+                liveness.note_read();
             }
             return polled;
         };
@@ -171,8 +171,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Write for ClientStream<S> {
             ready!(self.poll_write_interims(cx))?;
         }
         let polled = Pin::new(&mut self.io).poll_flush(cx);
-        if let (Poll::Pending, Some((_, pulse))) = (&polled, &self.watch) {
-            pulse.note_sent(true);
+        if let (Poll::Pending, Some((_, liveness))) = (&polled, &self.watch) {
+            liveness.note_sent(true);
         }
         polled
     }

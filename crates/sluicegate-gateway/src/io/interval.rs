@@ -1,4 +1,4 @@
-//! Doing something again and again.
+//! Tokio's timer, and intervals.
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ impl Timer for Tokio {
     }
 }
 
-/// Ticks at once, and then with so much time in between: whoever is late catches nothing up.
+/// Ticks at once, and then with so much time in between. Missed ticks are delayed, not caught up.
 pub(crate) fn every(period: Duration) -> Interval {
-    let mut pace = interval(period);
-    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    pace
+    let mut interval = interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
 }

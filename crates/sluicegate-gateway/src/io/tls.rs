@@ -56,9 +56,9 @@ impl Tls {
     /// Reads the files again whenever one of them has changed. Files that cannot be used change nothing: the old
     /// certificate stays. Connections keep the one that they began with.
     pub(crate) async fn watch(mut self) {
-        let mut pace = every(PACE);
+        let mut interval = every(INTERVAL);
         loop {
-            pace.tick().await;
+            interval.tick().await;
             let now = versions(&self.settings);
             if now == self.seen {
                 continue;
@@ -196,5 +196,5 @@ pub(crate) const HTTP_1: &[u8] = b"http/1.1";
 
 const NO_CERTIFICATE: &str = "it holds no certificate in PEM";
 
-/// Between two looks.
-const PACE: Duration = Duration::from_secs(1);
+/// The time between two checks.
+const INTERVAL: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! The thread beside the workers: the admin port, and watching the upstream warm up.
+//! The thread beside the workers: the admin port and the background jobs.
 
 use std::{
     io,
@@ -19,7 +19,7 @@ pub(crate) fn spawn(
     listener: TcpListener,
     admin: Admin,
     mut draining: Draining,
-    chores: impl Future<Output = ()> + Send + 'static,
+    jobs: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let listener = {
@@ -29,12 +29,12 @@ pub(crate) fn spawn(
     thread::Builder::new().name("sluicegate-admin".to_owned()).spawn(move || {
         runtime.block_on(async move {
             let serve = axum::serve(listener, admin.router()).into_future();
-            let keep_house = async {
+            let work = async {
                 // Neither ends the other.
-                let ((), _) = tokio::join!(chores, serve);
+                let ((), _) = tokio::join!(jobs, serve);
             };
             tokio::select! {
-                () = keep_house => {}
+                () = work => {}
                 () = draining.stopped() => {}
             }
         });

@@ -1,4 +1,4 @@
-//! Asking upstreams again and again whether they are well.
+//! Periodic health checks of upstreams.
 
 use std::sync::Arc;
 
@@ -26,11 +26,11 @@ pub(crate) async fn check_all(
 }
 
 async fn check(dialer: Dialer, upstream: Upstream, health: Arc<Health>, settings: HealthSettings) {
-    let mut pace = every(settings.interval);
-    // In a row, against what is taken to be so.
+    let mut interval = every(settings.interval);
+    // Consecutive results that contradict the known state.
     let mut contrary = 0;
     loop {
-        pace.tick().await;
+        interval.tick().await;
         let answer = probe(&dialer, &upstream, &settings.path, settings.timeout).await;
         let is_well = answer.as_ref().is_ok_and(StatusCode::is_success);
         if is_well == health.is_up() {

@@ -82,7 +82,7 @@ pub(crate) async fn until_one_is_ready(dialer: &Dialer, upstreams: &[Upstream], 
 }
 
 async fn is_ready(dialer: &Dialer, upstream: &Upstream, path: &str) -> bool {
-    match probe(dialer, upstream, path, TIMEOUTS).await {
+    match probe(dialer, upstream, path, TIMEOUT).await {
         Ok(status) if status.is_success() => return true,
         Ok(status) => tracing::debug!(%upstream, %status, "the upstream warms up"),
         Err(error) => tracing::debug!(%upstream, %error, "the upstream does not answer yet"),
@@ -91,6 +91,6 @@ async fn is_ready(dialer: &Dialer, upstream: &Upstream, path: &str) -> bool {
 }
 
 /// For one answer of an upstream that warms up.
-const TIMEOUTS: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 const CLOSED: &str = "closed without an answer";

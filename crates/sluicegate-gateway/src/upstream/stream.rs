@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 
 use super::{
     State,
-    foresight::{self, HeadEnd, Seen},
+    response_head::{self, HeadEnd, Seen},
 };
 use crate::{io::coalesced_write, upstream::dial::Wire};
 
@@ -41,7 +41,7 @@ impl UpstreamStream {
     /// Looks for the final head in what is held, which may be all there is.
     fn look(&mut self, is_all: bool) {
         loop {
-            match foresight::look(&mut self.held, self.state.max_head()) {
+            match response_head::peek(&mut self.held, self.state.max_head()) {
                 Seen::Interim(status, headers) => self.state.note_interim(status, &headers),
                 Seen::Final(surplus) => return self.state.note_head(surplus),
                 Seen::Nothing if is_all => return self.state.note_head(None),

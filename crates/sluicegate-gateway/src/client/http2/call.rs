@@ -17,7 +17,7 @@ use http::{
 };
 use http_body::Body as _;
 
-use super::{Pulse, delivery::deliver, reset_budget::Asked, tunnel::Duplex};
+use super::{Liveness, delivery::deliver, reset_budget::Asked, tunnel::Duplex};
 use crate::{
     request::{
         body::{AnswerBody, ClientBody},
@@ -35,7 +35,7 @@ pub(super) struct Call {
     pub(super) proxy: Rc<Proxy>,
     pub(super) peer: Rc<Peer>,
     /// Of the connection.
-    pub(super) pulse: Pulse,
+    pub(super) liveness: Liveness,
     /// Maximum time for which the client may keep its response waiting.
     pub(super) stall: Duration,
     pub(super) respond: SendResponse<Bytes>,
@@ -94,7 +94,7 @@ impl Call {
                 }
                 for interim in interims.take() {
                     // A client that does not read them does without.
-                    if !self.pulse.is_blocked() {
+                    if !self.liveness.is_blocked() {
                         // If it is not taken, the stream is over, which is noticed above.
                         let _ = self.respond.send_informational(interim);
                     }

@@ -1,4 +1,4 @@
-//! Timeouts of a silent client: while it sends a head, and between two requests.
+//! Timeouts of a client that sends nothing: during a head, and between two requests.
 
 use std::{
     future::Future,
@@ -16,14 +16,13 @@ use tokio::time::{Instant, sleep};
 
 use crate::io::idle_timer::IdleTimer;
 
-/// The input that a connection waits for from its client, set by the waiting code and read by the code that
-/// closes it.
+/// The timeouts of one connection's client, by the input that the connection waits for: a head, the next request, or
+/// nothing.
 ///
-/// Hyper takes it for a timer: it sets one when it begins to wait for a head, and drops it when the head is there. So
-/// a request costs no timer. Clones share what they know; everything happens on one thread, and atomics are what hyper's
-/// traits ask for.
+/// Hyper uses it as its timer. It sets a timer when it begins to wait for a head, and drops it when the head is there. So
+/// a request costs no timer. Clones share their state. All of them are on one thread; hyper's traits require the atomics.
 #[derive(Clone)]
-pub(super) struct Silence(Arc<Shared>);
+pub(super) struct ClientTimeouts(Arc<Shared>);
 
 struct Shared {
     began: Instant,
@@ -33,22 +32,22 @@ struct Shared {
     running: AtomicUsize,
 }
 
-/// A request that runs: its client has nothing to send.
-pub(super) struct Busy(Silence);
+/// A running request, whose client has nothing to send.
+pub(super) struct Busy(ClientTimeouts);
 
-/// Hyper's wait for a head, which it never gives up itself.
-struct Head(Silence);
+/// Hyper's timer for a head. It never fires.
+struct Head(ClientTimeouts);
 
-impl Silence {
-    /// A connection that waits for its first head.
+impl ClientTimeouts {
+    /// The timeouts of a connection that waits for its first head.
     pub(super) fn new() -> Self {
         let (waiting, since) = (AtomicU8::new(HEAD), AtomicU64::new(0));
         Self(Arc::new(Shared { began: Instant::now(), waiting, since, running: AtomicUsize::new(0) }))
     }
 
-    /// Resolves when the client has been silent for too long: for `head` since it began a head, or for `keep_alive`
+    /// Resolves when the client has sent nothing for too long: for `head` since it began a head, or for `keep_alive`
     /// since its last request ended.
-    pub(super) async fn exceeds(&self, head: Duration, keep_alive: Duration) {
+    pub(super) async fn expired(&self, head: Duration, keep_alive: Duration) {
         let shortest = head.min(keep_alive);
         let due = || {
             let since = self.0.began + Duration::from_millis(self.0.since.load(Relaxed));
@@ -63,13 +62,13 @@ impl Silence {
 
     /// Resolves when no request has run for `bound` since the client was told to end the connection.
     ///
-    /// Hyper asks it whether it has heard, and waits for an answer that may never come.
-    pub(super) async fn ignores(&self, bound: Duration) {
+    /// Hyper sends a ping and waits for its acknowledgement, which may never come.
+    pub(super) async fn shutdown_ignored(&self, bound: Duration) {
         sleep(bound).await;
-        self.exceeds(bound, bound).await;
+        self.expired(bound, bound).await;
     }
 
-    /// The client has sent something: between two requests, a head has begun.
+    /// Notes that the client has sent something. Between two requests, a head has begun.
     pub(super) fn note_read(&self) {
         if self.0.waiting.load(Relaxed) == REQUEST {
             self.wait_for(HEAD);
@@ -81,7 +80,7 @@ impl Silence {
         self.0.waiting.load(Relaxed) != NOTHING
     }
 
-    /// A request of HTTP/2 runs until this is dropped.
+    /// Marks a request of HTTP/2 as running until the result is dropped.
     pub(super) fn busy(&self) -> Busy {
         self.0.running.fetch_add(1, Relaxed);
         self.wait_for(NOTHING);
@@ -103,7 +102,7 @@ impl Drop for Busy {
     }
 }
 
-impl rt::Timer for Silence {
+impl rt::Timer for ClientTimeouts {
     fn sleep(&self, _: Duration) -> Pin<Box<dyn rt::Sleep>> {
         // The first head is awaited from the beginning.
         if self.0.waiting.load(Relaxed) == NOTHING {
@@ -113,7 +112,7 @@ impl rt::Timer for Silence {
     }
 
     fn now(&self) -> std::time::Instant {
-        // Hyper asks only to tell until when to sleep, which nobody looks at.
+        // Hyper uses it only to compute a deadline, which `sleep_until` ignores.
         self.0.began.into_std()
     }
 
@@ -134,7 +133,7 @@ impl Future for Head {
 
 impl Drop for Head {
     fn drop(&mut self) {
-        // No time is needed where nothing is waited for.
+        // Without a wait, the time does not matter.
         self.0.0.waiting.store(NOTHING, Relaxed);
     }
 }

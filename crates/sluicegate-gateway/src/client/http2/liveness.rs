@@ -1,23 +1,23 @@
-//! Signs of life of a client's connection of HTTP/2.
+//! The liveness of an HTTP/2 client: what it sends, what it reads, and its answers to pings.
 
 use std::{cell::Cell, future::pending, pin::pin, rc::Rc, time::Duration};
 
 use h2::{Ping, PingPong};
 use tokio::time::{sleep, timeout};
 
-/// The signs that a client reads what it is sent and sends something itself, told by its stream of bytes. Clones share them.
+/// The liveness of a client, as its byte stream shows it: whether it sends, and whether it reads. Clones share the state.
 #[derive(Clone, Default)]
-pub(in crate::client) struct Pulse(Rc<Signs>);
+pub(in crate::client) struct Liveness(Rc<Signs>);
 
 #[derive(Default)]
 struct Signs {
-    /// Something came since this was looked at.
+    /// Set if something has come since the last check.
     is_heard: Cell<bool>,
-    /// The last bytes could not be sent: the client has not read those before.
+    /// Set if the last bytes could not be sent, because the client has not read earlier ones.
     is_blocked: Cell<bool>,
 }
 
-impl Pulse {
+impl Liveness {
     /// Notes that the client has sent something.
     pub(in crate::client) fn note_read(&self) {
         self.0.is_heard.set(true);
@@ -33,8 +33,8 @@ impl Pulse {
         self.0.is_blocked.get()
     }
 
-    /// Resolves when the client has gone without a word: it sends nothing, and does not answer a ping.
-    pub(super) async fn stops(&self, pings: Option<PingPong>) {
+    /// Resolves when the client is lost: it sends nothing, and does not answer a ping.
+    pub(super) async fn lost(&self, pings: Option<PingPong>) {
         let Some(mut pings) = pings else { return pending().await };
         loop {
             sleep(INTERVAL).await;
@@ -43,7 +43,7 @@ impl Pulse {
             }
             let mut pong = pin!(pings.ping(Ping::opaque()));
             loop {
-                match timeout(TIMEOUTS, pong.as_mut()).await {
+                match timeout(TIMEOUT, pong.as_mut()).await {
                     Ok(Ok(_)) => break,
                     // The connection itself tells what is wrong with it.
                     Ok(Err(_)) => return pending().await,
@@ -60,7 +60,7 @@ impl Pulse {
 const INTERVAL: Duration = Duration::from_secs(30);
 
 /// Maximum time for a client to answer a ping.
-const TIMEOUTS: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 #[cfg(test)]
 mod tests {
@@ -92,11 +92,11 @@ mod tests {
     async fn a_client_that_has_gone_is_given_up_when_it_does_not_answer_a_ping() {
         locally(async {
             let (pings, _client) = connect().await;
-            let (pulse, began) = (Pulse::default(), Instant::now());
-            pulse.note_read();
-            pulse.stops(pings).await;
+            let (liveness, began) = (Liveness::default(), Instant::now());
+            liveness.note_read();
+            liveness.lost(pings).await;
             let took = began.elapsed();
-            let due = 2 * INTERVAL + TIMEOUTS;
+            let due = 2 * INTERVAL + TIMEOUT;
             assert!(took >= due && took < due + TICK, "{took:?}");
         })
         .await;
@@ -112,7 +112,7 @@ mod tests {
             let pings = served.ping_pong();
             spawn_local(connection);
             spawn_local(async move { while served.accept().await.is_some() {} });
-            assert!(timeout(100 * INTERVAL, Pulse::default().stops(pings)).await.is_err());
+            assert!(timeout(100 * INTERVAL, Liveness::default().lost(pings)).await.is_err());
         })
         .await;
     }
@@ -121,17 +121,17 @@ mod tests {
     async fn a_pong_may_come_behind_much_else() {
         locally(async {
             let (pings, _client) = connect().await;
-            let pulse = Pulse::default();
+            let liveness = Liveness::default();
             let upload = async {
                 // The ping is sent first.
-                sleep(INTERVAL + TIMEOUTS / 2).await;
+                sleep(INTERVAL + TIMEOUT / 2).await;
                 for _ in 0..100 {
-                    pulse.note_read();
-                    sleep(TIMEOUTS / 2).await;
+                    liveness.note_read();
+                    sleep(TIMEOUT / 2).await;
                 }
             };
             tokio::select! {
-                () = pulse.stops(pings) => unreachable!("the client sends"),
+                () = liveness.lost(pings) => unreachable!("the client sends"),
                 () = upload => {}
             }
         })

@@ -1,4 +1,4 @@
-//! The head of a response, looked at before hyper reads it.
+//! The head of a response, peeked at before hyper reads it.
 //!
 //! Hyper reads up to 100 fields at no cost, and more of them at one that every response would pay. It skips interim
 //! responses, or allocates for each request to tell of them. Here, a head of neither kind costs a look at its lines.
@@ -45,7 +45,7 @@ impl HeadEnd {
 }
 
 /// Looks at what has been read of a response, and takes away what hyper does not read.
-pub(super) fn look(read: &mut BytesMut, max: MaxHead) -> Seen {
+pub(super) fn peek(read: &mut BytesMut, max: MaxHead) -> Seen {
     let mut fields = vec![EMPTY_HEADER; max.fields];
     let mut response = Response::new(&mut fields);
     let length = match response.parse(read) {
