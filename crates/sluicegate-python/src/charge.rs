@@ -153,7 +153,10 @@ pub(crate) fn cost(given: &Bound<'_, PyAny>, unit: Unit) -> PyResult<Cost> {
     }
 }
 
-/// Returns `true` for a unit of which a request can take any number: no default would be right.
-pub(crate) fn needs_cost(unit: Unit) -> bool {
-    !matches!(unit, Unit::Requests | Unit::Concurrent)
+/// Returns `true` for a unit of which a request can take any number, so that no default would be right.
+pub(crate) const fn needs_cost(unit: Unit) -> bool {
+    match unit {
+        Unit::Requests | Unit::Concurrent => false,
+        Unit::Items | Unit::Tokens | Unit::InputTokens | Unit::OutputTokens | Unit::Bytes | Unit::Usd => true,
+    }
 }

@@ -138,25 +138,38 @@ impl Route {
 
     /// Computes the cost of one request for a limit that counts in `unit`.
     ///
-    /// The body is the one that the route's meter has read, where it reads any. A cost that is `given` stands instead
-    /// of what the meter finds.
+    /// The body is the one that the route's meter has read, if it reads any. A `given` cost replaces the meter's.
     #[inline]
     #[must_use]
     pub fn cost(&self, unit: Unit, body: Option<&Body>, given: Option<Cost>) -> Cost {
         if !self.costs.are_metered(unit, given) {
-            return if unit == Unit::Requests { Cost::new(self.weight) } else { Cost::ONE };
+            return self.unmetered(unit);
         }
         match (self.costs, given, body) {
             (_, Some(given), _) => given,
-            (Costs::ByUnit, _, Some(body)) => body.cost(unit),
-            (Costs::OneNumber { .. }, _, Some(Body { is_absent: true, .. })) if unit != Unit::Requests => {
+            (Costs::ByUnit, None, Some(body)) => body.cost(unit),
+            (Costs::OneNumber { .. }, None, Some(Body { is_absent: true, .. })) if unit != Unit::Requests => {
                 Cost::ZERO
             }
-            (Costs::OneNumber { .. }, _, Some(Body { items: Some(items), .. })) => {
+            (Costs::OneNumber { .. }, None, Some(Body { items: Some(items), .. })) => {
                 Cost::of(*items, unit).unwrap_or(Cost::new(u64::MAX))
             }
-            _ if unit == Unit::Requests => Cost::new(self.weight),
-            _ => Cost::ONE,
+            (Costs::OneNumber { .. }, None, Some(Body { items: None, .. }))
+            | (Costs::ByUnit | Costs::OneNumber { .. }, None, None)
+            | (Costs::Weight, None, _) => self.unmetered(unit),
+        }
+    }
+
+    /// The cost in `unit` of a request whose usage is not metered.
+    #[inline]
+    const fn unmetered(&self, unit: Unit) -> Cost {
+        match unit {
+            Unit::Requests => Cost::new(self.weight),
+            Unit::Concurrent => Cost::ONE,
+            // A route in code whose caller gives no cost.
+            Unit::Items | Unit::Tokens | Unit::InputTokens | Unit::OutputTokens | Unit::Bytes | Unit::Usd => {
+                Cost::ONE
+            }
         }
     }
 }
@@ -168,7 +181,10 @@ impl Costs {
             (Unit::Concurrent, _) | (Unit::Requests, Self::ByUnit) => false,
             (Unit::Requests, Self::Weight) => given.is_some(),
             (Unit::Requests, Self::OneNumber { requests }) => requests,
-            _ => true,
+            (
+                Unit::Items | Unit::Tokens | Unit::InputTokens | Unit::OutputTokens | Unit::Bytes | Unit::Usd,
+                _,
+            ) => true,
         }
     }
 }

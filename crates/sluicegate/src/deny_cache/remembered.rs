@@ -134,7 +134,10 @@ impl Remembered {
 
 /// Returns `true` if charges of this unit are estimates, which settlements outside this cache may refund.
 const fn is_settled(unit: Unit) -> bool {
-    matches!(unit, Unit::Tokens | Unit::InputTokens | Unit::OutputTokens | Unit::Usd)
+    match unit {
+        Unit::Tokens | Unit::InputTokens | Unit::OutputTokens | Unit::Usd => true,
+        Unit::Requests | Unit::Items | Unit::Bytes | Unit::Concurrent => false,
+    }
 }
 
 /// A request of more charges than this is not remembered.

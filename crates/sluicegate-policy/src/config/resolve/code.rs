@@ -54,7 +54,7 @@ fn build(report: &mut Report<'_>, policy: &Policy, code: CodeRoute) -> Option<Po
         weight: code.weight,
         costs: match code.meter {
             CodeMeter::None => Costs::Weight,
-            _ => Costs::OneNumber { requests: !other_units },
+            CodeMeter::Items(_) | CodeMeter::Given => Costs::OneNumber { requests: !other_units },
         },
         limits: (0..limits.len()).map(LimitId).collect(),
         needs_parameters: false,
@@ -120,9 +120,7 @@ fn most_items(report: &mut Report<'_>, code: &CodeRoute, most: u64) {
             format!("at most {most} items, and nothing counts the items of a request"),
             help,
         );
-    } else if let Some(unit) =
-        others.find(|unit| !matches!(unit, Unit::Requests | Unit::Items | Unit::Concurrent))
-    {
+    } else if let Some(unit) = others.find(|unit| !counts_items(*unit)) {
         let help = "limit the items by a route of their own";
         report.error_help(0, format!("at most {most} items, and the cost counts {unit}"), help);
     }
@@ -238,6 +236,14 @@ fn meter(code: &CodeRoute) -> Meter {
         Part::Body(pointer) => meter.and_value(pointer.clone()),
         _ => meter,
     })
+}
+
+/// Returns `true` if the number of a body's items says what a request costs in this unit, or nothing about it.
+const fn counts_items(unit: Unit) -> bool {
+    match unit {
+        Unit::Requests | Unit::Items | Unit::Concurrent => true,
+        Unit::Tokens | Unit::InputTokens | Unit::OutputTokens | Unit::Bytes | Unit::Usd => false,
+    }
 }
 
 fn counts_requests(quota: &Quota) -> bool {
