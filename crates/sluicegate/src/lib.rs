@@ -63,7 +63,7 @@ mod limiter;
 mod memory;
 mod outage;
 mod permit;
-mod queue;
+mod queues;
 mod quota;
 mod server_id;
 mod store;

@@ -4,7 +4,9 @@ mod until_ready;
 
 use std::{fmt, slice::from_ref, sync::Arc};
 
-use crate::{Charge, Clock, Decision, KeyParts, Limit, MemoryStore, Permit, Store, StoreError, queue::Queue};
+use crate::{
+    Charge, Clock, Decision, KeyParts, Limit, MemoryStore, Permit, Store, StoreError, queues::Queues,
+};
 
 /// Decides for requests, on the balances of one store. Its clones share the store and the line of those who [wait](Self::until_ready).
 ///
@@ -37,14 +39,14 @@ use crate::{Charge, Clock, Decision, KeyParts, Limit, MemoryStore, Permit, Store
 /// ```
 pub struct Limiter<S> {
     store: Arc<S>,
-    /// Those who wait, in one line for all clones.
-    queue: Arc<Queue>,
+    /// The callers that wait, in the same queues for all clones.
+    queues: Arc<Queues>,
 }
 
 impl<S: Store> Limiter<S> {
     /// A limiter on this store, which may be shared already.
     pub fn new(store: impl Into<Arc<S>>) -> Self {
-        Self { store: store.into(), queue: Arc::default() }
+        Self { store: store.into(), queues: Arc::default() }
     }
 
     /// Takes one unit of one limit from the account of one caller. For several limits or another cost, [`take`](Self::take)
@@ -144,7 +146,7 @@ impl<C: Clock> Limiter<MemoryStore<C>> {
 
 impl<S> Clone for Limiter<S> {
     fn clone(&self) -> Self {
-        Self { store: Arc::clone(&self.store), queue: Arc::clone(&self.queue) }
+        Self { store: Arc::clone(&self.store), queues: Arc::clone(&self.queues) }
     }
 }
 

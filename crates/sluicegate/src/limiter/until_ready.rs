@@ -46,12 +46,12 @@ impl<S: Store> Limiter<S> {
     /// * The wait has no limit of its own, for others may go on spending. Put one around it, as `tokio::time::timeout`.
     /// * Each waiter takes memory for its keys. The limiter does not bound their number.
     ///
-    /// Dropping the future leaves the line and charges nothing, unless the store was being asked: then, as with
-    /// [`take`](Self::take), nobody knows whether the charges were taken.
+    /// Dropping the future leaves the queue and charges nothing, unless a call of the store was in flight. Then, as with
+    /// [`take`](Self::take), it is unknown whether the charges were taken.
     ///
     /// # Errors
     ///
-    /// When the store does not answer: then nobody knows whether the charges were taken.
+    /// If the store does not respond. Then it is unknown whether the charges were taken.
     pub async fn until_ready<F>(
         &self,
         charges: &[Charge],
@@ -63,8 +63,8 @@ impl<S: Store> Limiter<S> {
         if charges.iter().any(|charge| !charge.quota.can_hold(charge.cost)) {
             return self.take(charges).await;
         }
-        let place = self.queue.join(charges);
-        place.first().await;
+        let waiter = self.queues.join(charges);
+        waiter.first().await;
         let mut next_look = FIRST_LOOK;
         loop {
             let decision = self.take(charges).await?;

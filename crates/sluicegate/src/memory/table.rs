@@ -129,7 +129,7 @@ impl<A: Account> Table<A> {
         let room = if bucket == first { first_room } else { second_room };
         let page = self.pages[bucket / PAGE].get_or_insert_with(Box::default);
         let (tag, kept) = page.buckets[bucket % PAGE].slot(room.slot);
-        if *tag == NOBODY {
+        if *tag == EMPTY {
             self.len += 1;
         } else if room.idle == 0 {
             self.evicted.count(room.least);
@@ -221,7 +221,7 @@ impl<A: Account + Clone> Accounts for Table<A> {
         let Some((bucket, slot)) = self.place(fingerprint) else { return };
         if let Some(Some(page)) = self.pages.get_mut(bucket / PAGE) {
             let (tag, account) = page.buckets[bucket % PAGE].slot(slot);
-            (*tag, *account) = (NOBODY, A::default());
+            (*tag, *account) = (EMPTY, A::default());
             self.len -= 1;
         }
     }
@@ -253,7 +253,7 @@ impl<A: Default> Default for Page<A> {
 /// Eight slots.
 #[derive(Debug, Default)]
 struct Bucket<A> {
-    lines: [Line<A>; 2],
+    lines: [CacheLine<A>; 2],
 }
 
 impl<A> Bucket<A> {
@@ -261,17 +261,17 @@ impl<A> Bucket<A> {
     #[inline]
     fn equal(&self, tag: u64) -> u32 {
         let [first, second] = &self.lines;
-        first.equal(tag) | second.equal(tag) << LINE
+        first.equal(tag) | second.equal(tag) << SLOTS_PER_LINE
     }
 
     #[inline]
     fn account(&self, slot: usize) -> &A {
-        &self.lines[slot / LINE % 2].accounts[slot % LINE]
+        &self.lines[slot / SLOTS_PER_LINE % 2].accounts[slot % SLOTS_PER_LINE]
     }
 
     #[inline]
     fn account_mut(&mut self, slot: usize) -> &mut A {
-        &mut self.lines[slot / LINE % 2].accounts[slot % LINE]
+        &mut self.lines[slot / SLOTS_PER_LINE % 2].accounts[slot % SLOTS_PER_LINE]
     }
 
     fn accounts(&self) -> impl Iterator<Item = &A> {
@@ -280,21 +280,21 @@ impl<A> Bucket<A> {
 
     /// The tag and the account of a slot.
     fn slot(&mut self, slot: usize) -> (&mut u64, &mut A) {
-        let line = &mut self.lines[slot / LINE % 2];
-        (&mut line.tags[slot % LINE], &mut line.accounts[slot % LINE])
+        let line = &mut self.lines[slot / SLOTS_PER_LINE % 2];
+        (&mut line.tags[slot % SLOTS_PER_LINE], &mut line.accounts[slot % SLOTS_PER_LINE])
     }
 }
 
 /// Four slots: of token buckets, exactly a cache line, so that finding an account has fetched it.
 #[derive(Debug, Default)]
 #[repr(align(64))]
-struct Line<A> {
-    /// [`NOBODY`] where no account is kept.
-    tags: [u64; LINE],
-    accounts: [A; LINE],
+struct CacheLine<A> {
+    /// [`EMPTY`] in a slot without an account.
+    tags: [u64; SLOTS_PER_LINE],
+    accounts: [A; SLOTS_PER_LINE],
 }
 
-impl<A> Line<A> {
+impl<A> CacheLine<A> {
     #[inline]
     fn equal(&self, tag: u64) -> u32 {
         let equal = |(slot, kept): (usize, &u64)| u32::from(*kept == tag) << slot;
@@ -302,10 +302,10 @@ impl<A> Line<A> {
     }
 }
 
-/// No account's tag.
-const NOBODY: u64 = 0;
-const LINE: usize = 4;
-const SLOTS: usize = 2 * LINE;
+/// The tag of an empty slot.
+const EMPTY: u64 = 0;
+const SLOTS_PER_LINE: usize = 4;
+const SLOTS: usize = 2 * SLOTS_PER_LINE;
 const PAGE: usize = 128;
 
 #[cfg(test)]
