@@ -25,7 +25,7 @@ pub(crate) struct DeadlineKeeper {
     callers: mpsc::Sender<(Instant, Waiting)>,
 }
 
-/// A caller that waits, and the servers that are asked for it, as a set of bits.
+/// A caller that waits, and the servers that it waits for, as a set of bits.
 struct Waiting {
     reply_to: Arc<dyn Awaited>,
     servers: u64,
@@ -54,16 +54,12 @@ impl DeadlineKeeper {
         Self { timeout, callers }
     }
 
-    /// Promises an answer in time.
+    /// Adds a caller, which gets an error at its deadline if it has no reply until then.
     ///
     /// # Errors
     ///
     /// When too many wait, or the runtime has been shut down.
-    pub(crate) fn promise(
-        &self,
-        reply_to: Arc<dyn Awaited>,
-        locations: &[Location],
-    ) -> Result<(), StoreError> {
+    pub(crate) fn add(&self, reply_to: Arc<dyn Awaited>, locations: &[Location]) -> Result<(), StoreError> {
         let deadline = Instant::now() + self.timeout;
         let servers = locations.iter().fold(0, |servers, location| servers | 1 << location.server);
         self.callers.try_send((deadline, Waiting { reply_to, servers })).map_err(|refused| match refused {

@@ -1,4 +1,4 @@
-//! One thing to do.
+//! A job: to take the charges of one request, or to settle them.
 
 mod settling;
 mod snapshot;
@@ -18,13 +18,13 @@ pub(crate) use settling::Settling;
 use taking::Step;
 pub(crate) use taking::Taking;
 
-/// The sender of the answer to a caller. The worker that learns the answer and the keeper of deadlines share it.
+/// The sender of the reply to a caller. The worker and the keeper of deadlines share it.
 pub(crate) type ReplyTo<T> = Arc<OnceSender<Result<T, StoreError>>>;
 
-/// One thing to do: to take charges, or to settle them. It is done in rounds, until all of its accounts are written.
+/// A job: to take charges, or to settle them. It runs in rounds, until all of its accounts are written.
 #[derive(Debug)]
 pub(crate) struct Job {
-    lines: Lines,
+    tracked: TrackedCharges,
     work: Work,
     /// Set if its accounts were read since it was queued: no denial, and no success without a write, rests on
     /// earlier reads.
@@ -37,9 +37,9 @@ enum Work {
     Settle(Settling),
 }
 
-/// Charges, where their accounts are, and how far each of them is: index by index.
+/// Charges with the locations of their accounts and the progress of each, index by index.
 #[derive(Debug)]
-struct Lines {
+struct TrackedCharges {
     charges: SmallVec<[Charge; 4]>,
     locations: SmallVec<[Location; 4]>,
     progress: SmallVec<[Progress; 4]>,
@@ -48,7 +48,7 @@ struct Lines {
 /// The progress of a charge.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Progress {
-    /// Something is to be done.
+    /// It is not done yet.
     Open,
     /// It is done in the working set, which is being written.
     Pending,
@@ -70,34 +70,34 @@ pub(crate) enum Fate {
 
 impl Job {
     pub(crate) fn take(charges: &[Charge], locations: SmallVec<[Location; 4]>, taking: Taking) -> Self {
-        Self { lines: Lines::new(charges, locations), work: Work::Take(taking), read: false }
+        Self { tracked: TrackedCharges::new(charges, locations), work: Work::Take(taking), read: false }
     }
 
     pub(crate) fn settle(charges: &[Charge], locations: SmallVec<[Location; 4]>, settling: Settling) -> Self {
-        Self { lines: Lines::new(charges, locations), work: Work::Settle(settling), read: false }
+        Self { tracked: TrackedCharges::new(charges, locations), work: Work::Settle(settling), read: false }
     }
 
     /// Its charges, and where their accounts are.
     pub(crate) fn accounts(&self) -> impl Iterator<Item = (&Charge, &Location)> {
-        self.lines.charges.iter().zip(&self.lines.locations)
+        self.tracked.charges.iter().zip(&self.tracked.locations)
     }
 
-    /// Does in the working set what can be done, and says what is known by now.
+    /// Applies what it can to the working set, and returns the next step.
     pub(crate) fn proceed(&mut self, working_set: &mut WorkingSet, now: Timestamp) -> Fate {
         if let Work::Take(taking) = &mut self.work {
-            match taking.proceed(&mut self.lines, working_set, self.read, now) {
+            match taking.proceed(&mut self.tracked, working_set, self.read, now) {
                 Step::Finished => return Fate::Finished,
                 Step::Unfinished => return Fate::Unfinished,
                 Step::GiveBack(settling) => self.work = Work::Settle(settling),
             }
         }
         match &mut self.work {
-            Work::Settle(settling) => settling.proceed(&mut self.lines, working_set, self.read, now),
+            Work::Settle(settling) => settling.proceed(&mut self.tracked, working_set, self.read, now),
             Work::Take(_) => Fate::Unfinished,
         }
     }
 
-    /// A round is over: these accounts were written, and these servers did not answer.
+    /// Ends a round in which these accounts were written, and these servers did not reply.
     pub(crate) fn end_round(
         &mut self,
         written: &HashSet<Location>,
@@ -105,7 +105,7 @@ impl Job {
     ) -> Fate {
         let (mut down, mut unknown) = (SmallVec::<[&Failure; 2]>::new(), None);
         self.read = true;
-        for (progress, location) in self.lines.progress.iter_mut().zip(&self.lines.locations) {
+        for (progress, location) in self.tracked.progress.iter_mut().zip(&self.tracked.locations) {
             let failure = failures.get(&location.server);
             self.read &= failure.is_none();
             down.extend(failure.filter(|failure| !failure.is_replaced()));
@@ -118,7 +118,7 @@ impl Job {
                     Progress::Done
                 }
                 _ if written.contains(location) => Progress::Done,
-                // Somebody else was faster, or it was never sent: it is judged anew.
+                // Another writer was faster, or it was never sent: it is judged anew.
                 _ => Progress::Open,
             };
         }
@@ -128,21 +128,21 @@ impl Job {
                 taking.fail(down.iter().copied());
                 self.give_up(failures)
             }
-            (Work::Settle(settling), Some(failure)) => settling.fail(&self.lines, failure, unknown),
+            (Work::Settle(settling), Some(failure)) => settling.fail(&self.tracked, failure, unknown),
         }
     }
 
-    /// A take that comes to nothing: what was written is given back, but not where nobody knows what was.
+    /// Gives up a take. Written charges are given back, except where it is unknown whether they were written.
     fn give_up(&mut self, failures: &HashMap<usize, Failure>) -> Fate {
         let Work::Take(taking) = &self.work else { return Fate::Finished };
-        for (progress, location) in self.lines.progress.iter_mut().zip(&self.lines.locations) {
+        for (progress, location) in self.tracked.progress.iter_mut().zip(&self.tracked.locations) {
             if failures.contains_key(&location.server) {
                 *progress = Progress::Open;
             }
         }
-        match taking.give_back(&mut self.lines) {
+        match taking.give_back(&mut self.tracked) {
             Some(settling) => {
-                self.lines.keep_open();
+                self.tracked.keep_open();
                 self.work = Work::Settle(settling);
                 self.read = false;
                 Fate::Elsewhere
@@ -151,7 +151,7 @@ impl Job {
         }
     }
 
-    /// Nobody will do it.
+    /// Fails the job: no worker will do it.
     pub(crate) fn abandon(&self, failure: &Failure) {
         match &self.work {
             Work::Take(taking) => taking.fail([failure]),
@@ -160,7 +160,7 @@ impl Job {
     }
 }
 
-impl Lines {
+impl TrackedCharges {
     fn new(charges: &[Charge], locations: SmallVec<[Location; 4]>) -> Self {
         let progress = charges.iter().map(|_| Progress::Open).collect();
         Self { charges: charges.into(), locations, progress }
@@ -171,7 +171,7 @@ impl Lines {
         self.locations.iter().any(|location| location.server != self.locations[0].server)
     }
 
-    /// Forgets all but those of which something is to be done.
+    /// Drops all but the open ones.
     fn keep_open(&mut self) {
         let open: SmallVec<[usize; 4]> =
             (0..self.progress.len()).filter(|index| self.progress[*index] == Progress::Open).collect();

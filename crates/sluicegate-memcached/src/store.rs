@@ -84,7 +84,7 @@ impl Store for MemcachedStore {
         }
         let (reply_to, answer) = OnceSender::channel();
         let locations = self.locations(charges);
-        self.deadlines.promise(reply_to.clone(), &locations)?;
+        self.deadlines.add(reply_to.clone(), &locations)?;
         self.dispatcher.dispatch(Job::take(charges, locations, Taking::new(reply_to)));
         answer.await.unwrap_or_else(|_| Err(shut_down()))
     }
@@ -103,7 +103,7 @@ impl Store for MemcachedStore {
         }
         let (reply_to, answer) = OnceSender::channel();
         let locations = self.locations(&charges);
-        self.deadlines.promise(reply_to.clone(), &locations)?;
+        self.deadlines.add(reply_to.clone(), &locations)?;
         let settling = Settling::new(actual, lease.taken_at, reply_to);
         self.dispatcher.dispatch(Job::settle(&charges, locations, settling));
         answer.await.unwrap_or_else(|_| Err(shut_down()))
@@ -113,7 +113,7 @@ impl Store for MemcachedStore {
         let kept = accounts.iter().filter(|account| account.quota.algorithm() != Algorithm::Concurrent);
         let locations = self.locations(kept);
         let (reply_to, answer) = OnceSender::channel();
-        self.deadlines.promise(reply_to.clone(), &locations)?;
+        self.deadlines.add(reply_to.clone(), &locations)?;
         let dispatcher = Arc::clone(&self.dispatcher);
         self.runtime.spawn(async move { reply_to.send(forget::accounts(&dispatcher, &locations).await) });
         answer.await.unwrap_or_else(|_| Err(shut_down()))

@@ -6,7 +6,7 @@ use sluicegate::{Cost, Timestamp};
 use smallvec::{SmallVec, smallvec};
 use tokio::time::Instant;
 
-use super::{Fate, Lines, Progress, ReplyTo};
+use super::{Fate, Progress, ReplyTo, TrackedCharges};
 use crate::{link::Failure, working_set::WorkingSet};
 
 /// Replacing the estimates of charges by actual costs; or by nothing, which gives them back.
@@ -38,21 +38,21 @@ impl Settling {
 
     pub(super) fn proceed(
         &mut self,
-        lines: &mut Lines,
+        tracked: &mut TrackedCharges,
         working_set: &mut WorkingSet,
         read: bool,
         now: Timestamp,
     ) -> Fate {
-        for (index, charge) in lines.charges.iter().enumerate() {
-            if lines.progress[index] != Progress::Open {
+        for (index, charge) in tracked.charges.iter().enumerate() {
+            if tracked.progress[index] != Progress::Open {
                 continue;
             }
-            let entry = match working_set.get_mut(&lines.locations[index]) {
+            let entry = match working_set.get_mut(&tracked.locations[index]) {
                 None => continue,
                 Some(Ok(entry)) => entry,
                 Some(Err(failure)) => {
                     self.failure = Some(failure.clone());
-                    lines.progress[index] = Progress::Done;
+                    tracked.progress[index] = Progress::Done;
                     continue;
                 }
             };
@@ -60,21 +60,26 @@ impl Settling {
             entry.account.settle(&charge.quota, charge.cost, self.actual[index], self.taken_at, now);
             if entry.account != before {
                 entry.changed = true;
-                lines.progress[index] = Progress::Pending;
+                tracked.progress[index] = Progress::Pending;
             } else if read && !entry.changed {
                 // A refund for a window that is over changes nothing.
-                lines.progress[index] = Progress::Done;
+                tracked.progress[index] = Progress::Done;
             }
         }
-        self.fate(lines)
+        self.fate(tracked)
     }
 
     /// A server did not answer, and it is `unknown` whether something was written there.
-    pub(super) fn fail(&mut self, lines: &Lines, failure: &Failure, unknown: Option<&Failure>) -> Fate {
+    pub(super) fn fail(
+        &mut self,
+        tracked: &TrackedCharges,
+        failure: &Failure,
+        unknown: Option<&Failure>,
+    ) -> Fate {
         if let Some(unknown) = unknown {
             self.failure = Some(unknown.clone());
         }
-        match self.fate(lines) {
+        match self.fate(tracked) {
             Fate::Unfinished if Instant::now() < self.until => Fate::Postponed,
             Fate::Unfinished => {
                 self.abandon(failure);
@@ -90,8 +95,8 @@ impl Settling {
         }
     }
 
-    fn fate(&self, lines: &Lines) -> Fate {
-        if lines.progress.iter().any(|progress| *progress != Progress::Done) {
+    fn fate(&self, tracked: &TrackedCharges) -> Fate {
+        if tracked.progress.iter().any(|progress| *progress != Progress::Done) {
             return Fate::Unfinished;
         }
         if let Some(reply_to) = &self.reply_to {

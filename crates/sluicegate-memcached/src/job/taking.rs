@@ -2,7 +2,7 @@
 
 use sluicegate::{Decision, Lease, Taken, Timestamp, accounts::Verdict};
 
-use super::{Lines, Progress, ReplyTo, Settling, snapshot::Snapshot};
+use super::{Progress, ReplyTo, Settling, TrackedCharges, snapshot::Snapshot};
 use crate::{link::Failure, working_set::WorkingSet};
 
 /// Taking charges, all or none.
@@ -33,7 +33,7 @@ impl Taking {
 
     pub(super) fn proceed(
         &mut self,
-        lines: &mut Lines,
+        tracked: &mut TrackedCharges,
         working_set: &mut WorkingSet,
         read: bool,
         now: Timestamp,
@@ -41,34 +41,34 @@ impl Taking {
         if self.reply_to.is_closed() {
             // Its time was up, or its caller went away. What is written on the only server stays charged: nobody knows
             // what was made of it.
-            return self.give_back(lines).map_or(Step::Finished, Step::GiveBack);
+            return self.give_back(tracked).map_or(Step::Finished, Step::GiveBack);
         }
-        let decided = self.decision.take_if(|_| is_written(lines));
+        let decided = self.decision.take_if(|_| is_written(tracked));
         if let Some(decision) = decided {
             return if self.reply_to.send(Ok(decision)) {
                 Step::Finished
             } else {
-                self.give_back(lines).map_or(Step::Finished, Step::GiveBack)
+                self.give_back(tracked).map_or(Step::Finished, Step::GiveBack)
             };
         }
-        if !lines.progress.contains(&Progress::Done) {
+        if !tracked.progress.contains(&Progress::Done) {
             // Once something is written, it is taken at that time, in whichever round the rest follows.
             self.at = now;
         }
         let at = self.at;
-        let judged = Snapshot::of(lines, working_set, at).map(|snapshot| {
-            snapshot.map(|snapshot| (Verdict::of(&lines.charges, &snapshot), read && snapshot.is_written))
+        let judged = Snapshot::of(tracked, working_set, at).map(|snapshot| {
+            snapshot.map(|snapshot| (Verdict::of(&tracked.charges, &snapshot), read && snapshot.is_written))
         });
         let (verdict, is_certain) = match judged {
             Ok(Some(judged)) => judged,
             Ok(None) => return Step::Unfinished,
             Err(failure) => {
                 self.fail([&failure]);
-                return self.give_back(lines).map_or(Step::Finished, Step::GiveBack);
+                return self.give_back(tracked).map_or(Step::Finished, Step::GiveBack);
             }
         };
         let decision = verdict.decision(Lease::new(0, at));
-        if verdict.admits() && charge(lines, working_set, at) {
+        if verdict.admits() && charge(tracked, working_set, at) {
             self.decision = Some(decision);
             return Step::Unfinished;
         }
@@ -76,8 +76,8 @@ impl Taking {
             return Step::Unfinished;
         }
         self.reply_to.send(Ok(decision));
-        if give_back(lines) {
-            Step::GiveBack(Settling::give_back(lines.charges.len(), at))
+        if give_back(tracked) {
+            Step::GiveBack(Settling::give_back(tracked.charges.len(), at))
         } else {
             Step::Finished
         }
@@ -92,23 +92,23 @@ impl Taking {
 
     /// Returns the settlement that gives back the written charges of a request to several servers. The caller learns which
     /// server failed, and may ask the others again.
-    pub(super) fn give_back(&self, lines: &mut Lines) -> Option<Settling> {
-        let charges = lines.charges.len();
-        (lines.are_apart() && give_back(lines)).then(|| Settling::give_back(charges, self.at))
+    pub(super) fn give_back(&self, tracked: &mut TrackedCharges) -> Option<Settling> {
+        let charges = tracked.charges.len();
+        (tracked.are_apart() && give_back(tracked)).then(|| Settling::give_back(charges, self.at))
     }
 }
 
 /// Charges in the working set what is not yet charged. Returns `true` if there was anything.
-fn charge(lines: &mut Lines, working_set: &mut WorkingSet, at: Timestamp) -> bool {
+fn charge(tracked: &mut TrackedCharges, working_set: &mut WorkingSet, at: Timestamp) -> bool {
     let mut any = false;
-    for (index, charge) in lines.charges.iter().enumerate() {
-        if charge.cost.is_zero() || lines.progress[index] == Progress::Done {
+    for (index, charge) in tracked.charges.iter().enumerate() {
+        if charge.cost.is_zero() || tracked.progress[index] == Progress::Done {
             continue;
         }
-        if let Some(Ok(entry)) = working_set.get_mut(&lines.locations[index]) {
+        if let Some(Ok(entry)) = working_set.get_mut(&tracked.locations[index]) {
             entry.account.charge(&charge.quota, charge.cost, at);
             entry.changed = true;
-            lines.progress[index] = Progress::Pending;
+            tracked.progress[index] = Progress::Pending;
             any = true;
         }
     }
@@ -116,18 +116,18 @@ fn charge(lines: &mut Lines, working_set: &mut WorkingSet, at: Timestamp) -> boo
 }
 
 /// Returns `true` if every charge with a cost is written.
-fn is_written(lines: &Lines) -> bool {
-    let mut lines = lines.charges.iter().zip(&lines.progress);
-    lines.all(|(charge, progress)| charge.cost.is_zero() || *progress == Progress::Done)
+fn is_written(tracked: &TrackedCharges) -> bool {
+    let mut charges = tracked.charges.iter().zip(&tracked.progress);
+    charges.all(|(charge, progress)| charge.cost.is_zero() || *progress == Progress::Done)
 }
 
 /// Turns charges that are written into ones to be given back. Returns `true` if there were any.
-fn give_back(lines: &mut Lines) -> bool {
-    for progress in &mut lines.progress {
+fn give_back(tracked: &mut TrackedCharges) -> bool {
+    for progress in &mut tracked.progress {
         *progress = match progress {
             Progress::Done => Progress::Open,
             Progress::Open | Progress::Pending => Progress::Done,
         };
     }
-    lines.progress.contains(&Progress::Open)
+    tracked.progress.contains(&Progress::Open)
 }
