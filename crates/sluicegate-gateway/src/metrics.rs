@@ -96,7 +96,7 @@ impl Metrics {
             );
         });
         let store = Arc::clone(gate.store());
-        all.watch_store(move || Some(store.figures()));
+        all.watch_store(move || Some(store.statistics()));
         Self::of(gate, AtWork::default(), all, families, reloads, connections)
     }
 

@@ -12,7 +12,7 @@ use prometheus_client::{
     registry::Registry,
 };
 use sluicegate_policy::{Limit, Policy, Route, Tier};
-use sluicegate_stores::Figures;
+use sluicegate_stores::StoreStatistics;
 
 use crate::{
     Durations, Family, Format, GateMetrics,
@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Everything that is counted in one process, or in one part of it that is reported on alone: the decisions of its
-/// gates and the figures of its stores. Clones share it.
+/// gates and the statistics of its stores. Clones share it.
 ///
 /// Labels are the names of routes, tiers and limits, never a key, an address or a raw path. What was counted stays when
 /// its gate is gone, because a counter does not go back, until somebody says what to [keep](Self::keep).
@@ -134,13 +134,13 @@ impl Metrics {
         }
     }
 
-    /// Asks a store for its figures whenever the metrics are written, until `figures` gives none because the store is
+    /// Asks a store for its statistics whenever the metrics are written, until `statistics` gives none because the store is
     /// gone. What it had done when it was last asked stays counted.
     ///
     /// Several stores are summed, and up when all are. Watch a store once, however many gates have it, and through a
-    /// [`Weak`](std::sync::Weak) if it should not live on for that. `figures` must not call these metrics.
-    pub fn watch_store(&self, figures: impl Fn() -> Option<Figures> + Send + Sync + 'static) {
-        self.0.stores.watch(Box::new(figures));
+    /// [`Weak`](std::sync::Weak) if it should not live on for that. `statistics` must not call these metrics.
+    pub fn watch_store(&self, statistics: impl Fn() -> Option<StoreStatistics> + Send + Sync + 'static) {
+        self.0.stores.watch(Box::new(statistics));
     }
 
     /// Returns the addresses of servers of watched stores that do not answer, as far as is known.

@@ -11,7 +11,7 @@ use prometheus_client::{
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
 };
 use sluicegate::{Outage, ServerState};
-use sluicegate_stores::Figures;
+use sluicegate_stores::StoreStatistics;
 
 /// The stores of a process. All series exist from the start, whichever stores there are.
 #[derive(Clone, Debug, Default)]
@@ -21,16 +21,16 @@ pub(crate) struct Stores(Arc<Mutex<Watched>>);
 struct Watched {
     stores: Vec<Store>,
     /// The counters of stores that are gone.
-    gone: Figures,
+    gone: StoreStatistics,
 }
 
 struct Store {
     ask: Ask,
-    last: Figures,
+    last: StoreStatistics,
 }
 
-/// Gives a store's figures, and none when it is gone.
-pub(crate) type Ask = Box<dyn Fn() -> Option<Figures> + Send + Sync>;
+/// Gives a store's statistics, and none when it is gone.
+pub(crate) type Ask = Box<dyn Fn() -> Option<StoreStatistics> + Send + Sync>;
 
 impl Stores {
     pub(crate) fn watch(&self, ask: Ask) {
@@ -39,15 +39,15 @@ impl Stores {
         if watched.stores.len() == watched.stores.capacity() {
             watched.ask();
         }
-        watched.stores.push(Store { ask, last: Figures::none() });
+        watched.stores.push(Store { ask, last: StoreStatistics::none() });
     }
 
     pub(crate) fn silent_servers(&self) -> Vec<String> {
-        let silent = self.figures().servers.into_iter().filter(|server| server.up == Some(false));
+        let silent = self.statistics().servers.into_iter().filter(|server| server.up == Some(false));
         silent.map(|server| server.server).collect()
     }
 
-    fn figures(&self) -> Figures {
+    fn statistics(&self) -> StoreStatistics {
         let mut watched = self.lock();
         watched.ask();
         let gone = watched.gone.clone();
@@ -64,8 +64,8 @@ impl Watched {
     /// Asks every store, and lets go of those that are gone.
     fn ask(&mut self) {
         self.stores.retain_mut(|store| match (store.ask)() {
-            Some(figures) => {
-                store.last = figures;
+            Some(statistics) => {
+                store.last = statistics;
                 true
             }
             None => {
@@ -78,7 +78,7 @@ impl Watched {
 
 impl Default for Watched {
     fn default() -> Self {
-        Self { stores: Vec::new(), gone: Figures::none() }
+        Self { stores: Vec::new(), gone: StoreStatistics::none() }
     }
 }
 
@@ -90,13 +90,13 @@ impl fmt::Debug for Store {
 
 impl Collector for Stores {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let figures = self.figures();
+        let statistics = self.statistics();
         for (name, value, help) in [
-            ("store_up", usize::from(figures.up), "Whether the store answers, as far as is known: 1 or 0"),
-            ("live_keys", figures.live_keys, "Accounts in this process's memory"),
+            ("store_up", usize::from(statistics.up), "Whether the store answers, as far as is known: 1 or 0"),
+            ("live_keys", statistics.live_keys, "Accounts in this process's memory"),
             (
                 "live_leases",
-                figures.live_leases,
+                statistics.live_leases,
                 "Requests that hold slots of concurrent limits in a store elsewhere",
             ),
         ] {
@@ -104,23 +104,23 @@ impl Collector for Stores {
             gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
         }
         for (name, value, help) in [
-            ("store_takes", figures.takes, "Takes that a store elsewhere was asked for"),
-            ("store_round_trips", figures.round_trips, "Calls of a store elsewhere: requests share them"),
-            ("store_errors", figures.errors, "Calls of the store that failed, by a late answer or none"),
-            ("store_outages", figures.outages, "How often the store stopped answering"),
+            ("store_takes", statistics.takes, "Takes that a store elsewhere was asked for"),
+            ("store_round_trips", statistics.round_trips, "Calls of a store elsewhere: requests share them"),
+            ("store_errors", statistics.errors, "Calls of the store that failed, by a late answer or none"),
+            ("store_outages", statistics.outages, "How often the store stopped answering"),
             (
                 "remembered_denials",
-                figures.remembered_denials,
+                statistics.remembered_denials,
                 "Denials by a store elsewhere that were answered from memory, because an earlier one still held",
             ),
             (
                 "lost_settlements",
-                figures.lost_settlements,
+                statistics.lost_settlements,
                 "Settlements that did not reach the store in time: the estimates stay charged",
             ),
             (
                 "evictions",
-                figures.evictions,
+                statistics.evictions,
                 "Accounts forgotten for want of room before they had earned back what they spent",
             ),
         ] {
@@ -130,14 +130,14 @@ impl Collector for Stores {
         let help = "Requests decided without the store, because it was unavailable";
         let mut family = encoder.encode_descriptor("outage_decisions", help, None, MetricType::Counter)?;
         for (outage, value) in [
-            (Outage::Allow, figures.allowed),
-            (Outage::Deny, figures.refused),
-            (Outage::Local, figures.decided_locally),
+            (Outage::Allow, statistics.allowed),
+            (Outage::Deny, statistics.refused),
+            (Outage::Local, statistics.decided_locally),
         ] {
             let labels = [("outage", outage.as_str())];
             ConstCounter::new(value).encode(family.encode_family(&labels)?)?;
         }
-        encode_servers(&mut encoder, &figures.servers)
+        encode_servers(&mut encoder, &statistics.servers)
     }
 }
 

@@ -4,14 +4,15 @@ use std::sync::{Arc, Mutex};
 
 use sluicegate::ServerState;
 use sluicegate_metrics::{Format, Metrics};
-use sluicegate_stores::Figures;
+use sluicegate_stores::StoreStatistics;
 
 #[test]
 fn several_stores_are_summed() {
     let metrics = Metrics::new();
     for takes in [20, 3] {
-        let figures = Figures { up: true, takes, live_keys: 4, refused: 1, ..Figures::default() };
-        metrics.watch_store(move || Some(figures.clone()));
+        let statistics =
+            StoreStatistics { up: true, takes, live_keys: 4, refused: 1, ..StoreStatistics::default() };
+        metrics.watch_store(move || Some(statistics.clone()));
     }
     assert_written(
         &metrics,
@@ -45,11 +46,11 @@ fn without_a_store_there_is_nothing_to_worry_about() {
 #[test]
 fn what_a_store_did_stays_counted_when_it_is_gone_but_it_holds_nothing_and_is_not_down() {
     let metrics = Metrics::new();
-    let figures = store(2);
-    metrics.watch_store(move || Some(figures.clone()));
-    let leaving = Arc::new(Figures { up: false, live_leases: 7, ..store(5) });
+    let statistics = store(2);
+    metrics.watch_store(move || Some(statistics.clone()));
+    let leaving = Arc::new(StoreStatistics { up: false, live_leases: 7, ..store(5) });
     let watched = Arc::downgrade(&leaving);
-    metrics.watch_store(move || watched.upgrade().map(|figures| (*figures).clone()));
+    metrics.watch_store(move || watched.upgrade().map(|statistics| (*statistics).clone()));
     let before = ["sluicegate_store_up 0", "sluicegate_store_takes_total 7", "sluicegate_live_leases 7"];
     assert_written(&metrics, &before);
     drop(leaving);
@@ -90,7 +91,7 @@ fn each_server_of_a_store_is_told_by_itself() {
         // It was replaced.
         server("c:6379", None, 9, 3),
     ];
-    metrics.watch_store(move || Some(Figures { servers: servers.clone(), ..store(1) }));
+    metrics.watch_store(move || Some(StoreStatistics { servers: servers.clone(), ..store(1) }));
     assert_written(
         &metrics,
         &[
@@ -107,8 +108,8 @@ fn each_server_of_a_store_is_told_by_itself() {
 }
 
 /// A store that is up, with two keys.
-fn store(takes: u64) -> Figures {
-    Figures { up: true, takes, live_keys: 2, ..Figures::default() }
+fn store(takes: u64) -> StoreStatistics {
+    StoreStatistics { up: true, takes, live_keys: 2, ..StoreStatistics::default() }
 }
 
 fn assert_written(metrics: &Metrics, lines: &[&str]) {

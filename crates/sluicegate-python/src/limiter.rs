@@ -61,7 +61,7 @@ impl Limiter {
         let opened = Store::open(&policy.0.store, clock.clone()).map_err(|error| store_error(&error))?;
         let limiter = sluicegate::Limiter::new(opened);
         let store = Arc::downgrade(limiter.store());
-        metrics().watch_store(move || store.upgrade().map(|store| store.figures()));
+        metrics().watch_store(move || store.upgrade().map(|store| store.statistics()));
         let gate = sluicegate_policy::Gate::new(policy.0.clone(), Arc::clone(limiter.store()), clock.clone());
         let gate = Arc::new(gate);
         let keys = policy.0.identity.api_keys.as_deref().map(|path| Mutex::new(WatchedKeys::at(path)));

@@ -8,7 +8,7 @@ use std::{
 use pyo3::prelude::*;
 use sluicegate::{Charge, Cost, Decision, Lease, StoreError, Taken};
 use sluicegate_policy::{StoreKind, StoreSettings};
-use sluicegate_stores::{AnyStore, Figures};
+use sluicegate_stores::{AnyStore, StoreStatistics};
 
 use crate::{clock::AnyClock, fork::Own, transitions};
 
@@ -45,12 +45,12 @@ impl Store {
     }
 
     /// Its statistics in this process.
-    pub(crate) fn figures(&self) -> Figures {
+    pub(crate) fn statistics(&self) -> StoreStatistics {
         match self {
-            Self::Here(store) => store.figures(),
+            Self::Here(store) => store.statistics(),
             Self::Elsewhere(store) => match store.current() {
-                Ok(store) => store.figures(),
-                Err(_) => Figures::default(),
+                Ok(store) => store.statistics(),
+                Err(_) => StoreStatistics::default(),
             },
         }
     }

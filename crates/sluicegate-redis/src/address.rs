@@ -28,9 +28,9 @@ pub(crate) enum Kind {
     Cluster(Vec<Node>),
 }
 
-/// The name of a server in messages, and its protocol.
+/// A server's name in messages, and its protocol.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct ServerInfo {
     pub(crate) name: String,
     pub(crate) tls: bool,
     pub(crate) db: i64,
@@ -92,9 +92,9 @@ impl Address {
     }
 
     /// Returns its name in messages, without the password.
-    pub(crate) fn place(&self) -> Place {
+    pub(crate) fn server_info(&self) -> ServerInfo {
         let cluster = matches!(self.kind, Kind::Cluster(_));
-        Place { name: self.to_string(), tls: self.tls, db: self.db, cluster }
+        ServerInfo { name: self.to_string(), tls: self.tls, db: self.db, cluster }
     }
 
     fn unix(rest: &str) -> Result<Self, StoreError> {

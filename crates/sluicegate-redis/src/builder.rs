@@ -12,13 +12,13 @@ use tokio::{
 use crate::{
     RedisStore,
     address::{Address, Kind},
-    counts::Counters,
     driver::{Driver, Settings},
     key_names::KeyNames,
     leases::Leases,
     server_time::ServerTime,
     servers::Servers,
     slot_map::SlotMap,
+    statistics::Counters,
     sweep::Sweep,
     time_mark::TimeMark,
 };

@@ -1,4 +1,4 @@
-//! The task that sends requests to Redis, as many together as are waiting.
+//! The task that sends requests to Redis, in batches of those that wait.
 
 mod completion;
 mod in_flight;
@@ -20,8 +20,7 @@ use tokio::{
 
 use self::in_flight::{Completed, InFlight};
 use crate::{
-    counts::Counters,
-    job::{Answer, Job, ReplyTo},
+    job::{Job, ReplyTo, UnclaimedReply},
     leases::Leases,
     link::RESPONSE_TIMEOUT,
     link_pool::{Change, LinkPool},
@@ -30,6 +29,7 @@ use crate::{
     servers::Servers,
     slot_map::{Number, SlotMap},
     slot_queue::SlotQueue,
+    statistics::Counters,
 };
 
 /// Settings of the driver.
@@ -43,12 +43,12 @@ pub(crate) struct Settings {
     pub(crate) time: Arc<ServerTime>,
 }
 
-/// Drives requests: sends at once what comes while nothing is on its way, and collects the rest, for each slot of
-/// a cluster on its own. Takes wait for their timeout at most; settlements are sent again until they are done.
+/// Drives requests, for each slot of a cluster on its own. It sends a request at once if no other is in flight, and
+/// batches the rest. Takes wait for their timeout at most; settlements are retried until they are executed.
 pub(crate) struct Driver {
     settings: Settings,
     jobs: mpsc::UnboundedReceiver<Job>,
-    /// The queue for slots to give back.
+    /// The way back into the queue, for slots to give back.
     outgoing: mpsc::WeakUnboundedSender<Job>,
     leases: Arc<Leases>,
     counters: Arc<Counters>,
@@ -56,19 +56,19 @@ pub(crate) struct Driver {
     queues: HashMap<u16, SlotQueue>,
     in_flight: FuturesUnordered<BoxFuture<'static, Completed>>,
     deadlines: Deadlines<Waiting>,
-    /// Settlements that could not be carried, until they are tried again.
+    /// Settlements that failed, until they are retried.
     later: VecDeque<(Instant, Job)>,
-    /// Requests that a server could not do for the moment, and certainly has not done.
+    /// Requests that a server could not execute for the moment, and certainly has not.
     paused: VecDeque<(Instant, Job)>,
     heartbeat: Instant,
     alarm: Pin<Box<Sleep>>,
 }
 
-/// A caller that waits for an answer.
+/// A caller that waits for a reply.
 struct Waiting {
     reply_to: ReplyTo,
     slot: u16,
-    /// `true` if the request goes on after its caller's deadline.
+    /// `true` if the request is retried after its caller's deadline.
     goes_on: bool,
 }
 
@@ -98,7 +98,7 @@ impl Driver {
         }
     }
 
-    /// Carries until nobody can ask any more, and then what is left to settle.
+    /// Runs until the store is dropped, and then until the remaining settlements are executed.
     pub(crate) async fn run(mut self) {
         let mut until: Option<Instant> = None;
         loop {
@@ -108,7 +108,7 @@ impl Driver {
                     let (slot, several) = (completed.batch.slot, completed.batch.jobs.len() > 1);
                     self.complete(completed);
                     if several && self.queues.get(&slot).is_some_and(SlotQueue::waits_for_more) {
-                        // Who was answered may ask again at once: they make one batch, not a single and the rest.
+                        // Callers that got their replies may ask again at once: they should form one batch.
                         tokio::task::yield_now().await;
                         self.accept_all();
                     }
@@ -132,7 +132,7 @@ impl Driver {
         }
     }
 
-    /// Accepts all that has been asked by now.
+    /// Accepts all jobs that have arrived.
     fn accept_all(&mut self) {
         while let Ok(job) = self.jobs.try_recv() {
             self.accept(job);
@@ -141,8 +141,8 @@ impl Driver {
 
     fn accept(&mut self, mut job: Job) {
         if job.sent.is_none() && !job.reply_to.is_closed() {
-            let patience = if job.patient { RESPONSE_TIMEOUT } else { self.settings.timeout };
-            let until = Instant::now() + patience;
+            let timeout = if job.patient { RESPONSE_TIMEOUT } else { self.settings.timeout };
+            let until = Instant::now() + timeout;
             job.until = Some(until);
             if !job.patient {
                 let (slot, goes_on) = (job.request.slot, job.request.is_durable());
@@ -153,13 +153,13 @@ impl Driver {
         self.queues.entry(job.request.slot).or_default().push(job);
     }
 
-    /// Sends whatever may go.
+    /// Sends the batches that are ready.
     fn send(&mut self) {
         let mut soon = None;
         for (slot, queue) in &mut self.queues {
             let Some((number, generation, link)) = self.links.link(*slot) else {
                 if queue.has_waiting() {
-                    // It is answered when the server could not be reached once more.
+                    // It is answered when the next attempt to connect fails.
                     soon = soon.into_iter().chain(self.links.hasten(*slot)).min();
                 }
                 continue;
@@ -180,8 +180,8 @@ impl Driver {
         }
     }
 
-    /// A request was certainly not done.
-    fn not_carried(&mut self, job: Job, error: StoreError) {
+    /// Fails a request that certainly was not executed. A settlement is retried.
+    fn fail_unexecuted(&mut self, job: Job, error: StoreError) {
         if job.request.is_durable() {
             self.fail(job, error);
         } else {
@@ -189,11 +189,11 @@ impl Driver {
         }
     }
 
-    /// A request may have been done or not.
+    /// Fails a request that may have been executed. A settlement is retried.
     fn fail(&mut self, job: Job, error: StoreError) {
         let too_late = job.sent.is_some_and(|sent| sent.elapsed() >= RETRIES);
         if !job.request.is_durable() {
-            // Its charges stay taken, if they were; its slots do not.
+            // Charges that it took stay taken; slots are given back.
             if let Some(release) = job.request.release() {
                 self.put_off(Job::unattended(release));
             }
@@ -215,7 +215,7 @@ impl Driver {
     fn changed(&mut self, change: &Change) {
         match change {
             Change::Opened => {
-                // Whatever was forgotten meanwhile, what is held is held.
+                // The server may have forgotten leases meanwhile.
                 self.renew(Duration::ZERO);
                 for (again, job) in std::mem::take(&mut self.later) {
                     match self.links.link(job.request.slot) {
@@ -232,7 +232,7 @@ impl Driver {
         }
     }
 
-    /// Answers whoever waits for a server that cannot be reached. What is on its way comes back by itself.
+    /// Fails the requests that wait for an unreachable server. Those in flight fail by themselves.
     fn give_up(&mut self, number: Number) {
         let mut stranded = Vec::new();
         for (slot, queue) in &mut self.queues {
@@ -242,17 +242,17 @@ impl Driver {
         }
         for job in stranded {
             if let Some(error) = self.links.trouble(number) {
-                self.not_carried(job, error);
+                self.fail_unexecuted(job, error);
             }
         }
     }
 
-    /// Does what is due, and sets the alarm for what comes next.
+    /// Does what is due, and sets the alarm to the next deadline.
     fn keep_time(&mut self) {
         let now = Instant::now();
         while let Some(caller) = self.deadlines.pop_late(now) {
             caller.reply_to.send(if caller.goes_on {
-                Ok(Answer::carried())
+                Ok(UnclaimedReply::queued())
             } else {
                 Err(self.late(caller.slot))
             });
@@ -262,7 +262,7 @@ impl Driver {
             let Some((_, job)) = self.later.pop_front_if(|(again, _)| *again <= now) else { break };
             match self.links.link(job.request.slot) {
                 Some(_) => self.accept(job),
-                // Once it is open, that is told.
+                // An event tells when the connection is open.
                 None => self.later.push_back((now + LONGEST_PAUSE, job)),
             }
         }
@@ -284,7 +284,7 @@ impl Driver {
         let server = self.settings.map.owner(slot);
         StoreError::new(format!(
             "Redis at {} did not answer within {:?}",
-            self.links.place(server).name,
+            self.links.server_info(server).name,
             self.settings.timeout
         ))
         .at(self.settings.map.server(slot))
@@ -296,11 +296,11 @@ impl Driver {
         }
     }
 
-    /// Renews the leases that were not for so long, where there is a connection to do it over.
+    /// Renews leases that have not been renewed for this long, on servers with an open connection.
     fn renew(&mut self, older_than: Duration) {
         let (queues, links) = (&mut self.queues, &self.links);
         self.leases.renew(older_than, |renewal| {
-            // Others are renewed once their server is there again.
+            // The others are renewed when their server is back.
             if links.link(renewal.slot).is_some() {
                 queues.entry(renewal.slot).or_default().push(Job::unattended(renewal));
             }
@@ -321,10 +321,10 @@ impl Settings {
     }
 }
 
-/// Looks for leases to renew, in the life of one.
+/// Checks for renewals in the lifetime of a lease.
 const BEATS: u32 = 12;
 /// The time after its first attempt in which a settlement is retried: less than its mark is kept (60 s).
 const RETRIES: Duration = Duration::from_secs(45);
 const MOST_LATER: usize = 65_536;
-/// How long a store that is dropped goes on settling.
+/// The time in which a dropped store finishes its settlements.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(1);

@@ -5,12 +5,12 @@ use std::{error::Error, io, sync::Arc};
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 use sluicegate::StoreError;
 
-use crate::address::Place;
+use crate::address::ServerInfo;
 
 /// Explains an error of Redis to its operator. If there `was_a_connection` before, the settings are right, so the message
 /// does not speak of them.
-pub(crate) fn explained(error: &RedisError, place: &Place, was_a_connection: bool) -> StoreError {
-    let at = format!("Redis at {}", place.name);
+pub(crate) fn explained(error: &RedisError, server_info: &ServerInfo, was_a_connection: bool) -> StoreError {
+    let at = format!("Redis at {}", server_info.name);
     let says = error.detail().unwrap_or_default();
     let person = |message: String| StoreError::misconfigured(message).because(error.clone());
     let nobody = |message: String| StoreError::new(message).because(error.clone());
@@ -31,7 +31,9 @@ pub(crate) fn explained(error: &RedisError, place: &Place, was_a_connection: boo
         (ErrorKind::Server(ServerErrorKind::BusyLoading), _) => {
             nobody(format!("{at} is still loading its data"))
         }
-        (ErrorKind::Server(ServerErrorKind::CrossSlot | ServerErrorKind::Moved), _) if !place.cluster => {
+        (ErrorKind::Server(ServerErrorKind::CrossSlot | ServerErrorKind::Moved), _)
+            if !server_info.cluster =>
+        {
             person(format!("{at} is part of a cluster; write redis+cluster:// for redis:// in store.url"))
         }
         (_, Some("OOM")) => nobody(format!(
@@ -52,7 +54,7 @@ pub(crate) fn explained(error: &RedisError, place: &Place, was_a_connection: boo
             innermost(error)
         )),
         (ErrorKind::Io, _) if error.is_timeout() => {
-            let hint = if place.tls && !was_a_connection {
+            let hint = if server_info.tls && !was_a_connection {
                 "; if it speaks no TLS, write redis:// for rediss:// in store.url"
             } else {
                 ""
@@ -64,7 +66,7 @@ pub(crate) fn explained(error: &RedisError, place: &Place, was_a_connection: boo
         }
         (ErrorKind::Io, _) => {
             // So ends a server that awaits TLS, but any other may have to.
-            let hint = if is_end(error) && !was_a_connection && !place.tls {
+            let hint = if is_end(error) && !was_a_connection && !server_info.tls {
                 "; if it speaks TLS, write rediss:// for redis:// in store.url"
             } else {
                 ""
@@ -72,12 +74,12 @@ pub(crate) fn explained(error: &RedisError, place: &Place, was_a_connection: boo
             nobody(format!("no connection to {at}: {}{hint}", innermost(error)))
         }
         (_, Some("ERR")) if NO_DATABASE.iter().any(|text| says.contains(text)) => {
-            let hint = if place.cluster {
+            let hint = if server_info.cluster {
                 "; in a cluster only Valkey 9 and later has others than 0, as many as its cluster-databases says"
             } else {
                 "; raise its databases, or write another number"
             };
-            person(format!("{at} has no database {}, which store.url names ({says}){hint}", place.db))
+            person(format!("{at} has no database {}, which store.url names ({says}){hint}", server_info.db))
         }
         (_, Some("ERR")) if says.contains("cluster support disabled") => {
             person(format!("{at} is not a cluster; write redis:// for redis+cluster:// in store.url"))

@@ -49,15 +49,15 @@
 //! # When Redis does not answer
 //!
 //! A take is an error after its timeout (100 ms); it may have been done, and counts as done, except for its slots, which
-//! are given back. A reset is an error after the same time, and may have been done. Settlements and releases are carried until they arrive, each once: for 45 s after the first
-//! try, and as long as it takes where none was possible. Nobody waits for them for longer than the timeout.
+//! are given back. A reset is an error after the same time, and may have been done. Settlements and releases are retried
+//! until they arrive, each once: for 45 s after the first attempt, and without a bound if none was possible. No caller waits
+//! for them for longer than the timeout.
 
 mod address;
 mod batch;
 mod builder;
 mod call;
 mod charges_by_slot;
-mod counts;
 mod driver;
 mod error;
 mod job;
@@ -73,6 +73,7 @@ mod server_time;
 mod servers;
 mod slot_map;
 mod slot_queue;
+mod statistics;
 mod store;
 mod stream;
 mod sweep;
@@ -80,7 +81,7 @@ mod time_mark;
 mod topology;
 
 pub use builder::RedisStoreBuilder;
-pub use counts::Counts;
+pub use statistics::Statistics;
 pub use store::RedisStore;
 
 /// The script's maximum count: doubles hold integers up to it exactly.

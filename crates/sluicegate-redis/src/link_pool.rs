@@ -9,7 +9,7 @@ use sluicegate_remote::jittered;
 use tokio::time::Instant;
 
 use crate::{
-    address::{Node, Place},
+    address::{Node, ServerInfo},
     error::explained,
     link::{Ended, Link},
     link_state::LinkState,
@@ -100,15 +100,15 @@ impl LinkPool {
 
     /// Explains an error of a server.
     pub(crate) fn explain(&self, number: Number, error: &RedisError) -> StoreError {
-        explained(error, &self.place(number), self.links[number].was_open).at(id(number))
+        explained(error, &self.server_info(number), self.links[number].was_open).at(id(number))
     }
 
     /// Returns a server's name in messages, and its protocol.
-    pub(crate) fn place(&self, number: Number) -> Place {
-        let place = self.servers.address.place();
+    pub(crate) fn server_info(&self, number: Number) -> ServerInfo {
+        let server_info = self.servers.address.server_info();
         match number {
-            FIRST => place,
-            _ => Place { name: self.nodes[number].to_string(), ..place },
+            FIRST => server_info,
+            _ => ServerInfo { name: self.nodes[number].to_string(), ..server_info },
         }
     }
 

@@ -9,7 +9,7 @@ use crate::address::Node;
 pub(crate) enum Redirect {
     /// The slot has another owner.
     Moved(Node),
-    /// The slot is on its way to this node, and the account is there or nowhere.
+    /// The slot is migrating to this node, and the account is there or nowhere.
     Ask(Node),
     /// The accounts of a batch are on both sides of a slot's way.
     Split,
@@ -36,7 +36,7 @@ impl Redirect {
 
 fn node(error: &RedisError, host: &str) -> Option<Node> {
     let (address, _) = error.redirect_node()?;
-    // The last colon: IPv6 has no brackets here. Without a host, it is that of whoever said so.
+    // The last colon: IPv6 has no brackets here. Without a host, the redirecting server's own host is meant.
     let (told, port) = address.rsplit_once(':')?;
     let told = told.trim_start_matches('[').trim_end_matches(']');
     let host = if matches!(told, "" | "?") { host } else { told };

@@ -16,22 +16,22 @@ use crate::{
 /// The script's reply to one request.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Reply {
-    /// It was done, or denied, at this time (in microseconds since 1970); and how the accounts stood before.
+    /// It was executed or denied at this time (in microseconds since 1970), with the state of the accounts before it.
     Done { now: u64, admitted: bool, numbers: SmallVec<[u64; 8]> },
-    /// It will be done: a settlement that waits for a connection.
-    Carried,
-    /// The keys hold something else.
+    /// A settlement that is queued until there is a connection.
+    Queued,
+    /// The keys hold data of another program.
     Foreign(String),
 }
 
-/// The answers to a batch, read one after the other.
+/// The replies to a batch, read one after the other.
 pub(crate) struct Replies {
     now: u64,
     values: std::vec::IntoIter<Value>,
 }
 
 impl Replies {
-    /// The answers in what the script returned; `None` when that makes no sense.
+    /// The replies in the script's return value; `None` if it is malformed.
     pub(crate) fn of(value: Value) -> Option<Self> {
         let Value::Array(values) = value else { return None };
         let mut values = values.into_iter();
@@ -44,7 +44,7 @@ impl Replies {
         self.now
     }
 
-    /// The answer to the next request.
+    /// Reads the reply to the next request.
     pub(crate) fn next(&mut self, request: &Request) -> Option<Reply> {
         let admitted = match self.number()? {
             0 => false,
@@ -85,7 +85,7 @@ impl Replies {
     }
 }
 
-/// The accounts of a request's lines, from the numbers in its answer; each line with a charge that is on it.
+/// The accounts of a request's lines, from the numbers in its reply. Each line comes with one of its charges.
 pub(crate) fn accounts<'c>(
     lines: impl Iterator<Item = (Kind, &'c Charge)>,
     numbers: &[u64],

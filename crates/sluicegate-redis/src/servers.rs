@@ -55,7 +55,7 @@ impl Servers {
                 let file = ca.map(|(_, file, _)| file);
                 let client = sentinel(address, sentinels, name, file);
                 let client =
-                    client.map_err(|error| crate::error::explained(&error, &address.place(), false))?;
+                    client.map_err(|error| crate::error::explained(&error, &address.server_info(), false))?;
                 Some(Arc::new(Mutex::new(client)))
             }
             Kind::One(_) | Kind::Unix(_) | Kind::Cluster(_) => None,

@@ -21,23 +21,23 @@ use smallvec::SmallVec;
 use tokio::sync::{mpsc, watch};
 
 use crate::{
-    Counts, RedisStoreBuilder,
+    RedisStoreBuilder, Statistics,
     call::Call,
     charges_by_slot::{ChargesBySlot, in_micros},
-    counts::Counters,
-    job::{Answer, Awaited, Job},
+    job::{Job, ReplyReceiver, UnclaimedReply},
     key_names::{KeyNames, Kind},
     leases::Leases,
     reply::{Reply, accounts},
     request::{Line, Request, Verb},
     slot_map::SlotMap,
+    statistics::Counters,
     sweep::Sweep,
     time_mark::TimeMark,
 };
 
 /// A store in Redis or Valkey: one server, what Sentinel says is the primary, or a Cluster.
 ///
-/// Its futures can be awaited on any runtime or none: a task of its own does what they wait for.
+/// Its futures can be awaited on any runtime or none: a task of its own does the work that they wait for.
 pub struct RedisStore {
     names: KeyNames,
     mark: TimeMark,
@@ -51,13 +51,13 @@ pub struct RedisStore {
 }
 
 /// The reply of one slot of the cluster to its lines.
-struct Said<'l> {
+struct SlotReply<'l> {
     lines: &'l [usize],
     now: Timestamp,
     admitted: bool,
     accounts: SmallVec<[AnyAccount; 4]>,
     /// Holds the slots that were taken.
-    answer: Answer,
+    reply: UnclaimedReply,
 }
 
 impl RedisStore {
@@ -81,7 +81,7 @@ impl RedisStore {
         (leases, counters): (Arc<Leases>, Arc<Counters>),
         ended: watch::Receiver<()>,
     ) -> Result<Self, StoreError> {
-        // Leases of different instances must not be the same: each counts from a place of its own in 64 bits.
+        // Leases of different instances must differ: each instance counts from its own random number of 64 bits.
         let first = getrandom::u64().map_err(|error| {
             StoreError::misconfigured(format!("the system gives no random numbers: {error}"))
         })?;
@@ -110,7 +110,7 @@ impl RedisStore {
     /// their secrets. Charges that are taken meanwhile may be forgotten or not.
     ///
     /// It looks at all keys of the database, or of each primary of a cluster, a thousand at a time, so that others are
-    /// served in between: seconds for millions of keys. It goes on when nobody waits for it any more.
+    /// served in between: seconds for millions of keys. It continues if the future is dropped.
     ///
     /// # Errors
     ///
@@ -122,23 +122,23 @@ impl RedisStore {
             let kind = Kind::of(&account).unwrap_or(Kind::Concurrent);
             lines.push(Line { account: account.into(), kind, row: [0; 4] });
         }
-        let mut answers: SmallVec<[Awaited; 1]> = SmallVec::new();
+        let mut receivers: SmallVec<[ReplyReceiver; 1]> = SmallVec::new();
         for (slot, lines) in slots {
             for lines in lines.chunks(Call::LINES) {
                 let request = Request { verb: Verb::Reset, slot, lines: lines.into() };
-                let (job, answer) = Job::patient(request);
+                let (job, receiver) = Job::patient(request);
                 drop(self.jobs.send(job));
-                answers.push(answer);
+                receivers.push(receiver);
             }
         }
-        self.hear_all(answers).await
+        self.receive_all(receivers).await
     }
 
-    /// The counters so far.
+    /// Returns the statistics so far.
     #[must_use]
-    pub fn counts(&self) -> Counts {
+    pub fn statistics(&self) -> Statistics {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Counts {
+        Statistics {
             takes: read(&self.counters.takes),
             round_trips: read(&self.counters.round_trips),
             lost_settlements: read(&self.counters.lost_settlements),
@@ -156,16 +156,16 @@ impl RedisStore {
         }
     }
 
-    /// Reads how late it was a moment ago, and has that written from now on.
+    /// Reads the mark of the time, and writes it from now on.
     async fn read_mark(&self) -> Result<(), StoreError> {
         match self.ask(Job::new(self.mark.look())).await {
-            Ok(answer) => {
-                self.mark.read(&answer.reply);
-                // From now on nobody waits for it, so it does not matter here either whether it was written.
+            Ok(unclaimed) => {
+                self.mark.read(&unclaimed.reply);
+                // Later renewals are not awaited, so it does not matter here whether this one was written.
                 drop(self.ask(Job::new(self.mark.renewal())).await);
                 self.leases.keep(self.mark.renewal());
             }
-            // The others of a cluster answer, and their clocks have to do.
+            // The other servers of a cluster still respond, and their clocks suffice.
             Err(_) if self.map.is_cluster() => self.mark.put_off(),
             Err(error) => return Err(error),
         }
@@ -178,24 +178,24 @@ impl RedisStore {
         charges_by_slot: &ChargesBySlot<'_>,
         slots: &'l [SmallVec<[usize; 4]>],
         verb: &Verb,
-    ) -> Result<SmallVec<[Said<'l>; 1]>, StoreError> {
+    ) -> Result<SmallVec<[SlotReply<'l>; 1]>, StoreError> {
         self.counters.takes.fetch_add(1, Ordering::Relaxed);
         match slots {
             [lines] => Ok([self.ask_one(charges_by_slot, lines, verb).await?].into_iter().collect()),
             _ => {
-                let (mut said, mut errors) = (SmallVec::new(), Vec::new());
-                for answer in
+                let (mut replies, mut errors) = (SmallVec::new(), Vec::new());
+                for reply in
                     join_all(slots.iter().map(|lines| self.ask_one(charges_by_slot, lines, verb))).await
                 {
-                    match answer {
-                        Ok(answer) => said.push(answer),
+                    match reply {
+                        Ok(reply) => replies.push(reply),
                         Err(error) => errors.push(error),
                     }
                 }
-                let Some(error) = together(errors) else { return Ok(said) };
+                let Some(error) = together(errors) else { return Ok(replies) };
                 if let Verb::Take { lease } = *verb {
-                    // What was taken where a server failed may stay so; elsewhere it does not.
-                    self.give_back(charges_by_slot, Lease::new(lease, Timestamp::EPOCH), &said);
+                    // Charges on a failed server may stay taken; those on the others are given back.
+                    self.give_back(charges_by_slot, Lease::new(lease, Timestamp::EPOCH), &replies);
                 }
                 Err(error)
             }
@@ -207,54 +207,56 @@ impl RedisStore {
         charges_by_slot: &ChargesBySlot<'_>,
         lines: &'l [usize],
         verb: &Verb,
-    ) -> Result<Said<'l>, StoreError> {
-        let answer = self.ask(Job::new(charges_by_slot.asking(verb.clone(), lines))).await?;
-        let (now, admitted, numbers) = match &answer.reply {
+    ) -> Result<SlotReply<'l>, StoreError> {
+        let reply = self.ask(Job::new(charges_by_slot.asking(verb.clone(), lines))).await?;
+        let (now, admitted, numbers) = match &reply.reply {
             Reply::Done { now, admitted, numbers } => (timestamp(*now), *admitted, numbers),
             Reply::Foreign(what) => return Err(self.foreign(what)),
-            Reply::Carried => return Err(self.foreign("a take was answered as a settlement is")),
+            Reply::Queued => return Err(self.foreign("a take was answered as a settlement is")),
         };
         match accounts(lines.iter().map(|line| charges_by_slot.line(*line)), numbers) {
-            Some(accounts) => Ok(Said { lines, now, admitted, accounts, answer }),
+            Some(accounts) => Ok(SlotReply { lines, now, admitted, accounts, reply }),
             None => Err(self.foreign("the script answered something else")),
         }
     }
 
     /// Keeps the slots that were taken for as long as the lease is in use.
-    fn hold(&self, charges_by_slot: &ChargesBySlot<'_>, lease: Lease, said: SmallVec<[Said<'_>; 1]>) {
-        let renewals: SmallVec<[Request; 1]> =
-            said.iter().filter_map(|said| charges_by_slot.holding(lease.id, said.now, said.lines)).collect();
+    fn hold(&self, charges_by_slot: &ChargesBySlot<'_>, lease: Lease, replies: SmallVec<[SlotReply<'_>; 1]>) {
+        let renewals: SmallVec<[Request; 1]> = replies
+            .iter()
+            .filter_map(|reply| charges_by_slot.holding(lease.id, reply.now, reply.lines))
+            .collect();
         if !renewals.is_empty() {
             self.leases.hold(lease.id, renewals);
         }
-        said.into_iter().for_each(|said| said.answer.claim());
+        replies.into_iter().for_each(|reply| reply.reply.claim());
     }
 
     /// Gives back what some slots have admitted of a request that another denied.
-    fn give_back(&self, charges_by_slot: &ChargesBySlot<'_>, lease: Lease, said: &[Said<'_>]) {
-        for said in said.iter().filter(|said| said.admitted) {
+    fn give_back(&self, charges_by_slot: &ChargesBySlot<'_>, lease: Lease, replies: &[SlotReply<'_>]) {
+        for reply in replies.iter().filter(|reply| reply.admitted) {
             self.send(charges_by_slot.settling(
-                Lease { taken_at: said.now, ..lease },
+                Lease { taken_at: reply.now, ..lease },
                 &charges_by_slot.nothing(),
-                said.lines,
+                reply.lines,
             ));
         }
     }
 
     /// Waits until all of them were done.
-    async fn hear_all(&self, answers: SmallVec<[Awaited; 1]>) -> Result<(), StoreError> {
-        for answer in answers {
-            if let Reply::Foreign(what) = &hear(answer).await?.reply {
+    async fn receive_all(&self, receivers: SmallVec<[ReplyReceiver; 1]>) -> Result<(), StoreError> {
+        for receiver in receivers {
+            if let Reply::Foreign(what) = &receive(receiver).await?.reply {
                 return Err(self.foreign(what));
             }
         }
         Ok(())
     }
 
-    async fn ask(&self, (job, answer): (Job, Awaited)) -> Result<Answer, StoreError> {
-        // Where the task has ended, the answer's sender is dropped with the job.
+    async fn ask(&self, (job, receiver): (Job, ReplyReceiver)) -> Result<UnclaimedReply, StoreError> {
+        // If the task has ended, the reply's sender is dropped with the job.
         drop(self.jobs.send(job));
-        hear(answer).await
+        receive(receiver).await
     }
 
     fn send(&self, request: Option<Request>) {
@@ -286,29 +288,29 @@ impl Store for RedisStore {
         }
         let slots = charges_by_slot.slots();
         let verb = if charges_by_slot.never_fits() { Verb::Look } else { Verb::Take { lease } };
-        let said = self.ask_all(&charges_by_slot, &slots, &verb).await?;
+        let replies = self.ask_all(&charges_by_slot, &slots, &verb).await?;
 
         let accounts = charges_by_slot.places().iter().filter_map(|place| {
-            said.iter().find_map(|said| {
-                let at = said.lines.iter().position(|line| line == place)?;
-                Some((said.accounts[at].clone(), said.now))
+            replies.iter().find_map(|reply| {
+                let at = reply.lines.iter().position(|line| line == place)?;
+                Some((reply.accounts[at].clone(), reply.now))
             })
         });
         let verdict =
             Verdict::of(&charges, &Snapshot::new(&charges, accounts)).in_steps_of(TICKS_PER_MICROSECOND);
-        let taken_at = said.iter().map(|said| said.now).max().unwrap_or_default();
+        let taken_at = replies.iter().map(|reply| reply.now).max().unwrap_or_default();
         let lease = Lease::new(lease, taken_at);
         if verb != Verb::Look {
-            let admitted = said.iter().all(|said| said.admitted);
+            let admitted = replies.iter().all(|reply| reply.admitted);
             if admitted != verdict.admits() {
                 return Err(
                     self.foreign("the script decides otherwise than this version of the limiter does")
                 );
             }
             if admitted {
-                self.hold(&charges_by_slot, lease, said);
+                self.hold(&charges_by_slot, lease, replies);
             } else {
-                self.give_back(&charges_by_slot, lease, &said);
+                self.give_back(&charges_by_slot, lease, &replies);
             }
         }
         Ok(verdict.decision(lease))
@@ -320,29 +322,29 @@ impl Store for RedisStore {
         let charges_by_slot = ChargesBySlot::of(&charges, &self.names)?;
         let slots = charges_by_slot.slots();
         let requests = slots.iter().filter_map(|lines| charges_by_slot.settling(lease, actual, lines));
-        // All are on their way before any is waited for, so that they are settled though nobody waits.
-        let answers: SmallVec<[Awaited; 1]> = requests
+        // All are sent before the first is awaited, so that they are settled even if this future is dropped.
+        let receivers: SmallVec<[ReplyReceiver; 1]> = requests
             .map(|request| {
-                let (job, answer) = Job::new(request);
+                let (job, receiver) = Job::new(request);
                 drop(self.jobs.send(job));
-                answer
+                receiver
             })
             .collect();
-        self.hear_all(answers).await
+        self.receive_all(receivers).await
     }
 
     async fn reset(&self, accounts: &[Charge]) -> Result<(), StoreError> {
-        let mut answers: SmallVec<[Awaited; 1]> = SmallVec::new();
-        // All are on their way before any is waited for.
+        let mut receivers: SmallVec<[ReplyReceiver; 1]> = SmallVec::new();
+        // All are sent before the first is awaited.
         for accounts in accounts.chunks(Call::LINES) {
             let charges_by_slot = ChargesBySlot::of(accounts, &self.names)?;
             for lines in charges_by_slot.slots() {
-                let (job, answer) = Job::new(charges_by_slot.forgetting(&lines));
+                let (job, receiver) = Job::new(charges_by_slot.forgetting(&lines));
                 drop(self.jobs.send(job));
-                answers.push(answer);
+                receivers.push(receiver);
             }
         }
-        self.hear_all(answers).await
+        self.receive_all(receivers).await
     }
 
     fn server(&self, charge: &Charge) -> ServerId {
@@ -370,8 +372,8 @@ impl fmt::Debug for RedisStore {
     }
 }
 
-async fn hear(answer: Awaited) -> Result<Answer, StoreError> {
-    answer.await.unwrap_or_else(|_| Err(StoreError::new("the runtime of the store was shut down")))
+async fn receive(receiver: ReplyReceiver) -> Result<UnclaimedReply, StoreError> {
+    receiver.await.unwrap_or_else(|_| Err(StoreError::new("the runtime of the store was shut down")))
 }
 
 /// One error for all: it says what is wrong with the first server, and names every server that failed.

@@ -37,7 +37,7 @@ impl Sweep {
             Ok::<_, RedisError>(left)
         });
         match swept.await {
-            Ok(swept) => swept.map_err(|error| explained(&error, &self.servers.address.place(), false)),
+            Ok(swept) => swept.map_err(|error| explained(&error, &self.servers.address.server_info(), false)),
             Err(_) => Err(StoreError::new("the runtime of the store was shut down")),
         }
     }

@@ -8,7 +8,7 @@ use sluicegate_memcached::{MemcachedStore, MemcachedStoreBuilder};
 use sluicegate_policy::{Hidden, StoreKeys, StoreKind, StoreSettings};
 use sluicegate_redis::{RedisStore, RedisStoreBuilder};
 
-use crate::{Figures, Remote};
+use crate::{Remote, StoreStatistics};
 
 /// The store that a policy names. A remote one goes on in an outage, and remembers its denials.
 ///
@@ -120,20 +120,20 @@ impl<C: Clock + Clone> AnyStore<C> {
 
     /// The store's counters and gauges.
     #[must_use]
-    pub fn figures(&self) -> Figures {
+    pub fn statistics(&self) -> StoreStatistics {
         match self {
-            Self::Memory(memory) => Figures::of_memory(memory),
+            Self::Memory(memory) => StoreStatistics::of_memory(memory),
             Self::Redis(remote) => {
-                let counts = remote.inner().counts();
-                Figures {
+                let counts = remote.inner().statistics();
+                StoreStatistics {
                     takes: counts.takes,
                     round_trips: counts.round_trips,
                     lost_settlements: counts.lost_settlements,
                     live_leases: counts.live_leases,
-                    ..remote.figures()
+                    ..remote.statistics()
                 }
             }
-            Self::Memcached(remote) => remote.figures(),
+            Self::Memcached(remote) => remote.statistics(),
         }
     }
 }

@@ -18,13 +18,13 @@
 //! ```
 
 mod any_store;
-mod figures;
 mod remote;
+mod statistics;
 mod thread;
 
 pub use any_store::AnyStore;
-pub use figures::Figures;
 pub use remote::Remote;
+pub use statistics::StoreStatistics;
 
 /// Runs the examples of the guide and of the README as tests: no other crate knows all that they use.
 #[cfg(doctest)]

@@ -6,7 +6,7 @@ use sluicegate::{DenyCache, Fallback, Store, StoreError, Transition};
 use sluicegate_policy::{StoreKind, StoreSettings, StoreUrl};
 use tokio::runtime::Handle;
 
-use crate::{Figures, thread::StoreThread};
+use crate::{StoreStatistics, thread::StoreThread};
 
 /// A store elsewhere that goes on when it does not answer and remembers its denials, and the thread that speaks with it.
 #[derive(Debug)]
@@ -54,8 +54,8 @@ impl<S: Store> Remote<S> {
     }
 
     /// The statistics common to all remote stores.
-    pub(crate) fn figures(&self) -> Figures {
-        Figures {
+    pub(crate) fn statistics(&self) -> StoreStatistics {
+        StoreStatistics {
             up: self.store.is_up(),
             errors: self.store.errors(),
             outages: self.store.outages(),
@@ -64,7 +64,7 @@ impl<S: Store> Remote<S> {
             allowed: self.store.allowed(),
             refused: self.store.refused(),
             remembered_denials: self.store.store().hits(),
-            ..Figures::of_memory(self.store.local())
+            ..StoreStatistics::of_memory(self.store.local())
         }
     }
 }

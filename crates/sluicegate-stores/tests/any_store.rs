@@ -18,9 +18,9 @@ async fn memory_is_there_at_once_and_counts_its_accounts() {
     let limiter = Limiter::new(store);
     let _ = allowed(&limiter, "alice", "1/day").await.expect("a full account");
     assert!(allowed(&limiter, "alice", "1/day").await.is_none());
-    let figures = limiter.store().figures();
-    assert!(figures.up);
-    assert_eq!((figures.live_keys, figures.takes, figures.round_trips), (1, 0, 0));
+    let statistics = limiter.store().statistics();
+    assert!(statistics.up);
+    assert_eq!((statistics.live_keys, statistics.takes, statistics.round_trips), (1, 0, 0));
 }
 
 #[test]
@@ -81,8 +81,8 @@ async fn denials_are_remembered_unless_that_is_off() {
         for _ in 0..10 {
             assert!(allowed(&limiter, "alice", "1/day").await.is_none());
         }
-        let figures = limiter.store().figures();
-        assert_eq!((figures.takes, figures.remembered_denials), (asked, 11 - asked));
+        let statistics = limiter.store().statistics();
+        assert_eq!((statistics.takes, statistics.remembered_denials), (asked, 11 - asked));
     }
 }
 
@@ -94,7 +94,7 @@ async fn a_denial_by_a_store_that_gives_charges_back_is_asked_for_again_soon() {
     assert!(allowed(&limiter, "alice", "1/day").await.is_none());
     let asked_again = async {
         for remembered in 0.. {
-            if limiter.store().figures().remembered_denials < remembered {
+            if limiter.store().statistics().remembered_denials < remembered {
                 return remembered;
             }
             assert!(allowed(&limiter, "alice", "1/day").await.is_none());
@@ -140,8 +140,8 @@ async fn a_user_with_the_rights_that_the_documentation_names_is_enough() {
         limiter.reset(&[charge(quota, quota)]).await.expect("and that");
     }
     limiter.store().clear().await.expect("and that");
-    let figures = limiter.store().figures();
-    assert_eq!((figures.errors, figures.decided_locally), (0, 0));
+    let statistics = limiter.store().statistics();
+    assert_eq!((statistics.errors, statistics.decided_locally), (0, 0));
 }
 
 #[tokio::test]
@@ -159,20 +159,20 @@ async fn in_an_outage_each_gives_its_share_and_who_watches_is_told_once() {
     for _ in 0..20 {
         assert!(allowed(&limiter, "bob", "1000000/day").await.is_some(), "nobody is turned away meanwhile");
     }
-    assert!(!limiter.store().figures().up);
+    assert!(!limiter.store().statistics().up);
     let mut passed = 0;
     while allowed(&limiter, "alice", "10/day").await.is_some() {
         passed += 1;
     }
     assert_eq!(passed, 5, "half of ten, for there are two");
     assert!(matches!(told().as_slice(), [Transition::Down { .. }]), "{:?}", told());
-    let figures = limiter.store().figures();
-    assert!(figures.errors >= 5 && figures.decided_locally >= 6, "{figures:?}");
-    assert_eq!((figures.outages, figures.live_keys), (1, 2));
+    let statistics = limiter.store().statistics();
+    assert!(statistics.errors >= 5 && statistics.decided_locally >= 6, "{statistics:?}");
+    assert_eq!((statistics.outages, statistics.live_keys), (1, 2));
 
     redis.restart();
     let answered = async {
-        while !limiter.store().figures().up {
+        while !limiter.store().statistics().up {
             let _ = allowed(&limiter, "bob", "1000000/day").await;
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

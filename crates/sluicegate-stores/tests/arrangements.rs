@@ -71,9 +71,9 @@ async fn limits_by_a_tenant_and_its_keys_are_taken_in_one_step_of_a_cluster() {
     for tenant in ["acme", "bolt", "crux"] {
         let charges = charges(tenant);
         for (charges, steps) in [(&charges[..3], 1), (&charges[..], 2)] {
-            let before = limiter.store().figures().round_trips;
+            let before = limiter.store().statistics().round_trips;
             assert!(limiter.take(charges).await.expect("it answers").denial().is_none());
-            assert_eq!(limiter.store().figures().round_trips - before, steps, "{tenant}");
+            assert_eq!(limiter.store().statistics().round_trips - before, steps, "{tenant}");
         }
     }
 }

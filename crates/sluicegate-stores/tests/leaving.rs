@@ -16,7 +16,7 @@ async fn a_store_that_is_dropped_gives_back_what_it_held_and_leaves_no_thread() 
     for _ in 0..500 {
         taken.push(leaving.take(&slot(1)).await.expect("Redis answers").allowed().expect("it is free"));
     }
-    assert_eq!(leaving.store().figures().live_leases, 500);
+    assert_eq!(leaving.store().statistics().live_leases, 500);
     assert!(staying.take(&slot(1)).await.expect("Redis answers").denial().is_some());
     assert_eq!(store_threads(), 2);
 

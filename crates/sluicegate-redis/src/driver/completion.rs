@@ -1,4 +1,4 @@
-//! Handling of batches that have come back.
+//! Handling of completed batches.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     error::ends_connection,
-    job::{Answer, Job},
+    job::{Job, UnclaimedReply},
     link::{Failure, Link},
     redirect::Redirect,
     reply::Replies,
@@ -34,7 +34,7 @@ impl Driver {
         };
         let redirect = Redirect::of(&failure.error, self.links.host(batch.number));
         if redirect.is_some() || failure.unsent {
-            // Nothing was done: as if it had never been sent.
+            // Nothing was executed: as if it had never been sent.
             for job in &mut batch.jobs {
                 job.sent = job.sent.filter(|sent| *sent != batch.at);
                 job.hops = job.hops.saturating_add(1);
@@ -73,7 +73,7 @@ impl Driver {
         for job in jobs {
             let reply = replies.as_mut().and_then(|replies| replies.next(&job.request));
             job.reply_to.send(match reply {
-                Some(reply) => Ok(Answer::new(reply, &job.request, &self.outgoing)),
+                Some(reply) => Ok(UnclaimedReply::new(reply, &job.request, &self.outgoing)),
                 None => Err(StoreError::misconfigured(format!(
                     "Redis at {} sent a reply that is not the script's",
                     self.settings.servers.address
@@ -82,7 +82,7 @@ impl Driver {
         }
     }
 
-    /// A batch has no answer, and no server says where there is one.
+    /// Handles a batch that failed without a redirect.
     fn stray(&mut self, batch: InFlight, failure: &Failure) {
         if ends_connection(&failure.error) {
             self.links.lost(batch.number, batch.generation, &failure.error);
@@ -96,7 +96,7 @@ impl Driver {
         }
     }
 
-    /// Each of a batch goes by itself, because their accounts are not in one place.
+    /// Sends each request of a batch by itself, because their accounts are on different servers.
     fn split(&mut self, batch: InFlight, failure: &Failure) {
         let Some((number, generation, link)) = self.links.link(batch.slot) else {
             return self.pause_all(batch, failure);
@@ -109,7 +109,7 @@ impl Driver {
         }
     }
 
-    /// Sends a batch at once, whatever else is on its way to its slot.
+    /// Sends a batch at once, regardless of others in flight to its slot.
     fn send_now(&mut self, mut batch: InFlight, link: Link) {
         batch.at = Instant::now();
         for job in &mut batch.jobs {
@@ -121,7 +121,7 @@ impl Driver {
         self.in_flight.push(Box::pin(batch.call(link, time, lease)));
     }
 
-    /// A batch that was not done goes to whoever owns its slot now.
+    /// Resends a batch that was not executed to the new owner of its slot.
     fn all_again(&mut self, batch: InFlight, failure: &Failure) {
         let number = batch.number;
         for job in batch.jobs.into_iter().rev() {
@@ -142,7 +142,7 @@ impl Driver {
         }
     }
 
-    /// Tries a request that was not done again in a moment, as long as its caller waits.
+    /// Retries a request that was not executed in a moment, as long as its caller waits.
     fn pause(&mut self, job: Job, number: Number, failure: &Failure) {
         let again = Instant::now() + jittered(MOMENT);
         match job.until.filter(|until| again < *until) {
@@ -152,12 +152,12 @@ impl Driver {
             }
             _ => {
                 let error = self.links.explain(number, &failure.error);
-                self.not_carried(job, error);
+                self.fail_unexecuted(job, error);
             }
         }
     }
 }
 
-/// Times that a request is sent on at once, before it waits for a moment each time.
+/// Redirects that a request follows at once. Later ones wait for a moment.
 const MOST_HOPS: u8 = 4;
 const MOMENT: Duration = Duration::from_millis(10);

@@ -10,7 +10,7 @@ use crate::{
     slot_map::Number,
 };
 
-/// A batch on its way to the owner of its slot.
+/// A batch in flight to the owner of its slot.
 pub(super) struct InFlight {
     pub(super) slot: u16,
     pub(super) number: Number,
@@ -22,7 +22,7 @@ pub(super) struct InFlight {
     pub(super) asking: bool,
 }
 
-/// A batch that has come back.
+/// A batch with its result.
 pub(super) struct Completed {
     pub(super) batch: InFlight,
     pub(super) result: Result<Value, Failure>,

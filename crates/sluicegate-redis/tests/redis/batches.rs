@@ -13,11 +13,11 @@ fn what_waits_together_travels_together() {
     let server = RedisServer::start();
     let store = Running::at(&server.url());
     store.admit(&[hourly("warm", 9)]);
-    let before = store.store.counts();
+    let before = store.store.statistics();
     let charges: Vec<[Charge; 1]> = (0..500).map(|caller| [hourly(&format!("caller {caller}"), 1)]).collect();
     let decisions = store.runtime.block_on(join_all(charges.iter().map(|charges| store.store.take(charges))));
     assert!(decisions.into_iter().all(|decision| decision.unwrap().is_allowed()));
-    let after = store.store.counts();
+    let after = store.store.statistics();
     assert_eq!(after.takes - before.takes, 500);
     let trips = after.round_trips - before.round_trips;
     assert!(trips <= 50, "{trips} round trips for 500 takes");
@@ -53,9 +53,9 @@ fn a_batch_keeps_redis_for_less_than_half_a_millisecond() {
     for _ in 0..3 {
         store.runtime.block_on(join_all(charges.iter().map(|charges| store.store.take(charges))));
     }
-    let counts = store.store.counts();
+    let statistics = store.store.statistics();
     // A machine's speed is not a test's to judge; how much a call holds is.
-    assert!(counts.round_trips >= counts.takes / 100, "{counts:?}");
+    assert!(statistics.round_trips >= statistics.takes / 100, "{statistics:?}");
 }
 
 #[test]

@@ -17,9 +17,9 @@ fn a_tenants_charges_are_taken_in_one_step() {
     let store = Running::at(&cluster.url());
     let charges = [hourly("rpm|acme", 9), hourly("tpm|acme|eu", 9), slots("gpu|acme", 9)];
     store.admit(&charges);
-    let before = store.store.counts().round_trips;
+    let before = store.store.statistics().round_trips;
     store.admit(&charges);
-    assert_eq!(store.store.counts().round_trips - before, 1);
+    assert_eq!(store.store.statistics().round_trips - before, 1);
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn connections_that_redis_closes_for_being_idle_are_replaced_before_anybody_asks
         replaced(&store, &server, &connections(&server));
     }
     store.deny(&charges);
-    assert_eq!(store.store.counts().lost_settlements, 0);
+    assert_eq!(store.store.statistics().lost_settlements, 0);
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn a_restart_is_told_without_a_word_about_tls() {
         let asking =
             scope.spawn(|| store.take(&[hourly("alice", 9)]).expect_err("it dies before it answers"));
         // What is asked is on its way when its other side has something to read.
-        let asked = || store.store.counts().round_trips >= 2;
+        let asked = || store.store.statistics().round_trips >= 2;
         store.until("it was asked", async |_| asked());
         server.kill();
         asking.join().expect("no panic").to_string()
@@ -148,7 +148,7 @@ fn connections_that_are_killed_under_load_lose_no_settlement_and_make_none_twice
         scope.spawn(|| {
             let mut killed = 0;
             while killing.load(Ordering::Relaxed) {
-                let takes = store.store.counts().takes;
+                let takes = store.store.statistics().takes;
                 if takes >= killed + 8 {
                     kill(&server);
                     killed = takes;
@@ -192,5 +192,5 @@ fn connections_that_are_killed_under_load_lose_no_settlement_and_make_none_twice
         }
         true
     });
-    assert_eq!(store.store.counts().lost_settlements, 0);
+    assert_eq!(store.store.statistics().lost_settlements, 0);
 }

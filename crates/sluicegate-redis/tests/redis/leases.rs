@@ -40,7 +40,7 @@ fn a_holder_that_lives_keeps_its_slot_beyond_the_lease() {
     let (holder, other) = (open(&server), open(&server));
     let gpu = slots("gpu", 1);
     let taken = holder.admit(std::slice::from_ref(&gpu));
-    assert_eq!(holder.store.counts().live_leases, 1);
+    assert_eq!(holder.store.statistics().live_leases, 1);
     let taken_at = taken.lease.taken_at;
     // Three times as long as a lease.
     other.until("time passes", async |store| {
@@ -51,7 +51,7 @@ fn a_holder_that_lives_keeps_its_slot_beyond_the_lease() {
     });
     holder.settle(std::slice::from_ref(&gpu), taken.lease, &[]).unwrap();
     assert_eq!(other.remaining(&gpu), 1);
-    assert_eq!(holder.store.counts().live_leases, 0);
+    assert_eq!(holder.store.statistics().live_leases, 0);
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn a_caller_that_goes_away_leaves_no_slot_behind() {
         });
     }
     store.until("the slots are back", async |store| is_free(store, &gpu[0]).await);
-    assert_eq!(store.store.counts().live_leases, 0);
+    assert_eq!(store.store.statistics().live_leases, 0);
 }
 
 #[test]

@@ -58,7 +58,7 @@ fn a_settlement_keeps_nobody_waiting() {
         let peek = store.take(&[charges[0].clone().cost(0)]).await.ok().and_then(Decision::allowed);
         peek.is_some_and(|taken| taken.balances[0].remaining == 70)
     });
-    assert_eq!(store.store.counts().lost_settlements, 0);
+    assert_eq!(store.store.statistics().lost_settlements, 0);
 }
 
 #[test]

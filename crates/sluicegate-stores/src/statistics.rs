@@ -1,14 +1,14 @@
-//! The figures of a store, for metrics.
+//! Statistics of a store, for metrics.
 
 use std::{iter::Sum, ops::Add};
 
 use sluicegate::{Clock, MemoryStore, ServerState};
 
-/// Counters of a store since it was opened, and gauges of what it holds now. A figure that a kind of store lacks is zero.
+/// Counters of a store since it was opened, and gauges of what it holds now. Those that a kind of store lacks are zero.
 ///
 /// Those of several stores are added up; together they are up when each is.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Figures {
+pub struct StoreStatistics {
     /// `true` if it answers, as far as is known. Memory always does.
     pub up: bool,
     /// Calls that failed, by a late answer or none.
@@ -29,7 +29,7 @@ pub struct Figures {
     pub takes: u64,
     /// Calls over the network.
     pub round_trips: u64,
-    /// Settlements that did not arrive in time: what they were about stays charged as estimated.
+    /// Settlements that did not arrive in time. Their charges stay at the estimate.
     pub lost_settlements: u64,
     /// Slots of concurrent limits that this process holds in it, by requests.
     pub live_leases: usize,
@@ -39,8 +39,8 @@ pub struct Figures {
     pub evictions: u64,
 }
 
-impl Figures {
-    /// Of no store at all, which is nothing to worry about: it is up.
+impl StoreStatistics {
+    /// The statistics of no store at all, which counts as up.
     #[must_use]
     pub fn none() -> Self {
         Self { up: true, ..Self::default() }
@@ -59,7 +59,7 @@ impl Figures {
     }
 }
 
-impl Add for Figures {
+impl Add for StoreStatistics {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
@@ -99,9 +99,9 @@ fn with(mut servers: Vec<ServerState>, other: ServerState) -> Vec<ServerState> {
     servers
 }
 
-impl Sum for Figures {
-    fn sum<I: Iterator<Item = Self>>(figures: I) -> Self {
-        figures.fold(Self::none(), Add::add)
+impl Sum for StoreStatistics {
+    fn sum<I: Iterator<Item = Self>>(statistics: I) -> Self {
+        statistics.fold(Self::none(), Add::add)
     }
 }
 
@@ -110,14 +110,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_figure_is_added_to_its_own() {
+    fn each_statistic_is_added_to_its_own() {
         let server = |server: &str, up, n: u32| {
             let (errors, outages) = (u64::from(n), 2 * u64::from(n));
             ServerState { server: server.to_owned(), up, errors, outages }
         };
-        let figures = |n: u32| {
+        let statistics = |n: u32| {
             let (count, held) = (|times: u64| times * u64::from(n), |times: usize| times * n as usize);
-            Figures {
+            StoreStatistics {
                 up: true,
                 errors: count(1),
                 outages: count(2),
@@ -134,11 +134,17 @@ mod tests {
                 evictions: count(12),
             }
         };
-        assert_eq!([figures(1), figures(1), figures(2)].into_iter().sum::<Figures>(), figures(4));
-        let other_is_down = figures(1) + Figures { up: false, ..figures(3) };
-        assert_eq!(other_is_down, Figures { up: false, ..figures(4) });
+        assert_eq!(
+            [statistics(1), statistics(1), statistics(2)].into_iter().sum::<StoreStatistics>(),
+            statistics(4)
+        );
+        let other_is_down = statistics(1) + StoreStatistics { up: false, ..statistics(3) };
+        assert_eq!(other_is_down, StoreStatistics { up: false, ..statistics(4) });
 
-        let of = |servers: &[ServerState]| Figures { servers: servers.to_vec(), ..Figures::none() };
+        let of = |servers: &[ServerState]| StoreStatistics {
+            servers: servers.to_vec(),
+            ..StoreStatistics::none()
+        };
         let [one, other] = [Some(true), Some(false)].map(|up| server("one", up, 1));
         let two = server("two", None, 1);
         let servers = (of(&[one.clone(), two.clone()]) + of(&[two.clone(), other])).servers;
