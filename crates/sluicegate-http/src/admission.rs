@@ -6,7 +6,7 @@ use http::request::Parts;
 use sluicegate::{Clock, Store, Timestamp};
 use sluicegate_metrics::GateMetrics;
 use sluicegate_policy::{
-    Form, Gate, Given, Outcome, Pass, Reading, Refusal, Rejection, Renderer, RouteId, Visit,
+    Form, Gate, Hints, Outcome, Pass, Reading, Refusal, Rejection, Renderer, RouteId, Visit,
 };
 
 /// A gate, with the metrics of its decisions and the renderer of its outcomes.
@@ -87,10 +87,10 @@ impl<S: Store, C: Clock> Admission<S, C> {
         route: RouteId,
         head: &'a Parts,
         peer: IpAddr,
-        given: Given<'a>,
+        hints: Hints<'a>,
     ) -> Result<Entry<'a, S, C>, Rejection> {
         let began = self.clock.now();
-        let entered = self.gate.enter_route(route, head, peer, given).await;
+        let entered = self.gate.enter_route(route, head, peer, hints).await;
         self.entry(entered, began)
     }
 

@@ -4,9 +4,9 @@ mod form;
 mod grpc;
 pub(crate) mod header_family;
 mod headers;
-mod plan;
 mod problem;
 pub(crate) mod request_id;
+mod response_templates;
 pub mod retry;
 mod status;
 pub(crate) mod utc_time;
@@ -20,11 +20,11 @@ use sluicegate::{Balance, Charge, Store};
 use smallvec::SmallVec;
 
 use form::Kind;
-use headers::Standing;
-use plan::Plan;
+use headers::LimitState;
+use response_templates::ResponseTemplates;
 
 pub use form::Form;
-pub use headers::Lines;
+pub use headers::LimitHeaders;
 
 use crate::{
     Cors, Denied, HeaderFamily, LimitId, Pass, Policy, Refusal, Rejection, RequestId,
@@ -36,14 +36,18 @@ use crate::{
 pub struct Renderer {
     families: Vec<HeaderFamily>,
     cors: Option<Arc<Cors>>,
-    plan: Plan,
+    templates: ResponseTemplates,
 }
 
 impl Renderer {
     /// The renderer for the outcomes of a gate with this policy.
     #[must_use]
     pub fn new(policy: &Policy) -> Self {
-        Self { families: policy.responses.headers.clone(), cors: policy.cors.clone(), plan: Plan::of(policy) }
+        Self {
+            families: policy.responses.headers.clone(),
+            cors: policy.cors.clone(),
+            templates: ResponseTemplates::of(policy),
+        }
     }
 
     /// Returns the form in which the sender of this head expects an answer.
@@ -75,32 +79,34 @@ impl Renderer {
         form.shared(problem::refused(refusal, form.kind, id))
     }
 
-    /// Returns the header lines that tell an admitted client its balances.
+    /// Returns the headers that tell an admitted client its limits.
     #[must_use]
-    pub fn lines<S: Store>(&self, pass: &Pass<S>, form: &Form) -> Lines {
-        let standings = self.standings(pass.limits(), pass.charges(), pass.balances());
+    pub fn lines<S: Store>(&self, pass: &Pass<S>, form: &Form) -> LimitHeaders {
+        let states = self.states(pass.limits(), pass.charges(), pass.balances());
         let policy =
-            self.plan.policy_line(pass.route(), pass.tier()).filter(|_| pass.has_configured_quotas());
-        Lines::of(&self.families, &standings, policy, form.decided).shared(form.cors.clone())
+            self.templates.policy_line(pass.route(), pass.tier()).filter(|_| pass.has_configured_quotas());
+        LimitHeaders::of(&self.families, &states, policy, form.decided).shared(form.cors.clone())
     }
 
     fn denied(&self, denied: &Denied, form: &Form, id: &RequestId) -> Response<Bytes> {
-        let standings = self.standings(denied.limits(), denied.charges(), denied.balances());
-        let policy =
-            self.plan.policy_line(denied.route(), denied.tier()).filter(|_| denied.has_configured_quotas());
-        form.shared(problem::denied(denied.wait(), &self.families, standings, policy, form, id))
+        let states = self.states(denied.limits(), denied.charges(), denied.balances());
+        let policy = self
+            .templates
+            .policy_line(denied.route(), denied.tier())
+            .filter(|_| denied.has_configured_quotas());
+        form.shared(problem::denied(denied.wait(), &self.families, states, policy, form, id))
     }
 
-    /// Limits, charges and balances side by side, as headers tell them.
-    fn standings<'a>(
+    /// Joins limits, charges and balances to the states that headers tell.
+    fn states<'a>(
         &'a self,
         limits: &[LimitId],
         charges: &'a [Charge],
         balances: &'a [Balance],
-    ) -> SmallVec<[Standing<'a>; 2]> {
+    ) -> SmallVec<[LimitState<'a>; 2]> {
         let rows = limits.iter().zip(charges).zip(balances);
-        rows.map(|((id, charge), balance)| Standing {
-            name: self.plan.name(*id),
+        rows.map(|((id, charge), balance)| LimitState {
+            name: self.templates.name(*id),
             quota: &charge.quota,
             cost: charge.cost,
             balance,

@@ -46,7 +46,8 @@ mod decide;
 mod meter;
 
 pub use answer::{
-    Form, Lines, Renderer, header_family::HeaderFamily, request_id::RequestId, retry, utc_time::UtcTime,
+    Form, LimitHeaders, Renderer, header_family::HeaderFamily, request_id::RequestId, retry,
+    utc_time::UtcTime,
 };
 pub use config::{
     code_route::{CodeMeter, CodeRoute, CodeRouteError, TierShare},
@@ -68,8 +69,8 @@ pub use decide::{
     caller::Caller,
     client_ip::{ClientIp, ForwardedHeader, UnknownForwardedHeader, account_ip},
     cors::{Cors, Preflight},
-    gate::{Account, Denied, Gate, Given, Outcome, Pass, Refused, Rejection, Visit},
-    key_template::{Facts, KeyError, KeyTemplate, Part},
+    gate::{Denied, Gate, Hints, LimitAccount, Outcome, Pass, Refused, Rejection, Visit},
+    key_template::{KeyError, KeyTemplate, Part, RequestAttributes},
     limit::{Limit, LimitId, Mode},
     refusal::Refusal,
     route::{AmbiguousPath, Route, RouteId, RouteMatch, Routes, Timeouts},

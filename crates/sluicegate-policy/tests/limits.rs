@@ -3,16 +3,16 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use proptest::prelude::*;
 use sluicegate::{Charge, Cost};
-use sluicegate_policy::{Facts, KeyTemplate, Mode, Policy, Scale, Source};
+use sluicegate_policy::{KeyTemplate, Mode, Policy, RequestAttributes, Scale, Source};
 
 fn parse(text: &str) -> Policy {
     let policy = Source::new("p.toml", text.as_bytes()).and_then(|source| Policy::parse(&source));
     policy.expect("the tests' own policies are right")
 }
 
-fn facts<'a>(headers: &'a HeaderMap) -> Facts<'a> {
-    Facts {
-        given: None,
+fn attributes<'a>(headers: &'a HeaderMap) -> RequestAttributes<'a> {
+    RequestAttributes {
+        key_hint: None,
         client: "192.0.2.7",
         api_key: None,
         tenant: None,
@@ -34,13 +34,13 @@ fn bill(policy: &Policy, path: &str, tier: &str, warmup: Option<f64>, body: &str
     let body = route.meter().reads_body().then(|| route.meter().read(body.as_bytes()).expect("a good body"));
     let tier = policy.tiers.find(tier).expect("a known tier");
     let headers = HeaderMap::new();
-    let facts = Facts {
+    let attributes = RequestAttributes {
         tier: policy.tiers.name(tier),
         route: route.label(),
         path: &found.path,
         parameters: &found.parameters,
         body: body.as_ref(),
-        ..facts(&headers)
+        ..attributes(&headers)
     };
     let warmup = warmup.map(|factor| Scale::of(factor).expect("a scale"));
     let charge = |id| {
@@ -48,7 +48,7 @@ fn bill(policy: &Policy, path: &str, tier: &str, warmup: Option<f64>, body: &str
             tier,
             warmup,
             route.cost(policy.limit(id).unit(), body.as_ref(), None),
-            &facts,
+            &attributes,
         )
     };
     route.limits().iter().map(|id| charge(*id)).collect()
@@ -210,13 +210,13 @@ fn each_part_of_a_key_is_found_or_replaced_by_the_client() {
     let meter = sluicegate_policy::Meter::default().and_value("/user/id".parse().unwrap());
     let body = meter.read(br#"{"user": {"id": 7}}"#).unwrap();
     let parameters = [("model".to_owned(), "iris".to_owned())];
-    let facts = Facts {
+    let attributes = RequestAttributes {
         api_key: Some("k1"),
         tenant: Some("acme"),
         parameters: &parameters,
         query: Some("user=a%20b&user=c+d&flag"),
         body: Some(&body),
-        ..facts(&headers)
+        ..attributes(&headers)
     };
     for (part, expected) in [
         ("client_ip", "client_ip=192.0.2.7"),
@@ -239,26 +239,26 @@ fn each_part_of_a_key_is_found_or_replaced_by_the_client() {
         ("body:/user/id", "body:/user/id=7"),
         ("body:/user/name", "client_ip=192.0.2.7"),
     ] {
-        let key = KeyTemplate::parse([part]).unwrap().key("limit", &facts);
+        let key = KeyTemplate::parse([part]).unwrap().key("limit", &attributes);
         assert_eq!(key.as_str(), format!("limit|{expected}"), "{part}");
     }
-    assert_eq!(KeyTemplate::parse(["global"]).unwrap().key("limit", &facts).as_str(), "limit");
+    assert_eq!(KeyTemplate::parse(["global"]).unwrap().key("limit", &attributes).as_str(), "limit");
 }
 
 #[test]
 fn all_accounts_of_a_tenant_are_kept_in_one_place() {
     let headers = HeaderMap::new();
-    let known = Facts { api_key: Some("k1"), tenant: Some("acme"), ..facts(&headers) };
-    let key = |parts: &[&str], facts: &Facts<'_>| {
-        KeyTemplate::parse(parts.iter().copied()).unwrap().key("limit", facts).as_str().to_owned()
+    let known = RequestAttributes { api_key: Some("k1"), tenant: Some("acme"), ..attributes(&headers) };
+    let key = |parts: &[&str], attributes: &RequestAttributes<'_>| {
+        KeyTemplate::parse(parts.iter().copied()).unwrap().key("limit", attributes).as_str().to_owned()
     };
     assert_eq!(key(&["tenant", "method"], &known), "limit|tenant=acme|method=POST");
     assert_eq!(key(&["api_key", "method"], &known), "limit|tenant=acme|api_key=k1|method=POST");
     // Who says first what else tells callers apart has said so.
     assert_eq!(key(&["method", "api_key"], &known), "limit|method=POST|api_key=k1");
-    let without_tenant = Facts { tenant: None, ..known };
+    let without_tenant = RequestAttributes { tenant: None, ..known };
     assert_eq!(key(&["api_key"], &without_tenant), "limit|api_key=k1");
-    let anonymous = Facts { api_key: None, tenant: Some("acme"), ..known };
+    let anonymous = RequestAttributes { api_key: None, tenant: Some("acme"), ..known };
     assert_eq!(key(&["api_key"], &anonymous), "limit|client_ip=192.0.2.7");
 }
 
@@ -268,8 +268,8 @@ fn a_tier_is_told_apart_before_the_part_that_keeps_accounts_together() {
         "[tiers.premium]\n[[route]]\npath = '/'\nlimits = [{ name = 'rpm', quota = '1/s', key = 'api_key' }]",
     );
     let headers = HeaderMap::new();
-    let facts = Facts { api_key: Some("k1"), tenant: Some("acme"), ..facts(&headers) };
-    let charge = policy.limits[0].charge(policy.tiers.default_tier(), None, Cost::ONE, &facts);
+    let attributes = RequestAttributes { api_key: Some("k1"), tenant: Some("acme"), ..attributes(&headers) };
+    let charge = policy.limits[0].charge(policy.tiers.default_tier(), None, Cost::ONE, &attributes);
     assert_eq!(charge.key.as_str(), "rpm:premium|tenant=acme|api_key=k1");
 }
 
@@ -277,9 +277,9 @@ fn a_tier_is_told_apart_before_the_part_that_keeps_accounts_together() {
 fn no_header_can_pass_for_an_address() {
     let header = KeyTemplate::parse(["header:client_ip"]).unwrap();
     let mut headers = HeaderMap::new();
-    let anonymous = header.key("limit", &facts(&headers));
+    let anonymous = header.key("limit", &attributes(&headers));
     headers.insert("client_ip", HeaderValue::from_static("192.0.2.7"));
-    assert_ne!(header.key("limit", &facts(&headers)), anonymous);
+    assert_ne!(header.key("limit", &attributes(&headers)), anonymous);
 }
 
 proptest! {
@@ -291,7 +291,7 @@ proptest! {
         let template = KeyTemplate::parse(["api_key", "tenant"]).unwrap();
         let headers = HeaderMap::new();
         let key = |it: &[String]| {
-            template.key("limit", &Facts { api_key: Some(&it[0]), tenant: Some(&it[1]), ..facts(&headers) })
+            template.key("limit", &RequestAttributes { api_key: Some(&it[0]), tenant: Some(&it[1]), ..attributes(&headers) })
         };
         prop_assert_eq!(key(&a) == key(&b), a == b);
     }

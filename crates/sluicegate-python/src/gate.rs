@@ -10,7 +10,7 @@ use http::Response;
 use pyo3::{IntoPyObjectExt, exceptions::PyTypeError, prelude::*, types::PyDict};
 use sluicegate::{Cost, Unit};
 use sluicegate_http::{Admission, Admitted};
-use sluicegate_policy::{Given, Lines, Part, Policy, Rejection, RequestId};
+use sluicegate_policy::{Hints, LimitHeaders, Part, Policy, Rejection, RequestId};
 
 use crate::{
     answer::Answer,
@@ -42,7 +42,7 @@ struct Inner {
     waits: bool,
     /// Set if a route needs its bodies read.
     reads_bodies: bool,
-    /// The facts about its route, for the gate of one route.
+    /// Its route, for the gate of one route.
     one: Option<One>,
 }
 
@@ -108,20 +108,20 @@ impl Gate {
         self.inner.clock.refresh(py);
         let routes = self.inner.one.is_none().then(|| &self.inner.admission.gate().policy().routes);
         let head = Head::of(scope, routes)?;
-        let given = match &self.inner.one {
+        let hints = match &self.inner.one {
             None => None,
             Some(one) if one.asks_cost && cost.is_none() => {
                 let message = format!("a cost in {} is a number, and what finds it gave None", one.unit);
                 return Err(PyTypeError::new_err(message));
             }
-            Some(one) => Some(Owned {
+            Some(one) => Some(OwnedHints {
                 tier,
                 key,
                 cost: cost.map(|given| self::cost(given, one.unit)).transpose()?.or(one.cost),
                 parameters: if one.needs_parameters { parameters(scope)? } else { Vec::new() },
             }),
         };
-        let request = Request { inner: Arc::clone(&self.inner), head, given };
+        let request = Request { inner: Arc::clone(&self.inner), head, hints };
         let waits = self.inner.waits;
         if waits || self.inner.reads_bodies {
             return Deciding::new(|handoff| request.decide(Some(handoff))).begin(py, waits);
@@ -135,21 +135,21 @@ impl Gate {
 struct Request {
     inner: Arc<Inner>,
     head: Head,
-    /// The given facts, for the gate of one route.
-    given: Option<Owned>,
+    /// The hints, for the gate of one route.
+    hints: Option<OwnedHints>,
 }
 
 impl Request {
     /// Decides. Asks the handoff for the body where it needs one.
     async fn decide(self, handoff: Option<BodyHandoff>) -> Decided {
-        let Self { inner, head, given } = self;
+        let Self { inner, head, hints } = self;
         let admission = &inner.admission;
         let decision = async {
-            let mut entry = match &given {
+            let mut entry = match &hints {
                 None => admission.enter(&head.parts, head.peer).await?,
-                Some(given) => {
+                Some(hints) => {
                     let route = admission.gate().policy().routes.unmatched();
-                    admission.enter_route(route, &head.parts, head.peer, given.borrowed()).await?
+                    admission.enter_route(route, &head.parts, head.peer, hints.borrowed()).await?
                 }
             };
             let reading = entry
@@ -177,17 +177,17 @@ impl Request {
     }
 }
 
-/// Facts about a request that Python knows and the head does not carry.
-struct Owned {
+/// Hints about a request that Python knows and the head does not carry.
+struct OwnedHints {
     tier: Option<String>,
     key: Option<String>,
     cost: Option<Cost>,
     parameters: Vec<(String, String)>,
 }
 
-impl Owned {
-    fn borrowed(&self) -> Given<'_> {
-        Given {
+impl OwnedHints {
+    fn borrowed(&self) -> Hints<'_> {
+        Hints {
             tier: self.tier.as_deref(),
             key: self.key.as_deref(),
             cost: self.cost,
@@ -204,7 +204,7 @@ pub(crate) struct Decided {
 
 /// A decision, with the part of the response that it makes.
 enum Decision {
-    Admitted(Box<sluicegate_policy::Pass<Store>>, Lines),
+    Admitted(Box<sluicegate_policy::Pass<Store>>, LimitHeaders),
     Rejected(Rejection, Response<Bytes>),
 }
 

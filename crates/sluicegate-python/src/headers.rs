@@ -5,7 +5,7 @@ use pyo3::{
     prelude::*,
     types::{PyBytes, PyList, PyTuple},
 };
-use sluicegate_policy::Lines;
+use sluicegate_policy::LimitHeaders;
 
 /// A list of lines.
 pub(crate) fn lines<'py, 'h>(
@@ -20,7 +20,7 @@ pub(crate) fn lines<'py, 'h>(
 }
 
 /// Adds the lines of a pass to those of a response.
-pub(crate) fn apply(lines: &Lines, list: &Bound<'_, PyList>) -> PyResult<()> {
+pub(crate) fn apply(lines: &LimitHeaders, list: &Bound<'_, PyList>) -> PyResult<()> {
     if lines.are_shared() || says_any(list, lines)? {
         // Whatever the app says of limits of its own stays, as the gateway leaves what an upstream says.
         let mut headers = headers_of(list)?;
@@ -37,7 +37,7 @@ pub(crate) fn apply(lines: &Lines, list: &Bound<'_, PyList>) -> PyResult<()> {
 }
 
 /// Returns `true` if a response has a line of one of these names.
-fn says_any(list: &Bound<'_, PyList>, lines: &Lines) -> PyResult<bool> {
+fn says_any(list: &Bound<'_, PyList>, lines: &LimitHeaders) -> PyResult<bool> {
     for line in list {
         let name = line.get_item(0)?;
         let name = name.cast::<PyBytes>()?.as_bytes();

@@ -6,7 +6,7 @@ use pyo3::{
     types::{PyDict, PyList, PyTuple},
 };
 use sluicegate::{Algorithm, Cost, Unit};
-use sluicegate_policy::Lines;
+use sluicegate_policy::LimitHeaders;
 use smallvec::SmallVec;
 
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
 /// A request that may pass: its permit, and what its client is told.
 #[pyclass(frozen, module = "sluicegate")]
 pub(crate) struct Pass {
-    lines: Lines,
+    lines: LimitHeaders,
     balances: SmallVec<[Balance; 1]>,
     holds: bool,
     /// The unit of a cost.
@@ -46,7 +46,7 @@ enum Actual {
 impl Pass {
     pub(crate) fn new(
         pass: Box<sluicegate_policy::Pass<Store>>,
-        lines: Lines,
+        lines: LimitHeaders,
         unit: Unit,
         waits: bool,
     ) -> Self {
@@ -59,7 +59,7 @@ impl Pass {
     /// A pass that was charged nothing, for a limiter that is switched off.
     pub(crate) fn free(unit: Unit) -> Self {
         Self {
-            lines: Lines::default(),
+            lines: LimitHeaders::default(),
             balances: SmallVec::new(),
             holds: false,
             unit,

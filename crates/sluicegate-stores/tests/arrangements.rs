@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method};
 use sluicegate::{Charge, Cost, Limiter, Outage, Store};
-use sluicegate_policy::{Facts, Policy, Source, StoreSettings};
+use sluicegate_policy::{Policy, RequestAttributes, Source, StoreSettings};
 use sluicegate_stores::AnyStore;
 use sluicegate_test_servers::{RedisCluster, RedisSentinel, RedisServer};
 
@@ -46,8 +46,8 @@ async fn limits_by_a_tenant_and_its_keys_are_taken_in_one_step_of_a_cluster() {
     let source = Source::new("p.toml", text.as_bytes()).expect("it is small");
     let policy = Policy::parse(&source).unwrap_or_else(|error| panic!("{error}"));
     let headers = HeaderMap::new();
-    let anonymous = Facts {
-        given: None,
+    let anonymous = RequestAttributes {
+        key_hint: None,
         client: "192.0.2.7",
         api_key: None,
         tenant: None,
@@ -62,8 +62,8 @@ async fn limits_by_a_tenant_and_its_keys_are_taken_in_one_step_of_a_cluster() {
     };
     let tier = policy.tiers.default_tier();
     let charges = |tenant: &str| -> Vec<Charge> {
-        let facts = Facts { api_key: Some("k1"), tenant: Some(tenant), ..anonymous };
-        policy.limits.iter().map(|limit| limit.charge(tier, None, Cost::ONE, &facts)).collect()
+        let attributes = RequestAttributes { api_key: Some("k1"), tenant: Some(tenant), ..anonymous };
+        policy.limits.iter().map(|limit| limit.charge(tier, None, Cost::ONE, &attributes)).collect()
     };
     let cluster = RedisCluster::start();
     let limiter = Limiter::new(open(&cluster.url(), None));

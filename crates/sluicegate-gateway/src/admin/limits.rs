@@ -9,7 +9,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 use sluicegate::{Algorithm, Balance, Cost, StoreError, Unit};
-use sluicegate_policy::{Account, Mode, Policy};
+use sluicegate_policy::{LimitAccount, Mode, Policy};
 
 use super::{Admin, Problem};
 use crate::reload::generation::Generation;
@@ -24,7 +24,7 @@ pub(super) async fn show(
     let balances = generation.gate.balances(&accounts).await.map_err(|error| unanswered(&error))?;
     let policy = generation.gate.policy();
     let limits: Vec<_> =
-        accounts.iter().zip(&balances).map(|(account, balance)| standing(policy, account, balance)).collect();
+        accounts.iter().zip(&balances).map(|(account, balance)| entry(policy, account, balance)).collect();
     Ok(Json(json!({ "key": key, "limits": limits })))
 }
 
@@ -47,7 +47,7 @@ pub(super) async fn reset(
 /// The accounts that a request is about.
 struct Asked {
     key: String,
-    accounts: Vec<Account>,
+    accounts: Vec<LimitAccount>,
 }
 
 impl Asked {
@@ -78,7 +78,7 @@ impl Asked {
     }
 }
 
-fn standing(policy: &Policy, account: &Account, balance: &Balance) -> Value {
+fn entry(policy: &Policy, account: &LimitAccount, balance: &Balance) -> Value {
     let limit = policy.limit(account.limit());
     let tiers: Vec<_> = account.tiers().iter().map(|tier| policy.tiers.name(*tier)).collect();
     let quota = account.tiers().first().map_or_else(String::new, |tier| limit.quota(*tier).to_string());
@@ -108,7 +108,7 @@ fn amount(units: u64, unit: Unit) -> Value {
 }
 
 /// Until one more unit can be spent; `None` where that depends on others who hold slots, or can never be.
-fn wait(account: &Account, balance: &Balance) -> Option<Duration> {
+fn wait(account: &LimitAccount, balance: &Balance) -> Option<Duration> {
     let quota = account.quota();
     let never =
         quota.algorithm() == Algorithm::Concurrent && balance.remaining == 0 || !quota.can_hold(Cost::ONE);
@@ -124,10 +124,10 @@ fn seconds(duration: Duration) -> f64 {
 /// Resets the accounts, and says which.
 async fn reset_and_log(
     generation: Arc<Generation>,
-    accounts: Vec<Account>,
+    accounts: Vec<LimitAccount>,
 ) -> Result<Vec<Value>, StoreError> {
     generation.gate.reset(&accounts).await?;
-    let reset = |account: &Account| {
+    let reset = |account: &LimitAccount| {
         let limit = generation.gate.policy().limit(account.limit()).name();
         tracing::info!(limit, key = generation.denials.written(account.key()), "reset an account");
         json!({ "limit": limit, "account": account.key().as_str() })

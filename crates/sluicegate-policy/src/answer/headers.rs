@@ -4,8 +4,8 @@ mod anthropic;
 mod draft06;
 mod github;
 mod ietf;
-mod line;
 mod openai;
+mod value_writer;
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -21,11 +21,11 @@ use crate::{
     answer::{retry, whole_seconds::whole_seconds},
     decide::cors::CorsFields,
 };
-use line::Line;
+use value_writer::ValueWriter;
 
-/// A caller's balance of one enforced limit.
+/// The state of one enforced limit for a caller, as headers tell it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Standing<'a> {
+pub(super) struct LimitState<'a> {
     /// The limit's name, as headers may write it.
     pub(super) name: &'a str,
     pub(super) quota: &'a Quota,
@@ -33,7 +33,7 @@ pub(super) struct Standing<'a> {
     pub(super) balance: &'a Balance,
 }
 
-impl Standing<'_> {
+impl LimitState<'_> {
     pub(super) fn is_denied(&self) -> bool {
         !self.balance.wait.fits()
     }
@@ -53,37 +53,37 @@ impl Standing<'_> {
     }
 }
 
-/// The header lines that tell a client its balances; two without allocating. And those by which a browser shows them to
-/// a page.
+/// The headers that tell a client its limits, up to two without allocating, and the CORS headers that let a page read
+/// them.
 #[derive(Clone, Debug, Default)]
-pub struct Lines {
+pub struct LimitHeaders {
     balances: SmallVec<[(HeaderName, HeaderValue); 2]>,
     cors: Option<Arc<CorsFields>>,
 }
 
-impl Lines {
-    /// The lines of all families. Of the standings, those that denied come first, the longest wait before all.
+impl LimitHeaders {
+    /// The headers of all families. The states are sorted: those that denied come first, the longest wait before all.
     ///
     /// `policy` is the `RateLimit-Policy` line, if it has been worked out before, and `now` the time where a family
     /// [tells moments](HeaderFamily::tells_moments).
     pub(super) fn of(
         families: &[HeaderFamily],
-        standings: &[Standing<'_>],
+        states: &[LimitState<'_>],
         policy: Option<&HeaderValue>,
         now: Option<SystemTime>,
     ) -> Self {
         let mut lines = Self::default();
-        if standings.is_empty() {
+        if states.is_empty() {
             return lines;
         }
         let now = now.unwrap_or(SystemTime::UNIX_EPOCH);
         for family in families {
             match family {
-                HeaderFamily::Ietf => ietf::write(&mut lines, standings, policy),
-                HeaderFamily::Draft06 => draft06::write(&mut lines, standings),
-                HeaderFamily::Github => github::write(&mut lines, standings, now),
-                HeaderFamily::Openai => openai::write(&mut lines, standings),
-                HeaderFamily::Anthropic => anthropic::write(&mut lines, standings, now),
+                HeaderFamily::Ietf => ietf::write(&mut lines, states, policy),
+                HeaderFamily::Draft06 => draft06::write(&mut lines, states),
+                HeaderFamily::Github => github::write(&mut lines, states, now),
+                HeaderFamily::Openai => openai::write(&mut lines, states),
+                HeaderFamily::Anthropic => anthropic::write(&mut lines, states, now),
             }
         }
         lines
@@ -94,7 +94,7 @@ impl Lines {
     }
 
     fn push_number(&mut self, name: HeaderName, number: u64) {
-        self.push(name, Line::number(number));
+        self.push(name, ValueWriter::number(number));
     }
 
     /// The lines with those that let a page read the answer.
@@ -113,7 +113,7 @@ impl Lines {
         self.balances.iter().map(|(name, value)| (name, value))
     }
 
-    /// Adds the lines to an answer. All are appended: what the answer has stays as it is.
+    /// Adds the headers to a response. All are appended: the response keeps the headers that it has.
     ///
     /// An upstream's own `RateLimit` fields stay, and ours follow as further members of its lists. Where its field
     /// is malformed, ours would be lost with it, and would only hide who is to blame: then it stays alone. Other
@@ -170,13 +170,13 @@ impl HeaderFamily {
 
 /// The limit that single-valued families speak of: the one that denied for longest, or else the one that runs out
 /// first under more requests of the same cost. Slots have no reset, which all of these families need.
-fn tightest<'s, 'a>(standings: impl IntoIterator<Item = &'s Standing<'a>>) -> Option<&'s Standing<'a>>
+fn tightest<'s, 'a>(states: impl IntoIterator<Item = &'s LimitState<'a>>) -> Option<&'s LimitState<'a>>
 where
     'a: 's,
 {
-    standings.into_iter().filter(|standing| !standing.is_concurrent()).min_by_key(|standing| {
-        let requests_left = standing.balance.remaining / standing.cost.units().max(1);
-        let denied = standing.is_denied();
+    states.into_iter().filter(|state| !state.is_concurrent()).min_by_key(|state| {
+        let requests_left = state.balance.remaining / state.cost.units().max(1);
+        let denied = state.is_denied();
         // Those that denied come in the order of their waits, and of equals the first is taken.
         (!denied, if denied { 0 } else { requests_left })
     })
@@ -191,7 +191,7 @@ fn is_valid_list(headers: &HeaderMap, name: &HeaderName) -> bool {
 
 /// The value of a header that is a number.
 pub(super) fn number(number: u64) -> HeaderValue {
-    Line::number(number)
+    ValueWriter::number(number)
 }
 
 /// The milliseconds of `retry-after-ms`, which OpenAI's and Anthropic's clients prefer to `Retry-After`.

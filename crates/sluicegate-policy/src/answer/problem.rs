@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 
 use super::{
     Form, Kind, grpc,
-    headers::{Lines, Standing, number, retry_after_ms},
+    headers::{LimitHeaders, LimitState, number, retry_after_ms},
 };
 use crate::{
     HeaderFamily, Refusal, RequestId,
@@ -25,24 +25,24 @@ use crate::{
 
 /// The answer to a request for which a limit is spent: 429.
 ///
-/// `policy` is the `RateLimit-Policy` line of the standings in their order, if it has been worked out before.
+/// `policy` is the `RateLimit-Policy` line of the states in their order, if it has been worked out before.
 pub(super) fn denied(
     wait: Wait,
     families: &[HeaderFamily],
-    mut standings: SmallVec<[Standing<'_>; 2]>,
+    mut states: SmallVec<[LimitState<'_>; 2]>,
     policy: Option<&HeaderValue>,
     form: &Form,
     id: &RequestId,
 ) -> Response<Bytes> {
     // Some clients look at the first limit only: it is the one that they have to wait for longest.
-    let longest_first = |standing: &Standing<'_>| Reverse(standing.balance.wait);
+    let longest_first = |state: &LimitState<'_>| Reverse(state.balance.wait);
     // They take the first quota of `RateLimit-Policy` for that limit's, so a line in another order is none of this answer.
-    let policy = policy.filter(|_| standings.is_sorted_by_key(longest_first));
-    standings.sort_by_key(longest_first);
+    let policy = policy.filter(|_| states.is_sorted_by_key(longest_first));
+    states.sort_by_key(longest_first);
     let violated: SmallVec<[&str; 4]> =
-        standings.iter().filter(|standing| standing.is_denied()).map(|standing| standing.name).collect();
+        states.iter().filter(|state| state.is_denied()).map(|state| state.name).collect();
     let after = retry_after(wait);
-    let detail = standings.first().map_or_else(String::new, |worst| detail(worst, wait));
+    let detail = states.first().map_or_else(String::new, |worst| detail(worst, wait));
     let call = form.kind == Kind::Grpc;
     let mut response = Document {
         problem: QUOTA_EXCEEDED,
@@ -70,12 +70,12 @@ pub(super) fn denied(
     if after.is_none_or(|seconds| seconds > LONGEST_WAIT.as_secs()) {
         retry::forbid(headers);
     }
-    Lines::of(families, &standings, policy, form.decided).move_to(headers);
+    LimitHeaders::of(families, &states, policy, form.decided).move_to(headers);
     response
 }
 
-fn detail(worst: &Standing<'_>, wait: Wait) -> String {
-    let Standing { name, quota, cost, .. } = worst;
+fn detail(worst: &LimitState<'_>, wait: Wait) -> String {
+    let LimitState { name, quota, cost, .. } = worst;
     let mut text = String::with_capacity(128);
     text.push_str("Too Many Requests: ");
     let written = match (wait, retry_after(wait)) {

@@ -30,7 +30,7 @@ pub struct CodeRoute {
     pub varies: bool,
     /// The quotas of the route.
     pub quotas: Vec<Quota>,
-    /// The owner of the account, unless a request [gives](crate::Given::key) its key.
+    /// The owner of the account, unless a request [gives](crate::Hints::key) its key.
     pub key: KeyTemplate,
     /// The enforcement of the limits.
     pub mode: Mode,
@@ -67,7 +67,7 @@ pub enum CodeMeter {
     /// The value at this place in the body: a number, or the length of an array. Whole dollars if a quota
     /// counts them.
     Items(JsonPointer),
-    /// Each request [gives](crate::Given::cost) its cost; one that does not costs the weight, or 1 of another unit.
+    /// Each request [gives](crate::Hints::cost) its cost; one that does not costs the weight, or 1 of another unit.
     Given,
 }
 

@@ -2,8 +2,8 @@
 
 mod accounts;
 mod bill;
-mod given;
-mod guessers;
+mod hints;
+mod key_failures;
 mod named;
 mod outcome;
 mod pass;
@@ -22,17 +22,17 @@ use http::request::Parts;
 use sluicegate::{Charge, Clock, Cost, Decision, Limiter, Store, Timestamp};
 
 use bill::Bill;
-use guessers::Guessers;
+use key_failures::KeyFailures;
 
-pub use accounts::Account;
-pub use given::Given;
+pub use accounts::LimitAccount;
+pub use hints::Hints;
 pub use outcome::{Denied, Outcome, Refused, Rejection};
 pub use pass::Pass;
 pub use visit::Visit;
 
 use crate::{
-    ApiKeys, Body, Caller, ClientIp, Facts, LimitId, Meter, Policy, Reading, Refusal, Route, RouteId,
-    RouteMatch, Scale, account_ip,
+    ApiKeys, Body, Caller, ClientIp, LimitId, Meter, Policy, Reading, Refusal, RequestAttributes, Route,
+    RouteId, RouteMatch, Scale, account_ip,
     decide::{client_ip::text_of, cors::is_preflight},
 };
 
@@ -79,7 +79,7 @@ pub struct Gate<S: Store> {
     client_ip: ClientIp,
     /// Replaced as a whole when their file changes.
     api_keys: Arc<RwLock<Arc<ApiKeys>>>,
-    guessers: Arc<Guessers>,
+    key_failures: Arc<KeyFailures>,
 }
 
 impl<S: Store> Gate<S> {
@@ -93,7 +93,7 @@ impl<S: Store> Gate<S> {
             client_ip: client_ip(&policy),
             policy,
             limiter: Limiter::new(store),
-            guessers: Arc::new(Guessers::new(Arc::clone(&clock))),
+            key_failures: Arc::new(KeyFailures::new(Arc::clone(&clock))),
             clock,
             api_keys: Arc::default(),
         }
@@ -107,7 +107,7 @@ impl<S: Store> Gate<S> {
             client_ip: client_ip(&policy),
             policy,
             limiter: self.limiter.clone(),
-            guessers: Arc::clone(&self.guessers),
+            key_failures: Arc::clone(&self.key_failures),
             clock: Arc::clone(&self.clock),
             api_keys: Arc::clone(&self.api_keys),
         }
@@ -162,7 +162,7 @@ impl<S: Store> Gate<S> {
             Ok(route) => route,
             Err(error) => return Err(self.refused(Refusal::AmbiguousPath(error))),
         };
-        let mut visit = self.arrived(head, peer, route, Given::default());
+        let mut visit = self.arrived(head, peer, route, Hints::default());
         if visit.is_preflight {
             return self.preflight(visit);
         }
@@ -181,18 +181,18 @@ impl<S: Store> Gate<S> {
         route: RouteId,
         head: &'h Parts,
         peer: IpAddr,
-        given: Given<'h>,
+        hints: Hints<'h>,
     ) -> Result<Visit<'h>, Rejection> {
         let route = match RouteMatch::known(route, head.uri.path()) {
             Ok(route) => route,
             Err(error) => return Err(self.refused(Refusal::AmbiguousPath(error))),
         };
-        let mut visit = self.arrived(head, peer, route, given);
+        let mut visit = self.arrived(head, peer, route, hints);
         if visit.is_preflight {
             return Ok(visit);
         }
         self.recognise(&mut visit, peer).await?;
-        if let Some(tier) = given.tier {
+        if let Some(tier) = hints.tier {
             let tiers = &self.policy.tiers;
             visit.caller.tier = tiers.find(tier).unwrap_or_else(|| tiers.default_tier());
         }
@@ -249,12 +249,12 @@ impl<S: Store> Gate<S> {
         head: &'h Parts,
         peer: IpAddr,
         route: RouteMatch<'h>,
-        given: Given<'h>,
+        hints: Hints<'h>,
     ) -> Visit<'h> {
         let ip = self.client_ip.of(&head.headers, peer);
         let client = text_of(account_ip(ip, self.policy.identity.ipv6_prefix));
         let caller = Caller::anonymous(client, self.policy.tiers.default_tier());
-        Visit { head, route, caller, given, reading: None, is_preflight: is_preflight(head) }
+        Visit { head, route, caller, hints, reading: None, is_preflight: is_preflight(head) }
     }
 
     /// Checks that a known caller may use the route, and finds out if the body is needed.
@@ -291,12 +291,12 @@ impl<S: Store> Gate<S> {
         let scale = self.scale();
         let mut bill = Bill { scale, ..Bill::default() };
         let route = self.policy.routes.get(visit.route());
-        let facts = visit.facts(route.label(), self.policy.tiers.name(visit.tier()), body);
-        let facts = Facts { given: visit.given.key, ..facts };
+        let attributes = visit.attributes(route.label(), self.policy.tiers.name(visit.tier()), body);
+        let attributes = RequestAttributes { key_hint: visit.hints.key, ..attributes };
         for id in route.limits() {
             let limit = self.policy.limit(*id);
-            let cost = route.cost(limit.unit(), body, visit.given.cost);
-            bill.add(*id, limit.mode(), limit.charge(visit.tier(), scale, cost, &facts));
+            let cost = route.cost(limit.unit(), body, visit.hints.cost);
+            bill.add(*id, limit.mode(), limit.charge(visit.tier(), scale, cost, &attributes));
         }
         bill
     }
@@ -304,8 +304,8 @@ impl<S: Store> Gate<S> {
     /// One more wrong API key of a client. A key that is given tells callers apart, and not who guesses.
     fn failure(&self, failures: LimitId, visit: &Visit<'_>) -> Charge {
         let label = self.policy.routes.get(visit.route()).label();
-        let facts = visit.facts(label, self.policy.tiers.name(visit.tier()), None);
-        self.policy.limit(failures).charge(visit.tier(), None, Cost::ONE, &facts)
+        let attributes = visit.attributes(label, self.policy.tiers.name(visit.tier()), None);
+        self.policy.limit(failures).charge(visit.tier(), None, Cost::ONE, &attributes)
     }
 
     /// A shadow limit decides and records, and never denies: not even when its store does not answer.
@@ -331,7 +331,7 @@ fn client_ip(policy: &Policy) -> ClientIp {
 
 /// The part of a body to read: if the cost is given, no more than keys need.
 fn meter<'r>(route: &'r Route, visit: &Visit<'_>) -> Cow<'r, Meter> {
-    match visit.given.cost {
+    match visit.hints.cost {
         None => Cow::Borrowed(route.meter()),
         Some(_) => Cow::Owned(route.meter().of_keys()),
     }

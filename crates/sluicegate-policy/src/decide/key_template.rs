@@ -18,11 +18,11 @@ use crate::{Body, JsonPointer, config::diagnostic::did_you_mean};
 ///
 /// ```
 /// use http::{HeaderMap, Method};
-/// use sluicegate_policy::{Facts, KeyTemplate};
+/// use sluicegate_policy::{RequestAttributes, KeyTemplate};
 ///
 /// let template = KeyTemplate::parse(["api_key", "method"])?;
-/// let facts = Facts {
-///     given: None,
+/// let attributes = RequestAttributes {
+///     key_hint: None,
 ///     client: "192.0.2.7",
 ///     api_key: Some("k1"),
 ///     tenant: Some("acme"),
@@ -35,8 +35,8 @@ use crate::{Body, JsonPointer, config::diagnostic::did_you_mean};
 ///     query: None,
 ///     body: None,
 /// };
-/// assert_eq!(template.key("predict", &facts).as_str(), "predict|tenant=acme|api_key=k1|method=POST");
-/// let anonymous = Facts { api_key: None, tenant: None, ..facts };
+/// assert_eq!(template.key("predict", &attributes).as_str(), "predict|tenant=acme|api_key=k1|method=POST");
+/// let anonymous = RequestAttributes { api_key: None, tenant: None, ..attributes };
 /// assert_eq!(template.key("predict", &anonymous).as_str(), "predict|client_ip=192.0.2.7|method=POST");
 /// # Ok::<(), sluicegate_policy::KeyError>(())
 /// ```
@@ -75,11 +75,11 @@ pub enum Part {
     Body(JsonPointer),
 }
 
-/// The facts about one request that keys are made of.
+/// The attributes of one request that keys are made of.
 #[derive(Clone, Copy, Debug)]
-pub struct Facts<'a> {
-    /// The key that is given with the request, instead of what the template would make.
-    pub given: Option<&'a str>,
+pub struct RequestAttributes<'a> {
+    /// The key that the application gives with the request. It replaces the template's.
+    pub key_hint: Option<&'a str>,
     /// The client's IP address, with an IPv6 address cut to its network.
     pub client: &'a str,
     /// The id of the caller's API key.
@@ -170,26 +170,26 @@ impl KeyTemplate {
     ///
     /// Different values make different keys, whatever they hold.
     #[must_use]
-    pub fn key(&self, account: &str, facts: &Facts<'_>) -> Key {
+    pub fn key(&self, account: &str, attributes: &RequestAttributes<'_>) -> Key {
         let mut text = Text::from_slice(account.as_bytes());
-        if let Some(given) = facts.given {
+        if let Some(hint) = attributes.key_hint {
             text.push(b'|');
-            match given {
-                "" => named(&mut text, "", "client_ip", facts.client.as_bytes()),
-                given => named(&mut text, "", "key", given.as_bytes()),
+            match hint {
+                "" => named(&mut text, "", "client_ip", attributes.client.as_bytes()),
+                hint => named(&mut text, "", "key", hint.as_bytes()),
             }
             return Key::from(std::str::from_utf8(&text).unwrap_or_default());
         }
         if self.parts.first() == Some(&Part::ApiKey) {
             text.push(b'|');
-            if facts.api_key.is_none() || Part::Tenant.write(&mut text, facts).is_none() {
+            if attributes.api_key.is_none() || Part::Tenant.write(&mut text, attributes).is_none() {
                 text.pop();
             }
         }
         for part in &self.parts {
             text.push(b'|');
-            if part.write(&mut text, facts).is_none() {
-                named(&mut text, "", "client_ip", facts.client.as_bytes());
+            if part.write(&mut text, attributes).is_none() {
+                named(&mut text, "", "client_ip", attributes.client.as_bytes());
             }
         }
         // Account names are ASCII and all else is written as ASCII, so this is always text.
@@ -199,7 +199,7 @@ impl KeyTemplate {
 
 impl Part {
     /// Writes `name=value`, or `None` and nothing where the request lacks this part.
-    fn write(&self, text: &mut Text, facts: &Facts<'_>) -> Option<()> {
+    fn write(&self, text: &mut Text, attributes: &RequestAttributes<'_>) -> Option<()> {
         // What kind of part it is goes with the name: the value of a header `client_ip` must not pass for an address.
         let mut value = |kind: &str, name: &str, value: Option<&[u8]>| {
             named(text, kind, name, value.filter(|value| !value.is_empty())?);
@@ -207,24 +207,24 @@ impl Part {
         };
         let mut plain = |name: &str, text: Option<&str>| value("", name, text.map(str::as_bytes));
         match self {
-            Self::ClientIp => plain("client_ip", Some(facts.client)),
-            Self::ApiKey => plain("api_key", facts.api_key),
-            Self::Tenant => plain("tenant", facts.tenant),
-            Self::Tier => plain("tier", Some(facts.tier)),
-            Self::Route => plain("route", Some(facts.route)),
-            Self::Path => plain("path", Some(facts.path)),
-            Self::Method => plain("method", Some(facts.method.as_str())),
+            Self::ClientIp => plain("client_ip", Some(attributes.client)),
+            Self::ApiKey => plain("api_key", attributes.api_key),
+            Self::Tenant => plain("tenant", attributes.tenant),
+            Self::Tier => plain("tier", Some(attributes.tier)),
+            Self::Route => plain("route", Some(attributes.route)),
+            Self::Path => plain("path", Some(attributes.path)),
+            Self::Method => plain("method", Some(attributes.method.as_str())),
             Self::Parameter(name) => {
-                let found = facts.parameters.iter().find(|(known, _)| known == name);
+                let found = attributes.parameters.iter().find(|(known, _)| known == name);
                 value("path:", name, found.map(|(_, value)| value.as_bytes()))
             }
             Self::Body(pointer) => {
-                let found = facts.body.and_then(|body| body.value(pointer));
+                let found = attributes.body.and_then(|body| body.value(pointer));
                 value("body:", pointer.as_str(), found.map(str::as_bytes))
             }
             Self::Header(name) => {
                 // All lines count: a second one makes another caller, not the same caller with a hidden half.
-                let lines: SmallVec<[_; 2]> = facts.headers.get_all(name).iter().collect();
+                let lines: SmallVec<[_; 2]> = attributes.headers.get_all(name).iter().collect();
                 match lines.as_slice() {
                     [] => None,
                     [one] => value("header:", name.as_str(), Some(one.as_bytes())),
@@ -237,12 +237,12 @@ impl Part {
             Self::Query(name) => {
                 // The last one, as Starlette reads it.
                 let mut pairs =
-                    facts.query?.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+                    attributes.query?.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
                 let (_, last) = pairs.rfind(|(known, _)| form_decoded(known) == name.as_bytes())?;
                 value("query:", name, Some(&form_decoded(last)))
             }
             Self::Cookie(name) => {
-                let lines = facts.headers.get_all(header::COOKIE).iter();
+                let lines = attributes.headers.get_all(header::COOKIE).iter();
                 let cookies = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
                 let (_, last) = cookies
                     .filter_map(|cookie| {

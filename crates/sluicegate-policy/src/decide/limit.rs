@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sluicegate::{Charge, Cost, Outage, Quota, Unit};
 
-use crate::{Facts, KeyTemplate, Scale, TierId};
+use crate::{KeyTemplate, RequestAttributes, Scale, TierId};
 
 /// A quota with a name, on a key: `predict: 10/minute per client_ip`.
 ///
@@ -17,12 +17,12 @@ pub struct Limit {
     pub(crate) unit: Unit,
     pub(crate) outage: Outage,
     /// One for each tier, by its id.
-    pub(crate) accounts: Vec<Account>,
+    pub(crate) tier_quotas: Vec<TierQuota>,
 }
 
-/// The share of a limit for one tier's callers.
+/// The quota of a limit for one tier's callers, and where it is charged.
 #[derive(Clone, Debug)]
-pub(crate) struct Account {
+pub(crate) struct TierQuota {
     /// The prefix of its accounts' keys: the limit's name, and the tier's if tiers keep separate accounts.
     pub(crate) name: String,
     pub(crate) quota: Quota,
@@ -78,7 +78,7 @@ impl Limit {
     #[inline]
     #[must_use]
     pub fn quota(&self, tier: TierId) -> Quota {
-        self.account(tier).quota
+        self.tier_quota(tier).quota
     }
 
     /// The line of this limit on a request's bill.
@@ -86,37 +86,43 @@ impl Limit {
     /// `warmup` is the scale of every limit while the upstream warms up, `cost` what the [route](crate::Route::cost)
     /// says for this limit's unit.
     #[must_use]
-    pub fn charge(&self, tier: TierId, warmup: Option<Scale>, cost: Cost, facts: &Facts<'_>) -> Charge {
-        let account = self.account(tier);
+    pub fn charge(
+        &self,
+        tier: TierId,
+        warmup: Option<Scale>,
+        cost: Cost,
+        attributes: &RequestAttributes<'_>,
+    ) -> Charge {
+        let tier_quota = self.tier_quota(tier);
         let (quota, cost) = match warmup {
-            None => (account.quota, cost),
+            None => (tier_quota.quota, cost),
             Some(scale) => {
-                let quota = account.quota.scaled(scale.millionths());
+                let quota = tier_quota.quota.scaled(scale.millionths());
                 // What the whole limit holds must not be told that it can never pass: while the limit is smaller, it
                 // takes all there is of it.
-                let fits = account.quota.can_hold(cost);
+                let fits = tier_quota.quota.can_hold(cost);
                 (quota, if fits { cost.min(Cost::new(quota.burst_size())) } else { cost })
             }
         };
-        Charge::new(self.key.key(&account.name, facts), quota).cost(cost).outage(self.outage)
+        Charge::new(self.key.key(&tier_quota.name, attributes), quota).cost(cost).outage(self.outage)
     }
 
     /// The prefix of a tier's account keys.
     pub(crate) fn account_name(&self, tier: TierId) -> &str {
-        &self.account(tier).name
+        &self.tier_quota(tier).name
     }
 
     /// Returns `true` if it counts requests, and callers of some tier could never make one of this weight. A quota of 0 says
     /// that they shall not.
     pub(crate) fn never_admits(&self, weight: u64) -> bool {
-        let mut quotas = self.accounts.iter().map(|account| account.quota);
+        let mut quotas = self.tier_quotas.iter().map(|tier_quota| tier_quota.quota);
         self.unit == Unit::Requests && quotas.any(|quota| (1..weight).contains(&quota.burst_size()))
     }
 
-    fn account(&self, tier: TierId) -> &Account {
-        // A limit has an account for each tier of its policy, and at least one. A tier of another policy gets the
-        // first tier's account, which is wrong but fails no request.
-        self.accounts.get(tier.index()).unwrap_or(&self.accounts[0])
+    fn tier_quota(&self, tier: TierId) -> &TierQuota {
+        // A limit has a quota for each tier of its policy, and at least one. A tier of another policy gets the first
+        // tier's, which is wrong but fails no request.
+        self.tier_quotas.get(tier.index()).unwrap_or(&self.tier_quotas[0])
     }
 }
 

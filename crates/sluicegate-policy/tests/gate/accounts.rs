@@ -1,7 +1,7 @@
 //! Looking at the accounts of a caller, and resetting them.
 
 use sluicegate::{Cost, Limiter};
-use sluicegate_policy::{Account, ApiKeys, KeyFile, Secret, UtcTime};
+use sluicegate_policy::{ApiKeys, KeyFile, LimitAccount, Secret, UtcTime};
 
 use crate::site::{Ask, Site, Store, now};
 
@@ -190,6 +190,6 @@ fn site() -> (Site, Secret) {
     (site, secret)
 }
 
-fn keys(accounts: &[Account]) -> Vec<String> {
+fn keys(accounts: &[LimitAccount]) -> Vec<String> {
     accounts.iter().map(|account| account.key().to_string()).collect()
 }

@@ -4,7 +4,7 @@ use std::{num::NonZeroU64, sync::Arc};
 
 use sluicegate::{Cost, ManualClock, MemoryStore};
 use sluicegate_policy::{
-    ApiKeys, CodeMeter, CodeRoute, Gate, Given, KeyFile, Mode, Policy, Source, TierShare, UtcTime,
+    ApiKeys, CodeMeter, CodeRoute, Gate, Hints, KeyFile, Mode, Policy, Source, TierShare, UtcTime,
 };
 
 use crate::site::{Ask, Reply, Site, Store, quotas};
@@ -40,7 +40,7 @@ fn more_items_than_a_route_in_code_takes_are_refused_as_the_file_refuses_them() 
         let (ours, theirs) = (code.send(&Ask::post("/").batch(5)), file.send(&Ask::post("/").batch(5)));
         assert_eq!((ours.status(), ours.detail()), (413, theirs.detail()), "{texts}");
         assert_eq!(code.send(&Ask::post("/").batch(4)).remaining(), 6, "something was charged");
-        let given = Given { cost: Some(Cost::new(6)), ..Given::default() };
+        let given = Hints { cost: Some(Cost::new(6)), ..Hints::default() };
         assert_eq!(
             code.ask(&Ask::post("/").batch(5), given).status(),
             200,
@@ -80,7 +80,7 @@ fn tiers_in_code_stand_instead_of_the_policys_and_the_first_is_the_default() {
     ];
     let code = Code::new(TIERS, CodeRoute { tiers, ..CodeRoute::new("/", quotas("4/minute")) });
     for (tier, passes) in [(None, 2), (Some("gold"), 7)] {
-        let given = Given { tier, ..Given::default() };
+        let given = Hints { tier, ..Hints::default() };
         for _ in 0..passes {
             assert_eq!(code.ask(&Ask::post("/"), given).status(), 200, "{tier:?}");
         }
@@ -243,10 +243,10 @@ impl Code {
     }
 
     fn send(&self, ask: &Ask) -> Reply {
-        self.ask(ask, Given::default())
+        self.ask(ask, Hints::default())
     }
 
-    fn ask(&self, ask: &Ask, given: Given<'_>) -> Reply {
+    fn ask(&self, ask: &Ask, given: Hints<'_>) -> Reply {
         ask.at(&self.gate, Some(given))
     }
 

@@ -85,7 +85,7 @@ fn where_one_number_is_the_cost_of_all_a_request_without_a_body_counts_itself() 
         let route = CodeRoute { meter, ..CodeRoute::new("/", quotas(texts)) };
         let site = Site::with_limits("[]");
         let gate = site.gate.with_policy(policy.with_route(route).unwrap());
-        let reply = Ask::get("/").at(&gate, Some(sluicegate_policy::Given::default()));
+        let reply = Ask::get("/").at(&gate, Some(sluicegate_policy::Hints::default()));
         assert_eq!((reply.status(), reply.remaining()), (200, left), "{texts}");
     }
 }

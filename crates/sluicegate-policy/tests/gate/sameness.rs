@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use sluicegate::{Charge, Quota};
-use sluicegate_policy::{CodeMeter, CodeRoute, Given, KeyTemplate, Mode};
+use sluicegate_policy::{CodeMeter, CodeRoute, Hints, KeyTemplate, Mode};
 
 use crate::site::{Ask, Reply, Site};
 
@@ -18,7 +18,7 @@ proptest! {
         for (tier, user, items) in asks {
             let ask = Ask::post("/models/iris").header("x-tier", tier).header("x-user", user).batch(items);
             let parameters = [("model".to_owned(), "iris".to_owned())];
-            let given = Given { parameters: &parameters, ..Given::default() };
+            let given = Hints { parameters: &parameters, ..Hints::default() };
             let (ours, theirs) = (told(ask.at(&code, Some(given))), told(file.send(&ask)));
             prop_assert_eq!(ours, theirs);
         }

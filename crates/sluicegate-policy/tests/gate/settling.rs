@@ -1,7 +1,7 @@
 //! Settlement of a request's real cost, once it is known.
 
 use sluicegate::{Cost, Unit};
-use sluicegate_policy::{CodeMeter, CodeRoute, Gate, Given, Mode, Pass};
+use sluicegate_policy::{CodeMeter, CodeRoute, Gate, Hints, Mode, Pass};
 
 use crate::site::{Ask, Site, Store, now, quotas};
 
@@ -127,7 +127,7 @@ fn gate(route: CodeRoute) -> (Site, Gate<Store>) {
 
 /// The pass of a request at this cost, or its status.
 fn ask(gate: &Gate<Store>, cost: u64) -> Result<Pass<Store>, u16> {
-    let reply = Ask::post("/").at(gate, Some(Given { cost: Some(Cost::new(cost)), ..Given::default() }));
+    let reply = Ask::post("/").at(gate, Some(Hints { cost: Some(Cost::new(cost)), ..Hints::default() }));
     if reply.status() == 200 { Ok(reply.passed()) } else { Err(reply.status()) }
 }
 

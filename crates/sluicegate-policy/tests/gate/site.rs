@@ -12,8 +12,8 @@ use serde_json::Value;
 use sfv::{BareItem, List, ListEntry, Parser};
 use sluicegate::{ManualClock, MemoryStore, Quota};
 use sluicegate_policy::{
-    Denied, Gate, Given, Lines, Outcome, Pass, Policy, Progress, Reading, Refusal, Rejection, Renderer,
-    RequestId, Source,
+    Denied, Gate, Hints, LimitHeaders, Outcome, Pass, Policy, Progress, Reading, Refusal, Rejection,
+    Renderer, RequestId, Source,
 };
 
 pub(crate) type Store = MemoryStore<ManualClock>;
@@ -92,7 +92,7 @@ impl Ask {
     }
 
     /// Asks a gate: at its only route, where something is given with the request.
-    pub(crate) fn at(&self, gate: &Gate<Store>, given: Option<Given<'_>>) -> Reply {
+    pub(crate) fn at(&self, gate: &Gate<Store>, given: Option<Hints<'_>>) -> Reply {
         let (head, body) = self.request.clone().into_parts();
         let (peer, route) = (self.peer.parse().unwrap(), gate.policy().routes.unmatched());
         let entered = match given {
@@ -146,7 +146,7 @@ pub(crate) fn read<'b>(
 
 #[derive(Debug)]
 pub(crate) enum Reply {
-    Passed(Box<Pass<Store>>, Lines),
+    Passed(Box<Pass<Store>>, LimitHeaders),
     Rejected(Rejection, Response<Bytes>),
 }
 

@@ -5,18 +5,18 @@ use std::time::SystemTime;
 use http::{HeaderName, HeaderValue};
 use sluicegate::Unit;
 
-use super::{Lines, Standing, github::unix_seconds, tightest};
+use super::{LimitHeaders, LimitState, github::unix_seconds, tightest};
 use crate::UtcTime;
 
-pub(super) fn write(lines: &mut Lines, standings: &[Standing<'_>], now: SystemTime) {
+pub(super) fn write(headers: &mut LimitHeaders, states: &[LimitState<'_>], now: SystemTime) {
     for (unit, [limit, remaining, reset]) in FIELDS {
-        let of_unit = standings.iter().filter(|standing| standing.quota.unit() == unit);
-        let Some(standing) = tightest(of_unit) else { continue };
-        lines.push_number(limit, standing.quota.amount());
-        lines.push_number(remaining, standing.remaining());
-        let time = UtcTime::from_unix(unix_seconds(now, standing.balance.reset_after));
+        let of_unit = states.iter().filter(|state| state.quota.unit() == unit);
+        let Some(state) = tightest(of_unit) else { continue };
+        headers.push_number(limit, state.quota.amount());
+        headers.push_number(remaining, state.remaining());
+        let time = UtcTime::from_unix(unix_seconds(now, state.balance.reset_after));
         let time = HeaderValue::try_from(time.to_string()).expect("a time is visible ASCII");
-        lines.push(reset, time);
+        headers.push(reset, time);
     }
 }
 

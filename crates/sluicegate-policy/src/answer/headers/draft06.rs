@@ -2,13 +2,13 @@
 
 use http::HeaderName;
 
-use super::{Lines, Standing, tightest};
+use super::{LimitHeaders, LimitState, tightest};
 
-pub(super) fn write(lines: &mut Lines, standings: &[Standing<'_>]) {
-    let Some(standing) = tightest(standings) else { return };
-    lines.push_number(LIMIT, standing.quota.amount());
-    lines.push_number(REMAINING, standing.remaining());
-    lines.push_number(RESET, standing.reset_seconds());
+pub(super) fn write(headers: &mut LimitHeaders, states: &[LimitState<'_>]) {
+    let Some(state) = tightest(states) else { return };
+    headers.push_number(LIMIT, state.quota.amount());
+    headers.push_number(REMAINING, state.remaining());
+    headers.push_number(RESET, state.reset_seconds());
 }
 
 pub(super) const FIELDS: [HeaderName; 3] = [LIMIT, REMAINING, RESET];

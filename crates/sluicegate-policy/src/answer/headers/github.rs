@@ -4,17 +4,17 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::{HeaderName, HeaderValue};
 
-use super::{Lines, Standing, tightest, whole_seconds};
+use super::{LimitHeaders, LimitState, tightest, whole_seconds};
 
-pub(super) fn write(lines: &mut Lines, standings: &[Standing<'_>], now: SystemTime) {
-    let Some(standing) = tightest(standings) else { return };
-    let limit = standing.quota.amount();
-    lines.push_number(LIMIT, limit);
-    lines.push_number(REMAINING, standing.remaining());
-    lines.push_number(USED, limit.saturating_sub(standing.remaining()));
-    lines.push_number(RESET, unix_seconds(now, standing.balance.reset_after));
-    if let Ok(name) = HeaderValue::from_str(standing.name) {
-        lines.push(RESOURCE, name);
+pub(super) fn write(headers: &mut LimitHeaders, states: &[LimitState<'_>], now: SystemTime) {
+    let Some(state) = tightest(states) else { return };
+    let limit = state.quota.amount();
+    headers.push_number(LIMIT, limit);
+    headers.push_number(REMAINING, state.remaining());
+    headers.push_number(USED, limit.saturating_sub(state.remaining()));
+    headers.push_number(RESET, unix_seconds(now, state.balance.reset_after));
+    if let Ok(name) = HeaderValue::from_str(state.name) {
+        headers.push(RESOURCE, name);
     }
 }
 

@@ -3,28 +3,27 @@
 use http::{HeaderName, HeaderValue};
 use sluicegate::{Quota, Unit, Wait};
 
-use super::{Line, Lines, Standing, whole_seconds};
+use super::{LimitHeaders, LimitState, ValueWriter, whole_seconds};
 
-pub(super) fn write(lines: &mut Lines, standings: &[Standing<'_>], policy: Option<&HeaderValue>) {
-    let policy = policy
-        .cloned()
-        .or_else(|| policy_line(standings.iter().map(|standing| (standing.name, *standing.quota))));
+pub(super) fn write(headers: &mut LimitHeaders, states: &[LimitState<'_>], policy: Option<&HeaderValue>) {
+    let policy =
+        policy.cloned().or_else(|| policy_line(states.iter().map(|state| (state.name, *state.quota))));
     if let Some(policy) = policy {
-        lines.push(RATE_LIMIT_POLICY, policy);
+        headers.push(RATE_LIMIT_POLICY, policy);
     }
-    let mut line = Line::new();
-    for standing in standings {
-        line.next_member().text("\"").text(standing.name).text("\";r=").integer(standing.remaining());
-        if let Some(seconds) = effective_window(standing) {
-            line.text(";t=").integer(seconds);
+    let mut value = ValueWriter::new();
+    for state in states {
+        value.next_member().text("\"").text(state.name).text("\";r=").integer(state.remaining());
+        if let Some(seconds) = effective_window(state) {
+            value.text(";t=").integer(seconds);
         }
     }
-    lines.push(RATE_LIMIT, line.finish());
+    headers.push(RATE_LIMIT, value.finish());
 }
 
 /// The `RateLimit-Policy` line of some limits; `None` if there are none.
 pub(crate) fn policy_line<'a>(limits: impl IntoIterator<Item = (&'a str, Quota)>) -> Option<HeaderValue> {
-    let mut line = Line::new();
+    let mut value = ValueWriter::new();
     let mut any = false;
     for (name, quota) in limits {
         any = true;
@@ -34,8 +33,8 @@ pub(crate) fn policy_line<'a>(limits: impl IntoIterator<Item = (&'a str, Quota)>
             0 => quota.amount(),
             _ => per_window(quota.amount(), u128::from(seconds) * NANOSECONDS, quota.window().as_nanos()),
         };
-        line.next_member().text("\"").text(name).text("\";q=").integer(amount);
-        line.text(match quota.unit() {
+        value.next_member().text("\"").text(name).text("\";q=").integer(amount);
+        value.text(match quota.unit() {
             Unit::Bytes => ";qu=\"content-bytes\"",
             Unit::Concurrent => ";qu=\"concurrent-requests\"",
             Unit::Requests
@@ -46,10 +45,10 @@ pub(crate) fn policy_line<'a>(limits: impl IntoIterator<Item = (&'a str, Quota)>
             | Unit::Usd => "",
         });
         if seconds > 0 {
-            line.text(";w=").integer(seconds);
+            value.text(";w=").integer(seconds);
         }
         // The draft registers no units for these, so they are told in a parameter of our own.
-        line.text(match quota.unit() {
+        value.text(match quota.unit() {
             Unit::Items => ";sluicegate-unit=\"items\"",
             Unit::Tokens => ";sluicegate-unit=\"tokens\"",
             Unit::InputTokens => ";sluicegate-unit=\"input-tokens\"",
@@ -58,10 +57,10 @@ pub(crate) fn policy_line<'a>(limits: impl IntoIterator<Item = (&'a str, Quota)>
             Unit::Requests | Unit::Bytes | Unit::Concurrent => "",
         });
         if quota.burst_size() != quota.amount() {
-            line.text(";sluicegate-burst=").integer(quota.burst_size());
+            value.text(";sluicegate-burst=").integer(quota.burst_size());
         }
     }
-    any.then(|| line.finish())
+    any.then(|| value.finish())
 }
 
 pub(super) fn is_list(name: &HeaderName) -> bool {
@@ -72,13 +71,13 @@ pub(super) fn is_list(name: &HeaderName) -> bool {
 ///
 /// Spread evenly over them, what remains is spent no faster than the quota allows. Where nothing remains they last
 /// until something does, and where the request was denied until it would fit.
-fn effective_window(standing: &Standing<'_>) -> Option<u64> {
-    let Standing { quota, balance, .. } = standing;
+fn effective_window(state: &LimitState<'_>) -> Option<u64> {
+    let LimitState { quota, balance, .. } = state;
     match balance.wait {
         Wait::Forever => None,
         Wait::Release => Some(1),
         Wait::For(wait) => Some(whole_seconds(wait).max(1)),
-        Wait::None if standing.is_concurrent() => None,
+        Wait::None if state.is_concurrent() => None,
         Wait::None if balance.remaining == 0 => Some(whole_seconds(balance.next_after)),
         Wait::None => {
             let window = quota.window().as_nanos();

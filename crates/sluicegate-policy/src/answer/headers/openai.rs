@@ -5,15 +5,15 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use sluicegate::Unit;
 
-use super::{Lines, Standing, tightest};
+use super::{LimitHeaders, LimitState, tightest};
 
-pub(super) fn write(lines: &mut Lines, standings: &[Standing<'_>]) {
+pub(super) fn write(headers: &mut LimitHeaders, states: &[LimitState<'_>]) {
     for (unit, [limit, remaining, reset]) in FIELDS {
-        let of_unit = standings.iter().filter(|standing| standing.quota.unit() == unit);
-        let Some(standing) = tightest(of_unit) else { continue };
-        lines.push_number(limit, standing.quota.amount());
-        lines.push_number(remaining, standing.remaining());
-        lines.push(reset, go_duration(standing.balance.reset_after));
+        let of_unit = states.iter().filter(|state| state.quota.unit() == unit);
+        let Some(state) = tightest(of_unit) else { continue };
+        headers.push_number(limit, state.quota.amount());
+        headers.push_number(remaining, state.remaining());
+        headers.push(reset, go_duration(state.balance.reset_after));
     }
 }
 

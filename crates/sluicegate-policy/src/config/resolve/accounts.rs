@@ -7,12 +7,12 @@ use sluicegate::{Algorithm, Quota};
 use crate::{
     Limit, StoreKind, StoreSettings, Tier, TierId, Tiers,
     config::{diagnostic::did_you_mean, file::File, report::Report},
-    decide::limit::Account,
+    decide::limit::TierQuota,
 };
 
 use super::{
+    limit_names::LimitNames,
     limits::{Draft, Drafts, Name, quota_at},
-    names::Names,
     store,
 };
 
@@ -25,7 +25,7 @@ impl Drafts {
         tiers: &Tiers,
         store: &StoreSettings,
     ) -> Vec<Limit> {
-        let names = all_names(report, &self.drafts, Names::default());
+        let names = all_names(report, &self.drafts, LimitNames::default());
         let overrides = overrides(report, file, tiers, &names, &self, store.url.kind());
         let help = |tier: &str| format!("give it a quota of its own, under `limits` in [tiers.{tier}]");
         limits(report, self.drafts, names, &overrides, tiers, store, &help)
@@ -48,7 +48,7 @@ pub(super) fn limits(
     for (index, (draft, name)) in drafts.into_iter().zip(names).enumerate() {
         let kept = store::keeps(report, kind, &draft.quota, draft.quota_start);
         let scaled = draft.key.names_a_caller() && !draft.built_in;
-        let accounts = tiers.as_slice().iter().enumerate().map(|(tier, details)| {
+        let tier_quotas = tiers.as_slice().iter().enumerate().map(|(tier, details)| {
             let name = if scaled && tiers.are_named() {
                 // Not behind a `|`: what stands there keeps a caller's accounts together.
                 format!("{name}:{}", details.name())
@@ -66,18 +66,18 @@ pub(super) fn limits(
                 }
                 None => draft.quota,
             };
-            Account { name, quota }
+            TierQuota { name, quota }
         });
-        let accounts = accounts.collect();
+        let tier_quotas = tier_quotas.collect();
         let Draft { key, mode, quota, .. } = draft;
         let outage = draft.outage.unwrap_or(store.outage);
-        limits.push(Limit { name, key, mode, unit: quota.unit(), outage, accounts });
+        limits.push(Limit { name, key, mode, unit: quota.unit(), outage, tier_quotas });
     }
     limits
 }
 
 /// The names of all limits, beside those that are taken.
-pub(super) fn all_names(report: &mut Report<'_>, drafts: &[Draft], mut taken: Names) -> Vec<String> {
+pub(super) fn all_names(report: &mut Report<'_>, drafts: &[Draft], mut taken: LimitNames) -> Vec<String> {
     for draft in drafts {
         if let Name::Given(name) = &draft.name
             && !taken.take(name)

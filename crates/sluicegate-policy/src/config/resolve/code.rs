@@ -13,8 +13,8 @@ use crate::{
 
 use super::{
     accounts::{self, own_quota},
+    limit_names::{self, LimitNames},
     limits::{Draft, Name},
-    names::{self, Names},
     routes::{MOST_LIMITS, never_passes},
     tiers::{MOST as MOST_TIERS, NAME, is_name},
 };
@@ -66,7 +66,7 @@ fn build(report: &mut Report<'_>, policy: &Policy, code: CodeRoute) -> Option<Po
     // Last, so that the route's limits have the ids of their places in the route.
     let failures = failures.map(|failures| {
         limits.push(Limit {
-            accounts: vec![failures.accounts[0].clone(); tiers.as_slice().len()],
+            tier_quotas: vec![failures.tier_quotas[0].clone(); tiers.as_slice().len()],
             ..failures.clone()
         });
         LimitId(limits.len() - 1)
@@ -175,8 +175,8 @@ fn drafts(code: &CodeRoute) -> Vec<Draft> {
     let name = |index, quota: &Quota| match &code.name {
         Some(name) if index == 0 => Name::Given(name.clone()),
         Some(name) => Name::Like(name.clone()),
-        None if code.varies => Name::Like(names::varying(&owner)),
-        None => Name::Like(names::inline(&owner, quota)),
+        None if code.varies => Name::Like(limit_names::varying(&owner)),
+        None => Name::Like(limit_names::inline(&owner, quota)),
     };
     let draft = |(index, quota): (usize, &Quota)| Draft {
         mode: code.mode,
@@ -188,8 +188,8 @@ fn drafts(code: &CodeRoute) -> Vec<Draft> {
 
 /// The names that the route's limits cannot have. A name that is given may be that of a limit of the file: they are one
 /// account then. One that is made must not, or a request that meets both would be charged twice on one account.
-fn taken(policy: &Policy, failures: Option<&Limit>, code: &CodeRoute) -> Names {
-    let mut names = Names::default();
+fn taken(policy: &Policy, failures: Option<&Limit>, code: &CodeRoute) -> LimitNames {
+    let mut names = LimitNames::default();
     let all = policy.limits.iter().filter(|_| code.name.is_none());
     for limit in all.chain(failures) {
         names.take(limit.name());

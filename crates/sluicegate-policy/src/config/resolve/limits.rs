@@ -14,7 +14,7 @@ use crate::{
 };
 
 use super::{
-    names,
+    limit_names,
     store::outage_at,
     tiers::{NAME, is_name},
 };
@@ -162,7 +162,7 @@ impl Drafts {
         };
         let mut ids = Vec::with_capacity(quotas.len());
         for quota in quotas {
-            let like = Name::Like(names::inline(owner, &quota));
+            let like = Name::Like(limit_names::inline(owner, &quota));
             let key = self.default_key.clone();
             let made = checked(report, text, quota)
                 .and_then(|quota| self.with_algorithm(report, text, quota, None))
@@ -220,7 +220,7 @@ impl Drafts {
             None => self.with_algorithm(report, fields.quota, quota?, None)?,
         };
         let name = match name {
-            Name::Like(owner) => Name::Like(names::inline(&owner, &quota)),
+            Name::Like(owner) => Name::Like(limit_names::inline(&owner, &quota)),
             given @ Name::Given(_) => given,
         };
         let mode = fields.mode.unwrap_or_default();

@@ -7,13 +7,13 @@ use crate::{Limit, LimitId, Scale, TierId};
 
 /// An account that a limit of the policy keeps, or would keep, for a caller.
 #[derive(Clone, Debug)]
-pub struct Account {
+pub struct LimitAccount {
     limit: LimitId,
     tiers: Vec<TierId>,
     charge: Charge,
 }
 
-impl Account {
+impl LimitAccount {
     /// The limit.
     #[must_use]
     pub fn limit(&self) -> LimitId {
@@ -63,7 +63,7 @@ impl<S: Store> Gate<S> {
     /// # }
     /// ```
     #[must_use]
-    pub fn accounts(&self, key: &str, limit: Option<LimitId>) -> Vec<Account> {
+    pub fn accounts(&self, key: &str, limit: Option<LimitId>) -> Vec<LimitAccount> {
         let warmup = self.scale();
         let ids = (0..self.policy.limits.len()).map(LimitId);
         ids.filter(|id| limit.is_none_or(|limit| limit == *id))
@@ -80,7 +80,7 @@ impl<S: Store> Gate<S> {
     /// # Errors
     ///
     /// When the store does not answer, whatever its limits do then: what is in its place is of this instance alone.
-    pub async fn balances(&self, accounts: &[Account]) -> Result<Vec<Balance>, StoreError> {
+    pub async fn balances(&self, accounts: &[LimitAccount]) -> Result<Vec<Balance>, StoreError> {
         let mut balances = Vec::with_capacity(accounts.len());
         for account in accounts {
             let looked = match self.limiter.take(std::slice::from_ref(&account.charge)).await? {
@@ -97,14 +97,14 @@ impl<S: Store> Gate<S> {
     /// # Errors
     ///
     /// When the store does not answer: then nobody knows which accounts were forgotten.
-    pub async fn reset(&self, accounts: &[Account]) -> Result<(), StoreError> {
+    pub async fn reset(&self, accounts: &[LimitAccount]) -> Result<(), StoreError> {
         let accounts: Vec<_> = accounts.iter().map(|account| account.charge.clone()).collect();
         self.limiter.reset(&accounts).await
     }
 
-    fn accounts_of(&self, key: &str, id: LimitId, warmup: Option<Scale>) -> Vec<Account> {
+    fn accounts_of(&self, key: &str, id: LimitId, warmup: Option<Scale>) -> Vec<LimitAccount> {
         let limit = self.policy.limit(id);
-        let mut accounts: Vec<Account> = Vec::new();
+        let mut accounts: Vec<LimitAccount> = Vec::new();
         for tier in self.policy.tiers.ids() {
             let Some(key) = key_at(limit, tier, key) else { continue };
             let quota = limit.quota(tier);
@@ -114,7 +114,7 @@ impl<S: Store> Gate<S> {
                 None => {
                     // Costs nothing, so that it can be looked at; and a stand-in's balance is not the account's.
                     let charge = Charge::new(key, quota).cost(Cost::ZERO).outage(Outage::Deny);
-                    accounts.push(Account { limit: id, tiers: vec![tier], charge });
+                    accounts.push(LimitAccount { limit: id, tiers: vec![tier], charge });
                 }
             }
         }

@@ -4,12 +4,12 @@ use http::{HeaderMap, Method};
 use sluicegate::{Charge, Cost, Store};
 
 use super::Gate;
-use crate::{Facts, LimitId, Routes, TierId};
+use crate::{LimitId, RequestAttributes, Routes, TierId};
 
 impl<S: Store> Gate<S> {
     /// The charge of a caller on one of the policy's limits, for a program that takes it without an HTTP request.
     ///
-    /// It is on the account that a request has which [gives](crate::Given::key) the same key.
+    /// It is on the account that a request has which [gives](crate::Hints::key) the same key.
     ///
     /// ```
     /// # use sluicegate::{Cost, ManualClock, MemoryStore};
@@ -26,8 +26,8 @@ impl<S: Store> Gate<S> {
     /// ```
     #[must_use]
     pub fn charge(&self, limit: LimitId, key: &str, tier: TierId, cost: Cost) -> Charge {
-        let facts = Facts {
-            given: Some(key),
+        let attributes = RequestAttributes {
+            key_hint: Some(key),
             client: "",
             api_key: None,
             tenant: None,
@@ -41,6 +41,6 @@ impl<S: Store> Gate<S> {
             body: None,
         };
         let scale = self.scale();
-        self.policy.limit(limit).charge(tier, scale, cost, &facts)
+        self.policy.limit(limit).charge(tier, scale, cost, &attributes)
     }
 }

@@ -29,7 +29,7 @@ impl<S: Store> Pass<S> {
             route: visit.route(),
             tier: visit.tier(),
             costs,
-            given: visit.given.cost,
+            given: visit.hints.cost,
             warming: warmup.is_some(),
             limits: SmallVec::new(),
             shadow_denied: Vec::new(),

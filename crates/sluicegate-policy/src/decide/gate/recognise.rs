@@ -70,8 +70,8 @@ impl<S: Store> Gate<S> {
     ) -> Result<(), Rejection> {
         let charge = self.failure(failures, visit);
         if !is_known {
-            self.guessers.remember(&charge);
-        } else if !self.guessers.suspect(&charge) {
+            self.key_failures.record(&charge);
+        } else if !self.key_failures.has_failed(&charge) {
             return Ok(());
         }
         let charge = charge.cost(Cost::new(u64::from(!is_known)));

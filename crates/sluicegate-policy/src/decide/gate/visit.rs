@@ -3,8 +3,8 @@
 use http::request::Parts;
 use sluicegate::{Denial, StoreError};
 
-use super::{Denied, Given, Refused, Rejection, bill::Bill};
-use crate::{Body, Caller, Facts, Reading, Refusal, RouteId, RouteMatch, TierId};
+use super::{Denied, Hints, Refused, Rejection, bill::Bill};
+use crate::{Body, Caller, Reading, Refusal, RequestAttributes, RouteId, RouteMatch, TierId};
 
 /// A request whose head is known: where it goes and who sends it.
 #[derive(Debug)]
@@ -12,7 +12,7 @@ pub struct Visit<'h> {
     pub(super) head: &'h Parts,
     pub(super) route: RouteMatch<'h>,
     pub(super) caller: Caller,
-    pub(super) given: Given<'h>,
+    pub(super) hints: Hints<'h>,
     /// The reading of the body, where the route has a meter. Boxed, because most routes have none.
     pub(super) reading: Option<Box<Reading>>,
     pub(super) is_preflight: bool,
@@ -77,19 +77,24 @@ impl Visit<'_> {
         }))
     }
 
-    pub(super) fn facts<'f>(&'f self, route: &'f str, tier: &'f str, body: Option<&'f Body>) -> Facts<'f> {
+    pub(super) fn attributes<'f>(
+        &'f self,
+        route: &'f str,
+        tier: &'f str,
+        body: Option<&'f Body>,
+    ) -> RequestAttributes<'f> {
         let api_key = self.caller.api_key.as_deref();
-        Facts {
-            given: None,
+        RequestAttributes {
+            key_hint: None,
             client: &self.caller.client,
             api_key: api_key.map(|key| key.id.as_str()),
             tenant: api_key.map(|key| key.tenant.as_str()),
             tier,
             route,
             path: &self.route.path,
-            parameters: match self.given.parameters {
+            parameters: match self.hints.parameters {
                 [] => &self.route.parameters,
-                given => given,
+                hinted => hinted,
             },
             method: &self.head.method,
             headers: &self.head.headers,

@@ -1,14 +1,14 @@
-//! Facts that a program knows about a request and the head does not carry.
+//! Hints that a program gives about a request, beyond its head.
 
 use sluicegate::Cost;
-use sluicegate_policy::{ApiKeys, CodeMeter, CodeRoute, Gate, Given, KeyFile, KeyTemplate, UtcTime};
+use sluicegate_policy::{ApiKeys, CodeMeter, CodeRoute, Gate, Hints, KeyFile, KeyTemplate, UtcTime};
 
 use crate::site::{Ask, Reply, Site, Store, quotas};
 
 #[test]
 fn a_given_key_tells_callers_apart_instead_of_the_template() {
     let gate = gate(CodeRoute::new("/", quotas("1/minute")));
-    let key = |key| Given { key: Some(key), ..Given::default() };
+    let key = |key| Hints { key: Some(key), ..Hints::default() };
     assert_eq!(keys(send(&gate, key("ann"))), ["root_1_per_minute|key=ann"]);
     assert_eq!(send(&gate, key("bob")).status(), 200);
     let elsewhere = Ask::post("/").from("198.51.100.7").at(&gate, Some(key("ann")));
@@ -19,7 +19,7 @@ fn a_given_key_tells_callers_apart_instead_of_the_template() {
 #[test]
 fn an_empty_key_is_the_clients_address_and_no_account_of_all() {
     let gate = gate(CodeRoute::new("/", quotas("1/minute")));
-    let empty = Given { key: Some(""), ..Given::default() };
+    let empty = Hints { key: Some(""), ..Hints::default() };
     assert_eq!(keys(send(&gate, empty)), ["root_1_per_minute|client_ip=192.0.2.1"]);
     assert_eq!(Ask::post("/").from("198.51.100.7").at(&gate, Some(empty)).status(), 200);
 }
@@ -28,7 +28,7 @@ fn an_empty_key_is_the_clients_address_and_no_account_of_all() {
 fn a_given_cost_stands_instead_of_the_meters_and_the_body_is_not_read() {
     let meter = CodeMeter::Items("/inputs".parse().unwrap());
     let gate = gate(CodeRoute { meter, ..CodeRoute::new("/", quotas("9 items/minute; 9/minute")) });
-    let given = Given { cost: Some(Cost::new(4)), ..Given::default() };
+    let given = Hints { cost: Some(Cost::new(4)), ..Hints::default() };
     let pass =
         Ask::post("/").body("no json").header("content-encoding", "gzip").at(&gate, Some(given)).passed();
     assert_eq!(pass.charges().iter().map(|charge| charge.cost.units()).collect::<Vec<_>>(), [4, 1]);
@@ -37,7 +37,7 @@ fn a_given_cost_stands_instead_of_the_meters_and_the_body_is_not_read() {
 #[test]
 fn a_cost_of_nothing_peeks() {
     let gate = gate(CodeRoute { meter: CodeMeter::Given, ..CodeRoute::new("/", quotas("1/minute")) });
-    let cost = |units| Given { cost: Some(Cost::new(units)), ..Given::default() };
+    let cost = |units| Hints { cost: Some(Cost::new(units)), ..Hints::default() };
     for _ in 0..3 {
         assert_eq!(send(&gate, cost(0)).remaining(), 1);
     }
@@ -51,7 +51,7 @@ fn keys_that_need_the_body_have_it_though_the_cost_is_given() {
     let meter = CodeMeter::Items("/inputs".parse().unwrap());
     let key = KeyTemplate::parse(["body:/user"]).unwrap();
     let gate = gate(CodeRoute { meter, key, ..CodeRoute::new("/", quotas("9/minute")) });
-    let given = Given { cost: Some(Cost::new(4)), ..Given::default() };
+    let given = Hints { cost: Some(Cost::new(4)), ..Hints::default() };
     let reply = Ask::post("/").body("{\"user\": \"ann\"}").at(&gate, Some(given));
     assert_eq!(keys(reply), ["root_9_per_minute|body:/user=ann"]);
 }
@@ -61,12 +61,12 @@ fn the_applications_path_parameters_are_those_of_the_key() {
     let key = KeyTemplate::parse(["path:model", "path", "route"]).unwrap();
     let gate = gate(CodeRoute { key, ..CodeRoute::new("/models/{model:path}", quotas("9/minute")) });
     let parameters = [("model".to_owned(), "a/b".to_owned())];
-    let given = Given { parameters: &parameters, ..Given::default() };
+    let given = Hints { parameters: &parameters, ..Hints::default() };
     let reply = Ask::post("/models/a%2Fb").at(&gate, Some(given));
     let expected =
         "models_model_path_9_per_minute|path:model=a/b|path=/models/a/b|route=/models/{model:path}";
     assert_eq!(keys(reply), [expected]);
-    let without = Ask::post("/models/a").at(&gate, Some(Given::default()));
+    let without = Ask::post("/models/a").at(&gate, Some(Hints::default()));
     assert!(
         keys(without)[0].contains("|client_ip=192.0.2.1|path=/models/a|"),
         "as any part that is not there"
@@ -80,7 +80,7 @@ fn a_given_tier_wins_over_the_callers_own_and_an_unknown_one_is_the_default() {
     let gate = site.gate.with_policy(policy);
     let ask = Ask::post("/").header("x-api-key", &secret);
     for (tier, granted) in [(None, 20), (Some("free"), 2), (Some("premium"), 20), (Some("Premium"), 2)] {
-        let given = Given { tier, ..Given::default() };
+        let given = Hints { tier, ..Hints::default() };
         let pass = ask.at(&gate, Some(given)).passed();
         assert_eq!(pass.charges()[0].quota.amount(), granted, "{tier:?}");
     }
@@ -94,13 +94,13 @@ fn a_given_key_neither_hides_a_wrong_api_key_nor_spreads_its_guesses() {
     let mut answers = Vec::new();
     for guess in 0..11 {
         let (key, wrong) = (guess.to_string(), format!("sg_{guess:08}_guess"));
-        let given = Given { key: Some(&key), tier: Some("premium"), ..Given::default() };
+        let given = Hints { key: Some(&key), tier: Some("premium"), ..Hints::default() };
         answers.push(Ask::post("/").header("x-api-key", &wrong).at(&gate, Some(given)).status());
     }
     assert_eq!(answers, [[401; 10].as_slice(), &[429]].concat());
 }
 
-fn send(gate: &Gate<Store>, given: Given<'_>) -> Reply {
+fn send(gate: &Gate<Store>, given: Hints<'_>) -> Reply {
     Ask::post("/").at(gate, Some(given))
 }
 

@@ -1,20 +1,20 @@
-//! Header lines common to all requests of a route, made once.
+//! Parts of responses that all requests of a route share, made once.
 
 use http::HeaderValue;
 
 use super::headers::policy_line;
 use crate::{LimitId, Mode, Policy, Route, RouteId, TierId};
 
-/// Header lines common to all requests of a route.
+/// Parts of responses that all requests of a route share.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(super) struct ResponseTemplates {
     /// The limits' names by their ids. Clients read them as words, and a hyphen is in none.
     names: Vec<String>,
     /// The `RateLimit-Policy` line of each route for each tier, by their ids.
     lines: Vec<Vec<Option<HeaderValue>>>,
 }
 
-impl Plan {
+impl ResponseTemplates {
     pub(super) fn of(policy: &Policy) -> Self {
         let names: Vec<_> = policy.limits.iter().map(|limit| limit.name().replace('-', "_")).collect();
         let lines =

@@ -1,13 +1,13 @@
-//! The value of a header in the making.
+//! Writing the value of a header.
 
 use bytes::Bytes;
 use http::HeaderValue;
 
-/// The value of a header in the making, which becomes the value without a copy.
-pub(super) struct Line(Vec<u8>);
+/// Writes the value of a header into a buffer, which becomes the value without a copy.
+pub(super) struct ValueWriter(Vec<u8>);
 
-impl Line {
-    /// An empty line, with room for some limits.
+impl ValueWriter {
+    /// An empty value, with room for some limits.
     pub(super) fn new() -> Self {
         Self(Vec::with_capacity(128))
     }

@@ -8,9 +8,9 @@ use sluicegate::Quota;
 /// The names that limits have so far. Two names that differ only in `-` and `_` are one: a header's name knows
 /// only `_`.
 #[derive(Debug, Default)]
-pub(super) struct Names(BTreeSet<String>);
+pub(super) struct LimitNames(BTreeSet<String>);
 
-impl Names {
+impl LimitNames {
     /// Takes a name, unless it is taken.
     pub(super) fn take(&mut self, name: &str) -> bool {
         self.0.insert(name.replace('-', "_"))

@@ -1,11 +1,11 @@
-//! Facts about a request that the application knows and the head does not carry.
+//! Hints about a request from the application: key, cost, tier and parameters.
 
 use sluicegate::Cost;
 
-/// Facts about a request that the application knows and the head does not carry. Those that are `None` are
-/// found in the request, as the policy says.
+/// Hints about a request that the application knows and the head does not carry. Those that are `None` are found in the
+/// request, as the policy says.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Given<'a> {
+pub struct Hints<'a> {
     /// The caller's tier. It wins over that of a header or an API key; a tier that does not exist is the default tier.
     pub tier: Option<&'a str>,
     /// The key that distinguishes callers, instead of the limits' keys. If it is empty, the client IP
