@@ -80,7 +80,8 @@ pub use decide::{
     warmup::Warmup,
 };
 pub use meter::{
-    Dialect, Estimate, Meter, Progress, Reading, TokenClass, TokenWeights, Usage,
+    Actual, Dialect, Estimate, Meter, Progress, Reading, TokenClass, TokenWeights, Usage, UsageReader,
+    UsageSource,
     body::{Body, BodyError},
     json_pointer::JsonPointer,
 };

@@ -10,6 +10,7 @@ mod multipart;
 mod plan;
 mod reading;
 mod usage;
+mod usage_reader;
 
 use sluicegate::Unit;
 
@@ -21,6 +22,7 @@ pub use dialect::Dialect;
 pub use estimate::Estimate;
 pub use reading::{Progress, Reading};
 pub use usage::{TokenClass, TokenWeights, Usage};
+pub use usage_reader::{Actual, UsageReader, UsageSource};
 
 /// The values to read from bodies of a route's requests: the number of items, and values that are part of a
 /// key.

@@ -7,6 +7,8 @@ pub struct Estimate {
     pub input: u64,
     /// The most tokens that each choice may have, if the request says so.
     pub max_output: Option<u64>,
+    /// The number of prompts, at least 1.
+    pub prompts: u64,
     /// The number of choices of all prompts: `n` or `best_of`, whichever is larger, times the number of prompts.
     pub choices: u64,
     /// The name of the model.

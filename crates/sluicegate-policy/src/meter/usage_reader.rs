@@ -1,0 +1,230 @@
+//! The reader of usage in responses.
+
+mod classes;
+mod coding;
+mod event_stream;
+mod field;
+mod made_text;
+mod outputs;
+mod place;
+mod scanner;
+mod tally;
+
+use std::time::Duration;
+
+use http::{HeaderMap, response::Parts};
+
+use crate::{Dialect, Estimate, TokenClass, Usage};
+
+use coding::Coding;
+use event_stream::{EventPart, EventStream};
+use field::{Field, tokens};
+use place::Place;
+use scanner::Scanner;
+use tally::Tally;
+
+/// The reader of the usage in one response, while its bytes pass.
+///
+/// It reads JSON, streams of events and lines of JSON, by the content type of the response, and keeps none of the text: about
+/// 4 KB for each response. Where the server has not reported its usage, or not yet, the tokens are those of the estimate and
+/// those that were counted in the text that has passed.
+///
+/// ```
+/// use sluicegate_policy::{Dialect, Estimate, UsageSource, Usage, UsageReader};
+///
+/// let response = http::Response::builder().header("content-type", "text/event-stream").body(())?;
+/// let estimate = Estimate { input: 9, ..Estimate::default() };
+/// let mut reader = UsageReader::new(Dialect::OpenAi, &response.into_parts().0, &estimate);
+///
+/// reader.data(b"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hel\"}}]}\n\n");
+/// assert_eq!((reader.usage().usage, reader.usage().source), (Usage::text(9, 1), UsageSource::Counted));
+///
+/// reader.data(b"data: {\"choices\":[],\"usage\":{\"prompt_tokens\":8,\"completion_tokens\":2}}\n\n");
+/// assert_eq!((reader.usage().usage, reader.usage().source), (Usage::text(8, 2), UsageSource::Reported));
+/// # Ok::<(), http::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct UsageReader {
+    coding: Coding,
+    framing: Framing,
+    scanner: Scanner,
+    tally: Tally,
+    expected: Expected,
+    /// The bytes in a coding that could not be read.
+    opaque: u64,
+}
+
+/// The usage of one response.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Actual {
+    /// The tokens by class.
+    pub usage: Usage,
+    /// The source of the numbers.
+    pub source: UsageSource,
+    /// The length of the sound that the model heard, where the server reports that. Some transcriptions have no tokens.
+    pub sound: Option<Duration>,
+}
+
+/// The source of a usage.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum UsageSource {
+    /// The server has reported all of it.
+    Reported,
+    /// Some of it was estimated or counted.
+    Counted,
+}
+
+/// The part of an estimate that stands in for numbers that are not reported.
+#[derive(Clone, Copy, Debug)]
+struct Expected {
+    input: u64,
+    /// The most output of all choices.
+    output: Option<u64>,
+    prompts: u64,
+    choices: u64,
+    is_without_output: bool,
+}
+
+/// The framing of documents in a body.
+#[derive(Clone, Debug)]
+enum Framing {
+    Events(EventStream),
+    /// A document on each line.
+    Lines,
+    /// One document, or an array of them.
+    Document,
+    /// Text that is the answer itself.
+    Text,
+    /// Sound, pictures and the like.
+    Media,
+    /// No content type says it. The first byte will.
+    Unnamed,
+}
+
+impl UsageReader {
+    /// The reader for the response with this head to a request with this estimate.
+    #[must_use]
+    pub fn new(dialect: Dialect, head: &Parts, estimate: &Estimate) -> Self {
+        let mut tally = Tally::new(dialect);
+        if dialect == Dialect::Tgi {
+            for (name, field) in [("x-prompt-tokens", Field::Input), ("x-generated-tokens", Field::Output)] {
+                if let Some(number) = head.headers.get(name).and_then(|value| tokens(value.as_bytes())) {
+                    tally.put(field, number);
+                }
+            }
+        }
+        Self {
+            coding: Coding::of(&head.headers),
+            framing: Framing::of(&head.headers),
+            scanner: Scanner::new(Place::Document(dialect)),
+            tally,
+            expected: Expected::of(estimate),
+            opaque: 0,
+        }
+    }
+
+    /// Takes the next bytes of the body, as they are sent, at whatever split.
+    pub fn data(&mut self, bytes: &[u8]) {
+        let Self { coding, framing, scanner, tally, .. } = self;
+        let unread = coding.decode(bytes, |plain| framing.read(plain, scanner, tally));
+        self.opaque = self.opaque.saturating_add(unread as u64);
+    }
+
+    /// Returns the usage of all that has passed.
+    #[must_use]
+    pub fn usage(&self) -> Actual {
+        let mut actual = if self.is_within_document() {
+            // As if the body ended here.
+            let mut tally = self.tally.clone();
+            match self.framing {
+                Framing::Text => tally.end_plain(),
+                _ => self.scanner.clone().finish(&mut tally),
+            }
+            tally.actual(&self.expected)
+        } else {
+            self.tally.actual(&self.expected)
+        };
+        if self.opaque > 0 && actual.source == UsageSource::Counted {
+            // Two bytes for a token are about right for text in a dense coding, and many for a stream.
+            let output = self.opaque.div_ceil(2).min(self.expected.output.unwrap_or(u64::MAX));
+            let counted = actual.usage.of(TokenClass::Output);
+            actual.usage = actual.usage.with(TokenClass::Output, counted.max(output));
+        }
+        actual
+    }
+
+    /// Returns `true` if the stream can be ended here with an event or a line of its own: no event or line is open.
+    #[must_use]
+    pub fn is_between_events(&self) -> bool {
+        match &self.framing {
+            Framing::Events(events) => events.is_between(),
+            _ => !self.is_within_document(),
+        }
+    }
+
+    fn is_within_document(&self) -> bool {
+        matches!(self.framing, Framing::Text) || !self.scanner.is_between()
+    }
+}
+
+impl Expected {
+    fn of(estimate: &Estimate) -> Self {
+        let choices = estimate.choices.max(1);
+        Self {
+            input: estimate.input,
+            output: estimate.max_output.map(|output| output.saturating_mul(choices)),
+            prompts: estimate.prompts.max(1),
+            choices,
+            is_without_output: estimate.is_without_output,
+        }
+    }
+}
+
+impl Framing {
+    fn of(headers: &HeaderMap) -> Self {
+        let Some(value) = headers.get(http::header::CONTENT_TYPE) else { return Self::Unnamed };
+        let value = value.as_bytes();
+        let end = memchr::memchr(b';', value).unwrap_or(value.len());
+        let name = value[..end].trim_ascii().to_ascii_lowercase();
+        match name.as_slice() {
+            b"text/event-stream" => Self::Events(EventStream::new()),
+            b"application/x-ndjson"
+            | b"application/ndjson"
+            | b"application/jsonl"
+            | b"application/x-jsonlines"
+            | b"application/jsonlines"
+            | b"application/stream+json" => Self::Lines,
+            b"" => Self::Unnamed,
+            name if name.ends_with(b"json") => Self::Document,
+            name if name.starts_with(b"text/") => Self::Text,
+            _ => Self::Media,
+        }
+    }
+
+    fn read(&mut self, mut bytes: &[u8], scanner: &mut Scanner, tally: &mut Tally) {
+        if matches!(self, Self::Unnamed) {
+            let Some(first) = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) else { return };
+            *self = match first {
+                b'{' | b'[' => Self::Document,
+                _ => Self::Events(EventStream::new()),
+            };
+        }
+        match self {
+            Self::Events(events) => events.read(bytes, |part| match part {
+                EventPart::Data(data) => scanner.scan(data, tally),
+                EventPart::End => scanner.finish(tally),
+            }),
+            Self::Lines => {
+                while let Some(end) = memchr::memchr(b'\n', bytes) {
+                    scanner.scan(&bytes[..end], tally);
+                    scanner.finish(tally);
+                    bytes = &bytes[end + 1..];
+                }
+                scanner.scan(bytes, tally);
+            }
+            Self::Document => scanner.scan(bytes, tally),
+            Self::Text => tally.plain(bytes),
+            Self::Media | Self::Unnamed => {}
+        }
+    }
+}

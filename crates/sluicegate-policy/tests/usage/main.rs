@@ -1,0 +1,10 @@
+//! The usage that responses report, or that is counted where they do not.
+
+mod aborted;
+mod answer;
+mod captured;
+mod encoded;
+mod hostile;
+mod openai;
+mod others;
+mod splits;
