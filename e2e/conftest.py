@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway import Gateway
+from mock_model import MockModel
 from model import Model
 from server import Server, free_port, until
 from stores import Proxy, Stores
@@ -24,6 +25,21 @@ def model(model_server):
     until(lambda: model_server.streams() == 0, "the last test's streams have ended")
     model_server.reset()
     return model_server
+
+
+@pytest.fixture(scope="session")
+def mock_model_server(tmp_path_factory):
+    mock_model = MockModel(tmp_path_factory.mktemp("mock-model"))
+    yield mock_model
+    mock_model.stop()
+
+
+@pytest.fixture
+def mock_model(mock_model_server):
+    """The mock model with empty books and its usual settings."""
+    mock_model_server.totals_at_rest()
+    mock_model_server.reset()
+    return mock_model_server
 
 
 @pytest.fixture

@@ -134,39 +134,6 @@ async def socket(websocket: WebSocket):
         await websocket.send_json(species(LIGHTWEIGHT, [flower])[0])
 
 
-@app.post("/v1/chat/completions")
-async def chat(request: Request):
-    """OpenAI's shape; the message is a flower's four numbers, the answer its species."""
-    question = await request.json()
-    answer = species(LIGHTWEIGHT, [numbers(question)])[0]
-    message = {"role": "assistant", "content": answer}
-    return {
-        "id": "chatcmpl-1",
-        "object": "chat.completion",
-        "created": 0,
-        "model": question["model"],
-        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": 4, "completion_tokens": 1, "total_tokens": 5},
-    }
-
-
-@app.post("/v1/messages")
-async def messages(request: Request):
-    """Anthropic's shape of the same."""
-    question = await request.json()
-    answer = species(LIGHTWEIGHT, [numbers(question)])[0]
-    return {
-        "id": "msg_1",
-        "type": "message",
-        "role": "assistant",
-        "model": question["model"],
-        "content": [{"type": "text", "text": answer}],
-        "stop_reason": "end_turn",
-        "stop_sequence": None,
-        "usage": {"input_tokens": 4, "output_tokens": 1},
-    }
-
-
 @app.get("/control/state")
 async def state():
     return {"calls": control.calls, "last_headers": control.last_headers, "streams": control.streams}
@@ -189,10 +156,6 @@ async def next_event():
 
 def species(model, flowers):
     return [str(IRIS.target_names[index]) for index in model.predict(flowers)]
-
-
-def numbers(question):
-    return [float(word) for word in question["messages"][-1]["content"].split()]
 
 
 if __name__ == "__main__":
