@@ -1,8 +1,15 @@
 """The commands that end by themselves."""
 
 import json
+from pathlib import Path
+
+import pytest
 
 from gateway import run
+
+# Not the demo's, in which everybody may choose a tier.
+FOLDERS = Path(__file__).parents[1].glob("examples/[!d]*/*.toml")
+POLICIES = [path for path in FOLDERS if "[gateway]" in path.read_text()]
 
 
 def test_check_says_where_a_policy_is_wrong_and_what_would_be_right(tmp_path):
@@ -24,6 +31,13 @@ def test_check_shows_what_a_good_policy_means(tmp_path):
 
     assert checked.returncode == 0, checked.stderr
     assert "/predict" in checked.stdout
+
+
+@pytest.mark.parametrize("policy", sorted(POLICIES), ids=lambda path: path.name)
+def test_the_policies_of_the_examples_are_good_ones(policy):
+    checked = run("check", "--strict", policy)
+
+    assert checked.returncode == 0, checked.stderr
 
 
 def test_a_hostile_policy_is_an_error_and_not_a_crash(tmp_path):
