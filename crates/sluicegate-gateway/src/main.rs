@@ -10,7 +10,7 @@ use clap::Parser;
 fn main() -> ExitCode {
     let Err(error) = commands::Cli::parse().run() else { return ExitCode::SUCCESS };
     if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe) {
-        // Whoever read the output has seen enough of it, as in `sluicegate schema | head`.
+        // The reader of the output has seen enough of it, as in `sluicegate schema | head`.
         return ExitCode::SUCCESS;
     }
     if error.is::<commands::AlreadyTold>() {

@@ -122,7 +122,7 @@ impl Metrics {
         reloads: ReloadMetrics,
         connections: Connections,
     ) -> Self {
-        // Before its series are made, so that nobody takes them away at the same time.
+        // Before its series are made, so that they are not removed at the same time.
         at_work.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(gate));
         let policy = gate.policy();
         let routes = policy.routes.as_slice().iter().map(|route| families.route(route)).collect();

@@ -88,7 +88,7 @@ impl Reloads {
         match replaced {
             Ok((reloaded, adoptions)) => {
                 for adopted in adoptions {
-                    // A worker that is gone serves nobody.
+                    // A worker that is gone serves no client.
                     let _ = adopted.await;
                 }
                 reloaded.log();
@@ -101,7 +101,7 @@ impl Reloads {
         }
     }
 
-    /// Waits for nothing, so that whoever stops waiting for a reload leaves none half done.
+    /// Waits for nothing, so that a caller that stops waiting for a reload leaves none half done.
     fn replace(
         &self,
         origin: Option<&mut Origin>,
@@ -128,7 +128,7 @@ impl Reloads {
         self.current.send_replace(Arc::clone(&next));
         let adopt = |worker: &mpsc::UnboundedSender<Adoption>| {
             let (adopted, done) = oneshot::channel();
-            // A worker that is gone serves nobody.
+            // A worker that is gone serves no client.
             let _ = worker.send(Adoption { generation: Arc::clone(&next), adopted });
             done
         };

@@ -27,7 +27,7 @@ pub(crate) use self::extended::Extended;
 
 /// The protocol that a request asks to switch to.
 ///
-/// None where that is another HTTP or TLS: what an upstream would be told in it, nobody here would look at.
+/// None for another version of HTTP or TLS, because the gateway could not inspect what is sent in it.
 pub(crate) fn asked_for(head: &Parts) -> Option<HeaderValue> {
     let mut lines = head.headers.get_all(UPGRADE).iter();
     let (protocol, None) = (lines.next()?, lines.next()) else { return None };
@@ -72,7 +72,7 @@ pub(crate) struct Tunnel {
 }
 
 impl Tunnel {
-    /// Carries bytes both ways until the upstream has closed its side, somebody breaks off, or its time is over. Of the
+    /// Carries bytes both ways until the upstream has closed its side, either side breaks off, or the time is over. Of the
     /// client, `ahead` has been read.
     pub(crate) async fn run(mut self, client: impl AsyncRead + AsyncWrite, ahead: Bytes) -> io::Result<()> {
         let Some(upstream) = self.exchange.switched().await else { return Ok(()) };

@@ -81,7 +81,7 @@ impl Answered {
 }
 
 impl Upstream {
-    /// An upstream without connections. Connects to nobody yet.
+    /// An upstream without connections. It connects when the first request comes.
     fn new(address: Address, health: Arc<Health>) -> Self {
         let (links, in_flight) = (Links::new(&address), health.in_flight_of_a_worker());
         let told_host = address.told_host().and_then(|host| HeaderValue::from_str(host).ok());

@@ -51,7 +51,7 @@ impl MemcachedStoreBuilder {
         self
     }
 
-    /// Keys the hash that makes names of identities, so that nobody without it can find out whose account is whose. The
+    /// Keys the hash that makes names of identities. Without it, an account cannot be traced to its identity. The
     /// same on every instance, or they do not share accounts.
     #[must_use]
     pub fn secret(mut self, secret: &[u8]) -> Self {

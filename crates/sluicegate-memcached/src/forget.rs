@@ -10,7 +10,7 @@ use crate::{
     location::Location,
 };
 
-/// Deletes the items of accounts. Whoever has read one before finds, when it writes, that it is not as it was read.
+/// Deletes the items of accounts. A writer that has read one before finds, when it writes, that it has changed.
 pub(crate) async fn accounts(dispatcher: &Dispatcher, locations: &[Location]) -> Result<(), StoreError> {
     let mut commands = HashMap::<usize, (Vec<u8>, usize)>::new();
     for Location { name, server } in locations {

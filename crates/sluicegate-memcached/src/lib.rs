@@ -25,7 +25,7 @@
 //!
 //! Memcached cannot run the algorithms, but it can write an item only if it is still as it was read. So one item is one
 //! account, with all that the algorithm remembers; the engine's own code judges and charges it here, and the result is
-//! written back if nobody was faster, or else judged anew. Every change of an account is thus made on the change before it,
+//! written back if no other writer was faster, or else judged anew. Every change of an account is made on the one before it,
 //! by the same code as in memory, and what is decided on one account is what one process would have decided.
 //!
 //! Counting with `ma` in one round trip would be simpler for fixed windows, and only for them. They would
@@ -69,7 +69,7 @@
 //! faster one, is retried for a second, although its caller gets an error at the deadline. One with an
 //! unknown outcome is not retried, and so is never executed twice.
 //!
-//! *A reset* deletes accounts. Whoever is about to change one of them finds that it is not as it was read, and begins anew.
+//! *A reset* deletes accounts. A writer that is about to change one of them finds that it has changed, and begins anew.
 //! All accounts cannot be reset at once, for Memcached does not tell which it has.
 //!
 //! *Memcached forgets*: all at a restart or `flush_all`, and the accounts that were not used for longest when

@@ -86,7 +86,7 @@ impl Link {
 }
 
 impl Request {
-    /// Nobody may wait for it any more; then nothing is to be done.
+    /// The reply may no longer be awaited; then there is nothing to do.
     fn answer(self, answers: Answers) {
         let _ = self.reply_to.send(Ok(answers));
     }
@@ -96,7 +96,7 @@ impl Request {
     }
 }
 
-/// Connects and serves until nobody needs the link any more.
+/// Connects and serves until the link is dropped.
 async fn keep_open(server: Server, mut requests: mpsc::Receiver<Request>, reply_delay: ReplyDelay) {
     let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
     let mut first: Option<Request> = None;
@@ -124,7 +124,7 @@ async fn keep_open(server: Server, mut requests: mpsc::Receiver<Request>, reply_
             () = sleep(backoff.fail()) => {}
             request = requests.recv() => match request {
                 None => return,
-                // Somebody asks: the server may be there by now.
+                // A request comes, and the server may be back by now.
                 request => {
                     first = request;
                     sleep_until(failed + Backoff::WHILE_AWAITED).await;

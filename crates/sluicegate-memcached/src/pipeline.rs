@@ -88,7 +88,7 @@ impl Answered {
             match (asked, reply) {
                 (Asked::Write(location), Reply::Done) => drop(written.insert(location)),
                 (Asked::Write(_), Reply::Not) => {}
-                // The account is read next, and whoever wants it is told why it could not be written.
+                // The account is read next, and its callers learn why it could not be written.
                 (Asked::Write(location), other) => failed = Some(refused(other, &location)),
                 (Asked::Read(location, charge), reply) => {
                     let entry = Entry::read(reply, &charge, &location, self.answers.connection);

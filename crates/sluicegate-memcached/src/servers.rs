@@ -69,7 +69,7 @@ const fn mixed(mut bits: u64) -> u64 {
     bits ^ (bits >> 31)
 }
 
-/// The URL is wrong. It is never repeated: somebody may have put a password into it.
+/// The URL is wrong. It is never repeated, because it may contain a password.
 pub(crate) fn wrong(what: &str) -> StoreError {
     StoreError::misconfigured(format!(
         "the URL of the store is wrong: {what}; write it as memcached://HOST[:PORT][,HOST[:PORT]…]"

@@ -139,7 +139,7 @@ impl fmt::Debug for MemcachedStore {
     }
 }
 
-/// KeyNames the limit, which is the first part of its accounts' keys, and nobody's identity.
+/// Names the limit, which is the first part of its accounts' keys and identifies no caller.
 fn unsupported(charge: &Charge) -> StoreError {
     let limit = charge.key.as_str().split('|').next().unwrap_or_default();
     StoreError::misconfigured(format!(

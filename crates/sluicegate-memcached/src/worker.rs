@@ -104,7 +104,7 @@ impl Worker {
 }
 
 impl Drop for Worker {
-    /// Lets nobody wait for this worker if the runtime was shut down, or something panicked.
+    /// Fails the jobs of this worker if the runtime was shut down, or something panicked.
     fn drop(&mut self) {
         if !self.is_relieved {
             self.dispatcher.dismiss(self.servers);

@@ -67,7 +67,7 @@ impl Entry {
 
     /// Returns the milliseconds from this change until the account is idle. Zero if there are none, or more than 32 bits hold.
     pub(crate) fn flags(&self, now: Timestamp) -> u32 {
-        // Rounded up, so that nobody takes it for later than it was.
+        // Rounded up, so that it is never taken for later than it was.
         let ahead = self.account.idle_at().since(now).as_nanos().div_ceil(1_000_000);
         u32::try_from(ahead).unwrap_or(0)
     }

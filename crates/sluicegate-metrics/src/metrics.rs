@@ -27,7 +27,7 @@ use crate::{
 /// gates and the statistics of its stores. Clones share it.
 ///
 /// Labels are the names of routes, tiers and limits, never a key, an address or a raw path. What was counted stays when
-/// its gate is gone, because a counter does not go back, until somebody says what to [keep](Self::keep).
+/// its gate is gone, because a counter does not go back, until a caller says what to [keep](Self::keep).
 #[derive(Clone, Debug)]
 pub struct Metrics(Arc<Shared>);
 

@@ -35,7 +35,7 @@ pub(crate) type Ask = Box<dyn Fn() -> Option<StoreStatistics> + Send + Sync>;
 impl Stores {
     pub(crate) fn watch(&self, ask: Ask) {
         let mut watched = self.lock();
-        // Whoever opens stores and never looks at the metrics keeps nothing of those that are gone.
+        // A program that opens stores and never reads the metrics keeps nothing of those that are gone.
         if watched.stores.len() == watched.stores.capacity() {
             watched.ask();
         }

@@ -83,7 +83,7 @@ impl<T> Held<T> {
         Self(Mutex::new(Some(Own::new(value))))
     }
 
-    /// Nothing, as if somebody had taken it.
+    /// Nothing, as if it had been taken.
     pub(crate) fn taken() -> Self {
         Self(Mutex::new(None))
     }

@@ -62,7 +62,7 @@ pub(crate) fn headers_of(lines: &Bound<'_, PyList>) -> PyResult<HeaderMap> {
         let name = HeaderName::from_bytes(name.cast::<PyBytes>()?.as_bytes());
         // Servers refuse what HTTP does not allow; what is left of it here says nothing.
         if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value.cast::<PyBytes>()?.as_bytes())) {
-            // Nor does anybody read lines by the ten thousand.
+            // No client reads ten thousand lines either.
             if headers.try_append(name, value).is_err() {
                 break;
             }

@@ -57,7 +57,7 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// Keys the hash of identities, so that nobody who reads Redis can find out whose account is whose by trying. The
+    /// Keys the hash of identities, so that a reader of Redis cannot trace accounts to identities by trying. The
     /// same for all instances that share accounts.
     pub fn secret(mut self, secret: &[u8]) -> Self {
         secret.clone_into(&mut self.secret);

@@ -56,7 +56,7 @@ impl Leases {
     }
 
     fn live(&self) -> MutexGuard<'_, HashMap<u64, Held>> {
-        // Whoever panicked here has changed one entry or none.
+        // A thread that panicked here has changed one entry or none.
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

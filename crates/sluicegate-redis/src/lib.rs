@@ -43,7 +43,7 @@
 //! Slots of concurrent limits are held by leases that end by themselves (30 s), and that this store renews for as long as
 //! they are neither settled nor released. What a crashed instance held comes back when its leases end.
 //!
-//! What is reset while somebody holds it is free at once, for all instances: a mark in the key refuses the renewals of what
+//! A slot that is reset while it is held is free at once, for all instances. A mark in the key refuses renewals of what
 //! was taken before, for as long as any come.
 //!
 //! # When Redis does not answer

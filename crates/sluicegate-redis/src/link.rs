@@ -18,7 +18,7 @@ pub(crate) struct Link {
     _bytes: Arc<AbortOnDrop>,
 }
 
-/// Resolves when the connection has ended, whoever ended it.
+/// Resolves when the connection has ended, from either side.
 pub(crate) type Ended = JoinHandle<()>;
 
 /// The reason that a call has no reply.
@@ -29,7 +29,7 @@ pub(crate) struct Failure {
     pub(crate) unsent: bool,
 }
 
-/// The task that moves the bytes, as long as anybody has the link.
+/// The task that moves the bytes, until the link is dropped.
 struct AbortOnDrop(AbortHandle);
 
 impl Link {

@@ -181,7 +181,7 @@ impl LinkPool {
         self.inquire_soon();
     }
 
-    /// The number and the connection of a node, which is opened if nobody needed it until now.
+    /// The number and the connection of a node. It is opened if it was not needed until now.
     pub(crate) fn at(&mut self, node: Node) -> (Number, Option<(u64, &Link)>) {
         let number = self.ready(node);
         (number, self.links[number].link().map(|(link, generation)| (generation, link)))

@@ -98,7 +98,7 @@ impl SlotMap {
     pub(crate) fn servers(&self) -> Vec<(ServerId, String)> {
         let mut owners = self.owners();
         if owners.len() > 1 {
-            // Slots that nobody is known to own do not make the cluster one of its own servers.
+            // Slots without a known owner do not make the cluster one of its own servers.
             owners.retain(|number| *number != FIRST);
         }
         owners.into_iter().map(|number| (id(number), self.address(number))).collect()

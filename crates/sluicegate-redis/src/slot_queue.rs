@@ -28,7 +28,7 @@ impl SlotQueue {
     /// The next batch, if one may go. Without a batch in flight it goes at once. Otherwise it goes only if it
     /// is worth a call of its own, so that Redis works on one while this side works on the other.
     pub(crate) fn next_batch(&mut self) -> Option<Vec<Job>> {
-        // Nobody wants it any more, and nothing has been done yet.
+        // Its caller is gone, and nothing has been done yet.
         self.queue
             .retain(|job| job.request.is_durable() || is_renewal(&job.request) || !job.reply_to.is_closed());
         let waiting = self.queue.len();

@@ -106,7 +106,7 @@ impl RedisStore {
         Ok(())
     }
 
-    /// Forgets every account of this store's prefix, as if each were [reset](Store::reset), whoever uses it and whatever
+    /// Forgets every account of this store's prefix, as if each were [reset](Store::reset), for all users and
     /// their secrets. Charges that are taken meanwhile may be forgotten or not.
     ///
     /// It looks at all keys of the database, or of each primary of a cluster, a thousand at a time, so that others are

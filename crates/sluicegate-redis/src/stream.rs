@@ -31,7 +31,7 @@ pub(crate) struct Stream {
     heard: Instant,
 }
 
-/// The number of writes to a connection so far, which whoever asks can compare: what was sent while it stood still
+/// The number of writes to a connection so far, for comparison: what was sent while it stood still
 /// never left this machine.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Writes(Arc<AtomicU64>);

@@ -16,7 +16,7 @@ use crate::{
     topology::Topology,
 };
 
-/// Finds all accounts and deletes them, over connections of its own: nobody who takes waits for it.
+/// Finds all accounts and deletes them, over connections of its own, so that takes do not wait for it.
 pub(crate) struct Sweep {
     pub(crate) servers: Servers,
     pub(crate) names: KeyNames,

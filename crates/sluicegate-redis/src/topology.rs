@@ -100,7 +100,7 @@ async fn first_of<T>(questions: Vec<BoxFuture<'static, RedisResult<T>>>) -> Redi
             Some(answer) = asked.next() => match answer {
                 Ok(answer) => return Ok(answer),
                 Err(error) => {
-                    // What a person must mend is more than that somebody is not there.
+                    // An error that a person must fix matters more than an unreachable node.
                     if worst.as_ref().is_none_or(RedisError::is_io_error) {
                         worst = Some(error);
                     }

@@ -1,4 +1,4 @@
-//! The answer to a caller, which one of several parties gives.
+//! A reply to a caller, which one of several senders gives.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 /// The sending half of a channel for one value, shared by several parties, such as the task that learns the value and the
 /// one that keeps the deadline. The first to send wins.
 ///
-/// The default one is closed: nobody waits for it.
+/// The default one is closed.
 #[derive(Debug)]
 pub struct OnceSender<T>(Mutex<Option<oneshot::Sender<T>>>);
 
@@ -19,13 +19,13 @@ impl<T> OnceSender<T> {
         (Arc::new(Self(Mutex::new(Some(sender)))), receiver)
     }
 
-    /// Sends the value. Returns `false`, and drops it, if another party has sent one or nobody waits any more.
+    /// Sends the value. Returns `false`, and drops it, if another sender was first or the receiver is gone.
     pub fn send(&self, value: T) -> bool {
         let sender = self.lock().take();
         sender.is_some_and(|sender| sender.send(value).is_ok())
     }
 
-    /// Returns `true` if a value was sent, or nobody waits for one.
+    /// Returns `true` if a value was sent, or the receiver is gone.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.lock().as_ref().is_none_or(oneshot::Sender::is_closed)

@@ -75,7 +75,7 @@ fn longest_memory(url: &StoreUrl) -> Duration {
         // What it takes in several places it may give back: others are denied in between what is there again soon.
         GIVEN_BACK_BY
     } else {
-        // They hold for as long as their wait, unless somebody empties the store, or deletes the account.
+        // They hold for as long as their wait, unless the store is emptied or the account is deleted.
         FLUSHED_BY
     }
 }

@@ -29,7 +29,7 @@ impl StoreThread {
         // The runtime is made and dropped on its own thread, for one that runs another runtime may not drop it.
         let work = move || match Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => {
-                // Nobody waits where the store was dropped already.
+                // The receiver is gone if the store was dropped already.
                 let _ = started.send(Ok(runtime.handle().clone()));
                 runtime.block_on(until_done(stopped));
             }

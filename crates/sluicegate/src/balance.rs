@@ -16,7 +16,7 @@ use crate::Wait;
 pub struct Balance {
     /// Units that could be spent now, in one request or several.
     pub remaining: u64,
-    /// Until the account is full again, if nobody spends meanwhile; zero for a concurrent limit, whose slots
+    /// Until the account is full again, without further spending; zero for a concurrent limit, whose slots
     /// come back when they come back.
     pub reset_after: Duration,
     /// Until one more unit can be spent; zero where one can be spent now, and for a concurrent limit.

@@ -52,7 +52,7 @@ impl Fingerprint {
     }
 }
 
-/// The key of the hash. Nobody outside can choose keys that fall into one bucket.
+/// The key of the hash. Without it, keys that fall into one bucket cannot be chosen.
 #[derive(Clone)]
 pub(crate) struct Secret(SipHasher13);
 

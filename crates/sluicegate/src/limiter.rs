@@ -69,7 +69,7 @@ impl<S: Store> Limiter<S> {
     ///
     /// # Errors
     ///
-    /// When the store does not answer: then nobody knows whether the unit was taken.
+    /// If the store does not respond. Then it is unknown whether the unit was taken.
     pub async fn check(
         &self,
         caller: impl KeyParts,
@@ -83,7 +83,7 @@ impl<S: Store> Limiter<S> {
     ///
     /// # Errors
     ///
-    /// When the store does not answer: then nobody knows whether the charges were taken.
+    /// If the store does not respond. Then it is unknown whether the charges were taken.
     pub async fn take(&self, charges: &[Charge]) -> Result<Decision<Permit<S>>, StoreError> {
         let decision = self.store.take(charges).await?;
         Ok(decision.map(|taken| Permit::new(Arc::clone(&self.store), charges, taken)))
@@ -109,7 +109,7 @@ impl<S: Store> Limiter<S> {
     ///
     /// # Errors
     ///
-    /// When the store does not answer: then nobody knows which accounts were forgotten.
+    /// If the store does not respond. Then it is unknown which accounts were forgotten.
     pub async fn reset(&self, accounts: &[Charge]) -> Result<(), StoreError> {
         self.store.reset(accounts).await
     }

@@ -57,7 +57,7 @@ use crate::{
 /// # Atomicity
 ///
 /// Keys are spread over shards, each behind a lock. A request's charges are judged and taken while all of its
-/// shards are locked, in order, so a request is charged everywhere or nowhere, and nobody sees it half charged.
+/// shards are locked, in order, so a request is charged everywhere or nowhere, and is never seen half charged.
 ///
 /// # Memory
 ///
@@ -71,7 +71,7 @@ use crate::{
 /// | fixed window | 60 |
 /// | sliding window | 60 |
 /// | sliding log | 80, and 16 for each charge in its window |
-/// | concurrent | about 100, only while somebody holds a slot |
+/// | concurrent | about 100, only while a slot is held |
 ///
 /// An account that has earned back its spending is as good as none, and its slot can be reused. Without such
 /// a slot, the account that has spent least is evicted and [counted](Self::evictions), never the one that was
@@ -211,7 +211,7 @@ impl<C: Clock> MemoryStore<C> {
             charges.iter().map(|charge| self.secret.fingerprint(&charge.key)).collect();
         let mut order: SmallVec<[usize; 4]> =
             fingerprints.iter().map(|fingerprint| fingerprint.shard(self.shards.len())).collect();
-        // Everybody locks in the same order, so nobody waits for somebody who waits for them.
+        // All threads lock in the same order, so no two of them wait for each other.
         order.sort_unstable();
         order.dedup();
         let mut shards: SmallVec<[MutexGuard<'_, Shard>; 4]> =

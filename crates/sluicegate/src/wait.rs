@@ -7,7 +7,7 @@ use std::time::Duration;
 pub enum Wait {
     /// It fits now.
     None,
-    /// Until somebody gives back a slot of a concurrent limit; nobody can tell when.
+    /// Until a slot of a concurrent limit is given back. When that will be is unknown.
     Release,
     /// Exactly this long: a nanosecond less and it does not fit.
     For(Duration),

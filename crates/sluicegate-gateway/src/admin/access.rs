@@ -61,7 +61,7 @@ fn is_of_a_page(uri: &Uri, headers: &HeaderMap) -> bool {
         || headers.get_all("sec-fetch-site").iter().any(|site| site != "same-origin" && site != "none")
 }
 
-/// Returns `true` if nobody else can decide where this `host:port` leads.
+/// Returns `true` if no third party can decide where this `host:port` leads.
 fn is_this_machine(host: &str) -> bool {
     let Ok(authority) = host.parse::<Authority>() else { return false };
     let host = authority.host();

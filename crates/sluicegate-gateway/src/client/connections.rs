@@ -52,7 +52,7 @@ pub(crate) struct TooMany(IpAddr);
 struct ByClient(HashMap<IpAddr, usize>);
 
 impl Connections {
-    /// Nobody is connected.
+    /// No client is connected.
     pub(crate) fn new() -> Self {
         let refused = Family::<ReasonLabels, Counter>::default();
         let counter = |reason| refused.series(&ReasonLabels { reason });

@@ -124,7 +124,7 @@ where
     }
 }
 
-/// HTTP/2 within bounds that no client can pass. A flood of resets of streams that nobody has seen yet ends the connection
+/// HTTP/2 within bounds that no client can pass. A flood of resets of streams that were not accepted ends the connection
 /// by the library's own limits.
 fn builder(bounds: Bounds) -> Builder {
     let mut builder = Builder::new();

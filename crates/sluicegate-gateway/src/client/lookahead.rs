@@ -26,7 +26,7 @@ impl<S> Lookahead<S> {
         &self.seen
     }
 
-    /// Takes away the first bytes of what has been seen: nobody will read them.
+    /// Removes the first of the bytes that were peeked at, so that they are not read.
     pub(super) fn skip(&mut self, length: usize) {
         self.seen.advance(length);
     }

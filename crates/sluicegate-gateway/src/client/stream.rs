@@ -178,7 +178,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Write for ClientStream<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Somebody else has an answer to write.
+        // Another task has a response to write.
         if self.heads.as_ref().is_some_and(|heads| heads.refused().is_some()) {
             return Poll::Ready(Ok(()));
         }

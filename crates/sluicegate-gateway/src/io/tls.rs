@@ -116,7 +116,7 @@ fn read(settings: &TlsSettings) -> Result<ServerConfig, TlsError> {
         .with_single_cert(chain, private)
         .map_err(unusable)?;
     config.alpn_protocols = vec![HTTP_2.to_vec(), HTTP_1.to_vec()];
-    // Whoever comes back resumes without a new exchange of keys, on whichever worker.
+    // A returning client resumes on any worker without a new key exchange.
     config.ticketer = Ticketer::new().map_err(unusable)?;
     Ok(config)
 }

@@ -30,7 +30,7 @@ struct FilterWaker(Waker);
 enum Wakes {
     #[default]
     Pass,
-    /// A body is polled, and has woken nobody yet.
+    /// A body is polled, and has not woken a task yet.
     Noted(Option<Waker>),
 }
 
@@ -38,7 +38,7 @@ thread_local! {
     static WAKES: Cell<Wakes> = const { Cell::new(Wakes::Pass) };
 }
 
-/// The next piece of a body. Whoever sends it is woken only where there is more to send.
+/// The next piece of a body. Its sender is woken only if there is more to send.
 pub(crate) fn poll_frame(
     body: &mut Incoming,
     cx: &mut Context<'_>,

@@ -29,7 +29,7 @@ impl Current {
         while let Some(Adoption { generation, adopted }) = adoptions.recv().await {
             let next = Rc::new(generation.proxy(Some(&self.proxy())));
             self.0.replace(next);
-            // Whoever reloaded may not wait any more.
+            // The caller of the reload may have stopped waiting.
             let _ = adopted.send(());
         }
     }

@@ -131,7 +131,7 @@ impl Forward {
             // Our own "100 Continue" has been sent when the body is wanted.
             "expect" => true,
             "forwarded" => client.is_none(),
-            // Nobody vouches for their sender.
+            // Their sender is not authenticated.
             "x-real-ip" => !trusted,
             name => !trusted && name.starts_with("x-forwarded-"),
         });

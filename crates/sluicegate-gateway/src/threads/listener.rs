@@ -21,7 +21,7 @@ pub(crate) fn bind_shared(
     shared: bool,
 ) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
     if address.port() != 0 && !shared {
-        // Another process of ours that was forgotten would get its share of the clients, and nobody would know whose limits hold.
+        // A forgotten process of ours would get its share of the clients, and apply other limits to them.
         socket(address)?.bind(&address.into())?;
     }
     let first = bind(address)?;
@@ -33,7 +33,7 @@ pub(crate) fn bind_shared(
     Ok((bound, listeners))
 }
 
-/// Binds one listener that shares its address with nobody.
+/// Binds one listener that does not share its address.
 ///
 /// # Errors
 ///

@@ -56,7 +56,7 @@ impl Server {
             while connections.join_next().await.is_some() {}
             proxy.detached.idle().await;
         };
-        // What is left when the time is over, or nobody waits for the drain any more, is cut by dropping it.
+        // The rest is dropped when the time is over, or when the drain is no longer awaited.
         tokio::select! {
             _ = timeout(drain_timeout, finished) => {}
             () = draining.stopped() => {}

@@ -61,11 +61,11 @@ impl Worker {
                 Ok(ready) => ready,
                 Err(error) => return drop(started.send(Err(error))),
             };
-            // Both receivers may be gone: nobody waits when the gateway is dropped.
+            // Both receivers may be gone: they are not awaited when the gateway is dropped.
             let _ = started.send(Ok(()));
             let _ = done.send(runtime.block_on(async {
                 let current = Rc::new(Current::new(&generation));
-                // Its series are let go when nobody works by it any more.
+                // Its series are removed when no worker uses it any more.
                 drop(generation);
                 let following = Rc::clone(&current);
                 spawn_local(async move { following.follow(adoptions).await });

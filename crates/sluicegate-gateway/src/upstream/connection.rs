@@ -169,7 +169,7 @@ pub(crate) struct State {
     wrote: Cell<bool>,
     gave_up: Cell<Option<Waiting>>,
     deaf: Cell<bool>,
-    /// Nobody waits any more for what is under way.
+    /// The request in flight is no longer awaited.
     abandoned: Cell<bool>,
     /// The receiver of the stream when HTTP has ended on it.
     switch: Cell<Option<oneshot::Sender<Switched>>>,
@@ -339,7 +339,7 @@ impl Future for Driver {
         if !woken_by_timer && this.state.waiting.get() != Waiting::Answer {
             this.moved = Instant::now();
         }
-        // An error reaches whoever waits for the answer or its body; an idle connection has nobody to tell.
+        // An error reaches the task that waits for the response or its body. An idle connection has none.
         let Some(connection) = &mut this.connection else { return Poll::Ready(()) };
         let polled = Pin::new(connection).poll(cx);
         if this.state.wrote.take() {
@@ -350,7 +350,7 @@ impl Future for Driver {
             (ended, this.state.switch.take(), this.connection.take())
         {
             let parts = connection.into_inner().into_parts();
-            // Nobody may want it any more.
+            // The receiver may be gone.
             drop(switch.send(Switched {
                 stream: parts.io,
                 ahead: parts.read_buf,

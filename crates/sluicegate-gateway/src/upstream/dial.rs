@@ -48,7 +48,7 @@ impl Dialer {
     ///
     /// # Errors
     ///
-    /// [`TlsError`], where an upstream is spoken to by TLS and nobody is there who vouches for it.
+    /// [`TlsError`], if an upstream uses TLS and there is no certificate authority to verify it.
     pub(crate) fn new(settings: &GatewaySettings) -> Result<Self, TlsError> {
         if !settings.upstreams.iter().any(Upstream::is_tls) {
             return Ok(Self { tls: None, resolver: Resolver::default() });
@@ -74,7 +74,7 @@ impl Dialer {
     ///
     /// # Errors
     ///
-    /// When nobody listens there, or is not who it should be.
+    /// If nothing listens there, or its certificate is not valid for the name.
     pub(crate) async fn dial(&self, upstream: &Upstream, offer: Offer) -> io::Result<(Wire, Version)> {
         let addresses = self.resolver.addresses(upstream.host(), upstream.port()).await?;
         let stream = TcpStream::connect(&*addresses).await?;
@@ -91,7 +91,7 @@ impl Dialer {
         let stream = TlsConnector::from(Arc::clone(config)).connect(name, stream).await?;
         let version = match stream.get_ref().1.alpn_protocol() {
             Some(HTTP_2) => Version::HTTP_2,
-            // Whoever chooses nothing does not know that there is a choice.
+            // A server without ALPN does not negotiate a protocol.
             _ => Version::HTTP_11,
         };
         Ok((Wire::Right(stream), version))

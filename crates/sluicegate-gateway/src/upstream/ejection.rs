@@ -1,4 +1,4 @@
-//! Putting an upstream out that fails, as the requests find out.
+//! Ejection of an upstream whose requests fail (passive health checks).
 
 use std::{
     sync::atomic::{
@@ -12,8 +12,8 @@ use sluicegate_policy::EjectionSettings;
 
 /// Ejection of an upstream after consecutive failed requests.
 ///
-/// It stays out for a while; then one request tries it. If that is answered it is in again, and else out for twice as
-/// long. Times are milliseconds of whoever asks, from 1 on.
+/// After a while, one request tries it. If that succeeds, the upstream is back; otherwise it stays out for twice as
+/// long. Times are in milliseconds of the caller's clock, from 1 on.
 #[derive(Debug)]
 pub(super) struct Ejection {
     settings: EjectionSettings,

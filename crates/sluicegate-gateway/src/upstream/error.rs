@@ -12,7 +12,7 @@ use crate::request::body::Incomplete;
 /// The reason that no response came.
 #[derive(Debug)]
 pub(crate) enum SendError {
-    /// Nobody listens there, or the name does not resolve.
+    /// Nothing listens there, or the name does not resolve.
     Connect(io::Error),
     /// No connection within `connect_timeout`.
     ConnectTimeout,
@@ -28,11 +28,11 @@ pub(crate) enum SendError {
     Head(hyper::Error),
     /// The head of the upstream's response is larger than this.
     LargeHead(MaxHead),
-    /// The upstream's response is in this transfer coding, which nobody asked for.
+    /// The upstream's response is in this transfer coding, which the request did not accept.
     Coding(HeaderValue),
     /// The upstream reset the request's stream of HTTP/2, or their connection broke.
     Reset(h2::Error),
-    /// The upstream switched to another protocol, which nobody asked it to.
+    /// The upstream switched to another protocol without a request for it.
     Switched,
 }
 

@@ -86,7 +86,7 @@ impl Connection {
         let mut connection = Box::pin(connection);
         let mut pings = connection.ping_pong().ok_or(io::ErrorKind::NotConnected)?;
         tokio::select! {
-            // Settings are the first that is sent: whoever answers this has sent them.
+            // Settings are sent first: an upstream that answers this has sent them.
             answered = pings.ping(Ping::opaque()) => { answered.map_err(io::Error::other)?; }
             ended = &mut connection => {
                 return Err(ended.map_or_else(io::Error::other, |()| io::ErrorKind::UnexpectedEof.into()));

@@ -11,7 +11,7 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    /// An idle connection that is open as far as anybody can know now, if there is one.
+    /// An idle connection that is still open as far as is known, if there is one.
     pub(super) fn take(&self) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
         while let Some(connection) = idle.pop() {

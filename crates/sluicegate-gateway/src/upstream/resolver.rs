@@ -11,8 +11,8 @@ use tokio::{net::lookup_host, sync::watch};
 
 /// Looks up names, each once at a time, however many ask. Clones share what runs.
 ///
-/// The system takes a thread and a socket for each lookup, for ten seconds and more where nobody answers, and cannot be told
-/// that nobody waits any more. Were there one for every connection, a name service that is gone would cost the gateway
+/// The system takes a thread and a socket for each lookup, for ten seconds and more without an answer, and cannot be told
+/// to cancel it. With one lookup for every connection, a name service that is gone would cost the gateway
 /// all its files.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Resolver(Arc<Mutex<Lookups>>);
@@ -59,14 +59,14 @@ impl Resolver {
         L: Future<Output = io::Result<Arc<[IpAddr]>>> + Send + 'static,
     {
         let mut lookups = self.lookups();
-        // One that was broken off, because its thread ended, tells nobody anything.
+        // A lookup that was cancelled, because its thread ended, has no result.
         if let Some(running) = lookups.get(host).filter(|running| running.has_changed().is_ok()) {
             return running.clone();
         }
         let (told, running) = watch::channel(None);
         lookups.insert(host.to_owned(), running.clone());
         let (resolver, host, lookup) = (self.clone(), host.to_owned(), lookup(host.to_owned()));
-        // A task of its own, because whoever asked first may be the first to give up.
+        // A task of its own, because the first caller may be the first to give up.
         tokio::spawn(async move {
             let found = lookup.await.map_err(|error| (error.kind(), error.to_string()));
             resolver.lookups().remove(&host);

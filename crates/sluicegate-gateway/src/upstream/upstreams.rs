@@ -176,7 +176,7 @@ impl Upstreams {
             self.choice
                 .among(self.all.iter().enumerate().map(weight), |place| self.all[place].in_flight.count())
         };
-        // When nobody is well, anybody may be.
+        // If none is healthy, any of them may be.
         share_of(Health::share).or_else(|| share_of(|_| WHOLE))
     }
 

@@ -11,13 +11,13 @@ use crate::{link::Failure, working_set::WorkingSet};
 
 /// Replacing the estimates of charges by actual costs; or by nothing, which gives them back.
 ///
-/// It is done again only where it certainly was not done: an account that somebody else has changed meanwhile, a server
-/// that could not be asked. Where nobody knows, the estimate stays.
+/// It is retried only if it certainly was not done: an account that another writer has changed meanwhile, a server
+/// that could not be reached. If it is unknown, the estimate stays.
 #[derive(Debug)]
 pub(crate) struct Settling {
     actual: SmallVec<[Cost; 4]>,
     taken_at: Timestamp,
-    /// Nobody waits for what is given back.
+    /// Giving back is not awaited.
     reply_to: Option<ReplyTo<()>>,
     /// The end of its attempts.
     until: Instant,

@@ -51,7 +51,7 @@ struct Waiting {
 /// The end of a connection.
 #[derive(Debug)]
 pub(super) enum End {
-    /// Nobody needs it any more.
+    /// It is no longer needed.
     Unneeded,
     /// The server, or something on the way, closed it after it had been of use: it can be opened again.
     Closed,
@@ -121,8 +121,8 @@ impl Connection {
         }
     }
 
-    /// Sends what is asked, the `first` before all others, and hands out the answers until the connection ends. Whoever
-    /// waits then is told that nobody knows what was done; or that nothing was, where nothing was sent.
+    /// Sends requests, the `first` before all others, and delivers replies until the connection ends. The callers that
+    /// wait then learn that it is unknown what was done, or that nothing was, if nothing was sent.
     pub(super) async fn serve(
         mut self,
         first: Option<Request>,

@@ -55,7 +55,7 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// The most that are kept: nobody mends more at once, and a hostile file must not make a flood of them.
+    /// The most that are kept. A reader fixes no more at once, and a hostile file must not make a flood of them.
     pub const MOST: usize = 50;
 
     /// The errors and warnings, in the order of the file; never empty in an error.

@@ -1,4 +1,4 @@
-//! The policy as a JSON document, for whoever operates it.
+//! The policy as a JSON document, for operators.
 
 use std::{path::Path, time::Duration};
 

@@ -216,7 +216,7 @@ pub enum LogFormat {
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LogKeys {
-    /// As a hash: the same caller is recognised, and nobody's address is kept.
+    /// As a hash: the same caller is recognised, and no address is kept.
     #[default]
     Hashed,
     /// As it is.

@@ -101,7 +101,7 @@ impl<'s> Report<'s> {
     }
 }
 
-/// serde's "invalid type: map, expected struct Foo", in words that whoever writes TOML knows.
+/// serde's "invalid type: map, expected struct Foo", in the terms of TOML.
 fn in_the_files_words(message: &str, subject: Option<&str>) -> String {
     let subject = subject.map(|subject| format!("{subject} ")).unwrap_or_default();
     if message == "wanted string or table" || message.starts_with("wanted exactly 1 element") {

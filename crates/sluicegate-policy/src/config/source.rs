@@ -94,7 +94,7 @@ impl Source {
     }
 
     /// No file but a value that says the same: its tables by name, as JSON or a program has them. What is wrong with it
-    /// is told by its field, such as `route[0].limits`. `name` is what whoever reads that knows the value by.
+    /// is told by its field, such as `route[0].limits`. `name` is the name of the value for the reader.
     ///
     /// ```
     /// use sluicegate_policy::{Policy, Source};

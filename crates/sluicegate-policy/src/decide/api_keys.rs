@@ -63,7 +63,7 @@ impl ApiKeys {
     /// # Errors
     ///
     /// As [`load`](Self::load); and when a key that is not revoked has a tier that the policy has not: its owner would
-    /// be served as the default tier without anybody knowing.
+    /// be served as the default tier without notice.
     pub fn load_for(path: &Path, tiers: &Tiers) -> Result<Self, ApiKeysError> {
         let text = read(path).map_err(|error| ApiKeysError::io(path, "cannot be read", error))?;
         Ok(Self::new(written::parse(path, &text, Some(tiers))?))

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// // From a trusted proxy: 1.2.3.4 is only what 203.0.113.9 claimed.
 /// assert_eq!(client_ip.of(&headers, "10.1.1.1".parse()?).to_string(), "203.0.113.9");
-/// // From anybody else the header says nothing.
+/// // From any other peer, the header is ignored.
 /// assert_eq!(client_ip.of(&headers, "198.51.100.2".parse()?).to_string(), "198.51.100.2");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -45,7 +45,7 @@ impl ClientIp {
 
     /// The client's address; an IPv4 address in IPv6's clothes (`::ffff:192.0.2.1`) is given as IPv4.
     ///
-    /// The walk ends at the first entry that is no address, for what lies behind it is vouched for by nobody.
+    /// The walk ends at the first entry that is no address, because the entries behind it cannot be trusted.
     /// Where every entry is a trusted proxy's, the left-most is the client.
     #[must_use]
     pub fn of(&self, headers: &HeaderMap, peer: IpAddr) -> IpAddr {
@@ -111,7 +111,7 @@ impl ForwardedHeader {
                     pair[..equals].eq_ignore_ascii_case(b"for").then_some(&pair[equals + 1..])
                 });
                 let value = named.next()?;
-                // Twice is malformed, and nobody can tell which of the two the proxy meant.
+                // Twice is malformed: either could be the proxy's.
                 named.next().is_none().then_some(())?;
                 node(value.strip_prefix(b"\"").map_or(Some(value), |rest| rest.strip_suffix(b"\""))?)
             }

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 /// * axum and others match segments as they were sent, so `%2F` does not separate.
 /// * nginx and others merge `//`, resolve `.` and `..`, take `\` for `/`; Java's servers drop `;parameters`.
 ///
-/// So the usual reading is uvicorn's. If another reading leads to another route, nobody can tell which limits the
+/// So the usual reading is uvicorn's. If another reading leads to another route, it is ambiguous which limits the
 /// request should meet, and it is refused; where all lead to the same route the request is as good as any.
 /// Nearly every path has one reading only, and that is found without writing it down anew.
 #[derive(Debug)]

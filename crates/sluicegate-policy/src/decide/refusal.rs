@@ -14,7 +14,7 @@ pub enum Refusal {
     BadRequest(&'static str),
     /// 400: the body cannot be metered.
     BadBody(BodyError),
-    /// 401: nobody has this API key.
+    /// 401: the API key is unknown.
     UnknownApiKey,
     /// 403: pages of this origin may not call.
     ForeignOrigin,

@@ -81,7 +81,7 @@ pub struct RouteMatch<'p> {
     pub parameters: Vec<(String, String)>,
 }
 
-/// Servers read this path in different ways, so that nobody can tell which limits the request should meet.
+/// Servers read this path in different ways, so it is ambiguous which limits apply.
 ///
 /// It is answered with 400, and nothing is charged.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 
-/// The address that stands for a peer without one, as on a Unix socket. Nobody connects from it.
+/// The address that stands for a peer without one, as on a Unix socket. No peer connects from it.
 pub const NO_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// Reads an address, a network, or `unix` for peers without an address.

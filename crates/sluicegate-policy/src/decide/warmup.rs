@@ -14,7 +14,7 @@ use crate::Scale;
 
 /// Smaller limits while the upstream warms up: a fixed scale until it is ready, then an even ramp to the whole.
 ///
-/// One value is shared by all that decide, and whoever probes the upstream tells it of the first success.
+/// All gates share one value. The probe of the upstream tells it of the first success.
 /// A token bucket's account is kept in time, so the growth hands out nothing that was withheld before.
 ///
 /// ```
@@ -67,7 +67,7 @@ impl Warmup {
     /// The upstream is ready: the ramp begins. Only the first call counts.
     pub fn ready(&self, now: Timestamp) {
         let ticks = now.ticks().min(COLD - 1);
-        // Whoever comes second finds the ramp begun, which is what it wanted.
+        // The second caller finds the ramp begun already.
         let _ = self.ready.compare_exchange(COLD, ticks, Ordering::Relaxed, Ordering::Relaxed);
     }
 

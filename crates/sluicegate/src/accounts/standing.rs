@@ -19,7 +19,7 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// The wait for somebody to give back a slot.
+    /// The wait for a slot to be given back.
     pub const RELEASE: u64 = u64::MAX - 1;
     /// The wait for what never fits.
     pub const FOREVER: u64 = u64::MAX;

@@ -11,7 +11,7 @@ use crate::{
 
 /// The concurrent limits of one shard, and the leases on them.
 ///
-/// Only slots that somebody holds are kept, and they are never evicted: there are no more of them than requests
+/// Only slots that are held are kept, and they are never evicted: there are no more of them than requests
 /// in flight.
 #[derive(Debug, Default)]
 pub(super) struct Holders {
@@ -21,7 +21,7 @@ pub(super) struct Holders {
 }
 
 impl Holders {
-    /// Keys of which somebody holds a slot.
+    /// Keys of which a slot is held.
     pub(super) fn len(&self) -> usize {
         self.slots.len()
     }
@@ -79,7 +79,7 @@ impl Accounts for Holders {
 
     fn reset(&mut self, fingerprint: Fingerprint) {
         if self.slots.remove(&fingerprint).is_some() {
-            // With their claims, so that none of them gives back what somebody else has taken since.
+            // With their claims, so that none of them gives back what another request has taken since.
             self.leases.retain(|(held, _), _| *held != fingerprint);
         }
     }

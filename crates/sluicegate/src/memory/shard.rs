@@ -33,8 +33,8 @@ impl Shard {
         }
     }
 
-    /// The latest time that anybody has seen here. A reading from before the lock was held may be earlier than that of
-    /// whoever held it before; for an account time never goes back.
+    /// The latest time that was seen here. A reading from before the lock was held may be earlier than that of
+    /// the previous holder. For an account, time never goes back.
     #[inline]
     pub(super) fn latest(&mut self, now: Timestamp) -> Timestamp {
         self.now = self.now.max(now);
@@ -79,7 +79,7 @@ impl Shard {
         }
     }
 
-    /// Forgets every account. Gives them to be freed, which nobody else needs to wait for.
+    /// Forgets every account. Returns them to be freed outside the lock.
     pub(super) fn clear(&mut self) -> Self {
         let empty = Self {
             token_buckets: self.token_buckets.emptied(),

@@ -58,7 +58,7 @@ impl Delivery {
                 }
             }
             let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
-                // Nobody else would tell that nothing is wanted any more.
+                // Nothing else would tell that the client has reset the stream.
                 return self.to.poll_reset(cx).map(|reset| Err(reset?.into()));
             };
             self.is_last = self.body.is_end_stream();

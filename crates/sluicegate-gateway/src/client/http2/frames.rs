@@ -6,7 +6,7 @@ use prometheus_client::metrics::counter::Counter;
 
 /// Watches the frames that one client is sent for streams that the library resets by itself.
 ///
-/// It does so with those whose heads it cannot read, and tells nobody: no request arrives that could be answered.
+/// It resets streams whose heads it cannot read, and does not report it: no request arrives that could be answered.
 pub(in crate::client) struct Frames {
     client: IpAddr,
     malformed: Counter,

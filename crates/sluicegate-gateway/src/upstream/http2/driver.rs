@@ -48,7 +48,7 @@ async fn until_useless(shared: &Shared, mut pings: PingPong) {
         pinged = Some(Instant::now());
         match timeout(PONG, pings.ping(Ping::opaque())).await {
             Ok(Ok(_)) => {}
-            // Whoever drives the connection learns what is wrong with it.
+            // The connection's own future returns the error.
             Ok(Err(_)) => return std::future::pending().await,
             Err(_) => return tracing::warn!("an upstream does not answer a ping: its connection is closed"),
         }

@@ -76,7 +76,7 @@ impl Sending {
     /// Ready when there is room for more in the stream's window; false when nothing is wanted any more.
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         if self.outgoing.capacity() > 0 {
-            // Nobody else would tell that the stream is over while the client sends nothing.
+            // Nothing else would tell that the stream is over while the client sends nothing.
             return Poll::Ready(self.outgoing.poll_reset(cx).is_pending());
         }
         self.outgoing.reserve_capacity(1);

@@ -67,7 +67,7 @@ impl<'de> Search<'de> {
                 };
                 report.toml(&error, part.place.clone(), Some(&subject));
             }
-            // Each round takes out one part, so this ends; nobody reads more errors than a report keeps.
+            // Each round takes out one part, so this ends. A report keeps only so many errors anyway.
             if report.is_full() || !take_out(&mut self.value, number, &mut self.taken_out) {
                 return;
             }

@@ -144,7 +144,7 @@ impl Drafts {
                 _ => vec![*id],
             };
         }
-        // Whoever writes a quota begins with its amount.
+        // A quota begins with its amount.
         if is_name(written) && !written.starts_with(|c: char| c.is_ascii_digit()) {
             let names = self.named.keys().map(String::as_str);
             report.error_or(text.start(), format!("no limit is called `{written}`"), || {

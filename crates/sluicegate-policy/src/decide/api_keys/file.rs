@@ -14,7 +14,7 @@ use crate::UtcTime;
 ///
 /// An edit changes its own lines and nothing else: comments, order and blank lines stay as their author left
 /// them. The file is replaced whole, so that a gateway that reads it meanwhile sees either the old keys or the
-/// new ones. Nobody but its owner, and the group that could already read it, can read it.
+/// new ones. Only its owner, and the group that could already read it, can read it.
 #[derive(Clone, Debug)]
 pub struct KeyFile {
     path: PathBuf,

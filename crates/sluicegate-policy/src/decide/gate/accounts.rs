@@ -1,4 +1,4 @@
-//! The accounts of one caller, for whoever operates the gateway.
+//! The accounts of one caller, for operators.
 
 use sluicegate::{Balance, Charge, Cost, Decision, Key, Outage, Quota, Store, StoreError};
 
@@ -96,7 +96,7 @@ impl<S: Store> Gate<S> {
     ///
     /// # Errors
     ///
-    /// When the store does not answer: then nobody knows which accounts were forgotten.
+    /// If the store does not respond. Then it is unknown which accounts were forgotten.
     pub async fn reset(&self, accounts: &[LimitAccount]) -> Result<(), StoreError> {
         let accounts: Vec<_> = accounts.iter().map(|account| account.charge.clone()).collect();
         self.limiter.reset(&accounts).await

@@ -36,8 +36,8 @@ impl<S: Store> Gate<S> {
         scheme.eq_ignore_ascii_case(BEARER).then(|| key.trim_ascii())
     }
 
-    /// The tier that a proxy gives a caller. Where the policy names its proxies, nobody else gives tiers; where it
-    /// names none, whoever can reach the gateway is trusted with the header.
+    /// The tier that a proxy gives a caller. If the policy names its proxies, only they can give tiers. If it
+    /// names none, every peer is trusted with the header.
     fn header_tier(&self, headers: &HeaderMap, peer: IpAddr) -> Option<TierId> {
         if !self.policy.gateway.trusted_proxies.is_empty() && !self.client_ip.trusts(peer) {
             return None;

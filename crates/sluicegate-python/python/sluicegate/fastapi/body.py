@@ -16,7 +16,7 @@ async def read_body(connection: HTTPConnection, visit: Visit) -> None:
     elif hasattr(connection, "_body"):
         visit.take(connection._body, True)
     elif getattr(connection, "_stream_consumed", False):
-        # Somebody has read it already. FastAPI does so with a form, and keeps the fields.
+        # It has been read already. FastAPI does so with a form, and keeps the fields.
         form = getattr(connection, "_form", None)
         if form is None:
             visit.take(b"", True)
@@ -39,7 +39,7 @@ async def _read(request: Request, visit: Visit) -> None:
         is_last = not message.get("more_body", False)
         is_enough = visit.take(message.get("body", b""), is_last)
     if is_last:
-        # Where Starlette keeps a body that has been read, for whoever reads it next.
+        # Starlette keeps a body that has been read here, for the next reader.
         request._body = b"".join(message.get("body", b"") for message in messages)
         request._stream_consumed = True
         return

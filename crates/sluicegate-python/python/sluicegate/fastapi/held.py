@@ -15,7 +15,7 @@ from .._native import Pass
 
 
 def keep_until_sent(scope: MutableMapping[str, Any], permit: Pass) -> None:
-    """Gives a permit's slots back when the response has been sent, or nobody wants it any more.
+    """Gives a permit's slots back when the response has been sent, or the client has gone.
 
     FastAPI ends what dependencies have begun on a stack that it closes then. Elsewhere the scope holds the permit until it goes,
     which a server may put off until a connection's next request; a decorated endpoint's answer, and the end of the request's

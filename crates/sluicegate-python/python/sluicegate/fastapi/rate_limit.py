@@ -187,7 +187,7 @@ class RateLimit:
         key = None
         if self._key is not None:
             given = await _asked(self._key, connection)
-            # None is nobody's key: it is replaced by the client's address, as an empty one.
+            # None identifies no caller: the client's address replaces it, as an empty key.
             key = "" if given is None else str(given)
         cost = await _asked(self._cost, connection) if self._cost is not None else None
         tier = await _asked(self._tier, connection) if callable(self._tier) else None

@@ -167,7 +167,7 @@ class RateLimiter:
     async def _caller(self, request: HTTPConnection) -> object:
         identifier = self.identifier or FastAPILimiter.identifier or default_identifier
         caller = await _awaited(identifier(request))
-        # Who is nobody is whoever asks: a header left out must not lead to an account that all share.
+        # Without an identity, the client's address stands: leaving a header out must not lead to a shared account.
         return client_address(request) if caller is None or caller == "" else caller
 
     def _place(self, scope: MutableMapping[str, Any]) -> str:
