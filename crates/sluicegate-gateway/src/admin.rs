@@ -43,7 +43,7 @@ const OPEN: &[Endpoint] = &[
     ("/openapi.json", || get(openapi::show)),
 ];
 
-/// The rest is for who may.
+/// The other endpoints require access.
 const GUARDED: &[Endpoint] = &[
     ("/limits", || get(limits::show).delete(limits::reset)),
     ("/policy", || get(policy::show)),
@@ -51,7 +51,7 @@ const GUARDED: &[Endpoint] = &[
 ];
 
 impl Admin {
-    /// All endpoints; what is none is a problem document, too.
+    /// All endpoints. Any other path gets a problem document, too.
     pub(crate) fn router(self) -> Router {
         let route = |router: Router<Self>, (path, endpoint): &Endpoint| router.route(path, endpoint());
         let guarded = GUARDED.iter().fold(Router::new(), route);

@@ -16,7 +16,7 @@ use clap::{Parser, Subcommand};
 /// The result of a command. Its error is printed as it is, to standard error, and makes the exit code 1.
 type Outcome = Result<(), Box<dyn Error>>;
 
-/// The error of a command that has printed what is wrong: only the exit code is left to tell.
+/// The error of a command that has printed its cause: only the exit code is left to set.
 #[derive(Debug)]
 pub(crate) struct AlreadyTold;
 

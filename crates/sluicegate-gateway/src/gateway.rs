@@ -29,7 +29,7 @@ use crate::{
     upstream::{dial::Dialer, health_check::check_all, probe::until_one_is_ready},
 };
 
-/// A running gateway. Dropping it stops it at once; [`drain`](Gateway::drain) lets what runs finish.
+/// A running gateway. Dropping it stops it at once; [`drain`](Gateway::drain) lets running requests finish.
 #[derive(Debug)]
 pub struct Gateway {
     address: SocketAddr,
@@ -197,7 +197,7 @@ async fn open(settings: &StoreSettings) -> Result<AnyStore, StartError> {
     Ok(store)
 }
 
-/// Follows what changes outside: the policy file, what the policy at work depends on, the certificate.
+/// Follows outside changes: the policy file, the files and upstreams that the active policy depends on, the certificate.
 async fn keep_informed(reloads: Arc<Reloads>, tls: Option<Tls>) {
     let mut generations = reloads.follow();
     let inform = async {

@@ -13,7 +13,7 @@ use tracing_subscriber::{EnvFilter, fmt};
 
 /// Starts logging to standard error. `SLUICEGATE_LOG` chooses what, as in `info` or `sluicegate_gateway=debug`.
 ///
-/// Call it once, first: what was logged before is lost, and a second call changes nothing.
+/// Call it once, first: earlier log events are lost, and a second call changes nothing.
 pub fn init(format: LogFormat) {
     let filter = EnvFilter::builder()
         .with_env_var("SLUICEGATE_LOG")
@@ -29,7 +29,7 @@ pub fn init(format: LogFormat) {
     };
 }
 
-/// Logs what a policy says and its author hardly means, each once.
+/// Logs a warning for each setting of a policy that its author hardly means.
 pub fn warnings(policy: &Policy) {
     for warning in policy.warnings.as_slice() {
         tracing::warn!(place = %warning.place, help = warning.help, "{}", warning.message);

@@ -27,7 +27,7 @@ pub(crate) use self::extended::Extended;
 
 /// The protocol that a request asks to switch to.
 ///
-/// None for another version of HTTP or TLS, because the gateway could not inspect what is sent in it.
+/// None for another version of HTTP or TLS, because the gateway could not inspect its requests.
 pub(crate) fn asked_for(head: &Parts) -> Option<HeaderValue> {
     let mut lines = head.headers.get_all(UPGRADE).iter();
     let (protocol, None) = (lines.next()?, lines.next()) else { return None };
@@ -100,7 +100,7 @@ impl Tunnel {
     }
 }
 
-/// Carries what has been read already, and then what comes, to its end.
+/// Carries the bytes already read, and then the rest of the stream.
 async fn carry(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,

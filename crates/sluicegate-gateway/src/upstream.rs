@@ -72,7 +72,7 @@ pub(crate) struct Answered {
 }
 
 impl Answered {
-    /// Maps what the upstream says of itself back to what its clients see.
+    /// Maps the upstream's own URLs back to those that clients see.
     pub(crate) fn map_back(&mut self, told: &Told) {
         if let Some(urls) = &self.exchange.upstream().public_urls {
             urls.map_back(self.response.headers_mut(), told);

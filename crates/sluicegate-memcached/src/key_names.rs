@@ -7,7 +7,7 @@ use sluicegate_remote::{KeyedHash, letter, push_escaped};
 
 /// Gives accounts their names: `PREFIX:1:FINGERPRINT`.
 ///
-/// The 1 is the version of what is kept there. The fingerprint is the [hash](KeyedHash) of the algorithm and the key.
+/// The 1 is the version of the format. The fingerprint is the [hash](KeyedHash) of the algorithm and the key.
 #[derive(Clone)]
 pub(crate) struct KeyNames {
     prefix: String,

@@ -26,13 +26,13 @@
 //! Memcached cannot run the algorithms, but it can write an item only if it is still as it was read. So one item is one
 //! account, with all that the algorithm remembers; the engine's own code judges and charges it here, and the result is
 //! written back if no other writer was faster, or else judged anew. Every change of an account is made on the one before it,
-//! by the same code as in memory, and what is decided on one account is what one process would have decided.
+//! by the same code as in memory, so each account gets the decisions that one process would have made.
 //!
 //! Counting with `ma` in one round trip would be simpler for fixed windows, and only for them. They would
 //! lose their exact waits, their debts and the refunds that know their window. Every denied request would be
 //! a charge for a while.
 //!
-//! What waits for an account in one process is done together: one round trip reads it, and one write carries all charges.
+//! Jobs of one process that wait for an account run together: one round trip reads it, and one write carries all charges.
 //! A decision takes two round trips, one while the account is in use, and a denial one. Instances that write one account at
 //! the same time get in turn, in no order: with `n` of them at it without a pause, each waits for `n` round trips on
 //! average. One that does not get its turn before the deadline fails, like any other call that takes too long.

@@ -40,7 +40,7 @@ pub(crate) struct Request {
     pub(crate) commands: Vec<u8>,
     /// The number of its commands.
     pub(crate) answers: usize,
-    /// Over which connection, where it must be no other: what was read before a server restarted says nothing of after.
+    /// The connection that it must be sent over, if any: data read before a restart of the server is stale.
     pub(crate) only_on: Option<u64>,
     reply_to: oneshot::Sender<Result<Answers, Failure>>,
 }

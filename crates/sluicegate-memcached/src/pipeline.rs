@@ -81,7 +81,7 @@ impl Sent {
 }
 
 impl Answered {
-    /// Enters what was read into the working set, and which accounts were written.
+    /// Enters the accounts that were read into the working set, and notes those that were written.
     pub(crate) fn file(self, working_set: &mut WorkingSet, written: &mut HashSet<Location>) {
         let mut failed = None;
         for (asked, reply) in self.asked.into_iter().zip(&self.answers.replies) {

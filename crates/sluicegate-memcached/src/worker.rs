@@ -57,7 +57,7 @@ impl Worker {
         }
     }
 
-    /// One round trip: writes what was changed, and reads the accounts of all jobs.
+    /// One round trip: writes the changed accounts, and reads those of all jobs.
     async fn exchange(&mut self) {
         // All servers are asked before any is waited for.
         let asked: Vec<_> = self

@@ -73,7 +73,7 @@ impl Entry {
     }
 }
 
-/// A server could not do what it was asked.
+/// A server could not execute a command.
 pub(crate) fn refused(reply: &Reply, location: &Location) -> Failure {
     let failure = match reply {
         Reply::Refused(why) => Failure::new(format!("memcached could not keep an account: {why}")),

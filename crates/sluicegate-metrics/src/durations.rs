@@ -21,7 +21,7 @@ pub struct Durations(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    /// Upper bounds in seconds, ascending; what is above all of them is counted last.
+    /// Upper bounds in seconds, ascending. The last bucket counts longer durations.
     bounds: &'static [f64],
     counts: Box<[AtomicU64]>,
     /// Of all durations: enough for five hundred years of them.
@@ -29,7 +29,7 @@ struct Shared {
 }
 
 impl Durations {
-    /// An empty histogram with these upper bounds in seconds, ascending, and one bucket more for what is longer.
+    /// An empty histogram with these upper bounds in seconds, ascending, and one more bucket for longer durations.
     #[must_use]
     pub fn new(bounds: &'static [f64]) -> Self {
         let counts = (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect();

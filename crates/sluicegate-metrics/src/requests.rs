@@ -60,7 +60,7 @@ impl AllRequests {
         requests
     }
 
-    /// Forgets the series of all routes and tiers but these. What they counted stays in the total.
+    /// Forgets the series of all routes and tiers but these. Their counts stay in the total.
     pub(crate) fn keep(&self, keeps: impl Fn(&str, &str) -> bool) {
         let mut known = self.known();
         let Known { requests, forgotten } = &mut *known;

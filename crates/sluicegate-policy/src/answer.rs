@@ -1,4 +1,4 @@
-//! HTTP responses that tell clients what the gate has decided. The gate itself makes none.
+//! HTTP responses of the gate's outcomes. The gate itself makes none.
 
 mod form;
 mod grpc;

@@ -20,7 +20,7 @@ use crate::{
 #[derive(Clone, PartialEq)]
 pub(crate) struct Charge {
     charge: sluicegate::Charge,
-    /// None for what the limiter's store says.
+    /// None for the outage mode of the limiter's store.
     outage: Option<Outage>,
     /// A cost has to be given before anything is taken.
     lacks_cost: bool,

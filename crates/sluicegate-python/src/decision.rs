@@ -57,7 +57,7 @@ impl Denial {
     }
 }
 
-/// The answer to a take, and what was asked.
+/// The result of a take, with its charges.
 pub(crate) struct Answered {
     pub(crate) decision: Result<Decision<sluicegate::Permit<Store>>, sluicegate::StoreError>,
     pub(crate) charges: Charges,
@@ -77,7 +77,7 @@ impl ToPython for Answered {
     }
 }
 
-/// The answer to a take of nothing, of which only the balances matter.
+/// The result of a take of nothing, of which only the balances matter.
 pub(crate) struct Peeked {
     pub(crate) decision: Result<Decision<sluicegate::Permit<Store>>, sluicegate::StoreError>,
     pub(crate) charges: Charges,

@@ -126,7 +126,7 @@ impl Gate {
         if waits || self.inner.reads_bodies {
             return Deciding::new(|handoff| request.decide(Some(handoff))).begin(py, waits);
         }
-        // Memory, and nothing to read: decided before this returns, which needs no place to keep what is in between.
+        // Memory, and nothing to read: decided before this returns, so no state has to be kept.
         block(py, request.decide(None)).to_python(py)
     }
 }

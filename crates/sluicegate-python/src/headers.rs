@@ -22,7 +22,7 @@ pub(crate) fn lines<'py, 'h>(
 /// Adds the lines of a pass to those of a response.
 pub(crate) fn apply(lines: &LimitHeaders, list: &Bound<'_, PyList>) -> PyResult<()> {
     if lines.are_shared() || says_any(list, lines)? {
-        // Whatever the app says of limits of its own stays, as the gateway leaves what an upstream says.
+        // The app's own headers about limits stay, as the gateway leaves an upstream's.
         let mut headers = headers_of(list)?;
         let before = headers.clone();
         lines.append_to(&mut headers);
@@ -60,7 +60,7 @@ pub(crate) fn headers_of(lines: &Bound<'_, PyList>) -> PyResult<HeaderMap> {
     for line in lines {
         let (name, value) = (line.get_item(0)?, line.get_item(1)?);
         let name = HeaderName::from_bytes(name.cast::<PyBytes>()?.as_bytes());
-        // Servers refuse what HTTP does not allow; what is left of it here says nothing.
+        // Servers refuse values that HTTP does not allow; here they are ignored.
         if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value.cast::<PyBytes>()?.as_bytes())) {
             // No client reads ten thousand lines either.
             if headers.try_append(name, value).is_err() {

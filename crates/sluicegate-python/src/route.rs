@@ -84,7 +84,7 @@ impl Route {
         Ok(made)
     }
 
-    /// Raises what is wrong with it, under a limiter's policy.
+    /// Raises the error of the route, under a limiter's policy.
     fn check(&self, limiter: &Limiter) -> PyResult<()> {
         // Quotas that requests bring are looked at when they do.
         if self.route.quotas.is_empty() {

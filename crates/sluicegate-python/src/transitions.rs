@@ -21,7 +21,7 @@ pub(crate) fn note(transition: &Transition) {
     NOTED.store(true, Ordering::Release);
 }
 
-/// Says what has been noted.
+/// Logs the transitions that have been noted.
 #[inline]
 pub(crate) fn tell(py: Python<'_>) {
     if NOTED.swap(false, Ordering::Acquire) {

@@ -54,7 +54,7 @@ impl Visit {
         Ok(())
     }
 
-    /// Goes on with what has been taken.
+    /// Continues the decision with the body so far.
     fn decide(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let (read, deciding) = self.lock().take().ok_or_else(gone)?;
         deciding.handoff.put(read);
@@ -64,7 +64,7 @@ impl Visit {
 
 impl Visit {
     fn lock(&self) -> MutexGuard<'_, Option<(Read, Deciding)>> {
-        // What a thread that panicked here has left is whole.
+        // A thread that panicked here has left it consistent.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

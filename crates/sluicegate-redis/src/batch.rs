@@ -95,7 +95,7 @@ impl<'r> Batch<'r> {
 }
 
 fn count(number: usize) -> u8 {
-    // Batches are cut to what a byte counts.
+    // Batches are cut so that a byte counts them.
     u8::try_from(number).unwrap_or(u8::MAX)
 }
 

@@ -91,7 +91,7 @@ impl Script {
 
 static BUCKETS: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("script/buckets.lua")));
 
-/// One script in four chapters; the first says what is asked and answered.
+/// One script in four parts. The first documents requests and replies.
 static BATCH: LazyLock<Script> = LazyLock::new(|| {
     Script::new(concat!(
         include_str!("script/read.lua"),

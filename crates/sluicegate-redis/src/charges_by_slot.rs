@@ -193,7 +193,7 @@ impl<'c> ChargesBySlot<'c> {
         (held > 0).then(|| [number(held), 0, 0, 0])
     }
 
-    /// A row for each charge that did not cost what was estimated. One by one: a refund that comes too late does not pay for
+    /// A row for each charge whose cost differs from its estimate. One by one: a refund that comes too late does not pay for
     /// another charge's debt.
     fn corrections(&self, draft: &Draft, kind: Kind, actual: &[Cost]) -> impl Iterator<Item = Row> {
         let charges = draft.charges.iter().map(|index| (&self.charges[*index], actual.get(*index)));
@@ -250,7 +250,7 @@ fn rounded(quota: Quota) -> Quota {
     rounded.unwrap_or(quota)
 }
 
-/// Returns ticks as microseconds and what is left over, in ticks.
+/// Returns ticks as microseconds and the remainder in ticks.
 const fn split(ticks: u64) -> [u64; 2] {
     [ticks / TICKS_PER_MICROSECOND, ticks % TICKS_PER_MICROSECOND]
 }
@@ -259,7 +259,7 @@ fn window(quota: &Quota) -> i64 {
     number(u64::try_from(quota.window().as_micros()).unwrap_or(MOST))
 }
 
-/// At most what a double counts exactly.
+/// At most the largest integer that a double counts exactly.
 fn number(number: u64) -> i64 {
     i64::try_from(number.min(MOST)).unwrap_or(i64::MAX)
 }

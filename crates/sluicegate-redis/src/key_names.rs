@@ -8,7 +8,7 @@ use sluicegate_remote::{KeyedHash, letter, push_escaped};
 
 /// Gives accounts their names: `PREFIX:1:{TAG}:FINGERPRINT:KIND`.
 ///
-/// The 1 is the version of what is kept there. The tag is the same for all keys of one [caller](Key::caller): in
+/// The 1 is the version of the format. The tag is the same for all keys of one [caller](Key::caller): in
 /// a cluster they live together, and are taken in one step. The fingerprint is the [hash](KeyedHash) of the key.
 #[derive(Clone)]
 pub(crate) struct KeyNames {

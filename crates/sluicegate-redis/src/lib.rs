@@ -18,7 +18,7 @@
 //! # }
 //! ```
 //!
-//! # What is decided where
+//! # Where decisions are made
 //!
 //! One call of one script takes all charges of a request, or none, of all algorithms, by Redis' own clock, in whole
 //! numbers; and it does so for all requests that wait at that moment. It answers how each account stood; balances
@@ -41,7 +41,7 @@
 //! # Leases
 //!
 //! Slots of concurrent limits are held by leases that end by themselves (30 s), and that this store renews for as long as
-//! they are neither settled nor released. What a crashed instance held comes back when its leases end.
+//! they are neither settled nor released. The slots of a crashed instance come back when its leases end.
 //!
 //! A slot that is reset while it is held is free at once, for all instances. A mark in the key refuses renewals of what
 //! was taken before, for as long as any come.

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use crate::key_names::Kind;
 
-/// One request to the script: accounts that live in one slot, and what is done with them, together.
+/// One request to the script: accounts of one slot, and an operation on all of them.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) verb: Verb,
@@ -38,7 +38,7 @@ pub(crate) struct Line {
     pub(crate) row: Row,
 }
 
-/// The numbers that the script wants with an account; what they are is written at its head.
+/// The numbers that the script takes with an account. The script documents them at its head.
 pub(crate) type Row = [i64; 4];
 
 impl Request {

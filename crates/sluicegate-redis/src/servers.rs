@@ -29,7 +29,7 @@ pub(crate) struct Servers {
     pub(crate) address: Arc<Address>,
     login: Arc<RedisConnectionInfo>,
     tls: Option<Arc<ClientConfig>>,
-    /// Asked anew for each connection. Locked because asking changes what it knows of the sentinels.
+    /// Asked anew for each connection. Locked because asking changes its list of sentinels.
     sentinel: Option<Arc<Mutex<SentinelClient>>>,
 }
 

@@ -79,7 +79,7 @@ impl SlotQueue {
         self.in_flight == 0 && self.queue.is_empty()
     }
 
-    /// Takes back what was not sent.
+    /// Takes back the unsent jobs.
     pub(crate) fn recall(&mut self) -> VecDeque<Job> {
         std::mem::take(&mut self.queue)
     }

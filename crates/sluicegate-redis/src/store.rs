@@ -92,7 +92,7 @@ impl RedisStore {
     ///
     /// # Errors
     ///
-    /// What is wrong; it is a [misconfiguration](StoreError::is_misconfiguration) where waiting does not help.
+    /// If it cannot. The error is a [misconfiguration](StoreError::is_misconfiguration) if waiting does not help.
     pub async fn check(&self) -> Result<(), StoreError> {
         let second = Quota::new(1_000_000, Duration::from_secs(1))
             .map_err(|error| StoreError::misconfigured("the quota of the check is wrong").because(error))?;
@@ -376,7 +376,7 @@ async fn receive(receiver: ReplyReceiver) -> Result<UnclaimedReply, StoreError> 
     receiver.await.unwrap_or_else(|_| Err(StoreError::new("the runtime of the store was shut down")))
 }
 
-/// One error for all: it says what is wrong with the first server, and names every server that failed.
+/// One error for all: it has the text of the first server's error, and names every server that failed.
 fn together(errors: Vec<StoreError>) -> Option<StoreError> {
     let mut errors: Vec<StoreError> = errors;
     let first = errors.iter().position(|error| !error.servers().is_empty()).unwrap_or(0);

@@ -36,7 +36,7 @@ impl WallClock {
         self.steady.read(at);
     }
 
-    /// Returns the least that the time can be now, going by what was observed alone.
+    /// Returns the earliest time that it can be now, by the observations alone.
     #[inline]
     #[must_use]
     pub fn least(&self) -> Timestamp {

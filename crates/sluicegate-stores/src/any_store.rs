@@ -87,7 +87,7 @@ impl<C: Clock + Clone> AnyStore<C> {
     ///
     /// # Errors
     ///
-    /// What is wrong; it is a [misconfiguration](StoreError::is_misconfiguration) where waiting does not help.
+    /// If it cannot. The error is a [misconfiguration](StoreError::is_misconfiguration) if waiting does not help.
     pub async fn check(&self) -> Result<(), StoreError> {
         match self {
             Self::Memory(_) => Ok(()),

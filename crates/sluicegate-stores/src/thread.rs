@@ -51,7 +51,7 @@ impl StoreThread {
 
 /// Waits until the store is gone, and then until no task is left, but not for ever.
 async fn until_done(stopped: oneshot::Receiver<()>) {
-    // An error is what is waited for: the sender is dropped.
+    // The expected result is an error: the sender is dropped.
     let _ = stopped.await;
     let tasks = Handle::current().metrics();
     let done = async {

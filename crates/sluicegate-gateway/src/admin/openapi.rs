@@ -1,4 +1,4 @@
-//! `/openapi.json`: what the admin port answers, for programs.
+//! `/openapi.json`: the admin port's API, for programs.
 
 use axum::{http::header, response::IntoResponse};
 

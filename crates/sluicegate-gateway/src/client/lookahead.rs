@@ -9,7 +9,7 @@ use std::{
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
-/// A stream whose beginning can be looked at before it is read. What was looked at is read first.
+/// A stream whose beginning can be peeked at. The peeked bytes are read first.
 pub(super) struct Lookahead<S> {
     stream: S,
     seen: BytesMut,

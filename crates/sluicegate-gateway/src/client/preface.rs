@@ -15,7 +15,7 @@ pub(super) enum Protocol {
     Tls,
 }
 
-/// Looks ahead until it is clear what the client speaks.
+/// Peeks until the client's protocol is clear.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! Answers to what is no request, which no library writes for us.
+//! Responses to malformed requests, which no library writes for us.
 
 use std::{
     io::{self, Write as _},

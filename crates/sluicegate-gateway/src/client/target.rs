@@ -100,7 +100,7 @@ impl RequestLine {
         (self.place, self.length) = (Place::Before, 0);
     }
 
-    /// Takes the next bytes of the stream, and replaces what has to be set aside.
+    /// Takes the next bytes of the stream, and replaces those that have to be set aside.
     pub(super) fn read(&mut self, bytes: &mut [u8]) {
         // Most lines come whole, and have nothing of the kind. All bytes are looked at, because many can be at once.
         if self.place == Place::Before

@@ -1,4 +1,4 @@
-//! Waiting for something rare beside something busy.
+//! Awaiting a rare event beside a busy connection.
 
 use std::{
     future::Future,
@@ -32,7 +32,7 @@ impl<F> Dormant<F> {
         Self { future, alarm: None }
     }
 
-    /// The future. It is not polled because of what is done to it here.
+    /// The future. Changing it here does not cause a poll.
     pub(crate) fn get_mut(&mut self) -> &mut F {
         &mut self.future
     }

@@ -42,7 +42,7 @@ impl Tls {
     ///
     /// [`TlsError`], which names the file that cannot be used.
     pub(crate) fn load(settings: TlsSettings) -> Result<Self, TlsError> {
-        // The versions before the files: what is written in between is another version at the next look.
+        // The versions before the files, so that a write in between is noticed at the next check.
         let seen = versions(&settings);
         let newest = watch::Sender::new(Arc::new(read(&settings)?));
         Ok(Self { settings, seen, newest })

@@ -29,7 +29,7 @@ impl Origin {
         let Some(file) = &self.file else {
             return Policy::parse(&Source::empty().with(self.overrides.clone()));
         };
-        // The version before the text: what is written in between is another version at the next look.
+        // The version before the text, so that a write in between is noticed at the next check.
         self.read = Some(FileVersion::of(file));
         Policy::load(file, self.overrides.clone())
     }

@@ -14,7 +14,7 @@ use sluicegate_policy::Upstream;
 
 use crate::request::forward::{X_FORWARDED_HOST, X_FORWARDED_PROTO};
 
-/// Maps what an upstream says of itself back to what its clients see.
+/// Maps an upstream's own URLs back to those that clients see.
 #[derive(Clone, Debug)]
 pub(crate) struct PublicUrls {
     scheme: &'static str,
@@ -26,7 +26,7 @@ pub(crate) struct PublicUrls {
 /// The part of a request's head of which an upstream makes URLs.
 #[derive(Clone, Debug)]
 pub(crate) struct Told {
-    /// The client's, and what a proxy before us says of it.
+    /// The client's, as a proxy before us may have changed it.
     hosts: [Option<HeaderValue>; 2],
     scheme: Option<HeaderValue>,
 }
@@ -53,11 +53,11 @@ impl PublicUrls {
         });
     }
 
-    /// The reference by which clients reach what the upstream means by `url`, if that is another one.
+    /// The reference by which clients reach the upstream's `url`, if it differs.
     ///
     /// It is relative, so that it holds whatever scheme and host a proxy before us has.
     fn url(&self, url: &str, told: &Told) -> Option<String> {
-        // Browsers leave out tabs, and take a backslash for a slash: what is left could be another host.
+        // Browsers leave out tabs and take a backslash for a slash, so the rest could be another host.
         if url.bytes().any(|byte| byte <= b' ' || matches!(byte, b'\\' | 0x7F)) {
             return None;
         }
@@ -138,7 +138,7 @@ fn each(headers: &mut HeaderMap, name: HeaderName, map: impl Fn(&str) -> Option<
     let Entry::Occupied(mut field) = headers.entry(name) else { return };
     for value in field.iter_mut() {
         let mapped = std::str::from_utf8(value.as_bytes()).ok().and_then(&map);
-        // What is made of a valid value is valid.
+        // A part of a valid value is valid.
         if let Some(mapped) = mapped.and_then(|mapped| HeaderValue::try_from(mapped).ok()) {
             *value = mapped;
         }

@@ -9,13 +9,13 @@ use tokio::{sync::watch, time::sleep};
 pub(crate) struct Drain(watch::Sender<bool>);
 
 impl Drain {
-    /// A drain that has not begun, and what waits for it.
+    /// A drain that has not begun, and its receiver.
     pub(crate) fn new() -> (Self, Draining) {
         let (sender, receiver) = watch::channel(false);
         (Self(sender), Draining(receiver))
     }
 
-    /// Tells everybody to finish what runs and to begin nothing new.
+    /// Tells all tasks to finish running requests and to accept no new ones.
     pub(crate) fn begin(&self) {
         self.0.send_replace(true);
     }

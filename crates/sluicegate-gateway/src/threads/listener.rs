@@ -14,7 +14,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 ///
 /// # Errors
 ///
-/// What the operating system says: address in use, not ours, no permission.
+/// The error of the operating system: address in use, not ours, no permission.
 pub(crate) fn bind_shared(
     address: SocketAddr,
     count: usize,
@@ -37,7 +37,7 @@ pub(crate) fn bind_shared(
 ///
 /// # Errors
 ///
-/// What the operating system says: address in use, not ours, no permission.
+/// The error of the operating system: address in use, not ours, no permission.
 pub(crate) fn bind_alone(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = socket(address)?;
     listen(socket, address)

@@ -25,7 +25,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Serves clients until the drain begins, then lets what runs finish within the drain timeout.
+    /// Serves clients until the drain begins, then lets running requests finish within the drain timeout.
     ///
     /// Returns the number of connections that had to be cut, and of requests without a client.
     pub(crate) async fn run(self, listener: TcpListener) -> usize {

@@ -230,7 +230,7 @@ impl State {
         self.max_head
     }
 
-    /// Notes what is waited for from now on.
+    /// Sets the event to wait for from now on.
     pub(crate) fn wait_for(&self, waiting: Waiting) {
         self.waiting.set(waiting);
     }
@@ -244,7 +244,7 @@ impl State {
         }
     }
 
-    /// Notes that the upstream takes what is sent.
+    /// Notes that the upstream reads.
     pub(super) fn note_written(&self) {
         self.wrote.set(true);
     }
@@ -335,7 +335,7 @@ impl Future for Driver {
                 return Poll::Ready(());
             }
         }
-        // While a head is awaited, only what goes out counts: one that trickles in is as late as none.
+        // While a head is awaited, only outgoing bytes count: a head that trickles in is as late as none.
         if !woken_by_timer && this.state.waiting.get() != Waiting::Answer {
             this.moved = Instant::now();
         }
@@ -363,7 +363,7 @@ impl Future for Driver {
 }
 
 impl Timeouts {
-    /// For what is waited for.
+    /// The timer of the awaited event.
     pub(super) fn with(self, waiting: Waiting) -> Duration {
         match waiting {
             Waiting::Request => self.keep_alive,

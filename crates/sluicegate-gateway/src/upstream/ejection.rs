@@ -73,7 +73,7 @@ impl Ejection {
     /// It answered. True if that brings it back.
     pub(super) fn answered(&self, visit: Visit) -> bool {
         match visit {
-            // What was sent before it was put out says nothing of now.
+            // A request from before the ejection says nothing about the present.
             Visit::Usual => {
                 if self.failures.load(Relaxed) != 0 {
                     self.failures.store(0, Relaxed);

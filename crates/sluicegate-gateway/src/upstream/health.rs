@@ -113,7 +113,7 @@ impl Health {
     pub(super) fn in_flight_of_a_worker(&self) -> InFlight {
         let part = InFlight::default();
         let mut parts = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
-        // What a worker has let go of, after a reload, has nothing in flight any more.
+        // A worker that has dropped it, after a reload, has nothing in flight any more.
         parts.retain(|part| Arc::strong_count(&part.0) > 1);
         parts.push(part.clone());
         part

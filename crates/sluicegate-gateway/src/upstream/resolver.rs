@@ -9,7 +9,7 @@ use std::{
 
 use tokio::{net::lookup_host, sync::watch};
 
-/// Looks up names, each once at a time, however many ask. Clones share what runs.
+/// Looks up names, each once at a time for any number of callers. Clones share running lookups.
 ///
 /// The system takes a thread and a socket for each lookup, for ten seconds and more without an answer, and cannot be told
 /// to cancel it. With one lookup for every connection, a name service that is gone would cost the gateway
@@ -91,7 +91,7 @@ mod tests {
 
     use super::*;
 
-    /// A name service that answers when it is told to, and counts who asks.
+    /// A name service that answers when it is told to, and counts lookups.
     struct Service {
         asked: AtomicUsize,
         answers: Semaphore,

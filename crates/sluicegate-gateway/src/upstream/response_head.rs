@@ -44,14 +44,14 @@ impl HeadEnd {
     }
 }
 
-/// Looks at what has been read of a response, and takes away what hyper does not read.
+/// Peeks at the bytes of a response, and removes those that hyper does not read.
 pub(super) fn peek(read: &mut BytesMut, max: MaxHead) -> Seen {
     let mut fields = vec![EMPTY_HEADER; max.fields];
     let mut response = Response::new(&mut fields);
     let length = match response.parse(read) {
         Ok(Status::Partial) if read.len() < max.bytes as usize => return Seen::Nothing,
         Ok(Status::Complete(length)) if length <= max.bytes as usize => length,
-        // Hyper says what is wrong.
+        // Hyper reports the error.
         _ => return Seen::Final(None),
     };
     let status = response.code.and_then(|code| StatusCode::from_u16(code).ok());

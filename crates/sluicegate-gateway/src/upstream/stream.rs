@@ -38,7 +38,7 @@ impl UpstreamStream {
 }
 
 impl UpstreamStream {
-    /// Looks for the final head in what is held, which may be all there is.
+    /// Looks for the final head in the held bytes, which may be the whole stream.
     fn look(&mut self, is_all: bool) {
         loop {
             match response_head::peek(&mut self.held, self.state.max_head()) {

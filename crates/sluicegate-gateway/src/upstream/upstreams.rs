@@ -44,7 +44,7 @@ struct Tries {
 }
 
 impl Upstreams {
-    /// The upstreams of the settings, each with what the process knows of it. Connects to nobody yet, and keeps the
+    /// The upstreams of the settings, each with its health. Opens no connection yet, and keeps the
     /// connections to those that were there `before`.
     pub(crate) fn new(
         settings: &GatewaySettings,

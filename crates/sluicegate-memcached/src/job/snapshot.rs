@@ -33,7 +33,7 @@ impl<'a> Snapshot<'a> {
             let entry = entry.as_ref().map_err(Clone::clone)?;
             snapshot.is_written &= !entry.changed;
             let mut account = Cow::Borrowed(&entry.account);
-            // What an earlier round has charged is taken off again, so that all charges are judged together.
+            // Charges of an earlier round are taken off again, so that all are judged together.
             for (index, charge) in tracked.charges.iter().enumerate() {
                 if tracked.locations[index] == *location && tracked.progress[index] == Progress::Done {
                     account.to_mut().settle(&charge.quota, charge.cost, Cost::ZERO, at, at);

@@ -39,8 +39,8 @@ impl Taking {
         now: Timestamp,
     ) -> Step {
         if self.reply_to.is_closed() {
-            // Its time was up, or its caller went away. What is written on the only server stays charged: nobody knows
-            // what was made of it.
+            // Its deadline has passed, or its caller has gone. Charges on the only server stay: it is unknown
+            // what the caller made of them.
             return self.give_back(tracked).map_or(Step::Finished, Step::GiveBack);
         }
         let decided = self.decision.take_if(|_| is_written(tracked));
@@ -98,7 +98,7 @@ impl Taking {
     }
 }
 
-/// Charges in the working set what is not yet charged. Returns `true` if there was anything.
+/// Applies the open charges to the working set. Returns `true` if there were any.
 fn charge(tracked: &mut TrackedCharges, working_set: &mut WorkingSet, at: Timestamp) -> bool {
     let mut any = false;
     for (index, charge) in tracked.charges.iter().enumerate() {

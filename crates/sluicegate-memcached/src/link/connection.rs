@@ -185,7 +185,7 @@ impl Connection {
         });
     }
 
-    /// Gives what has arrived to those who wait for it, in their order.
+    /// Delivers the replies that have arrived to the callers, in their order.
     fn next_jobs(&mut self) -> Result<(), Nonsense> {
         while let Some(reply) = Reply::parse(&mut self.input)? {
             let Some(first) = self.waiting.front_mut() else {

@@ -41,7 +41,7 @@ impl Failure {
         Self { kind: Kind::Replaced, ..Self::new(message) }
     }
 
-    /// The same for what was sent already.
+    /// The same for a request that was sent already.
     pub(crate) fn after_sending(self) -> Self {
         Self { perhaps_done: true, ..self }
     }
@@ -64,7 +64,7 @@ impl Failure {
         self.server.into_iter().fold(error, StoreError::at)
     }
 
-    /// One error of several failures: it says what the first is, and names the servers of all.
+    /// One error for several failures: it has the text of the first, and names the servers of all.
     pub(crate) fn error_of<'f>(failures: impl IntoIterator<Item = &'f Self>) -> Option<StoreError> {
         let mut failures = failures.into_iter();
         let first = failures.next()?.error();

@@ -25,7 +25,7 @@ pub(crate) enum Reply {
 pub(crate) struct Nonsense(pub(crate) String);
 
 impl Reply {
-    /// Takes the first answer off what has arrived; `None` until all of it is there.
+    /// Takes the first reply off the bytes that have arrived; `None` until it is complete.
     pub(crate) fn parse(input: &mut BytesMut) -> Result<Option<Self>, Nonsense> {
         let Some(end) = input.windows(2).position(|bytes| bytes == b"\r\n") else {
             return if input.len() > LONGEST_LINE { Err(nonsense(input)) } else { Ok(None) };

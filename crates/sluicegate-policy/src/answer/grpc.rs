@@ -20,7 +20,7 @@ pub(super) fn write(response: &mut Response<Bytes>, status: StatusCode, detail: 
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(GRPC));
     headers.insert(GRPC_STATUS, number(code(status)));
-    // What is encoded is visible ASCII.
+    // The encoding is visible ASCII.
     headers.extend(HeaderValue::try_from(encoded(detail)).map(|message| (GRPC_MESSAGE, message)));
 }
 
@@ -33,7 +33,7 @@ pub(super) fn push_back(headers: &mut HeaderMap, milliseconds: Option<u64>) {
     headers.insert(PUSHBACK, pushback);
 }
 
-/// The code of gRPC that says what a status of HTTP says.
+/// The gRPC code that corresponds to an HTTP status.
 fn code(status: StatusCode) -> u64 {
     match status {
         StatusCode::UNAUTHORIZED => UNAUTHENTICATED,

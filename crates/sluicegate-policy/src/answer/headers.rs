@@ -102,7 +102,7 @@ impl LimitHeaders {
         Self { cors, ..self }
     }
 
-    /// Returns `true` if what an answer gets depends on what it has, beyond these lines.
+    /// Returns `true` if the response's own headers decide which others it gets.
     #[must_use]
     pub fn are_shared(&self) -> bool {
         self.cors.is_some()

@@ -13,7 +13,7 @@ use crate::{Diagnostics, JsonPointer, KeyTemplate, Mode};
 ///
 /// # Costs
 ///
-/// What a meter or the caller gives is one number. Where a quota counts something other than requests and slots, the
+/// A meter or the caller gives one number. Where a quota counts something other than requests and slots, the
 /// number is the cost of those quotas, and requests cost `weight`. Where all count requests or slots, it is the
 /// cost of those that count requests; without a meter they cost `weight`. A slot is always one.
 #[derive(Clone, Debug)]

@@ -39,7 +39,7 @@ impl Policy {
             routes,
             responses: Responses { headers },
             cors,
-            // They are about the file, and this is what was made of it.
+            // They are about the file, and this is the result of it.
             warnings: _,
         } = self;
         json!({

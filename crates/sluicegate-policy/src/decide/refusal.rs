@@ -25,7 +25,7 @@ pub enum Refusal {
     },
     /// 408: the client stopped sending.
     ClientStalled,
-    /// 413: the body is larger than what is read to find a cost.
+    /// 413: the body is larger than the maximum that is read to find a cost.
     BodyTooLarge {
         /// The most bytes that are read.
         limit: u64,
@@ -42,11 +42,11 @@ pub enum Refusal {
         /// The most items.
         most: u64,
     },
-    /// 414: the target is longer than what is read.
+    /// 414: the target is longer than the maximum.
     TargetTooLong,
     /// 415: the body has to be read and is compressed.
     EncodedBody,
-    /// 431: the head is larger than what is read, or has more fields.
+    /// 431: the head is larger than the maximum, or has more fields.
     HeadTooLarge {
         /// The most bytes.
         limit: u64,

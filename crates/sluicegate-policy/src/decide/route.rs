@@ -75,7 +75,7 @@ pub struct RouteId(usize);
 pub struct RouteMatch<'p> {
     /// The route.
     pub route: RouteId,
-    /// The path as it was read: decoded once, what is not ASCII written as `%XX`.
+    /// The path as it was read: decoded once, with `%XX` for bytes that are not ASCII.
     pub path: Cow<'p, str>,
     /// The parameters of the template and their values, where a key of the route is made of one.
     pub parameters: Vec<(String, String)>,

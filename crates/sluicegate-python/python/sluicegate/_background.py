@@ -49,7 +49,7 @@ class BackgroundJobs:
             try:
                 await self._run_once()
             except Exception as error:
-                # What failed now may work in a second.
+                # It may succeed in a second.
                 logger.error("%s", error)
             await asyncio.sleep(_INTERVAL)
 

@@ -68,7 +68,7 @@ def _add_to(schema: dict[str, Any], app: Any) -> None:
             if operation is None:
                 continue
             responses = operation.setdefault("responses", {})
-            # What the endpoint says of itself stands.
+            # The endpoint's own description stays.
             if "429" in responses or "4XX" in responses:
                 continue
             told = next(filter(None, _described(app, route, method)), None)

@@ -1,9 +1,9 @@
-//! An account of whichever algorithm.
+//! An account of any algorithm.
 
 use super::{Account, FixedWindow, SlidingLog, SlidingWindow, Slots, Standing, TokenBucket};
 use crate::{Algorithm, Cost, Quota, Timestamp};
 
-/// An account of whichever algorithm: what a store elsewhere says of one key.
+/// An account of any algorithm, as a remote store returns it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AnyAccount {
     /// A token bucket.

@@ -89,7 +89,7 @@ impl Verdict {
     }
 }
 
-/// The accounts that a request is charged on, as a store elsewhere found them: what it decided is worked out from them
+/// The accounts that a request is charged on, as a remote store returned them. The decision is worked out from them
 /// here, by the same code as in memory.
 #[derive(Clone, Debug)]
 pub struct Snapshot<'c> {

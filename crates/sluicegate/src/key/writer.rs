@@ -91,7 +91,7 @@ impl KeyWriter {
     }
 }
 
-/// Encodes what a `Display` writes.
+/// Encodes the output of a `Display`.
 struct Encoded<'k>(&'k mut KeyWriter);
 
 impl Write for Encoded<'_> {

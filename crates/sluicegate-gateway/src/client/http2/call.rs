@@ -50,7 +50,7 @@ impl Call {
         let (mut head, incoming) = request.into_parts();
         let waits = waits_for_invitation(&head) && !incoming.is_end_stream();
         let interims = (waits || self.proxy.settings().interim_responses).then(Interims::default);
-        // What a tunnel carries is no body.
+        // The bytes of a tunnel are not a body.
         let (body, tunnelled) = if is_connect {
             (ClientBody::none(), Some(incoming))
         } else {

@@ -45,7 +45,7 @@ impl Liveness {
             loop {
                 match timeout(TIMEOUT, pong.as_mut()).await {
                     Ok(Ok(_)) => break,
-                    // The connection itself tells what is wrong with it.
+                    // The connection's own future returns the error.
                     Ok(Err(_)) => return pending().await,
                     // The pong may come behind much else.
                     Err(_) if self.0.is_heard.take() => {}

@@ -21,7 +21,7 @@ pub(super) async fn drive(
                 tracing::debug!(%error, "a connection to an upstream broke");
             }
         }
-        // Dropping the connection closes the socket and ends what runs on it.
+        // Dropping the connection closes the socket and ends its requests.
         () = until_useless(&shared, pings) => {}
     }
     shared.retire();

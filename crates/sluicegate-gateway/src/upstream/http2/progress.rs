@@ -44,7 +44,7 @@ impl Progress {
         }
     }
 
-    /// Notes what is waited for from now on.
+    /// Sets the event to wait for from now on.
     pub(super) fn wait_for(&self, waiting: Waiting) {
         self.waiting.set(waiting);
         self.note_moved();

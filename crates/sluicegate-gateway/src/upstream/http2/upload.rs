@@ -23,7 +23,7 @@ pub(super) struct Upload {
     body: Rc<RefCell<Body>>,
 }
 
-/// A body, and what has been taken of it.
+/// A body, and the frames already taken of it.
 struct Body {
     rest: RequestBody,
     /// None when it cannot be sent again.
@@ -47,7 +47,7 @@ impl Upload {
         let mut upload = Self { task: None, body: Rc::clone(&body) };
         if !is_sent {
             let mut sending = Sending { body, outgoing, progress: Rc::clone(progress) };
-            // What is here already goes out with the head: no task is needed for it.
+            // Frames that have arrived go out with the head, without a task.
             if Pin::new(&mut sending).poll(&mut Context::from_waker(Waker::noop())).is_pending() {
                 upload.task = Some(spawn_local(sending).abort_handle());
             }
@@ -116,7 +116,7 @@ impl Future for Sending {
                     break;
                 }
             };
-            // If it was not taken, the stream is over, and who waits for the answer learns why.
+            // If it was not taken, the stream is over, and the future of the response returns the cause.
             if sent.is_err() || body.rest.is_end_stream() {
                 break;
             }

@@ -79,7 +79,7 @@ impl<S: Store> Gate<S> {
     ///
     /// # Errors
     ///
-    /// When the store does not answer, whatever its limits do then: what is in its place is of this instance alone.
+    /// If the store does not respond, whatever the outage mode: this instance's own accounts would mislead.
     pub async fn balances(&self, accounts: &[LimitAccount]) -> Result<Vec<Balance>, StoreError> {
         let mut balances = Vec::with_capacity(accounts.len());
         for account in accounts {
@@ -128,7 +128,7 @@ fn key_at(limit: &Limit, tier: TierId, key: &str) -> Option<Key> {
     if limit.key_template().parts().is_empty() && (key == name || key == "global") {
         return Some(Key::from(name));
     }
-    // Names of limits and tiers have no `=`, and what comes after them has one.
+    // Names of limits and tiers have no `=`, and the parts after them have one.
     let rest = match key.split_once('|') {
         Some((first, rest)) if !first.contains('=') => (first == name).then_some(rest)?,
         _ => key,

@@ -14,7 +14,7 @@ use super::{Denied, Gate, Rejection, Visit};
 use crate::{LimitId, Refusal, TierId};
 
 impl<S: Store> Gate<S> {
-    /// Learns who is calling from an API key or, where there is none, from the header of a proxy.
+    /// Recognises the caller by an API key or, if there is none, by the header of a proxy.
     pub(super) async fn recognise(&self, visit: &mut Visit<'_>, peer: IpAddr) -> Result<(), Rejection> {
         let headers = &visit.head.headers;
         if let Some(api_key) = self.presented(headers) {

@@ -20,9 +20,9 @@ class Gates:
         self._limiter = limiter
         self._make = route
         self._route = route(quotas)
-        # What is wrong with the route is wrong at once, and not with its first request.
+        # An error in the route is raised at once, not at its first request.
         self._route.check(limiter)
-        # By the id of what stands for a route, which is kept beside its gate so that nothing else gets that id.
+        # By the id of the route's object, which is kept beside its gate so that no other object gets that id.
         self._gates: dict[Any, tuple[Any, Gate]] = {}
         self._varying: dict[Any, tuple[Any, Gate]] = {}
 

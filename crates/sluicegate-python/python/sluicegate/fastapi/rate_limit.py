@@ -99,7 +99,7 @@ class RateLimit:
         self._tier = tier
         self._asks = any(callable(given) for given in (self._quotas, key, cost, tier))
         self._limiter = limiter or default_limiter()
-        # What a callable gives is not known yet; all else is judged now.
+        # The result of a callable is not known yet; everything else is checked now.
         known = [] if self._quotas else _flat(quotas)
         if not known and self._quotas is None:
             raise PolicyError('a RateLimit needs a quota: RateLimit("10/minute")')

@@ -126,7 +126,7 @@ class FastAPILimiter:
 
     @classmethod
     def _open(cls, redis: Any, settings: Mapping[str, Any]) -> Limiter:
-        # Some apps call init again whenever in doubt; what was counted must not be forgotten for it.
+        # Some apps call init again whenever in doubt. That must not reset the counts.
         if cls._opened is not None and cls._opened[0] is redis and cls._opened[1] == settings:
             return cls._opened[2]
         if isinstance(redis, Limiter):

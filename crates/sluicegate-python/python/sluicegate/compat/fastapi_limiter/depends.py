@@ -180,7 +180,7 @@ class RateLimiter:
         if known is not None:
             return known[1]
         others = list(dict.fromkeys(call for call in dependencies_of(route) if isinstance(call, RateLimiter)))
-        # One that is called by hand stands in no list; what it allows tells it from others.
+        # One that is called by hand is in no list. Its quota distinguishes it from others.
         number: object = others.index(self) if self in others else self._amount()
         name = f"{name_of(scope, route)}:{number}"
         if len(places) >= _MOST:
@@ -212,7 +212,7 @@ class WebSocketRateLimiter(RateLimiter):
     async def __call__(self, ws: WebSocket, context_key: object = "") -> Any:  # type: ignore[override]
         if not self._store().enabled:
             return None
-        # With what it allows, for two limits of one connection are two accounts.
+        # With its quota, because two limits of one connection are two accounts.
         key = f"{FastAPILimiter.prefix}:ws:{await self._caller(ws)}:{context_key}:{self._amount()}"
         pexpire, _ = await self._decide(key)
         if not pexpire:

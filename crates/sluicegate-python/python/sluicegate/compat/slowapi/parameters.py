@@ -77,7 +77,7 @@ def _named(signature: inspect.Signature, kind: type, names: tuple[str, ...]) -> 
     return parameter_of(signature, kind) or next((name for name in names if name in signature.parameters), None)
 
 
-# What is called the response, and is none.
+# Parameters that are called `response` and are not one.
 _NO_RESPONSE = object()
 HIDDEN_CHECK = "sluicegate_check"
 _NO_REQUEST = (

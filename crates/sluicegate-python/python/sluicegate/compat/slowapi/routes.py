@@ -30,7 +30,7 @@ class Routes:
         endpoint = self._known.get(key)
         if endpoint is None:
             endpoint, lasting = _find(app.routes, scope)
-            # What is not found is asked for again: a route may come yet.
+            # A miss is not cached: the route may be added later.
             if endpoint is not None and lasting and len(path) <= _LONGEST_PATH:
                 if len(self._known) >= _MOST_PATHS:
                     self._known.clear()
