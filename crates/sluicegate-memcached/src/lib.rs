@@ -23,10 +23,10 @@
 //!
 //! # How it works
 //!
-//! Memcached cannot run the algorithms, but it can write an item only if it is still as it was read. So one item is one
-//! account, with all that the algorithm remembers; the engine's own code judges and charges it here, and the result is
-//! written back if no other writer was faster, or else judged anew. Every change of an account is made on the one before it,
-//! by the same code as in memory, so each account gets the decisions that one process would have made.
+//! Memcached cannot run the algorithms, but it can write an item only if it has not changed since it was read. So one item
+//! is one account. The engine's own code judges and charges it here, and writes the result back. If another writer was
+//! faster, it is judged anew. Every change of an account is made on the one before it, by the same code as in memory, so
+//! each account gets the decisions that one process would have made.
 //!
 //! Counting with `ma` in one round trip would be simpler for fixed windows, and only for them. They would
 //! lose their exact waits, their debts and the refunds that know their window. Every denied request would be
