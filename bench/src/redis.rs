@@ -74,7 +74,7 @@ impl Ours {
     ///
     /// When the URL is wrong.
     pub fn open(url: &str, limits: usize) -> Result<Self, Box<dyn Error>> {
-        let store = RedisStore::builder(url)?.timeout(PATIENCE).open(&Handle::current())?;
+        let store = RedisStore::builder(url)?.timeout(TIMEOUT).open(&Handle::current())?;
         let quota: Quota = "1000000/hour".parse()?;
         let names = ["rps", "rpm", "rpd"];
         Ok(Self {
@@ -118,7 +118,7 @@ impl Denied {
     ///
     /// When Redis does not answer.
     pub async fn open(url: &str) -> Result<Self, Box<dyn Error>> {
-        let store = RedisStore::builder(url)?.timeout(PATIENCE).open(&Handle::current())?;
+        let store = RedisStore::builder(url)?.timeout(TIMEOUT).open(&Handle::current())?;
         let store = DenyCache::builder(store).build();
         let quota: Quota = "1/hour".parse()?;
         let charges = [Charge::new("rph|attacker", quota)];
@@ -145,7 +145,7 @@ impl Check for Denied {
 }
 
 /// Nobody is to give up on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// One in 3.6 ms, and a million at once.
 const INTERVAL_MICROS: u64 = 3_600;
 const BURST_MICROS: u64 = 3_600_000_000;

@@ -24,7 +24,7 @@
 //! Valkey, so [`RedisServer::valkey`] is `None` unless `valkey-server` is on the PATH, where `./test valkey` puts one.
 
 mod memcached;
-mod patience;
+mod polling;
 mod ports;
 mod process;
 mod program;

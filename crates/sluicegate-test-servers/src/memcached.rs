@@ -10,7 +10,7 @@ use std::{
 use tempfile::TempDir;
 
 use crate::{
-    patience::{PATIENCE, until},
+    polling::{TIMEOUT, until},
     ports::free_port,
     process::Process,
     program,
@@ -157,7 +157,7 @@ fn run(program: &Path, arguments: &[String], port: u16, folder: &Path) -> Option
 
 fn ask(port: u16, command: &str) -> io::Result<Vec<String>> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
     // `mn` is answered when everything before it was, so its answer is the end.
     write!(stream, "{command}\r\nmn\r\n")?;
     let mut lines = Vec::new();

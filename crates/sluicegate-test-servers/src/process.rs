@@ -10,7 +10,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::patience::until;
+use crate::polling::until;
 
 /// A process that ends with its value, or else with this process.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use std::{
 use connection::Connection;
 use socket2::SockRef;
 
-use crate::{patience::until, ports::free_port};
+use crate::{polling::until, ports::free_port};
 
 /// A TCP proxy on loopback before a server, until it is dropped. It passes everything on until it is told to fail, and
 /// what it is told holds at once, for the connections that are open too.

@@ -121,14 +121,14 @@ async fn when_all_are_out_all_are_tried() {
 async fn what_was_sent_is_never_sent_again() {
     let (one, two) = (Upstream::start().await, Upstream::start().await);
     let mut sent = 0;
-    for (path, status, patience) in [
+    for (path, status, timeout) in [
         ("/break", 502, AGES),
         ("/read/break", 502, AGES),
         ("/hang", 504, MOMENT),
         ("/read/hang", 504, MOMENT),
     ] {
         let gateway = gateway_before(&[(one.address, 1), (two.address, 1)], |settings| {
-            settings.response_timeout = patience;
+            settings.response_timeout = timeout;
         });
         let mut client = Client::connect(gateway.address()).await;
         for _ in 0..10 {

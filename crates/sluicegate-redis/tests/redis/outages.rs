@@ -82,7 +82,7 @@ fn while_redis_is_away_takes_fail_at_once() {
     spent(&store);
     server.kill();
     store.until("the store has noticed", async |store| !answers(store).await);
-    // Without the patience of five seconds that this store has.
+    // Without the timeout of five seconds that this store has.
     let begun = tokio::time::Instant::now();
     store.take(&[hourly("alice", 5)]).expect_err("nobody is there");
     assert!(begun.elapsed() < Duration::from_secs(4));

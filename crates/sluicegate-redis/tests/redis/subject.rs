@@ -79,8 +79,8 @@ impl Running {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        let waited = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, wait).await });
-        assert!(waited.is_ok(), "not within {PATIENCE:?}: {what}");
+        let waited = self.runtime.block_on(async { tokio::time::timeout(TIMEOUT, wait).await });
+        assert!(waited.is_ok(), "not within {TIMEOUT:?}: {what}");
     }
 }
 
@@ -169,7 +169,7 @@ fn shared<T>(known: &Mutex<Weak<T>>, start: impl FnOnce() -> T) -> Arc<T> {
     })
 }
 
-/// A store with accounts of its own, and more patience than a loaded machine needs.
+/// A store with accounts of its own, and a longer timeout than a loaded machine needs.
 pub(crate) fn patient(url: &str) -> RedisStoreBuilder {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let prefix = format!("test-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
@@ -191,4 +191,4 @@ const EPOCH: Duration = Duration::from_secs(1_577_836_800);
 const AHEAD: Duration = Duration::from_secs(3_600);
 /// In ticks of 1/16 ns.
 const MICROSECOND: u64 = 16_000;
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);

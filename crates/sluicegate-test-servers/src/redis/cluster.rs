@@ -8,7 +8,7 @@ pub use builder::RedisClusterBuilder;
 use std::ops::RangeInclusive;
 
 use super::RedisServer;
-use crate::patience::until;
+use crate::polling::until;
 
 /// A cluster, of three primaries and a replica of each unless its builder says otherwise, until it is dropped.
 ///

@@ -4,7 +4,7 @@ use super::{
     RedisServer, RedisServerBuilder,
     builder::{CONTROL, Mode},
 };
-use crate::patience::until;
+use crate::polling::until;
 
 /// A primary, a replica that can take its place, and three sentinels, until it is dropped.
 ///

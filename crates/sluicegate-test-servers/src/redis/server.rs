@@ -16,7 +16,7 @@ use super::{
     resp::Connection,
 };
 use crate::{
-    patience::{PATIENCE, until},
+    polling::{TIMEOUT, until},
     ports::free_port,
     process::{Process, log},
     program,
@@ -269,7 +269,7 @@ fn run(settings: &RedisServerBuilder, folder: &Path) -> Option<Process> {
 }
 
 fn ask(socket: &Path, words: &[&str]) -> io::Result<Result<String, String>> {
-    let mut connection = Connection::open(socket, PATIENCE)?;
+    let mut connection = Connection::open(socket, TIMEOUT)?;
     match connection.ask(&["AUTH", CONTROL, CONTROL])? {
         Ok(_) => connection.ask(words),
         refused => Ok(refused),

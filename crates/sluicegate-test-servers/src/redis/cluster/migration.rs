@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::RedisCluster;
-use crate::{patience::until, redis::RedisServer};
+use crate::{polling::until, redis::RedisServer};
 
 impl RedisCluster {
     /// Moves slots, which all have the same owner, to the node of this number, key by key: a slot is in both nodes
