@@ -45,7 +45,7 @@ use self::{
     preface::{Protocol, is_in_clear, protocol},
     proxy_protocol::{AnnouncedError, announced},
     stream::ClientStream,
-    target::Aside,
+    target::SetAside,
 };
 use crate::{
     client::connections::Connected,
@@ -252,8 +252,8 @@ impl Clients {
     ) -> Result<(), Box<dyn Error>> {
         let (unread, switch, is_last) = (Unread::default(), Switch::default(), Cell::new(false));
         let timeouts = ClientTimeouts::new();
-        let aside = Aside::default();
-        let heads = Heads::new(timeouts.clone(), aside.clone());
+        let set_aside = SetAside::default();
+        let heads = Heads::new(timeouts.clone(), set_aside.clone());
         let interims = Interims::default();
         let stream = ClientStream::new(stream, unread.clone(), Some(heads)).with_interims(interims.clone());
         let service = service_fn(|request: Request<Incoming>| {
@@ -268,7 +268,7 @@ impl Clients {
             } else {
                 Rest::Body
             });
-            let is_restored = aside.restore(&mut head.uri);
+            let is_restored = set_aside.restore(&mut head.uri);
             async move {
                 let body = ClientBody::http1(body, unread);
                 let mut answer = if is_restored {

@@ -17,14 +17,14 @@ use crate::{
 pub(crate) struct Pipeline {
     commands: Vec<u8>,
     /// The kind of each command.
-    asked: Vec<Asked>,
+    issued: Vec<Command>,
     /// The connection over which what is to be written was read.
     only_on: Option<u64>,
 }
 
 /// A command.
 #[derive(Debug)]
-enum Asked {
+enum Command {
     Write(Location),
     Read(Location, Charge),
 }
@@ -32,19 +32,19 @@ enum Asked {
 /// A pipeline that was sent.
 #[derive(Debug)]
 pub(crate) struct Sent {
-    asked: Vec<Asked>,
+    issued: Vec<Command>,
     pending: Pending,
 }
 
 /// A pipeline and its responses.
 #[derive(Debug)]
 pub(crate) struct Answered {
-    asked: Vec<Asked>,
+    issued: Vec<Command>,
     answers: Answers,
 }
 
 impl Pipeline {
-    /// Asks to write an account if it was changed, to be forgotten after so many seconds. Its flags tell when it was
+    /// Adds a write of an account if it was changed, to expire after so many seconds. Its flags tell when it was
     /// changed, as [`Entry::changed_at`] reads them.
     pub(crate) fn write(&mut self, location: &Location, entry: &Entry, lives: u64, now: Timestamp) {
         if !entry.changed {
@@ -57,18 +57,18 @@ impl Pipeline {
             Some(cas) => write!(self.commands, "ms {name} {length} T{lives} F{flags} C{cas}\r\n{item}\r\n"),
             None => write!(self.commands, "ms {name} {length} T{lives} F{flags} ME\r\n{item}\r\n"),
         };
-        self.asked.push(Asked::Write(location.clone()));
+        self.issued.push(Command::Write(location.clone()));
         self.only_on = Some(entry.connection);
     }
 
     /// Asks to read a charge's account.
     pub(crate) fn read(&mut self, location: &Location, charge: &Charge) {
         let _ = write!(self.commands, "mg {} v c f\r\n", location.name);
-        self.asked.push(Asked::Read(location.clone(), charge.clone()));
+        self.issued.push(Command::Read(location.clone(), charge.clone()));
     }
 
     pub(crate) fn send(self, link: &Link) -> Sent {
-        Sent { pending: link.send(self.commands, self.asked.len(), self.only_on), asked: self.asked }
+        Sent { pending: link.send(self.commands, self.issued.len(), self.only_on), issued: self.issued }
     }
 }
 
@@ -76,7 +76,7 @@ impl Sent {
     pub(crate) async fn answers(self) -> Result<Answered, Failure> {
         let gone = |_| Err(Failure::new("the runtime of the store is shutting down").after_sending());
         let answers = self.pending.await.unwrap_or_else(gone)?;
-        Ok(Answered { asked: self.asked, answers })
+        Ok(Answered { issued: self.issued, answers })
     }
 }
 
@@ -84,13 +84,13 @@ impl Answered {
     /// Enters the accounts that were read into the working set, and notes those that were written.
     pub(crate) fn file(self, working_set: &mut WorkingSet, written: &mut HashSet<Location>) {
         let mut failed = None;
-        for (asked, reply) in self.asked.into_iter().zip(&self.answers.replies) {
-            match (asked, reply) {
-                (Asked::Write(location), Reply::Done) => drop(written.insert(location)),
-                (Asked::Write(_), Reply::Not) => {}
+        for (issued, reply) in self.issued.into_iter().zip(&self.answers.replies) {
+            match (issued, reply) {
+                (Command::Write(location), Reply::Done) => drop(written.insert(location)),
+                (Command::Write(_), Reply::Not) => {}
                 // The account is read next, and its callers learn why it could not be written.
-                (Asked::Write(location), other) => failed = Some(refused(other, &location)),
-                (Asked::Read(location, charge), reply) => {
+                (Command::Write(location), other) => failed = Some(refused(other, &location)),
+                (Command::Read(location, charge), reply) => {
                     let entry = Entry::read(reply, &charge, &location, self.answers.connection);
                     working_set.insert(location, failed.take().map_or(entry, Err));
                 }

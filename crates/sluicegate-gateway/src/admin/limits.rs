@@ -20,7 +20,7 @@ pub(super) async fn show(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, Problem> {
     let generation = admin.reloads.current();
-    let Asked { key, accounts } = Asked::of(query.as_deref(), &generation)?;
+    let Selection { key, accounts } = Selection::of(query.as_deref(), &generation)?;
     let balances = generation.gate.balances(&accounts).await.map_err(|error| unanswered(&error))?;
     let policy = generation.gate.policy();
     let limits: Vec<_> =
@@ -34,7 +34,7 @@ pub(super) async fn reset(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, Problem> {
     let generation = admin.reloads.current();
-    let Asked { key, mut accounts } = Asked::of(query.as_deref(), &generation)?;
+    let Selection { key, mut accounts } = Selection::of(query.as_deref(), &generation)?;
     accounts.dedup_by(|account, before| account.key() == before.key());
     // Not ended, nor left out of the log, by a client that goes away meanwhile.
     let reset = tokio::spawn(reset_and_log(generation, accounts)).await;
@@ -44,13 +44,13 @@ pub(super) async fn reset(
     Ok(Json(json!({ "key": key, "reset": reset })))
 }
 
-/// The accounts that a request is about.
-struct Asked {
+/// The accounts that a request selects.
+struct Selection {
     key: String,
     accounts: Vec<LimitAccount>,
 }
 
-impl Asked {
+impl Selection {
     fn of(query: Option<&str>, generation: &Generation) -> Result<Self, Problem> {
         let (mut key, mut limit) = (None, None);
         for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use super::{
     client_timeouts::ClientTimeouts,
-    target::{Aside, RequestLine},
+    target::{RequestLine, SetAside},
 };
 use crate::request::body::Unread;
 
@@ -33,8 +33,8 @@ pub(super) struct Heads {
 
 impl Heads {
     /// The heads of a connection that hyper has not read from. Hyper uses `timeouts` as its timer.
-    pub(super) fn new(timeouts: ClientTimeouts, aside: Aside) -> Self {
-        Self { timeouts, line: RequestLine::new(aside), is_flushed: true, refused: None }
+    pub(super) fn new(timeouts: ClientTimeouts, set_aside: SetAside) -> Self {
+        Self { timeouts, line: RequestLine::new(set_aside), is_flushed: true, refused: None }
     }
 
     /// Reads from `stream` if the next bytes may be of a request line, and gives `None` otherwise.

@@ -76,7 +76,7 @@ impl Clients {
                 liveness: liveness.clone(),
                 stall: bounds.idle,
                 respond,
-                asked: reset_budget.asked(),
+                open_request: reset_budget.open(),
             };
             let busy = timeouts.busy();
             spawn_local(async move {

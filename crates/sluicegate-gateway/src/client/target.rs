@@ -12,19 +12,19 @@ use memchr::memchr;
 
 /// The bytes of a target that were set aside, until its request takes them. Clones share them.
 #[derive(Clone, Default)]
-pub(super) struct Aside(Rc<RefCell<Vec<(usize, u8)>>>);
+pub(super) struct SetAside(Rc<RefCell<Vec<(usize, u8)>>>);
 
 /// A request line as it arrives, in any pieces.
 pub(super) struct RequestLine {
-    place: Place,
+    state: ParserState,
     /// Bytes of path and query so far.
     length: usize,
-    aside: Aside,
+    set_aside: SetAside,
 }
 
-/// A place in a request line.
+/// The state of parsing a request line.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum ParserState {
     /// Before it. Empty lines may come first.
     Before,
     Method,
@@ -40,21 +40,21 @@ enum Place {
     Behind,
 }
 
-impl Aside {
+impl SetAside {
     /// Puts the bytes that were set aside back into the target of the request that they belong to, percent-encoded.
     ///
     /// Returns `false` if they cannot be put back: the target would be too long.
     pub(super) fn restore(&self, uri: &mut Uri) -> bool {
-        let aside = self.0.take();
-        aside.is_empty() || restored(uri, &aside).map(|whole| *uri = whole).is_some()
+        let set_aside = self.0.take();
+        set_aside.is_empty() || restored(uri, &set_aside).map(|whole| *uri = whole).is_some()
     }
 }
 
-fn restored(uri: &Uri, aside: &[(usize, u8)]) -> Option<Uri> {
+fn restored(uri: &Uri, set_aside: &[(usize, u8)]) -> Option<Uri> {
     let mut target = uri.path_and_query()?.as_str().as_bytes().to_vec();
-    for (at, byte) in aside {
-        let stand_in = target.get_mut(*at).filter(|byte| **byte == STAND_IN)?;
-        *stand_in = *byte;
+    for (at, byte) in set_aside {
+        let placeholder = target.get_mut(*at).filter(|byte| **byte == PLACEHOLDER)?;
+        *placeholder = *byte;
     }
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = Some(PathAndQuery::from_maybe_shared(Bytes::from(encoded(&target))).ok()?);
@@ -71,12 +71,12 @@ fn encoded(target: &[u8]) -> Vec<u8> {
             encoded.push(byte);
         }
     };
-    let mut place = Place::Path;
+    let mut state = ParserState::Path;
     for chunk in target.utf8_chunks() {
         for byte in chunk.valid().bytes() {
-            encode(byte, byte.is_ascii() && is_refused(byte, place));
+            encode(byte, byte.is_ascii() && is_refused(byte, state));
             if byte == b'?' {
-                place = Place::Query;
+                state = ParserState::Query;
             }
         }
         chunk.invalid().iter().for_each(|byte| encode(*byte, true));
@@ -86,78 +86,82 @@ fn encoded(target: &[u8]) -> Vec<u8> {
 
 impl RequestLine {
     /// A line that is yet to come.
-    pub(super) fn new(aside: Aside) -> Self {
-        Self { place: Place::Before, length: 0, aside }
+    pub(super) fn new(set_aside: SetAside) -> Self {
+        Self { state: ParserState::Before, length: 0, set_aside }
     }
 
     /// Returns `true` if the next bytes of the stream belong to the line.
     pub(super) fn is_open(&self) -> bool {
-        self.place != Place::Behind
+        self.state != ParserState::Behind
     }
 
     /// The next byte of the stream begins another line.
     pub(super) fn begin(&mut self) {
-        (self.place, self.length) = (Place::Before, 0);
+        (self.state, self.length) = (ParserState::Before, 0);
     }
 
     /// Takes the next bytes of the stream, and replaces those that have to be set aside.
     pub(super) fn read(&mut self, bytes: &mut [u8]) {
         // Most lines come whole, and have nothing of the kind. All bytes are looked at, because many can be at once.
-        if self.place == Place::Before
+        if self.state == ParserState::Before
             && !matches!(bytes, [b'\r' | b'\n', ..])
             && let Some(end) = memchr(b'\n', bytes)
             && !bytes[..end].iter().fold(false, |any, byte| any | may_be_refused(*byte))
         {
-            self.place = Place::Behind;
+            self.state = ParserState::Behind;
             return;
         }
         for byte in bytes {
-            self.place = self.after(*byte);
+            self.state = self.after(*byte);
             if !self.is_open() {
                 return;
             }
-            if matches!(self.place, Place::Path | Place::Query) {
-                if is_refused(*byte, self.place) {
-                    self.aside.0.borrow_mut().push((self.length, *byte));
-                    *byte = STAND_IN;
+            if matches!(self.state, ParserState::Path | ParserState::Query) {
+                if is_refused(*byte, self.state) {
+                    self.set_aside.0.borrow_mut().push((self.length, *byte));
+                    *byte = PLACEHOLDER;
                 }
                 self.length += 1;
             }
         }
     }
 
-    /// The place of `byte`.
-    fn after(&self, byte: u8) -> Place {
-        match (self.place, byte) {
-            (Place::Before, b'\r' | b'\n') => Place::Before,
-            (Place::Before | Place::Method, byte)
+    /// The state after `byte`.
+    fn after(&self, byte: u8) -> ParserState {
+        match (self.state, byte) {
+            (ParserState::Before, b'\r' | b'\n') => ParserState::Before,
+            (ParserState::Before | ParserState::Method, byte)
                 if byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte) =>
             {
-                Place::Method
+                ParserState::Method
             }
-            (Place::Method, b' ') => Place::Target,
-            (Place::Target, b'/') => Place::Path,
-            (Place::Target, byte) if byte.is_ascii_alphabetic() => Place::Scheme,
-            (Place::Scheme, b':') => Place::Slashes(0),
-            (Place::Scheme, byte) if byte.is_ascii_alphanumeric() || b"+-.".contains(&byte) => Place::Scheme,
-            (Place::Slashes(0), b'/') => Place::Slashes(1),
-            (Place::Slashes(1), b'/') => Place::Authority,
-            (Place::Authority | Place::Path, b'/') => Place::Path,
-            (Place::Authority | Place::Path, b'?') => Place::Query,
+            (ParserState::Method, b' ') => ParserState::Target,
+            (ParserState::Target, b'/') => ParserState::Path,
+            (ParserState::Target, byte) if byte.is_ascii_alphabetic() => ParserState::Scheme,
+            (ParserState::Scheme, b':') => ParserState::Slashes(0),
+            (ParserState::Scheme, byte) if byte.is_ascii_alphanumeric() || b"+-.".contains(&byte) => {
+                ParserState::Scheme
+            }
+            (ParserState::Slashes(0), b'/') => ParserState::Slashes(1),
+            (ParserState::Slashes(1), b'/') => ParserState::Authority,
+            (ParserState::Authority | ParserState::Path, b'/') => ParserState::Path,
+            (ParserState::Authority | ParserState::Path, b'?') => ParserState::Query,
             // Spaces and control characters end the target or are ambiguous, and behind a `#` nothing is sent on.
-            (Place::Authority | Place::Path | Place::Query, ..=b' ' | b'#' | 0x7F) => Place::Behind,
-            (place @ (Place::Authority | Place::Path | Place::Query), _) => place,
-            _ => Place::Behind,
+            (ParserState::Authority | ParserState::Path | ParserState::Query, ..=b' ' | b'#' | 0x7F) => {
+                ParserState::Behind
+            }
+            (state @ (ParserState::Authority | ParserState::Path | ParserState::Query), _) => state,
+            _ => ParserState::Behind,
         }
     }
 }
 
 /// Returns `true` if the `http` crate refuses `byte` there, or may do so: whether a text is UTF-8 shows at its end.
-const fn is_refused(byte: u8, place: Place) -> bool {
+const fn is_refused(byte: u8, state: ParserState) -> bool {
     match byte {
         b'<' | b'>' | 0x80.. => true,
-        b'"' => matches!(place, Place::Query),
-        b'`' => matches!(place, Place::Path),
+        b'"' => matches!(state, ParserState::Query),
+        b'`' => matches!(state, ParserState::Path),
         _ => false,
     }
 }
@@ -167,7 +171,7 @@ const fn may_be_refused(byte: u8) -> bool {
 }
 
 /// Stands for a byte that is set aside: the crate accepts it everywhere.
-const STAND_IN: u8 = b'_';
+const PLACEHOLDER: u8 = b'_';
 
 const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
 
@@ -179,8 +183,8 @@ mod tests {
 
     /// Reads the first line of a head that arrives in two pieces. Returns its bytes and the restored target.
     fn read(head: &[u8], cut: usize) -> (Vec<u8>, Option<String>) {
-        let aside = Aside::default();
-        let mut line = RequestLine::new(aside.clone());
+        let set_aside = SetAside::default();
+        let mut line = RequestLine::new(set_aside.clone());
         let mut bytes = head.to_vec();
         let (first, second) = bytes.split_at_mut(cut);
         line.read(first);
@@ -190,7 +194,7 @@ mod tests {
         let text = String::from_utf8_lossy(&bytes);
         let mut uri =
             text.trim_start().split([' ', '\r']).nth(1).and_then(|target| target.parse::<Uri>().ok());
-        let is_restored = uri.as_mut().is_some_and(|uri| aside.restore(uri));
+        let is_restored = uri.as_mut().is_some_and(|uri| set_aside.restore(uri));
         (bytes, uri.filter(|_| is_restored).map(|uri| uri.to_string()))
     }
 
@@ -251,7 +255,7 @@ mod tests {
             let (bytes, _) = read(&head, cut.min(head.len()));
             prop_assert_eq!(bytes.len(), head.len());
             for (now, was) in bytes.iter().zip(&head) {
-                prop_assert!(now == was || (*now == STAND_IN && may_be_refused(*was)));
+                prop_assert!(now == was || (*now == PLACEHOLDER && may_be_refused(*was)));
             }
         }
     }

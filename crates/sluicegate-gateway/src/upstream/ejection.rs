@@ -17,23 +17,23 @@ use sluicegate_policy::EjectionSettings;
 #[derive(Debug)]
 pub(super) struct Ejection {
     settings: EjectionSettings,
-    /// Since the last answer.
+    /// Failures since the last response.
     failures: AtomicU32,
-    /// Trials that failed since it was in.
+    /// Failed trials since the ejection began.
     trials: AtomicU32,
     /// The time of the next trial; zero while the upstream is in.
     until: AtomicU64,
 }
 
-/// The kind of a request to an upstream: regular or a trial.
+/// The kind of a request to an upstream, which decides what its result means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Visit {
-    /// One of many.
-    Usual,
-    /// The one that tries whether it is back, with the time until which nobody else does.
+pub(super) enum RequestKind {
+    /// The upstream is in.
+    Regular,
+    /// The trial of an ejected upstream, with the time of the next one.
     Trial(u64),
-    /// Although it is out, because there is no other.
-    Anyway,
+    /// The upstream is ejected, but no other is left.
+    LastResort,
 }
 
 impl Ejection {
@@ -55,51 +55,51 @@ impl Ejection {
         }
     }
 
-    /// A request goes there now.
-    pub(super) fn visit(&self, now: impl FnOnce() -> u64) -> Visit {
+    /// Classifies a request that is about to be sent.
+    pub(super) fn classify(&self, now: impl FnOnce() -> u64) -> RequestKind {
         let until = self.until.load(Acquire);
         if until == 0 {
-            return Visit::Usual;
+            return RequestKind::Regular;
         }
         let now = now();
         let next = now + millis(self.settings.time);
         if now >= until && self.until.compare_exchange(until, next, AcqRel, Relaxed).is_ok() {
-            Visit::Trial(next)
+            RequestKind::Trial(next)
         } else {
-            Visit::Anyway
+            RequestKind::LastResort
         }
     }
 
-    /// It answered. True if that brings it back.
-    pub(super) fn answered(&self, visit: Visit) -> bool {
-        match visit {
+    /// Notes a response. Returns `true` if it ends the ejection.
+    pub(super) fn answered(&self, kind: RequestKind) -> bool {
+        match kind {
             // A request from before the ejection says nothing about the present.
-            Visit::Usual => {
+            RequestKind::Regular => {
                 if self.failures.load(Relaxed) != 0 {
                     self.failures.store(0, Relaxed);
                 }
                 false
             }
-            Visit::Trial(_) | Visit::Anyway => self.forgive(),
+            RequestKind::Trial(_) | RequestKind::LastResort => self.forgive(),
         }
     }
 
-    /// It failed. Gives the time for which that puts it out.
-    pub(super) fn failed(&self, visit: Visit, now: u64) -> Option<Duration> {
-        let (from, time) = match visit {
-            Visit::Usual => {
+    /// Notes a failure. Returns the time of the ejection if it begins one.
+    pub(super) fn failed(&self, kind: RequestKind, now: u64) -> Option<Duration> {
+        let (from, time) = match kind {
+            RequestKind::Regular => {
                 let failures = self.failures.fetch_add(1, Relaxed).saturating_add(1);
                 let out = self.settings.failures.is_some_and(|most| failures >= most.get());
                 (0, out.then_some(self.settings.time)?)
             }
-            Visit::Trial(until) => {
+            RequestKind::Trial(until) => {
                 let doublings = self.trials.load(Relaxed) + 1;
                 let time = self.settings.time.saturating_mul(2_u32.saturating_pow(doublings));
                 (until, time.min(self.settings.max_time))
             }
-            Visit::Anyway => return None,
+            RequestKind::LastResort => return None,
         };
-        // Of those that find out at the same time, one puts it out.
+        // Of several failures at the same time, one ejects it.
         self.until.compare_exchange(from, now + millis(time), AcqRel, Relaxed).ok()?;
         if from != 0 {
             self.trials.fetch_add(1, Relaxed);
@@ -136,28 +136,28 @@ mod tests {
     fn failures_in_a_row_put_it_out_and_an_answer_between_does_not() {
         let ejection = ejection();
         for _ in 0..10 {
-            assert_eq!(ejection.failed(Visit::Usual, 1), None);
-            assert_eq!(ejection.failed(Visit::Usual, 1), None);
-            ejection.answered(Visit::Usual);
+            assert_eq!(ejection.failed(RequestKind::Regular, 1), None);
+            assert_eq!(ejection.failed(RequestKind::Regular, 1), None);
+            ejection.answered(RequestKind::Regular);
         }
         assert!(!ejection.keeps_out(|| 1));
-        assert_eq!(ejection.failed(Visit::Usual, 1), None);
-        assert_eq!(ejection.failed(Visit::Usual, 1), None);
-        assert_eq!(ejection.failed(Visit::Usual, 1), Some(SECOND));
-        assert_eq!(ejection.failed(Visit::Usual, 1), None, "it is out already");
+        assert_eq!(ejection.failed(RequestKind::Regular, 1), None);
+        assert_eq!(ejection.failed(RequestKind::Regular, 1), None);
+        assert_eq!(ejection.failed(RequestKind::Regular, 1), Some(SECOND));
+        assert_eq!(ejection.failed(RequestKind::Regular, 1), None, "it is out already");
         assert!(ejection.keeps_out(|| 1_000) && !ejection.keeps_out(|| 1_001));
     }
 
     #[test]
     fn one_request_tries_it_and_an_answer_brings_it_back() {
         let ejection = out();
-        assert_eq!(ejection.visit(|| 1_000), Visit::Anyway);
-        let trial = ejection.visit(|| 1_001);
-        assert_eq!(trial, Visit::Trial(2_001));
+        assert_eq!(ejection.classify(|| 1_000), RequestKind::LastResort);
+        let trial = ejection.classify(|| 1_001);
+        assert_eq!(trial, RequestKind::Trial(2_001));
         assert!(ejection.keeps_out(|| 1_002), "the others wait for the trial");
-        assert!(!ejection.answered(Visit::Usual) && ejection.is_out(), "an old answer says nothing");
+        assert!(!ejection.answered(RequestKind::Regular) && ejection.is_out(), "an old answer says nothing");
         assert!(ejection.answered(trial));
-        assert_eq!(ejection.visit(|| 1_003), Visit::Usual);
+        assert_eq!(ejection.classify(|| 1_003), RequestKind::Regular);
     }
 
     #[test]
@@ -165,7 +165,7 @@ mod tests {
         let ejection = out();
         let mut now = 1_001;
         for seconds in [2, 4, 5, 5] {
-            let trial = ejection.visit(|| now);
+            let trial = ejection.classify(|| now);
             assert_eq!(ejection.failed(trial, now), Some(seconds * SECOND));
             assert_eq!(ejection.failed(trial, now), None, "it counts once");
             now += u64::from(seconds) * 1_000;
@@ -176,24 +176,24 @@ mod tests {
     #[test]
     fn a_trial_that_nobody_waits_for_is_followed_by_another() {
         let ejection = out();
-        assert_eq!(ejection.visit(|| 1_001), Visit::Trial(2_001));
-        assert_eq!(ejection.visit(|| 2_001), Visit::Trial(3_001));
-        assert_eq!(ejection.failed(Visit::Trial(2_001), 2_002), None);
+        assert_eq!(ejection.classify(|| 1_001), RequestKind::Trial(2_001));
+        assert_eq!(ejection.classify(|| 2_001), RequestKind::Trial(3_001));
+        assert_eq!(ejection.failed(RequestKind::Trial(2_001), 2_002), None);
     }
 
     #[test]
     fn what_is_sent_there_for_want_of_another_brings_it_back_and_takes_nothing() {
         let ejection = out();
-        assert_eq!(ejection.failed(Visit::Anyway, 2), None);
+        assert_eq!(ejection.failed(RequestKind::LastResort, 2), None);
         assert!(!ejection.keeps_out(|| 1_001), "its time has not grown");
-        assert!(ejection.answered(Visit::Anyway));
+        assert!(ejection.answered(RequestKind::LastResort));
         assert!(!ejection.is_out());
     }
 
     fn out() -> Ejection {
         let ejection = ejection();
         for _ in 0..3 {
-            ejection.failed(Visit::Usual, 1);
+            ejection.failed(RequestKind::Regular, 1);
         }
         assert!(ejection.is_out());
         ejection

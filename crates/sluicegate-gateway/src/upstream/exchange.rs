@@ -7,7 +7,7 @@ use http::Response;
 use super::{
     Answered, Upstream,
     connection::{Connection, Switched},
-    ejection::Visit,
+    ejection::RequestKind,
 };
 use crate::request::body::UpstreamBody;
 
@@ -16,15 +16,15 @@ use crate::request::body::UpstreamBody;
 pub(crate) struct Exchange {
     upstream: Rc<Upstream>,
     connection: Option<Connection>,
-    visit: Visit,
+    kind: RequestKind,
 }
 
 impl Exchange {
     /// A request that is about to be sent.
     pub(super) fn begin(upstream: Rc<Upstream>) -> Self {
         upstream.in_flight.add();
-        let visit = upstream.health.visit();
-        Self { upstream, connection: None, visit }
+        let kind = upstream.health.classify();
+        Self { upstream, connection: None, kind }
     }
 
     /// The upstream that gets the request.
@@ -38,14 +38,14 @@ impl Exchange {
         response: Response<UpstreamBody>,
         connection: Option<Connection>,
     ) -> Answered {
-        self.upstream.health.answered(self.visit, response.status());
+        self.upstream.health.answered(self.kind, response.status());
         self.connection = connection;
         Answered { response, exchange: self }
     }
 
     /// The upstream has not taken the request, or not answered it.
     pub(super) fn failed(&self) {
-        self.upstream.health.failed(self.visit);
+        self.upstream.health.failed(self.kind);
     }
 
     /// The stream of the other protocol that the upstream has agreed to.

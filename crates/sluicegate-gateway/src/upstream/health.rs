@@ -12,7 +12,7 @@ use http::StatusCode;
 use sluicegate_policy::{EjectionSettings, GatewaySettings, Upstream as Address};
 use tokio::time::Instant;
 
-use super::ejection::{Ejection, Visit};
+use super::ejection::{Ejection, RequestKind};
 
 /// The state of one upstream in this process: all workers write it, and all read it.
 #[derive(Debug)]
@@ -133,7 +133,7 @@ impl Health {
     fn ramp(&self, back_since: u64) -> u64 {
         let passed = Duration::from_millis(self.now().saturating_sub(back_since));
         if passed >= self.slow_start {
-            // If it came back anew in this moment, it is ramped no more: it was up nearly all the time.
+            // If it comes back again at this moment, the ramp is lost, which is right: it was up nearly all the time.
             self.back_since.store(0, Relaxed);
             return WHOLE;
         }
@@ -142,24 +142,24 @@ impl Health {
         u64::try_from(grown).unwrap_or(WHOLE).max(FIRST_STEP)
     }
 
-    /// A request goes there.
-    pub(super) fn visit(&self) -> Visit {
-        self.ejection.visit(|| self.now())
+    /// Classifies a request that is about to be sent.
+    pub(super) fn classify(&self) -> RequestKind {
+        self.ejection.classify(|| self.now())
     }
 
-    /// The head of its answer has come.
-    pub(super) fn answered(&self, visit: Visit, status: StatusCode) {
+    /// Notes the head of a response.
+    pub(super) fn answered(&self, kind: RequestKind, status: StatusCode) {
         if self.answers_count && IS_NO_ANSWER.contains(&status) {
-            self.failed(visit);
-        } else if self.ejection.answered(visit) {
+            self.failed(kind);
+        } else if self.ejection.answered(kind) {
             tracing::info!(upstream = self.name, "the upstream answers again");
         }
     }
 
-    /// It did not take a request, or did not answer it.
-    pub(super) fn failed(&self, visit: Visit) {
+    /// Notes a request without a response.
+    pub(super) fn failed(&self, kind: RequestKind) {
         self.failures.fetch_add(1, Relaxed);
-        if let Some(time) = self.ejection.failed(visit, self.now()) {
+        if let Some(time) = self.ejection.failed(kind, self.now()) {
             tracing::warn!(upstream = self.name, "the upstream fails: it gets no requests for {time:?}");
         }
     }

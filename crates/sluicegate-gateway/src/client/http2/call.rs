@@ -17,7 +17,7 @@ use http::{
 };
 use http_body::Body as _;
 
-use super::{Liveness, delivery::deliver, reset_budget::Asked, tunnel::Duplex};
+use super::{Liveness, delivery::deliver, reset_budget::OpenRequest, tunnel::Duplex};
 use crate::{
     request::{
         body::{AnswerBody, ClientBody},
@@ -39,7 +39,7 @@ pub(super) struct Call {
     /// Maximum time for which the client may keep its response waiting.
     pub(super) stall: Duration,
     pub(super) respond: SendResponse<Bytes>,
-    pub(super) asked: Asked,
+    pub(super) open_request: OpenRequest,
 }
 
 impl Call {
@@ -108,14 +108,14 @@ impl Call {
     async fn send(mut self, mut head: response::Parts, body: AnswerBody) {
         let is_whole = body.is_end_stream();
         if is_whole {
-            self.asked.ended();
+            self.open_request.ended();
         }
         head.headers.entry(DATE).or_insert_with(date::now);
         if !is_whole && let Some(length) = body.size_hint().exact() {
             head.headers.entry(CONTENT_LENGTH).or_insert_with(|| length.into());
         }
         let Some(to) = self.begin(head, is_whole) else { return };
-        if !is_whole && let Err(error) = deliver(body, to, self.stall, &mut self.asked).await {
+        if !is_whole && let Err(error) = deliver(body, to, self.stall, &mut self.open_request).await {
             tracing::debug!(%error, "a response ended early");
         }
     }
@@ -123,7 +123,7 @@ impl Call {
     /// Turns the stream into the tunnel to which the upstream has agreed.
     async fn carry(mut self, mut head: response::Parts, tunnel: Tunnel, incoming: RecvStream) {
         // It is no request any more that could be given up.
-        self.asked.ended();
+        self.open_request.ended();
         head.headers.entry(DATE).or_insert_with(date::now);
         let Some(to) = self.begin(head, false) else { return };
         if let Err(error) = tunnel.run(Duplex::new(incoming, to), Bytes::new()).await {

@@ -12,10 +12,10 @@ use h2::{Reason, SendStream};
 use http_body::Body as _;
 use tokio::time::{Sleep, sleep};
 
-use super::reset_budget::Asked;
+use super::reset_budget::OpenRequest;
 use crate::request::body::AnswerBody;
 
-/// Sends a body as fast as the client takes it, and holds at most one piece of it. `asked` is told when the body has ended.
+/// Sends a body as fast as the client takes it, and holds at most one piece of it. It marks `open_request` as ended with the body.
 ///
 /// A client may stop reading one stream while its connection lives: nothing but time tells. So a stream that waits for its
 /// client longer than `stall` is cut.
@@ -27,16 +27,16 @@ pub(super) async fn deliver(
     body: AnswerBody,
     to: SendStream<Bytes>,
     stall: Duration,
-    asked: &mut Asked,
+    open_request: &mut OpenRequest,
 ) -> Result<(), h2::Error> {
     let mut delivery = Delivery { body, to, held: Bytes::new(), is_last: false, stall, alarm: None };
-    poll_fn(|cx| delivery.poll(cx, asked)).await
+    poll_fn(|cx| delivery.poll(cx, open_request)).await
 }
 
 struct Delivery {
     body: AnswerBody,
     to: SendStream<Bytes>,
-    /// The piece that the client has to take before more is asked for.
+    /// The piece that the client has to take before the next is read.
     held: Bytes,
     /// Nothing comes after it.
     is_last: bool,
@@ -46,7 +46,7 @@ struct Delivery {
 }
 
 impl Delivery {
-    fn poll(&mut self, cx: &mut Context<'_>, asked: &mut Asked) -> Poll<Result<(), h2::Error>> {
+    fn poll(&mut self, cx: &mut Context<'_>, open_request: &mut OpenRequest) -> Poll<Result<(), h2::Error>> {
         loop {
             while !self.held.is_empty() {
                 let room = ready!(self.poll_room(cx))?;
@@ -63,7 +63,7 @@ impl Delivery {
             };
             self.is_last = self.body.is_end_stream();
             if self.is_last || !matches!(frame, Some(Ok(_))) {
-                asked.ended();
+                open_request.ended();
             }
             match frame {
                 None => return Poll::Ready(self.to.send_data(Bytes::new(), true)),

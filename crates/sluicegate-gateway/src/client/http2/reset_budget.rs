@@ -1,4 +1,4 @@
-//! Requests of HTTP/2 that a client gives up before they are answered.
+//! A budget for HTTP/2 requests that a client resets before they are answered.
 
 use std::{cell::Cell, fmt, rc::Rc, time::Duration};
 
@@ -20,8 +20,8 @@ struct Shared {
     exceeded: Notify,
 }
 
-/// A request that counts as given up if it is dropped before it has [`ended`](Asked::ended).
-pub(super) struct Asked(Option<ResetBudget>);
+/// A request that counts as given up if it is dropped before it has [`ended`](OpenRequest::ended).
+pub(super) struct OpenRequest(Option<ResetBudget>);
 
 /// The client has given up more requests than it may.
 #[derive(Clone, Copy, Debug)]
@@ -34,9 +34,9 @@ impl ResetBudget {
         Self(Rc::new(Shared { most, count, since, exceeded }))
     }
 
-    /// A request that has arrived.
-    pub(super) fn asked(&self) -> Asked {
-        Asked(Some(self.clone()))
+    /// Counts a request that has arrived.
+    pub(super) fn open(&self) -> OpenRequest {
+        OpenRequest(Some(self.clone()))
     }
 
     /// Resolves when there are more than there may be.
@@ -58,14 +58,14 @@ impl ResetBudget {
     }
 }
 
-impl Asked {
+impl OpenRequest {
     /// The answer has ended, well or not.
     pub(super) fn ended(&mut self) {
         self.0 = None;
     }
 }
 
-impl Drop for Asked {
+impl Drop for OpenRequest {
     fn drop(&mut self) {
         if let Some(reset_budget) = self.0.take() {
             reset_budget.note();
