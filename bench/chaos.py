@@ -63,7 +63,7 @@ def main() -> int:
         chaos = Chaos(pathlib.Path(folder), options, running)
         ends = time.monotonic() + options.minutes * 60
         with chaos.crowd:
-            chaos.crowd.until_all_are_denied(patience=300)
+            chaos.crowd.until_all_are_denied(timeout=300)
             while time.monotonic() < ends:
                 for happens in options.random.sample(events, len(events)):
                     chaos.event(happens)
@@ -97,7 +97,7 @@ class Chaos:
         apart = self.callers_on(primary)
         since, asked = time.monotonic(), len(self.crowd.answers)
         bursts = happens(self, primary)
-        until(lambda: all(gateway.store_is_up() for gateway in self.gateways), "the store is up for all", patience=120)
+        until(lambda: all(gateway.store_is_up() for gateway in self.gateways), "the store is up for all", timeout=120)
         settled = time.monotonic() + SETTLE
         until(lambda: time.monotonic() >= settled, "all is well for a while")
         self.crowd.asks_on(len(self.crowd.callers))
@@ -196,13 +196,13 @@ def replace(chaos, primary, stop, start):
     others = [node for node in range(6) if node != primary]
     stop(primary)
     try:
-        until(lambda: not any(chaos.slots(node, identity) for node in others), "a replica takes over", patience=60)
+        until(lambda: not any(chaos.slots(node, identity) for node in others), "a replica takes over", timeout=60)
     except AssertionError as error:
         print(error)
         start(primary)
         return 1
     start(primary)
-    until(lambda: chaos.cluster.command("ROLE", server=primary).startswith("slave"), "it is a replica", patience=60)
+    until(lambda: chaos.cluster.command("ROLE", server=primary).startswith("slave"), "it is a replica", timeout=60)
     return 2
 
 

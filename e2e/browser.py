@@ -5,7 +5,7 @@ import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from server import PATIENCE, until
+from server import TIMEOUT, until
 
 
 class Browser:
@@ -55,7 +55,7 @@ class Browser:
             return until(lambda: self.told, "the page has told what it saw")[0]
         finally:
             process.terminate()
-            process.wait(PATIENCE)
+            process.wait(TIMEOUT)
 
     def run(self, script, origin=None):
         """The result of a page's script. `api` is left to the script; `attempt` returns the outcome of a fetch."""

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from asking import Asking
-from server import PATIENCE, until
+from server import TIMEOUT, until
 
 PATH = "/models/limited"
 
@@ -38,9 +38,9 @@ class Crowd(Asking):
             for connection in range(connections)
         )
 
-    def until_all_are_denied(self, patience=2 * PATIENCE):
+    def until_all_are_denied(self, timeout=2 * TIMEOUT):
         """Waits until each caller has been denied often since the last request of all that passed."""
-        until(self._all_are_denied, "every caller is denied", patience)
+        until(self._all_are_denied, "every caller is denied", timeout)
 
     def passed(self, callers=None):
         """The number of requests of each caller that passed."""
@@ -59,7 +59,7 @@ class Crowd(Asking):
     def asks_on(self, answers=500):
         """Waits until the crowd has got some more answers."""
         asked = len(self.answers)
-        until(lambda: self.failed or len(self.answers) > asked + answers, "the crowd goes on", patience=2 * PATIENCE)
+        until(lambda: self.failed or len(self.answers) > asked + answers, "the crowd goes on", timeout=2 * TIMEOUT)
 
     def _all_are_denied(self):
         denied = Counter()
@@ -72,7 +72,7 @@ class Crowd(Asking):
     def _ask(self, address, callers):
         while not self.ended.wait(self.pause):
             try:
-                with socket.create_connection(address, timeout=PATIENCE) as connection:
+                with socket.create_connection(address, timeout=TIMEOUT) as connection:
                     self._ask_on(connection, callers)
             except ConnectionError:
                 if not self.reconnects:

@@ -6,7 +6,7 @@ import time
 
 import httpx
 
-from server import PATIENCE, Server, free_port
+from server import TIMEOUT, Server, free_port
 
 
 def binary():
@@ -21,7 +21,7 @@ def run(*arguments, folder=None):
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         cwd=folder,
     )
 
@@ -45,7 +45,7 @@ class Gateway(Server):
     def client(self, address="127.0.0.1", headers=None):
         """A client at an address of its own: all of 127.0.0.0/8 is this machine."""
         transport = httpx.HTTPTransport(local_address=address, limits=httpx.Limits())
-        return httpx.Client(base_url=self.url, transport=transport, headers=headers, timeout=PATIENCE)
+        return httpx.Client(base_url=self.url, transport=transport, headers=headers, timeout=TIMEOUT)
 
     def address(self):
         """The address for clients, as a host and a port."""

@@ -9,7 +9,7 @@ import time
 
 import httpx
 
-PATIENCE = 30  # seconds, for anything that is waited for
+TIMEOUT = 30  # seconds, for anything that is waited for
 
 
 class Server:
@@ -38,7 +38,7 @@ class Server:
         code = self.process.poll()
         assert code is None, f"{self.process.args[0]} exited with {code}"
         try:
-            return httpx.get(url, timeout=PATIENCE).status_code == 200
+            return httpx.get(url, timeout=TIMEOUT).status_code == 200
         except httpx.TransportError:
             return False
 
@@ -62,20 +62,20 @@ class Server:
 
     def wait(self):
         try:
-            return self.process.wait(PATIENCE)
+            return self.process.wait(TIMEOUT)
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.process.wait()
 
 
-def until(condition, what, patience=PATIENCE):
+def until(condition, what, timeout=TIMEOUT):
     """Waits until `condition()` is true and returns its value."""
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if value := condition():
             return value
         time.sleep(0.02)
-    raise AssertionError(f"not within {patience} s: {what}")
+    raise AssertionError(f"not within {timeout} s: {what}")
 
 
 def free_port():

@@ -2,7 +2,7 @@
 
 import subprocess
 
-from server import PATIENCE
+from server import TIMEOUT
 
 SHELLS = ["bash", "zsh"]
 
@@ -19,7 +19,7 @@ def paste(shell, script, folder=None, env=None):
         input=script,
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         cwd=folder,
         env={**(env or {}), **prompts},
     )

@@ -11,7 +11,7 @@ import pytest
 import frames
 from frames import CONTINUATION, DATA, END_HEADERS, HEADERS, PING, PRIORITY, SETTINGS, WINDOW_UPDATE, field, frame
 from process import Process
-from server import PATIENCE, until
+from server import TIMEOUT, until
 
 MEGABYTE = 1 << 20
 POLICY = """
@@ -84,7 +84,7 @@ def test_slow_clients_are_closed_and_others_served(start, raw_server, attack, pa
         # The tool itself may take longer to see that it has lost its connections.
         until(lambda: gateway.metric("sluicegate_connections") < 10, "slow clients are closed")
         assert tool.poll() is None or "-X" not in attack, "they were closed before the tool ended"
-        printed = tool.communicate(timeout=PATIENCE)[0]
+        printed = tool.communicate(timeout=TIMEOUT)[0]
     assert bystander.was_served()
     told = re.findall(r"service available: *(\w+)", re.sub(r"\x1b\[[\d;]*m", "", printed))
     assert set(told) == {"YES"}, printed[-1000:]
@@ -149,7 +149,7 @@ def test_a_flood_of_heads_is_refused_at_little_cost(start, raw_server):
     with Bystander(gateway) as bystander:
         for _ in range(300):
             for head in heads:
-                with socket.create_connection(gateway.address(), timeout=PATIENCE) as stream:
+                with socket.create_connection(gateway.address(), timeout=TIMEOUT) as stream:
                     try:
                         stream.sendall(f"GET /ok HTTP/1.1\r\nhost: a\r\n{head}\r\n".encode())
                         assert stream.recv(100).startswith(b"HTTP/1.1 431 ")
@@ -177,7 +177,7 @@ def test_streams_that_are_reset_reach_the_upstream_only_so_often(start, raw_serv
     before = process.rss()
     with Bystander(gateway) as bystander:
         attacker = frames.connect(gateway)
-        attacker.settimeout(PATIENCE)
+        attacker.settimeout(TIMEOUT)
         opened = 0
         try:
             while opened < 50_000:

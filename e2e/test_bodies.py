@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from model import flowers
-from server import PATIENCE, until
+from server import TIMEOUT, until
 
 METERED = """
 [gateway]
@@ -96,7 +96,7 @@ def test_forms_are_charged_to_the_key_in_them_and_their_files_stream(start, tmp_
 
     def curl(*form):
         command = ["curl", "-sS", "-o", "/dev/null", "-w", "%{http_code} %{size_download}", *form, url]
-        status, size = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE).stdout.split()
+        status, size = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT).stdout.split()
         return int(status), int(size) > 300 * 1024
 
     for model in ("tiny", "base"):

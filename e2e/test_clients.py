@@ -6,7 +6,7 @@ import openai
 import pytest
 
 from model import FLOWER
-from server import PATIENCE
+from server import TIMEOUT
 
 CHAT = '[[route]]\npath = "/v1/chat/completions"\nlimits = ["{quota}"]\n'
 MESSAGES = '[[route]]\npath = "/v1/messages"\nlimits = ["{quota}"]\n'
@@ -24,7 +24,7 @@ def chat():
     """Asks through OpenAI's SDK, with its own idea of retries."""
 
     def chat(gateway):
-        client = openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="unused", timeout=PATIENCE)
+        client = openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="unused", timeout=TIMEOUT)
         return client.chat.completions.create(**QUESTION).choices[0].message.content
 
     return chat
@@ -35,7 +35,7 @@ def message():
     """Asks through Anthropic's SDK, with its own idea of retries."""
 
     def message(gateway):
-        client = anthropic.Anthropic(base_url=gateway.url, api_key="unused", timeout=PATIENCE)
+        client = anthropic.Anthropic(base_url=gateway.url, api_key="unused", timeout=TIMEOUT)
         return client.messages.create(**QUESTION).content[0].text
 
     return message

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from server import PATIENCE, until
+from server import TIMEOUT, until
 from shells import SHELLS, paste
 
 
@@ -27,7 +27,7 @@ class Running:
 
     def stops(self, number):
         self.process.send_signal(number)
-        return self.process.wait(PATIENCE)
+        return self.process.wait(TIMEOUT)
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def demo(tmp_path):
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_each_printed_command_is_answered_as_the_line_above_it_says(demo, shell):
-    until(lambda: "The models are trained" in demo.printed(), "the models are trained", patience=10 * PATIENCE)
+    until(lambda: "The models are trained" in demo.printed(), "the models are trained", timeout=10 * TIMEOUT)
     # What is pasted, as it is printed.
     script = demo.printed().split("Paste into another terminal")[1].partition("\n\n")[2].partition("\n\nA quota gives")[0]
     printed = paste(shell, script + "\n", env=os.environ)
@@ -80,6 +80,6 @@ def test_a_mistake_in_its_file_is_told_as_check_tells_it(tmp_path, mistake, told
     if mistake is not None:
         (tmp_path / "demo.toml").write_text(mistake)
     demo = Running(tmp_path, "demo.toml")
-    assert demo.process.wait(PATIENCE) == 1
+    assert demo.process.wait(TIMEOUT) == 1
     assert demo.printed().startswith(told), demo.printed()
     assert "Diagnostic" not in demo.printed()

@@ -9,7 +9,7 @@ import pytest
 import frames
 from frames import RST_STREAM
 from process import Process
-from server import PATIENCE, until
+from server import TIMEOUT, until
 
 KILOBYTE = 1 << 10
 MEGABYTE = 1 << 20
@@ -47,7 +47,7 @@ def curl(url, size, folder):
     upload.write_bytes(bytes(size))
     options = ["--silent", "--show-error", "--http2-prior-knowledge", "--data-binary", f"@{upload}"]
     told = ["--write-out", "\n%{http_version} %{http_code}"]
-    asked = subprocess.run(["curl", *options, *told, url], capture_output=True, text=True, timeout=PATIENCE)
+    asked = subprocess.run(["curl", *options, *told, url], capture_output=True, text=True, timeout=TIMEOUT)
     assert asked.returncode == 0, asked.stderr
     body, last = asked.stdout.rsplit("\n", 1)
     version, status = last.split()
@@ -56,13 +56,13 @@ def curl(url, size, folder):
 
 
 def over_httpx(url, size, _):
-    with httpx.Client(http1=False, http2=True, timeout=PATIENCE) as client:
+    with httpx.Client(http1=False, http2=True, timeout=TIMEOUT) as client:
         answer = client.post(url, content=bytes(size))
         return answer.status_code, answer.text
 
 
 def node(url, size, _):
-    asked = subprocess.run(["node", "-e", NODE, url, str(size)], capture_output=True, text=True, timeout=PATIENCE)
+    asked = subprocess.run(["node", "-e", NODE, url, str(size)], capture_output=True, text=True, timeout=TIMEOUT)
     assert asked.returncode == 0, asked.stderr
     told = json.loads(asked.stdout)
     assert "error" not in told, told
@@ -111,7 +111,7 @@ def test_uploads_that_go_on_after_their_denial_are_ended_and_take_no_memory(gate
     process = Process(gateway)
     before = process.rss()
     attacker = frames.connect(gateway)
-    attacker.settimeout(PATIENCE)
+    attacker.settimeout(TIMEOUT)
     streams = range(1, 200, 2)
     attacker.sendall(b"".join(frames.request(stream, "/echo", more=0) for stream in streams))
 

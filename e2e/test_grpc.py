@@ -5,7 +5,7 @@ import queue
 import grpc
 import pytest
 
-from server import PATIENCE, free_port, until
+from server import TIMEOUT, free_port, until
 from triton import LIVE, SERVICE, Client, Triton
 
 INFER = f'[[route]]\npath = "/{SERVICE}/ModelInfer"\n'
@@ -92,13 +92,13 @@ def test_a_deadline_and_a_cancel_reach_the_server(call, triton):
     for end in ("deadline", "cancel"):
         triton.started.clear()
         triton.cancelled.clear()
-        calling = client.infer(do="hang", timeout=0.5 if end == "deadline" else PATIENCE)
-        assert triton.started.wait(PATIENCE)
+        calling = client.infer(do="hang", timeout=0.5 if end == "deadline" else TIMEOUT)
+        assert triton.started.wait(TIMEOUT)
         if end == "cancel":
             calling.cancel()
         else:
             assert failure(calling).code() == grpc.StatusCode.DEADLINE_EXCEEDED
-        assert triton.cancelled.wait(PATIENCE), f"the server has learned of the {end}"
+        assert triton.cancelled.wait(TIMEOUT), f"the server has learned of the {end}"
 
 
 def test_a_spent_limit_is_resource_exhausted_and_says_when_to_call_again(call):
@@ -119,7 +119,7 @@ def test_slots_are_held_until_a_call_ends(call, triton):
     client = call(INFER + 'limits = ["1 concurrent"]')
 
     hanging = client.infer(do="hang")
-    assert triton.started.wait(PATIENCE)
+    assert triton.started.wait(TIMEOUT)
     assert failure(client.infer()).code() == grpc.StatusCode.RESOURCE_EXHAUSTED
     hanging.cancel()
     until(lambda: client.infer().code() == grpc.StatusCode.OK, "the slot is free")
@@ -134,7 +134,7 @@ def test_what_the_gateway_says_itself_has_a_status_of_grpc(call, triton):
 
     hurried = call(INFER + 'limits = []\nresponse_timeout = "200ms"')
     assert failure(hurried.infer(do="hang")).code() == grpc.StatusCode.DEADLINE_EXCEEDED
-    assert triton.cancelled.wait(PATIENCE), "and the server learns that nobody waits any more"
+    assert triton.cancelled.wait(TIMEOUT), "and the server learns that nobody waits any more"
 
     alone = call(upstream=f"h2c://127.0.0.1:{free_port()}")
     assert failure(alone.infer()).code() == grpc.StatusCode.UNAVAILABLE

@@ -11,7 +11,7 @@ import h2.events
 import httpx
 import pytest
 
-from server import PATIENCE
+from server import TIMEOUT
 
 LINK = "</style.css>; rel=preload"
 
@@ -32,7 +32,7 @@ request.on("end", () => { console.log(JSON.stringify({ seen, body })); session.c
 
 def curl(url, *options):
     command = ["curl", "--silent", "--show-error", "--include", *options, url]
-    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True).stdout
+    return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=True).stdout
 
 
 def statuses(printed):
@@ -54,7 +54,7 @@ def test_node_gets_them_as_events(start, raw_server):
     gateway = start("", raw_server.url)
 
     asked = subprocess.run(
-        ["node", "-e", NODE, f"{gateway.url}/many-hints"], capture_output=True, text=True, timeout=PATIENCE
+        ["node", "-e", NODE, f"{gateway.url}/many-hints"], capture_output=True, text=True, timeout=TIMEOUT
     )
 
     told = json.loads(asked.stdout)
@@ -81,7 +81,7 @@ def test_a_client_that_waits_for_100_continue_gets_it_from_the_gateway(start, ra
     upload = tmp_path / "upload"
     upload.write_bytes(bytes(2_000_000))
     # It would wait for as long as it may take at all.
-    options = [version, "--header", "Expect: 100-continue", "--expect100-timeout", str(10 * PATIENCE)]
+    options = [version, "--header", "Expect: 100-continue", "--expect100-timeout", str(10 * TIMEOUT)]
     options += ["--data-binary", f"@{upload}"]
 
     printed = curl(f"{gateway.url}/count", *options)
@@ -96,7 +96,7 @@ def test_clients_that_know_none_get_the_response_alone(start, raw_server):
 
     assert curl(f"{gateway.url}/hints", "--http1.0").startswith("HTTP/1.0 200 OK\n")
     assert httpx.get(f"{gateway.url}/hints").text == "ok"
-    with httpx.Client(http1=False, http2=True, timeout=PATIENCE) as client:
+    with httpx.Client(http1=False, http2=True, timeout=TIMEOUT) as client:
         for path, status in [("/hints", 200), ("/many-hints", 503), ("/hints", 200)]:
             assert client.get(f"{gateway.url}{path}").status_code == status
 
@@ -114,7 +114,7 @@ def ask(gateway, head):
     client.initiate_connection()
     client.send_headers(1, [*head, (b":scheme", b"http"), (b":authority", b"models.example")], end_stream=True)
     events = []
-    with socket.create_connection(gateway.address(), timeout=PATIENCE) as connection:
+    with socket.create_connection(gateway.address(), timeout=TIMEOUT) as connection:
         while not any(isinstance(event, h2.events.StreamEnded) for event in events):
             connection.sendall(client.data_to_send())
             events += client.receive_data(connection.recv(65536))

@@ -9,14 +9,14 @@ import pytest
 
 from process import Process
 from raw_server import GIGABYTE, PIECE
-from server import PATIENCE
+from server import TIMEOUT
 
 MEGABYTE = 1 << 20
 BOUND = 16 * MEGABYTE  # of memory, whatever the body
 
 
 def connect(gateway):
-    stream = socket.create_connection(gateway.address(), timeout=PATIENCE)
+    stream = socket.create_connection(gateway.address(), timeout=TIMEOUT)
     return stream, stream.makefile("rb", buffering=MEGABYTE)
 
 
@@ -83,7 +83,7 @@ def curl(url, *options):
     """By HTTP/2: the status and the bytes that went each way."""
     command = ["curl", "--silent", "--http2-prior-knowledge", "--output", "/dev/null", "--write-out"]
     told = "%{http_version} %{http_code} %{size_upload} %{size_download}"
-    printed = subprocess.run([*command, told, *options, url], capture_output=True, text=True, timeout=10 * PATIENCE).stdout
+    printed = subprocess.run([*command, told, *options, url], capture_output=True, text=True, timeout=10 * TIMEOUT).stdout
     version, *numbers = printed.split()
     assert version == "2"
     return [int(number) for number in numbers]

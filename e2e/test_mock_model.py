@@ -5,7 +5,7 @@ import ollama
 import openai
 import pytest
 
-from server import PATIENCE
+from server import TIMEOUT
 
 ASK = {"model": "mock", "messages": [{"role": "user", "content": "How many gates has the river?"}]}
 TEXT = ' the gate opens, "wide"\n'  # the first five tokens
@@ -13,17 +13,17 @@ TEXT = ' the gate opens, "wide"\n'  # the first five tokens
 
 @pytest.fixture
 def openai_client(mock_model):
-    return openai.OpenAI(base_url=f"{mock_model.url}/v1", api_key="unused", timeout=PATIENCE, max_retries=0)
+    return openai.OpenAI(base_url=f"{mock_model.url}/v1", api_key="unused", timeout=TIMEOUT, max_retries=0)
 
 
 @pytest.fixture
 def anthropic_client(mock_model):
-    return anthropic.Anthropic(base_url=mock_model.url, api_key="unused", timeout=PATIENCE, max_retries=0)
+    return anthropic.Anthropic(base_url=mock_model.url, api_key="unused", timeout=TIMEOUT, max_retries=0)
 
 
 @pytest.fixture
 def ollama_client(mock_model):
-    return ollama.Client(host=mock_model.url, timeout=PATIENCE)
+    return ollama.Client(host=mock_model.url, timeout=TIMEOUT)
 
 
 @pytest.fixture(params=["whole", "byte by byte", "all at once"])

@@ -44,7 +44,7 @@ class Trouble:
 
     def lasts(self, seconds):
         ends = time.monotonic() + seconds
-        until(lambda: time.monotonic() >= ends, "the time is over", patience=2 * seconds)
+        until(lambda: time.monotonic() >= ends, "the time is over", timeout=2 * seconds)
 
     def has_ended(self):
         """Waits until the outage is over: all gateways find their store whole, and the crowd continues for a while."""

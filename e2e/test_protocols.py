@@ -5,14 +5,14 @@ import subprocess
 
 import pytest
 
-from server import PATIENCE, until
+from server import TIMEOUT, until
 
 HEALTH = '[[route]]\npath = "/health"\nlimits = ["{quota}"]\n'
 
 
 def ask(*command):
     """The output of a command line client, which must succeed."""
-    asked = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+    asked = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
     assert asked.returncode == 0, asked.stdout + asked.stderr
     return asked.stdout
 
@@ -119,7 +119,7 @@ def test_curl_that_speaks_tls_to_the_port_in_clear_leaves_a_line_in_the_log(star
     gateway = start("")
     url = f"{gateway.url.replace('http://', 'https://')}/health"
 
-    asked = subprocess.run(["curl", "--silent", "--insecure", url], capture_output=True, timeout=PATIENCE)
+    asked = subprocess.run(["curl", "--silent", "--insecure", url], capture_output=True, timeout=TIMEOUT)
 
     assert asked.returncode == 35, "no handshake"
     assert "This port speaks HTTP in clear: use http" in gateway.logged()

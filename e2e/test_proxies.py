@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from server import PATIENCE, Server, free_port, until
+from server import TIMEOUT, Server, free_port, until
 
 POLICY = """
 [gateway]
@@ -52,7 +52,7 @@ def haproxy(tmp_path):
 
 def ask(proxy, address):
     """The response to a client at `address` through the proxy."""
-    with httpx.Client(transport=httpx.HTTPTransport(local_address=address), timeout=PATIENCE) as client:
+    with httpx.Client(transport=httpx.HTTPTransport(local_address=address), timeout=TIMEOUT) as client:
         return client.get(f"{proxy.url}/health", headers={"x-forwarded-for": "203.0.113.1"}).status_code
 
 

@@ -11,7 +11,7 @@ from websockets.sync.client import connect
 
 from http2 import Connection
 from model import FLOWER
-from server import PATIENCE
+from server import TIMEOUT
 
 POLICY = """
 {more}
@@ -47,7 +47,7 @@ def test_a_connection_of_http_2_is_served_by_the_new_policy(start):
 def test_a_connection_by_tls_is_served_by_the_new_policy(start, certificate):
     gateway = start(POLICY.format(quota=1, more=certificate.table))
     host, port = gateway.url.removeprefix("http://").split(":")
-    client = http.client.HTTPSConnection(host, int(port), timeout=PATIENCE, context=certificate.trust)
+    client = http.client.HTTPSConnection(host, int(port), timeout=TIMEOUT, context=certificate.trust)
     statuses = []
     for quota in (1, 1, 2, 2):
         if quota == 2 and len(statuses) == 2:
@@ -67,10 +67,10 @@ def test_a_connection_by_tls_is_served_by_the_new_policy(start, certificate):
 def test_a_websocket_stays_open_and_keeps_its_slot(start):
     gateway = start(POLICY.format(quota=1, more=""))
     url = f"{gateway.url.replace('http', 'ws', 1)}/socket"
-    with connect(url, open_timeout=PATIENCE, close_timeout=PATIENCE) as socket:
+    with connect(url, open_timeout=TIMEOUT, close_timeout=TIMEOUT) as socket:
         for quota in range(1, 4):
             socket.send(json.dumps(FLOWER["input"]))
-            assert json.loads(socket.recv(PATIENCE)) == "setosa"
+            assert json.loads(socket.recv(TIMEOUT)) == "setosa"
             reload(gateway, quota)
             with gateway.client() as client:
                 assert client.get("/socket").status_code == 429, "the slot is the socket's"

@@ -8,7 +8,7 @@ import openai
 import pytest
 
 from refusing_server import RefusingServer
-from server import PATIENCE, free_port
+from server import TIMEOUT, free_port
 
 QUESTION = {"messages": [{"role": "user", "content": "?"}], "model": "m"}
 ROUTE = '[[route]]\npath = "/v1/{*rest}"\n'
@@ -22,12 +22,12 @@ def refusing():
 
 
 def ask_openai(gateway):
-    client = openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="unused", timeout=PATIENCE)
+    client = openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="unused", timeout=TIMEOUT)
     client.chat.completions.create(**QUESTION)
 
 
 def ask_anthropic(gateway):
-    client = anthropic.Anthropic(base_url=gateway.url, api_key="unused", timeout=PATIENCE)
+    client = anthropic.Anthropic(base_url=gateway.url, api_key="unused", timeout=TIMEOUT)
     client.messages.create(**QUESTION, max_tokens=1)
 
 

@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 import pytest
 
-from server import PATIENCE, Server, free_port
+from server import TIMEOUT, Server, free_port
 
 ECHO = """
 import json, sys, uvicorn
@@ -55,7 +55,7 @@ def ask(url, target, before=b""):
     """The response of a server to a raw target: its status, and the path and the query that the application saw."""
     host, port = url.removeprefix("http://").split(":")
     target = target if isinstance(target, bytes) else target.encode()
-    with socket.create_connection((host, int(port)), timeout=PATIENCE) as stream:
+    with socket.create_connection((host, int(port)), timeout=TIMEOUT) as stream:
         stream.sendall(b"GET " + target + b" HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
         answer = b"".join(iter(lambda: stream.recv(65536), b""))
     head, _, body = answer.partition(b"\r\n\r\n")
@@ -104,7 +104,7 @@ def test_curl_sends_json_in_a_query_as_it_is(start, echo):
     gateway = start("", upstream=echo.url)
 
     printed = subprocess.run(
-        ["curl", "--silent", "--globoff", '%s/a?f={"a":1}' % gateway.url], capture_output=True, timeout=PATIENCE
+        ["curl", "--silent", "--globoff", '%s/a?f={"a":1}' % gateway.url], capture_output=True, timeout=TIMEOUT
     ).stdout
 
     assert unquote_to_bytes(json.loads(printed)[1]) == b'f={"a":1}'

@@ -7,7 +7,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from model import FLOWER
-from server import PATIENCE, until
+from server import TIMEOUT, until
 
 ONE = """
 [[route]]
@@ -17,7 +17,7 @@ limits = [{ name = "sockets", quota = "1 concurrent" }]
 
 
 def socket(gateway):
-    return connect(f"{gateway.url.replace('http', 'ws', 1)}/socket", open_timeout=PATIENCE, close_timeout=PATIENCE)
+    return connect(f"{gateway.url.replace('http', 'ws', 1)}/socket", open_timeout=TIMEOUT, close_timeout=TIMEOUT)
 
 
 def test_a_socket_holds_its_slot_for_as_long_as_it_is_open(start):
@@ -27,7 +27,7 @@ def test_a_socket_holds_its_slot_for_as_long_as_it_is_open(start):
         assert first.response.headers["ratelimit"] == '"sockets";r=0'
         for _ in range(3):
             first.send(json.dumps(FLOWER["input"]))
-            assert json.loads(first.recv(PATIENCE)) == "setosa"
+            assert json.loads(first.recv(TIMEOUT)) == "setosa"
 
         with pytest.raises(InvalidStatus) as denied, socket(gateway):
             pass
@@ -40,7 +40,7 @@ def test_a_socket_holds_its_slot_for_as_long_as_it_is_open(start):
 def test_a_large_message_passes_whole(start):
     with socket(start("")) as open_socket:
         open_socket.send(" " * 900_000 + json.dumps(FLOWER["input"]))
-        assert json.loads(open_socket.recv(PATIENCE)) == "setosa"
+        assert json.loads(open_socket.recv(TIMEOUT)) == "setosa"
 
 
 def test_a_socket_that_is_open_when_the_gateway_drains_is_served_until_it_is_closed(start):
@@ -48,7 +48,7 @@ def test_a_socket_that_is_open_when_the_gateway_drains_is_served_until_it_is_clo
     with socket(gateway) as open_socket:
         gateway.terminate()
         open_socket.send(json.dumps(FLOWER["input"]))
-        assert json.loads(open_socket.recv(PATIENCE)) == "setosa"
+        assert json.loads(open_socket.recv(TIMEOUT)) == "setosa"
     assert gateway.wait() == 0
 
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 
-from server import PATIENCE
+from server import TIMEOUT
 
 SERVICE = "inference.GRPCInferenceService"
 OPTIONS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
@@ -57,7 +57,7 @@ class Triton:
 
     def restart(self):
         """Stops in peace, and starts again at the same address."""
-        self.server.stop(PATIENCE).wait()
+        self.server.stop(TIMEOUT).wait()
         self.start()
 
     def stop(self):
@@ -73,18 +73,18 @@ class Client:
         self.metadata = list(metadata)
 
     def live(self):
-        return self.channel.unary_unary(f"/{SERVICE}/ServerLive")(b"", timeout=PATIENCE, metadata=self.metadata)
+        return self.channel.unary_unary(f"/{SERVICE}/ServerLive")(b"", timeout=TIMEOUT, metadata=self.metadata)
 
-    def infer(self, message=b"", timeout=PATIENCE, **metadata):
+    def infer(self, message=b"", timeout=TIMEOUT, **metadata):
         """Begins a call, whose result is waited for by `result()`."""
         call = self.channel.unary_unary(f"/{SERVICE}/ModelInfer")
         return call.future(message, timeout=timeout, metadata=[*self.metadata, *metadata.items()])
 
     def repeat(self, message):
-        return self.channel.unary_stream(f"/{SERVICE}/Repeat")(message, timeout=PATIENCE)
+        return self.channel.unary_stream(f"/{SERVICE}/Repeat")(message, timeout=TIMEOUT)
 
     def stream(self, messages):
-        return self.channel.stream_stream(f"/{SERVICE}/ModelStreamInfer")(messages, timeout=PATIENCE)
+        return self.channel.stream_stream(f"/{SERVICE}/ModelStreamInfer")(messages, timeout=TIMEOUT)
 
     def close(self):
         self.channel.close()

@@ -9,7 +9,7 @@ import pytest
 # As the end-to-end tests start a server and wait for it.
 sys.path.append(str(Path(__file__).resolve().parents[4] / "e2e"))
 
-from server import PATIENCE, Server, free_port  # noqa: E402
+from server import TIMEOUT, Server, free_port  # noqa: E402
 
 EXAMPLES = Path(__file__).resolve().parents[4] / "examples" / "fastapi"
 
@@ -27,7 +27,7 @@ class Example(Server):
     def client(self, **headers):
         """A user with an address of its own, who has asked for nothing yet."""
         way = httpx.HTTPTransport(local_address=f"127.0.0.{next(self._users)}")
-        return httpx.Client(base_url=self.url, headers=headers, transport=way, timeout=PATIENCE)
+        return httpx.Client(base_url=self.url, headers=headers, transport=way, timeout=TIMEOUT)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from server import PATIENCE, until
+from server import TIMEOUT, until
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_a_client_has_two_requests_in_flight(app):
                         # The slots are each client's own.
                         assert other.post("/embed", json=texts(1)).status_code == 200
                         break
-                statuses = [request.result(PATIENCE).status_code for request in big]
+                statuses = [request.result(TIMEOUT).status_code for request in big]
             return denied is not None and (denied, statuses)
 
         denied, statuses = until(denied_while_two_are_served, "two requests are served at once")
