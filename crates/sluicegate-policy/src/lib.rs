@@ -80,8 +80,8 @@ pub use decide::{
     warmup::Warmup,
 };
 pub use meter::{
-    Actual, Dialect, Estimate, Meter, Progress, Reading, TokenClass, TokenWeights, Usage, UsageReader,
-    UsageSource,
+    Actual, Dialect, Estimate, Meter, Progress, Reading, TextTokens, TokenClass, TokenWeights, Tokenizer,
+    Usage, UsageReader, UsageSource,
     body::{Body, BodyError},
     json_pointer::JsonPointer,
 };

@@ -9,6 +9,7 @@ pub(crate) mod json_pointer;
 mod multipart;
 mod plan;
 mod reading;
+mod text_tokens;
 mod usage;
 mod usage_reader;
 
@@ -21,6 +22,7 @@ use json::{Found, search};
 pub use dialect::Dialect;
 pub use estimate::Estimate;
 pub use reading::{Progress, Reading};
+pub use text_tokens::{TextTokens, Tokenizer};
 pub use usage::{TokenClass, TokenWeights, Usage};
 pub use usage_reader::{Actual, UsageReader, UsageSource};
 
