@@ -81,7 +81,7 @@ pub use decide::{
 };
 pub use meter::{
     Actual, Dialect, Estimate, Meter, Progress, Reading, TextTokens, TokenClass, TokenWeights, Tokenizer,
-    Usage, UsageReader, UsageSource,
+    Usage, UsageReader, UsageSource, UsageStripper, ask_for_usage,
     body::{Body, BodyError},
     json_pointer::JsonPointer,
 };

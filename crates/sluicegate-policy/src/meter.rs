@@ -6,12 +6,15 @@ mod estimate;
 mod form;
 mod json;
 pub(crate) mod json_pointer;
+mod members;
 mod multipart;
 mod plan;
 mod reading;
 mod text_tokens;
 mod usage;
 mod usage_reader;
+mod usage_request;
+mod usage_stripper;
 
 use sluicegate::Unit;
 
@@ -25,6 +28,8 @@ pub use reading::{Progress, Reading};
 pub use text_tokens::{TextTokens, Tokenizer};
 pub use usage::{TokenClass, TokenWeights, Usage};
 pub use usage_reader::{Actual, UsageReader, UsageSource};
+pub use usage_request::ask_for_usage;
+pub use usage_stripper::UsageStripper;
 
 /// The values to read from bodies of a route's requests: the number of items, and values that are part of a
 /// key.
