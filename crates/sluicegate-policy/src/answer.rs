@@ -9,6 +9,7 @@ pub(crate) mod request_id;
 mod response_templates;
 pub mod retry;
 mod status;
+mod stream_ending;
 pub(crate) mod utc_time;
 pub(crate) mod whole_seconds;
 
@@ -25,6 +26,7 @@ use response_templates::ResponseTemplates;
 
 pub use form::Form;
 pub use headers::LimitHeaders;
+pub use stream_ending::StreamEnding;
 
 use crate::{
     Cors, Denied, HeaderFamily, LimitId, Pass, Policy, Refusal, Rejection, RequestId,

@@ -46,7 +46,7 @@ mod decide;
 mod meter;
 
 pub use answer::{
-    Form, LimitHeaders, Renderer, header_family::HeaderFamily, request_id::RequestId, retry,
+    Form, LimitHeaders, Renderer, StreamEnding, header_family::HeaderFamily, request_id::RequestId, retry,
     utc_time::UtcTime,
 };
 pub use config::{

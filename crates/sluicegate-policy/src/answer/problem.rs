@@ -203,7 +203,7 @@ impl Document<'_> {
 }
 
 /// A text in JSON's quotes. Most need no escapes, and to see that takes less time than to write each byte as if it did.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let is_plain = |byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
     // All bytes are looked at, whatever they are, because many can be at once.
     if text.bytes().fold(true, |all, byte| all & is_plain(byte)) {

@@ -153,12 +153,14 @@ impl UsageReader {
         actual
     }
 
-    /// Returns `true` if the stream can be ended here with an event or a line of its own: no event or line is open.
+    /// Returns `true` if the stream can be [ended](crate::StreamEnding) here with an event, a line or an element of its own: none
+    /// is open.
     #[must_use]
     pub fn is_between_events(&self) -> bool {
         match &self.framing {
             Framing::Events(events) => events.is_between(),
-            _ => !self.is_within_document(),
+            Framing::Lines | Framing::Document => self.scanner.is_between_documents(),
+            Framing::Text | Framing::Media | Framing::Unnamed => false,
         }
     }
 

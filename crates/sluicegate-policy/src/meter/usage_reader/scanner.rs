@@ -81,6 +81,12 @@ impl Scanner {
         self.open.is_empty() && self.state == State::Between
     }
 
+    /// Returns `true` if no document is open, although an array of documents may be.
+    pub(super) fn is_between_documents(&self) -> bool {
+        let is_of_documents = |level: &Level| level.is_array && level.place == self.root;
+        self.state == State::Between && self.open.iter().all(is_of_documents)
+    }
+
     /// Ends all that is open, as if the text ended here, and begins anew.
     pub(super) fn finish(&mut self, sink: &mut impl Sink) {
         match self.state {
