@@ -6,13 +6,18 @@ use sluicegate_policy::{Dialect, Estimate, StreamEnding, UsageReader};
 const EVENTS: &str = "text/event-stream; charset=utf-8";
 
 fn head(content_type: &str) -> http::response::Parts {
-    http::Response::builder().header("content-type", content_type).body(()).unwrap().into_parts().0
+    http::Response::builder()
+        .header("content-type", content_type)
+        .body(())
+        .expect("a content type")
+        .into_parts()
+        .0
 }
 
 fn ending(status: StatusCode, dialect: Dialect, content_type: &str) -> Option<String> {
     let ending = StreamEnding { status, message: "the limit \"tpm\" is spent" };
     let bytes = ending.in_dialect(dialect, &head(content_type))?;
-    Some(String::from_utf8(bytes.to_vec()).unwrap())
+    Some(String::from_utf8(bytes.to_vec()).expect("text"))
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sluicegate_policy::{UsageStripper, ask_for_usage};
 
 fn asked(body: &str) -> Option<String> {
-    ask_for_usage(body.as_bytes()).map(|body| String::from_utf8(body.to_vec()).unwrap())
+    ask_for_usage(body.as_bytes()).map(|body| String::from_utf8(body.to_vec()).expect("text"))
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn stripped(pieces: &[&[u8]]) -> String {
         passed.extend_from_slice(&stripper.data(Bytes::copy_from_slice(piece)));
     }
     passed.extend_from_slice(&stripper.end());
-    String::from_utf8(passed).unwrap()
+    String::from_utf8(passed).expect("text")
 }
 
 /// Events, and what is left of them.
