@@ -60,6 +60,10 @@ impl<S: Store, C: Clock> Admission<S, C> {
         &self.renderer
     }
 
+    pub(crate) fn metrics(&self) -> &GateMetrics {
+        &self.metrics
+    }
+
     /// Returns the time since `then`, by the clock of [`Admitted::decided`].
     #[must_use]
     pub fn since(&self, then: Timestamp) -> Duration {
@@ -159,7 +163,7 @@ impl<S: Store, C: Clock> Entry<'_, S, C> {
             Outcome::Admitted(pass) => {
                 let decided = clock.now();
                 metrics.passed(&pass, decided.since(self.began));
-                Ok(Admitted { pass, form: renderer.form(self.visit.head()), decided })
+                Ok(Admitted { pass, form: renderer.form(self.visit.head(), self.visit.route()), decided })
             }
             Outcome::Rejected(rejection) => Err(self.admission.counted(rejection)),
         }

@@ -2,8 +2,6 @@
 
 mod observed;
 mod read;
-mod settle;
 
 pub use observed::{End, Observed, Observer};
 pub use read::{MALFORMED, read};
-pub use settle::{Settling, settle};

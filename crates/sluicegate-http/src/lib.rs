@@ -3,7 +3,7 @@
 //! * [`Admission`] takes a request from its head to its outcome, and times and counts it.
 //! * [`DenialLog`] gives the fields by which a denial is logged.
 //! * [`read`] reads as much of a body as a decision needs, and [`Observed`] shows a response's frames to an observer that
-//!   also learns of its end; [`settle`] replaces the estimated cost then.
+//!   also learns of its end. [`Metering`] reads the usage there, and [`Admission::settle`] charges it.
 //! * [`watch_keys`] and [`until_ready`] are the jobs beside the requests.
 //!
 //! ```
@@ -48,8 +48,10 @@ mod admission;
 mod background;
 mod body;
 mod denial_log;
+mod metering;
 
 pub use admission::{Admission, Admitted, Entry};
 pub use background::{Timer, until_ready, watch_keys};
-pub use body::{End, MALFORMED, Observed, Observer, Settling, read, settle};
+pub use body::{End, MALFORMED, Observed, Observer, read};
 pub use denial_log::{DenialFields, DenialLog};
+pub use metering::{Metering, Settling};

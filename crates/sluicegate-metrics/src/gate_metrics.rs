@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 use sluicegate::Store;
-use sluicegate_policy::{Pass, Rejection, RouteId, TierId};
+use sluicegate_policy::{Pass, Rejection, Reservation, RouteId, Settlement, TierId};
 
-use crate::{Durations, requests::Requests};
+use crate::{Durations, requests::Requests, tokens::Tokens};
 
 /// Counts the decisions of one gate. It looks up no label and takes no lock: every series was found when it was
 /// [made](crate::Metrics::gate).
@@ -19,6 +19,8 @@ pub struct GateMetrics {
     /// By their ids.
     pub(crate) limits: Box<[LimitMetrics]>,
     pub(crate) decision_duration: Durations,
+    /// By the ids of routes; of those that meter tokens.
+    pub(crate) tokens: Box<[Option<Tokens>]>,
 }
 
 /// The counts of one limit.
@@ -40,8 +42,18 @@ impl GateMetrics {
         for id in pass.limits() {
             self.limits[id.index()].allowed.inc();
         }
+        if let (Some(tokens), Some(reservation)) = (&self.tokens[pass.route().index()], pass.reservation()) {
+            tokens.reserved(reservation.reserved());
+        }
         for id in pass.denied_in_shadow() {
             self.limits[id.index()].shadow_denied.inc();
+        }
+    }
+
+    /// Counts the tokens for which a request that has ended is charged.
+    pub fn settled(&self, route: RouteId, reservation: &Reservation, settlement: &Settlement) {
+        if let Some(tokens) = &self.tokens[route.index()] {
+            tokens.settled(reservation, settlement);
         }
     }
 

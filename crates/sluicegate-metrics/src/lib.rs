@@ -37,6 +37,7 @@ mod metrics;
 mod requests;
 mod stores;
 mod summary;
+mod tokens;
 
 pub use durations::Durations;
 pub use family::Family;

@@ -21,6 +21,7 @@ use crate::{
     requests::{ALLOW, AllRequests, DENY},
     stores::Stores,
     summary::Summary,
+    tokens::AllTokens,
 };
 
 /// Everything that is counted in one process, or in one part of it that is reported on alone: the decisions of its
@@ -40,6 +41,7 @@ struct Shared {
     limits: Mutex<BTreeSet<String>>,
     shadow_denials: Family<LimitLabels, Counter>,
     decision_duration: Durations,
+    tokens: AllTokens,
     stores: Stores,
 }
 
@@ -71,6 +73,8 @@ impl Metrics {
             "Time to decide one request",
             decision_duration.clone(),
         );
+        let tokens = AllTokens::default();
+        tokens.register(&mut registry);
         let stores = Stores::default();
         registry.register_collector(Box::new(stores.clone()));
         let limits = Mutex::default();
@@ -81,6 +85,7 @@ impl Metrics {
             limits,
             shadow_denials,
             decision_duration,
+            tokens,
             stores,
         }))
     }
@@ -110,6 +115,12 @@ impl Metrics {
             routes: policy.routes.as_slice().iter().map(route).collect(),
             limits: policy.limits.iter().map(limit).collect(),
             decision_duration: shared.decision_duration.clone(),
+            tokens: policy
+                .routes
+                .as_slice()
+                .iter()
+                .map(|route| route.meter().tokens().map(|_| shared.tokens.of(route.label())))
+                .collect(),
         }
     }
 
@@ -123,6 +134,10 @@ impl Metrics {
                 policy.tiers.find(tier).is_some()
                     && policy.routes.as_slice().iter().any(|known| known.label() == route)
             })
+        });
+        shared.tokens.keep(|label| {
+            let mut routes = policies.iter().flat_map(|policy| policy.routes.as_slice());
+            routes.any(|route| route.label() == label && route.meter().tokens().is_some())
         });
         let is_gone = |limit: &String| policies.iter().all(|policy| policy.find_limit(limit).is_none());
         let mut limits = shared.limits.lock().unwrap_or_else(PoisonError::into_inner);

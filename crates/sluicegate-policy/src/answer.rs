@@ -13,11 +13,14 @@ mod stream_ending;
 pub(crate) mod utc_time;
 pub(crate) mod whole_seconds;
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use http::{Response, request::Parts};
-use sluicegate::{Balance, Charge, Store};
+use sluicegate::{Balance, Charge, Store, Wait};
 use smallvec::SmallVec;
 
 use form::Kind;
@@ -29,7 +32,7 @@ pub use headers::LimitHeaders;
 pub use stream_ending::StreamEnding;
 
 use crate::{
-    Cors, Denied, HeaderFamily, LimitId, Pass, Policy, Refusal, Rejection, RequestId,
+    Cors, Denied, HeaderFamily, LimitId, Pass, Policy, Refusal, Rejection, RequestId, Responses, RouteId,
     decide::cors::CorsFields,
 };
 
@@ -37,6 +40,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Renderer {
     families: Vec<HeaderFamily>,
+    /// The longest wait that a denial tells.
+    longest_wait: Option<Duration>,
     cors: Option<Arc<Cors>>,
     templates: ResponseTemplates,
 }
@@ -45,25 +50,31 @@ impl Renderer {
     /// The renderer for the outcomes of a gate with this policy.
     #[must_use]
     pub fn new(policy: &Policy) -> Self {
+        let Responses { headers, retry_after_max } = &policy.responses;
         Self {
-            families: policy.responses.headers.clone(),
+            families: headers.clone(),
+            longest_wait: *retry_after_max,
             cors: policy.cors.clone(),
             templates: ResponseTemplates::of(policy),
         }
     }
 
-    /// Returns the form in which the sender of this head expects an answer.
+    /// Returns the form in which the sender of this head expects an answer on this route.
     #[must_use]
-    pub fn form(&self, head: &Parts) -> Form {
+    pub fn form(&self, head: &Parts, route: RouteId) -> Form {
         let cors = self.cors.as_ref().map(|cors| Arc::new(CorsFields::of(cors, head)));
         let tells_moments = self.families.iter().any(|family| family.tells_moments());
-        Form { kind: Kind::of(head), cors, decided: tells_moments.then(SystemTime::now) }
+        Form {
+            kind: Kind::of(head, self.templates.dialect(route)),
+            cors,
+            decided: tells_moments.then(SystemTime::now),
+        }
     }
 
     /// Renders a rejection as the response to the request with this head and id.
     #[must_use]
     pub fn rejected(&self, rejection: &Rejection, head: &Parts, id: &RequestId) -> Response<Bytes> {
-        let form = self.form(head);
+        let form = self.form(head, rejection.route());
         match rejection {
             Rejection::Denied(denied) => self.denied(denied, &form, id),
             Rejection::Refused(refused) => self.refused(&refused.refusal, &form, id),
@@ -96,7 +107,11 @@ impl Renderer {
             .templates
             .policy_line(denied.route(), denied.tier())
             .filter(|_| denied.has_configured_quotas());
-        form.shared(problem::denied(denied.wait(), &self.families, states, policy, form, id))
+        let wait = match (denied.wait(), self.longest_wait) {
+            (Wait::For(wait), Some(longest)) => Wait::For(wait.min(longest)),
+            (wait, _) => wait,
+        };
+        form.shared(problem::denied(denied, wait, &self.families, states, policy, form, id))
     }
 
     /// Joins limits, charges and balances to the states that headers tell.

@@ -10,7 +10,9 @@ mod members;
 mod multipart;
 mod plan;
 mod reading;
+mod response_meter;
 mod text_tokens;
+mod token_meter;
 mod usage;
 mod usage_reader;
 mod usage_request;
@@ -25,14 +27,16 @@ use json::{Found, search};
 pub use dialect::Dialect;
 pub use estimate::Estimate;
 pub use reading::{Progress, Reading};
+pub use response_meter::ResponseMeter;
 pub use text_tokens::{TextTokens, Tokenizer};
+pub use token_meter::TokenMeter;
 pub use usage::{TokenClass, TokenWeights, Usage};
 pub use usage_reader::{Actual, UsageReader, UsageSource};
 pub use usage_request::ask_for_usage;
 pub use usage_stripper::UsageStripper;
 
-/// The values to read from bodies of a route's requests: the number of items, and values that are part of a
-/// key.
+/// The values to read from bodies of a route's requests: the number of items, the tokens, and values that are part of
+/// a key.
 ///
 /// A body is read once, without building a document from it: only what a pointer points to is kept.
 ///
@@ -51,6 +55,7 @@ pub struct Meter {
     /// The most items of one request.
     pub(crate) most_items: Option<u64>,
     bytes: bool,
+    pub(crate) tokens: Option<TokenMeter>,
     /// Pointers of keys.
     values: Vec<JsonPointer>,
 }
@@ -77,6 +82,18 @@ impl Meter {
         Self { bytes: true, ..self }
     }
 
+    /// The same meter that also estimates tokens, and reads them from answers.
+    #[must_use]
+    pub fn and_tokens(self, tokens: TokenMeter) -> Self {
+        Self { tokens: Some(tokens), ..self }
+    }
+
+    /// The meter of tokens.
+    #[must_use]
+    pub fn tokens(&self) -> Option<&TokenMeter> {
+        self.tokens.as_ref()
+    }
+
     /// The same meter that also reads the value that a key needs.
     #[must_use]
     pub fn and_value(mut self, pointer: JsonPointer) -> Self {
@@ -100,7 +117,7 @@ impl Meter {
     /// Returns `true` if the content of the body is read, so that it must not be compressed.
     #[must_use]
     pub fn reads_content(&self) -> bool {
-        self.items.is_some() || !self.values.is_empty()
+        self.items.is_some() || self.tokens.is_some() || !self.values.is_empty()
     }
 
     /// Returns `true` if this meter finds usage in `unit`. Requests and slots need no meter.
@@ -110,7 +127,8 @@ impl Meter {
             Unit::Requests | Unit::Concurrent => true,
             Unit::Items => self.items.is_some(),
             Unit::Bytes => self.bytes,
-            Unit::Tokens | Unit::InputTokens | Unit::OutputTokens | Unit::Usd => false,
+            Unit::Tokens | Unit::InputTokens | Unit::OutputTokens => self.tokens.is_some(),
+            Unit::Usd => false,
         }
     }
 
@@ -129,14 +147,18 @@ impl Meter {
             // A GET on a route whose key is made of bodies lacks that part of the key, as it may.
             return Ok(Body::default());
         }
+        let estimate = match &self.tokens {
+            Some(tokens) => Some(Box::new(Estimate::read(tokens.dialect, body)?)),
+            None => None,
+        };
         let pointers: Vec<_> = self.items.iter().chain(&self.values).collect();
-        let mut found = search(body, &pointers)?.into_iter();
+        let mut found = if pointers.is_empty() { Vec::new() } else { search(body, &pointers)? }.into_iter();
         let items = match &self.items {
             Some(pointer) => Some(count(pointer, found.next().flatten().as_ref())?),
             None => None,
         };
         let values = self.values.iter().cloned().zip(found.map(|found| found.and_then(Found::into_text)));
-        Ok(Body { items, bytes, values: values.collect(), is_absent: false })
+        Ok(Body { items, bytes, values: values.collect(), estimate, is_absent: false })
     }
 
     /// [`read`](Self::read) for JSON that must be an object, so that no longer text begins with another value: `1` stands

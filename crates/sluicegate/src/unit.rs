@@ -62,6 +62,15 @@ impl Unit {
         }
     }
 
+    /// Returns `true` if it counts tokens of a model.
+    #[must_use]
+    pub const fn is_tokens(self) -> bool {
+        match self {
+            Self::Tokens | Self::InputTokens | Self::OutputTokens => true,
+            Self::Requests | Self::Items | Self::Bytes | Self::Usd | Self::Concurrent => false,
+        }
+    }
+
     /// The units of [`Cost`](crate::Cost) in one of this unit: 10⁹ for a dollar, 1 for all others.
     #[must_use]
     pub const fn scale(self) -> u64 {

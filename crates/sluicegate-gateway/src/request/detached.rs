@@ -83,7 +83,7 @@ impl DetachedRequests {
         sending: impl Future<Output = Result<Answered, SendError>>,
         mut client: oneshot::Sender<DetachedResponse>,
     ) {
-        let Request { arrival, running, bound } = request;
+        let Request { arrival, mut running, bound } = request;
         let _task = Task::begin(&self.0);
         let gauge = running.abandoned().clone();
         let mut abandoned = None;
@@ -104,6 +104,7 @@ impl DetachedRequests {
             Some(Ok(answered)) => answered,
         };
         let (head, incoming) = response.into_parts();
+        running.answered(&head);
         let is_bare = framing::is_without_content(head.status);
         let (body, left) = DetachedBody::new(Remains { incoming, exchange, running }, is_bare);
         // A client that has left does not take it, and it is dropped as one whose client leaves now.

@@ -5,7 +5,7 @@ use std::{future::poll_fn, rc::Rc, task::Poll};
 use bytes::Bytes;
 use http::{
     HeaderMap, Request, Response, StatusCode, Version,
-    header::{CONNECTION, CONTENT_LENGTH, EXPECT, HeaderValue, UPGRADE},
+    header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, EXPECT, HeaderValue, UPGRADE},
     request::Parts,
     response,
 };
@@ -146,12 +146,13 @@ impl Proxy {
             })
             .await?;
         let admitted = entry.decide(reading.as_deref()).await?;
+        let running = Running::new(admitted, flight);
         let body = match (reading, body.take()) {
             (Some(reading), Some(body)) => RequestBody::held(reading.into_held(), body),
             (None, Some(body)) => RequestBody::Streamed(body, None),
             (_, None) => RequestBody::Read(None),
         };
-        Ok((Running::new(admitted, flight), body))
+        Ok((running, body))
     }
 
     /// Sends a request that may pass to the upstream, under the id that comes with the answer.
@@ -162,13 +163,16 @@ impl Proxy {
         peer: &Peer,
         protocol: Option<HeaderValue>,
         interims: Option<&Interims>,
-        running: Running,
+        mut running: Running,
     ) -> Result<(Sent, RequestId), Response<Bytes>> {
         let id = self.forward.request(head, peer);
         let route = running.route();
         let forwarding = self.policy().routes.get(route).forwarding();
         for name in &forwarding.removed_headers {
             head.headers.remove(name);
+        }
+        if running.reservation().is_some() {
+            head.headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         framing::request(&mut head.headers, &body);
         let switches = protocol.is_some();
@@ -186,7 +190,10 @@ impl Proxy {
         let failed = match arrival {
             None => match self.ask(&mut request, route, switches, told, &id, interims).await {
                 Ok(answered) => return Ok((Sent::Attended(answered, running), id)),
-                Err(error) => self.admission().renderer().refused(&error.into(), running.form(), &id),
+                Err(error) => {
+                    running.failed(&error);
+                    self.admission().renderer().refused(&error.into(), running.form(), &id)
+                }
             },
             Some(arrival) => {
                 let timeouts = self.timeouts(route);
@@ -200,7 +207,10 @@ impl Proxy {
                 match self.detached.send(detached::Request { arrival, running, bound }, sending).await {
                     Ok((head, body)) => return Ok((Sent::Detached(head, body), id)),
                     Err(failed) => {
-                        let refusal = failed.map_or(Refusal::UpstreamDown, |(error, _)| error.into());
+                        let refusal = failed.map_or(Refusal::UpstreamDown, |(error, mut running)| {
+                            running.failed(&error);
+                            error.into()
+                        });
                         self.admission().renderer().refused(&refusal, &form, &id)
                     }
                 }
@@ -269,13 +279,14 @@ fn relay(
     answered: Answered,
     asked: Asked,
     id: &RequestId,
-    running: Running,
+    mut running: Running,
     switch: &Switch,
 ) -> Response<AnswerBody> {
     let is_switched = is_switched(&answered);
     let Answered { response, exchange } = answered;
     let (mut head, incoming) = response.into_parts();
     let protocol = head.headers.remove(UPGRADE);
+    running.answered(&head);
     running.complete(&mut head, id);
     framing::response(&mut head, &incoming, asked);
     if is_switched {

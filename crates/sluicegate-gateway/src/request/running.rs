@@ -2,22 +2,29 @@
 
 use std::{rc::Rc, sync::Arc, time::SystemTime};
 
+use bytes::Bytes;
 use http::response;
 use prometheus_client::metrics::gauge::Gauge;
-use sluicegate::SystemClock;
-use sluicegate_http::{Admission, Admitted};
-use sluicegate_policy::{Form, RequestId, RouteId};
+use sluicegate::{StoreError, SystemClock, Timestamp};
+use sluicegate_http::{Admission, Admitted, Metering, Settling};
+use sluicegate_policy::{Form, Pass, RequestId, Reservation, RouteId};
 use sluicegate_stores::AnyStore;
+use tokio::runtime::Handle;
 
 use crate::{
     metrics::{Metrics, RouteMetrics},
     request::{forward, upstream_refusal},
+    upstream::SendError,
 };
 
 /// A request that may pass, on its way through the upstream. It is dropped when its response has been sent or its client has
 /// left, which gives back its slots.
 pub(crate) struct Running {
-    admitted: Admitted<AnyStore>,
+    /// Taken when it is dropped.
+    pass: Option<Box<Pass<AnyStore>>>,
+    form: Form,
+    decided: Timestamp,
+    metering: Metering<AnyStore>,
     flight: Flight,
 }
 
@@ -36,12 +43,42 @@ pub(crate) struct Serving {
 
 impl Running {
     pub(crate) fn new(admitted: Admitted<AnyStore>, flight: Flight) -> Self {
-        Self { admitted, flight }
+        let Admitted { pass, form, decided } = admitted;
+        Self { pass: Some(pass), form, decided, metering: Metering::default(), flight }
     }
 
     /// The form in which the client expects an answer of ours.
     pub(crate) fn form(&self) -> &Form {
-        &self.admitted.form
+        &self.form
+    }
+
+    /// The tokens that it has reserved, if its route meters tokens.
+    pub(crate) fn reservation(&self) -> Option<&Reservation> {
+        self.pass.as_ref()?.reservation()
+    }
+
+    /// Learns that no response will come.
+    pub(crate) fn failed(&mut self, error: &SendError) {
+        if !error.is_after_work() {
+            self.metering = Metering::Unserved;
+        }
+    }
+
+    /// Learns of the head of the upstream's response.
+    pub(crate) fn answered(&mut self, head: &response::Parts) {
+        if let Some(pass) = &self.pass {
+            self.metering.answered(pass, head);
+        }
+    }
+
+    /// Sees data of the upstream's response.
+    pub(crate) fn data(&mut self, data: &Bytes) {
+        self.metering.data(data);
+    }
+
+    /// Learns that all of the response has come.
+    pub(crate) fn ended(&mut self) {
+        self.metering.complete();
     }
 
     /// The route.
@@ -60,8 +97,9 @@ impl Running {
         if head.status.is_client_error() || head.status.is_server_error() {
             self.complete_refusal(head);
         }
-        let Admitted { pass, form, .. } = &self.admitted;
-        self.flight.serving.admission.renderer().lines(pass, form).move_to(&mut head.headers);
+        if let Some(pass) = &self.pass {
+            self.flight.serving.admission.renderer().lines(pass, &self.form).move_to(&mut head.headers);
+        }
     }
 
     /// Counts an upstream's own refusal, and completes what it says of retries.
@@ -73,6 +111,21 @@ impl Running {
         let wait = policy.routes.get(self.flight.route).forwarding().retry_after;
         upstream_refusal::complete(head, wait, SystemTime::now());
     }
+}
+
+/// Finishes a settlement beside the requests. When the gateway stops, the reservation stays charged.
+fn settle_later(settling: Settling) {
+    if let Ok(runtime) = Handle::try_current() {
+        drop(runtime.spawn(async move {
+            if let Err(error) = settling.await {
+                unsettled(&error);
+            }
+        }));
+    }
+}
+
+fn unsettled(error: &StoreError) {
+    tracing::warn!(%error, "the tokens of a request stay charged as estimated");
 }
 
 impl Flight {
@@ -95,7 +148,11 @@ impl Drop for Flight {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let took = self.flight.serving.admission.since(self.admitted.decided);
-        self.flight.metrics().upstream_duration.observe(took);
+        let admission = &self.flight.serving.admission;
+        self.flight.metrics().upstream_duration.observe(admission.since(self.decided));
+        let Some(pass) = self.pass.take() else { return };
+        if let Err(error) = admission.settle(pass, &self.metering, settle_later) {
+            unsettled(&error);
+        }
     }
 }

@@ -41,6 +41,11 @@ impl SendError {
     pub(crate) fn is_upstreams(&self) -> bool {
         !matches!(self, Self::ClientStalled | Self::ClientBody(_))
     }
+
+    /// Returns `true` if the upstream may have worked on the request for as long as it was given.
+    pub(crate) fn is_after_work(&self) -> bool {
+        matches!(self, Self::ResponseTimeout)
+    }
 }
 
 impl fmt::Display for SendError {

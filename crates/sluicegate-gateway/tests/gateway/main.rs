@@ -39,6 +39,7 @@ mod targets;
 mod timeouts;
 mod tls;
 mod tls_upstream;
+mod tokens;
 mod upgrades;
 mod upstream_refusals;
 mod upstreams;

@@ -63,6 +63,11 @@ impl<B, O: Observer> Observed<B, O> {
         &self.observer
     }
 
+    /// The observer, to be changed.
+    pub fn observer_mut(&mut self) -> &mut O {
+        &mut self.observer
+    }
+
     fn end(&mut self, end: End) {
         if !self.has_ended {
             self.has_ended = true;

@@ -3,7 +3,8 @@
 mod admission;
 mod background;
 mod denial_log;
+mod metering;
 mod observed;
 mod reading;
-mod settling;
+
 mod site;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Response, request::Parts};
 
 use super::grpc;
-use crate::decide::cors::CorsFields;
+use crate::{Dialect, decide::cors::CorsFields};
 
 /// The form in which the sender of a request expects an answer. It outlives the head, which goes on to the upstream.
 ///
@@ -29,6 +29,12 @@ pub(super) enum Kind {
     Kserve,
     /// A status of gRPC.
     Grpc,
+    /// An error of Anthropic's interface.
+    Anthropic,
+    /// An error of Google's interfaces.
+    Google,
+    /// An error of Ollama's interface.
+    Ollama,
 }
 
 impl Form {
@@ -42,13 +48,21 @@ impl Form {
 }
 
 impl Kind {
-    pub(super) fn of(head: &Parts) -> Self {
+    /// The kind for a request of this head, on a route whose tokens are metered in this dialect.
+    pub(super) fn of(head: &Parts, dialect: Option<Dialect>) -> Self {
         if grpc::asks(&head.headers) {
             Self::Grpc
         } else if head.uri.path().starts_with(KSERVE) {
             Self::Kserve
         } else {
-            Self::Problem
+            match dialect {
+                Some(Dialect::Anthropic) => Self::Anthropic,
+                Some(Dialect::Gemini) => Self::Google,
+                Some(Dialect::Ollama) => Self::Ollama,
+                Some(Dialect::OpenAi | Dialect::LlamaCpp | Dialect::Tgi | Dialect::Cohere) | None => {
+                    Self::Problem
+                }
+            }
         }
     }
 }

@@ -19,7 +19,7 @@ pub(super) fn asks(headers: &HeaderMap) -> bool {
 pub(super) fn write(response: &mut Response<Bytes>, status: StatusCode, detail: &str) {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(GRPC));
-    headers.insert(GRPC_STATUS, number(code(status)));
+    headers.insert(GRPC_STATUS, number(Code::of(status).number));
     // The encoding is visible ASCII.
     headers.extend(HeaderValue::try_from(encoded(detail)).map(|message| (GRPC_MESSAGE, message)));
 }
@@ -33,19 +33,31 @@ pub(super) fn push_back(headers: &mut HeaderMap, milliseconds: Option<u64>) {
     headers.insert(PUSHBACK, pushback);
 }
 
-/// The gRPC code that corresponds to an HTTP status.
-fn code(status: StatusCode) -> u64 {
-    match status {
-        StatusCode::UNAUTHORIZED => UNAUTHENTICATED,
-        StatusCode::FORBIDDEN => PERMISSION_DENIED,
-        StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => DEADLINE_EXCEEDED,
-        StatusCode::TOO_MANY_REQUESTS
-        | StatusCode::PAYLOAD_TOO_LARGE
-        | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => RESOURCE_EXHAUSTED,
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => UNIMPLEMENTED,
-        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE => UNAVAILABLE,
-        _ if status.is_client_error() => INVALID_ARGUMENT,
-        _ => UNKNOWN,
+/// A code of gRPC, which Google's HTTP interfaces name, too.
+///
+/// <https://github.com/grpc/grpc/blob/master/doc/statuscodes.md>
+#[derive(Clone, Copy)]
+pub(super) struct Code {
+    number: u64,
+    pub(super) name: &'static str,
+}
+
+impl Code {
+    /// The code that corresponds to an HTTP status.
+    pub(super) fn of(status: StatusCode) -> Self {
+        let (number, name) = match status {
+            StatusCode::UNAUTHORIZED => (16, "UNAUTHENTICATED"),
+            StatusCode::FORBIDDEN => (7, "PERMISSION_DENIED"),
+            StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => (4, "DEADLINE_EXCEEDED"),
+            StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::PAYLOAD_TOO_LARGE
+            | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => (8, "RESOURCE_EXHAUSTED"),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => (12, "UNIMPLEMENTED"),
+            StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE => (14, "UNAVAILABLE"),
+            _ if status.is_client_error() => (3, "INVALID_ARGUMENT"),
+            _ => (2, "UNKNOWN"),
+        };
+        Self { number, name }
     }
 }
 
@@ -69,15 +81,6 @@ const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 
 /// Clients read 32 bits with a sign.
 const LONGEST_PUSHBACK: u64 = (1 << 31) - 1;
-
-const UNKNOWN: u64 = 2;
-const INVALID_ARGUMENT: u64 = 3;
-const DEADLINE_EXCEEDED: u64 = 4;
-const PERMISSION_DENIED: u64 = 7;
-const RESOURCE_EXHAUSTED: u64 = 8;
-const UNIMPLEMENTED: u64 = 12;
-const UNAVAILABLE: u64 = 14;
-const UNAUTHENTICATED: u64 = 16;
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,7 @@
 //!
 //! One object serves both: its own members are the problem's, and `error` is an extension in the shape that the SDKs
 //! look for. KServe's clients expect `error` to be a text, so on its paths it is one. Clients of gRPC read none of it, and are
-//! told in their own way.
+//! told in their own way; so are those of routes whose tokens are metered in another dialect than OpenAI's.
 
 use std::{cmp::Reverse, fmt::Write};
 
@@ -16,17 +16,18 @@ use super::{
     headers::{LimitHeaders, LimitState, number, retry_after_ms},
 };
 use crate::{
-    HeaderFamily, Refusal, RequestId,
+    Denied, HeaderFamily, Refusal, RequestId, TokenWeights,
     answer::{
         retry::{self, LONGEST_WAIT, RETRY_AFTER_MS},
         whole_seconds::retry_after,
     },
 };
 
-/// The answer to a request for which a limit is spent: 429.
+/// The answer to a request for which a limit is spent: 429. `wait` is what its client is told.
 ///
 /// `policy` is the `RateLimit-Policy` line of the states in their order, if it has been worked out before.
 pub(super) fn denied(
+    denied: &Denied,
     wait: Wait,
     families: &[HeaderFamily],
     mut states: SmallVec<[LimitState<'_>; 2]>,
@@ -42,7 +43,7 @@ pub(super) fn denied(
     let violated: SmallVec<[&str; 4]> =
         states.iter().filter(|state| state.is_denied()).map(|state| state.name).collect();
     let after = retry_after(wait);
-    let detail = states.first().map_or_else(String::new, |worst| detail(worst, wait));
+    let detail = states.first().map_or_else(String::new, |worst| detail(worst, denied, wait));
     let call = form.kind == Kind::Grpc;
     let mut response = Document {
         problem: QUOTA_EXCEEDED,
@@ -74,7 +75,7 @@ pub(super) fn denied(
     response
 }
 
-fn detail(worst: &LimitState<'_>, wait: Wait) -> String {
+fn detail(worst: &LimitState<'_>, denied: &Denied, wait: Wait) -> String {
     let LimitState { name, quota, cost, .. } = worst;
     let mut text = String::with_capacity(128);
     text.push_str("Too Many Requests: ");
@@ -94,6 +95,12 @@ fn detail(worst: &LimitState<'_>, wait: Wait) -> String {
         }
     };
     written.expect("a string takes all that is written to it");
+    if let Some(usage) = denied.usage().filter(|_| quota.unit().is_tokens()) {
+        let weights = TokenWeights::default();
+        let (input, output) = (usage.input(&weights), usage.output(&weights));
+        write!(text, "; this request may use {input} input and {output} output tokens")
+            .expect("a string takes all that is written to it");
+    }
     text
 }
 
@@ -155,9 +162,16 @@ impl Document<'_> {
             grpc::write(&mut response, self.status, self.detail);
         } else {
             *response.status_mut() = self.status;
-            let media_type = HeaderValue::from_static("application/problem+json");
-            response.headers_mut().insert(header::CONTENT_TYPE, media_type);
-            *response.body_mut() = self.body(id, kind == Kind::Kserve).into();
+            let (media_type, body) = match kind {
+                Kind::Anthropic => (JSON, self.anthropic(id)),
+                Kind::Google => (JSON, self.google()),
+                Kind::Ollama => (JSON, ["{\"error\":", &quoted(self.detail), "}"].concat().into_bytes()),
+                Kind::Problem | Kind::Kserve | Kind::Grpc => {
+                    ("application/problem+json", self.body(id, kind == Kind::Kserve))
+                }
+            };
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+            *response.body_mut() = body.into();
         }
         let headers = response.headers_mut();
         // RFC 6585 forbids caches to keep a 429; this is for those that have not read it, and for all other answers
@@ -166,6 +180,21 @@ impl Document<'_> {
         headers.insert(RequestId::ANTHROPIC_HEADER, id.as_header().clone());
         headers.insert(RequestId::HEADER, id.as_header().clone());
         response
+    }
+
+    /// The error of Anthropic's interface: <https://docs.anthropic.com/en/api/errors>.
+    fn anthropic(&self, id: &RequestId) -> Vec<u8> {
+        let (detail, id) = (quoted(self.detail), quoted(id.as_str()));
+        let start = ["{\"type\":\"error\",\"error\":{\"type\":\"", self.class, "\",\"message\":"].concat();
+        [&start, &detail, "},\"request_id\":", &id, "}"].concat().into_bytes()
+    }
+
+    /// The error of Google's interfaces: <https://cloud.google.com/apis/design/errors>.
+    fn google(&self) -> Vec<u8> {
+        let (status, detail) = (self.status.as_str(), quoted(self.detail));
+        let name = grpc::Code::of(self.status).name;
+        let start = ["{\"error\":{\"code\":", status, ",\"message\":", &detail].concat();
+        [&start, ",\"status\":\"", name, "\"}}"].concat().into_bytes()
     }
 
     /// Written text by text: under a flood of denials most of the work is here, and a serializer looks at each byte of what
@@ -213,6 +242,7 @@ pub(super) fn quoted(text: &str) -> String {
     }
 }
 
+const JSON: &str = "application/json";
 /// From draft-ietf-httpapi-ratelimit-headers-11.
 const QUOTA_EXCEEDED: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
 /// Bytes of a body without its detail, which is in it twice.

@@ -3,7 +3,7 @@
 use http::HeaderValue;
 
 use super::headers::policy_line;
-use crate::{LimitId, Mode, Policy, Route, RouteId, TierId};
+use crate::{Dialect, LimitId, Mode, Policy, Route, RouteId, TierId, TokenMeter};
 
 /// Parts of responses that all requests of a route share.
 #[derive(Debug)]
@@ -12,6 +12,8 @@ pub(super) struct ResponseTemplates {
     names: Vec<String>,
     /// The `RateLimit-Policy` line of each route for each tier, by their ids.
     lines: Vec<Vec<Option<HeaderValue>>>,
+    /// The dialect of each route whose tokens are metered.
+    dialects: Vec<Option<Dialect>>,
 }
 
 impl ResponseTemplates {
@@ -20,12 +22,19 @@ impl ResponseTemplates {
         let lines =
             |route: &Route| policy.tiers.ids().map(|tier| line(policy, &names, route, tier)).collect();
         let lines = policy.routes.as_slice().iter().map(lines).collect();
-        Self { names, lines }
+        let dialect = |route: &Route| route.meter().tokens().map(TokenMeter::dialect);
+        let dialects = policy.routes.as_slice().iter().map(dialect).collect();
+        Self { names, lines, dialects }
     }
 
     /// A limit's name, as headers and problems write it.
     pub(super) fn name(&self, limit: LimitId) -> &str {
         self.names.get(limit.index()).map_or("", String::as_str)
+    }
+
+    /// The dialect of a route whose tokens are metered.
+    pub(super) fn dialect(&self, route: RouteId) -> Option<Dialect> {
+        *self.dialects.get(route.index())?
     }
 
     /// The `RateLimit-Policy` line of a route's limits with their configured quotas.

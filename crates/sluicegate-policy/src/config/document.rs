@@ -8,7 +8,8 @@ use sluicegate::Unit;
 
 use crate::{
     Cors, EjectionSettings, Forwarding, GatewaySettings, HealthSettings, Hidden, Identity, Limit, Policy,
-    Responses, Route, Scale, StoreSettings, Tiers, Timeouts, TlsSettings, Upstream, Warmup,
+    Responses, Route, Scale, StoreSettings, Terms, Tiers, Timeouts, TlsSettings, TokenClass, TokenMeter,
+    Upstream, Warmup,
     decide::{cors::Origins, trusted_proxy},
 };
 
@@ -37,7 +38,7 @@ impl Policy {
             warmup,
             limits,
             routes,
-            responses: Responses { headers },
+            responses: Responses { headers, retry_after_max },
             cors,
             // They are about the file, and this is the result of it.
             warnings: _,
@@ -50,7 +51,7 @@ impl Policy {
             "warmup": warmup.as_deref().map(self::warmup),
             "limits": limits.iter().map(|limit| self.limit_document(limit)).collect::<Vec<_>>(),
             "routes": routes.as_slice().iter().map(|route| self.route_document(route)).collect::<Vec<_>>(),
-            "responses": { "headers": headers },
+            "responses": { "headers": headers, "retry_after_max": retry_after_max.map(period) },
             "cors": cors.as_deref().map(self::cors),
         })
     }
@@ -73,7 +74,7 @@ impl Policy {
             .map(|tier| (tiers.name(tier).to_owned(), limit.quota(tier).to_string().into()))
             .collect();
         let key: Vec<_> = limit.key_template().parts().iter().map(ToString::to_string).collect();
-        json!({
+        let mut document = json!({
             "name": limit.name(),
             "key": if key.is_empty() { vec!["global".to_owned()] } else { key },
             "unit": limit.unit().as_str(),
@@ -81,7 +82,14 @@ impl Policy {
             "mode": limit.mode(),
             "outage": limit.outage().as_str(),
             "quotas": quotas,
-        })
+        });
+        if limit.unit().is_tokens() {
+            let Terms { reserve, debt, on_exhausted } = limit.terms();
+            document["reserve"] = json!(reserve);
+            document["max_debt"] = json!(Some(debt.most).filter(|most| *most < u64::MAX));
+            document["on_exhausted"] = json!(on_exhausted);
+        }
+        document
     }
 
     fn route_document(&self, route: &Route) -> Value {
@@ -89,7 +97,7 @@ impl Policy {
         let Forwarding { removed_headers, retry_after, slots_until } = route.forwarding();
         let meter = route.meter();
         let limits: Vec<_> = route.limits().iter().map(|id| self.limit(*id).name()).collect();
-        json!({
+        let mut document = json!({
             "path": route.label(),
             "methods": route.methods().iter().map(ToString::to_string).collect::<Vec<_>>(),
             "tier": route.tier().map(|tier| self.tiers.name(tier)),
@@ -106,8 +114,18 @@ impl Policy {
             "remove_request_headers": removed_headers.iter().map(HeaderName::as_str).collect::<Vec<_>>(),
             "retry_after": retry_after.map(period),
             "slots_until": slots_until,
-        })
+        });
+        if let Some(meter) = meter.tokens() {
+            document["meter"]["tokens"] = tokens(meter);
+        }
+        document
     }
+}
+
+fn tokens(TokenMeter { dialect, weights, default_output }: &TokenMeter) -> Value {
+    let weight = |class: TokenClass| (class.name().to_owned(), json!(f64::from(weights.of(class)) / 1000.0));
+    let weights: Map<_, _> = TokenClass::ALL.into_iter().map(weight).collect();
+    json!({ "interface": dialect.name(), "default_output": default_output, "weights": weights })
 }
 
 fn gateway(settings: &GatewaySettings) -> Value {

@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use http::HeaderName;
@@ -75,6 +76,8 @@ pub struct Identity {
 pub struct Responses {
     /// The families of rate limit headers that are sent.
     pub headers: Vec<HeaderFamily>,
+    /// The longest `Retry-After` of a denial.
+    pub retry_after_max: Option<Duration>,
 }
 
 impl Policy {

@@ -12,6 +12,7 @@ mod limits;
 mod meter;
 mod routes;
 mod store;
+mod terms;
 mod tiers;
 
 use std::{path::PathBuf, sync::Arc};
@@ -81,7 +82,15 @@ fn warmup(report: &mut Report<'_>, table: &WarmupTable) -> Option<Warmup> {
 }
 
 fn responses(report: &mut Report<'_>, table: &ResponsesTable) -> Responses {
-    let Some(given) = &table.headers else { return Responses { headers: vec![HeaderFamily::Ietf] } };
+    let retry_after_max = table.retry_after_max.as_ref().map(|longest| {
+        if longest.value.0.subsec_nanos() != 0 || longest.value.0.is_zero() {
+            report.error_help(longest.start(), "`Retry-After` is in whole seconds", "write it as \"60s\"");
+        }
+        longest.value.0
+    });
+    let Some(given) = &table.headers else {
+        return Responses { headers: vec![HeaderFamily::Ietf], retry_after_max };
+    };
     let mut headers = Vec::new();
     for family in given {
         if headers.contains(&family.value) {
@@ -90,7 +99,7 @@ fn responses(report: &mut Report<'_>, table: &ResponsesTable) -> Responses {
             headers.push(family.value);
         }
     }
-    Responses { headers }
+    Responses { headers, retry_after_max }
 }
 
 const DEFAULT_RAMP: std::time::Duration = std::time::Duration::from_secs(30);

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod bill;
+mod extension;
 mod hints;
 mod key_failures;
 mod named;
@@ -9,6 +10,7 @@ mod outcome;
 mod pass;
 mod preflight;
 mod recognise;
+mod reservation;
 mod visit;
 
 use std::{
@@ -20,19 +22,22 @@ use std::{
 
 use http::request::Parts;
 use sluicegate::{Charge, Clock, Cost, Decision, Limiter, Store, Timestamp};
+use smallvec::SmallVec;
 
 use bill::Bill;
 use key_failures::KeyFailures;
 
 pub use accounts::LimitAccount;
+pub use extension::{Extended, Extension};
 pub use hints::Hints;
 pub use outcome::{Denied, Outcome, Refused, Rejection};
 pub use pass::Pass;
+pub use reservation::{Ending, Reservation, Settlement};
 pub use visit::Visit;
 
 use crate::{
-    ApiKeys, Body, Caller, ClientIp, LimitId, Meter, Policy, Reading, Refusal, RequestAttributes, Route,
-    RouteId, RouteMatch, Scale, account_ip,
+    ApiKeys, Body, Caller, ClientIp, LimitId, Meter, Policy, Reading, Refusal, RequestAttributes, Reserved,
+    Route, RouteId, RouteMatch, Scale, Terms, Usage, account_ip,
     decide::{client_ip::text_of, cors::is_preflight},
 };
 
@@ -225,6 +230,12 @@ impl<S: Store> Gate<S> {
         };
         // Boxed, because it is large and goes a long way.
         let mut pass = Box::new(Pass::new(visit, bill.scale, costs));
+        if let Some(estimate) = body.and_then(|body| body.estimate)
+            && let (Some(usage), Some(meter)) =
+                (bill.usage, self.policy.routes.get(visit.route()).meter().tokens)
+        {
+            pass.reserved(Reservation::new(meter, estimate, usage, self.terms(&bill)));
+        }
         pass.charged(permit, bill.limits);
         for (id, charge) in bill.shadow {
             self.take_shadow(&mut pass, id, charge).await;
@@ -288,17 +299,43 @@ impl<S: Store> Gate<S> {
     }
 
     fn bill(&self, visit: &Visit<'_>, body: Option<&Body>) -> Bill {
-        let scale = self.scale();
-        let mut bill = Bill { scale, ..Bill::default() };
+        let (scale, usage) = (self.scale(), self.estimated(visit, body));
+        let mut bill = Bill { scale, usage, ..Bill::default() };
         let route = self.policy.routes.get(visit.route());
         let attributes = visit.attributes(route.label(), self.policy.tiers.name(visit.tier()), body);
         let attributes = RequestAttributes { key_hint: visit.hints.key, ..attributes };
+        let is_guess = body.and_then(Body::estimate).is_some_and(|estimate| estimate.max_output.is_none());
+        let reserved = usage
+            .zip(route.meter().tokens())
+            .map(|(usage, meter)| Reserved::of(&usage, meter.weights(), is_guess));
         for id in route.limits() {
             let limit = self.policy.limit(*id);
-            let cost = route.cost(limit.unit(), body, visit.hints.cost);
+            let tokens = reserved
+                .and_then(|reserved| limit.terms().reserve.cost(&limit.quota(visit.tier()), reserved));
+            let cost = tokens.unwrap_or_else(|| route.cost(limit.unit(), body, visit.hints.cost));
             bill.add(*id, limit.mode(), limit.charge(visit.tier(), scale, cost, &attributes));
         }
         bill
+    }
+
+    /// The tokens that a request may use, where its route meters them and nobody gives its cost.
+    fn estimated(&self, visit: &Visit<'_>, body: Option<&Body>) -> Option<Usage> {
+        let meter = self.policy.routes.get(visit.route()).meter().tokens?;
+        let estimate = body.filter(|_| visit.hints.cost.is_none())?.estimate()?;
+        let output = match estimate.max_output {
+            _ if estimate.is_without_output => 0,
+            Some(output) => output,
+            None => meter.default_output,
+        };
+        Some(Usage::text(estimate.input, output.saturating_mul(estimate.choices)))
+    }
+
+    /// The terms of the limits of tokens on a bill.
+    fn terms(&self, bill: &Bill) -> SmallVec<[(LimitId, Terms); 2]> {
+        let all = bill.limits.iter().chain(bill.shadow.iter().map(|(id, _)| id));
+        let limits =
+            all.map(|id| (*id, self.policy.limit(*id))).filter(|(_, limit)| limit.unit().is_tokens());
+        limits.map(|(id, limit)| (id, limit.terms())).collect()
     }
 
     /// One more wrong API key of a client. A key that is given tells callers apart, and not who guesses.
@@ -311,7 +348,7 @@ impl<S: Store> Gate<S> {
     /// A shadow limit decides and records, and never denies: not even when its store does not answer.
     async fn take_shadow(&self, pass: &mut Pass<S>, id: LimitId, charge: Charge) {
         match self.limiter.take(std::slice::from_ref(&charge)).await {
-            Ok(Decision::Allow(permit)) => pass.shadow_allowed(permit),
+            Ok(Decision::Allow(permit)) => pass.shadow_allowed(id, permit),
             Ok(Decision::Deny(_)) => pass.shadow_denied(id),
             Err(_) => {}
         }

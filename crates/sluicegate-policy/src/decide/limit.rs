@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sluicegate::{Charge, Cost, Outage, Quota, Unit};
 
-use crate::{KeyTemplate, RequestAttributes, Scale, TierId};
+use crate::{KeyTemplate, RequestAttributes, Scale, Terms, TierId};
 
 /// A quota with a name, on a key: `predict: 10/minute per client_ip`.
 ///
@@ -16,6 +16,7 @@ pub struct Limit {
     pub(crate) mode: Mode,
     pub(crate) unit: Unit,
     pub(crate) outage: Outage,
+    pub(crate) terms: Terms,
     /// One for each tier, by its id.
     pub(crate) tier_quotas: Vec<TierQuota>,
 }
@@ -72,6 +73,12 @@ impl Limit {
     #[must_use]
     pub fn outage(&self) -> Outage {
         self.outage
+    }
+
+    /// The terms of a limit that counts tokens.
+    #[must_use]
+    pub fn terms(&self) -> Terms {
+        self.terms
     }
 
     /// The quota of a tier's callers when the upstream is warm.

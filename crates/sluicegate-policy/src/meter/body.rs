@@ -4,7 +4,7 @@ use std::fmt;
 
 use sluicegate::{Cost, Unit};
 
-use crate::JsonPointer;
+use crate::{Estimate, JsonPointer, Meter};
 
 /// The findings in one body.
 #[derive(Clone, Debug, Default)]
@@ -12,6 +12,8 @@ pub struct Body {
     pub(crate) items: Option<u64>,
     pub(crate) bytes: u64,
     pub(crate) values: Vec<(JsonPointer, Option<String>)>,
+    /// The tokens that the request may cost, where the meter counts them and the body tells.
+    pub(crate) estimate: Option<Box<Estimate>>,
     /// The request has no body and needs none, so nothing is metered.
     pub(crate) is_absent: bool,
 }
@@ -22,10 +24,22 @@ impl Body {
         Self { is_absent: true, ..Self::default() }
     }
 
+    /// A body that does not tell its tokens, such as an upload of sound.
+    pub(crate) fn untold(meter: &Meter) -> Self {
+        let estimate = meter.tokens().map(|_| Box::new(Estimate { choices: 1, ..Estimate::default() }));
+        Self { estimate, ..Self::default() }
+    }
+
     /// The number of items, if the meter counts them.
     #[must_use]
     pub fn items(&self) -> Option<u64> {
         self.items
+    }
+
+    /// The tokens that the request may cost, if the meter estimates them.
+    #[must_use]
+    pub fn estimate(&self) -> Option<&Estimate> {
+        self.estimate.as_deref()
     }
 
     /// The cost in a unit that a meter gives.
@@ -35,8 +49,10 @@ impl Body {
             Unit::Items => Cost::new(self.items.unwrap_or_default()),
             Unit::Bytes => Cost::new(self.bytes),
             Unit::Requests | Unit::Concurrent => Cost::ONE,
-            // No meter finds these in a body.
-            Unit::Tokens | Unit::InputTokens | Unit::OutputTokens | Unit::Usd => Cost::ONE,
+            // Where there is an estimate, the limit's reservation takes its place.
+            Unit::Tokens | Unit::InputTokens | Unit::OutputTokens => Cost::ZERO,
+            // No meter finds this in a body.
+            Unit::Usd => Cost::ONE,
         }
     }
 

@@ -66,6 +66,11 @@ impl Plan {
         self.to_end || !matches!(self.format, Format::Opaque)
     }
 
+    /// Returns `true` if the body has no length yet and is not read.
+    pub(super) fn is_unread(&self, meter: &Meter) -> bool {
+        self.length.is_none() && meter.reads_content() && matches!(self.format, Format::Opaque)
+    }
+
     fn holds_all(&self) -> bool {
         self.to_end || matches!(self.format, Format::Json | Format::Form)
     }
@@ -77,8 +82,10 @@ fn format(meter: &Meter, headers: &HeaderMap, length: Option<u64>, limit: u64) -
     let is_form = essence.eq_ignore_ascii_case("application/x-www-form-urlencoded");
     let is_multipart = essence.eq_ignore_ascii_case("multipart/form-data");
     let inference = |why| Err(Refusal::BadBody(BodyError::InferenceHeader(why)));
-    // Items are counted in JSON whatever the body is called. curl calls JSON a form unless told otherwise.
-    let keys_alone = meter.items.is_none();
+    // Items and tokens are counted in JSON whatever the body is called. curl calls JSON a form unless told otherwise.
+    let keys_alone = meter.items.is_none() && meter.tokens.is_none();
+    // Sound comes with a form, which does not tell how long it is.
+    let is_upload = meter.items.is_none() && meter.tokens.is_some() && is_multipart;
     match inference_header(headers).map_err(Refusal::BadBody)? {
         // A server may read the form, or what stands before it.
         Some(_) if keys_alone && (is_form || is_multipart) => inference(WITH_FORM),
@@ -89,7 +96,8 @@ fn format(meter: &Meter, headers: &HeaderMap, length: Option<u64>, limit: u64) -
         }
         Some(start) if start > limit => Err(Refusal::BodyTooLarge { limit }),
         Some(start) => Ok(Format::JsonBeforeTensors(start)),
-        None if keys_alone && is_multipart => {
+        None if is_upload && meter.values.is_empty() => Ok(Format::Opaque),
+        None if (keys_alone || is_upload) && is_multipart => {
             multipart::boundary(kind).map(Format::Multipart).map_err(Refusal::BadBody)
         }
         None if keys_alone && is_form => Ok(Format::Form),

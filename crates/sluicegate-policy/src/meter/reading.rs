@@ -131,7 +131,8 @@ impl Reading {
         if let Some(fields) = &self.fields {
             return self.of_fields(meter, fields, bytes);
         }
-        if held.is_empty() && self.plan.length.is_none_or(|length| length == 0) {
+        if held.is_empty() && self.plan.length.is_none_or(|length| length == 0) && !self.plan.is_unread(meter)
+        {
             return meter.without_body(self.plan.is_optional);
         }
         let pointers: Vec<&JsonPointer> = meter.values.iter().collect();
@@ -146,7 +147,7 @@ impl Reading {
             Format::Form => form::search(held, &pointers)?,
             Format::Multipart(_) => self.multipart.as_ref().map(Multipart::found).unwrap_or_default(),
         };
-        Ok(Body { bytes, values: meter.values.iter().cloned().zip(texts).collect(), ..Body::default() })
+        Ok(Body { bytes, values: meter.values.iter().cloned().zip(texts).collect(), ..Body::untold(meter) })
     }
 
     fn of_fields(&self, meter: &Meter, fields: &[(String, String)], bytes: u64) -> Result<Body, BodyError> {
@@ -155,7 +156,7 @@ impl Reading {
         }
         let pointers: Vec<&JsonPointer> = meter.values.iter().collect();
         let texts = form::fields(&pointers, fields.iter().map(|(name, text)| (name, text.as_str())))?;
-        Ok(Body { bytes, values: meter.values.iter().cloned().zip(texts).collect(), ..Body::default() })
+        Ok(Body { bytes, values: meter.values.iter().cloned().zip(texts).collect(), ..Body::untold(meter) })
     }
 }
 

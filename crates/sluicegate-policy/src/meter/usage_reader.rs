@@ -153,6 +153,12 @@ impl UsageReader {
         actual
     }
 
+    /// Returns `true` if the body is a stream of events or lines.
+    #[must_use]
+    pub fn is_stream(&self) -> bool {
+        matches!(self.framing, Framing::Events(_) | Framing::Lines)
+    }
+
     /// Returns `true` if the stream can be [ended](crate::StreamEnding) here with an event, a line or an element of its own: none
     /// is open.
     #[must_use]
@@ -166,6 +172,20 @@ impl UsageReader {
 
     fn is_within_document(&self) -> bool {
         matches!(self.framing, Framing::Text) || !self.scanner.is_between()
+    }
+}
+
+impl Actual {
+    /// A usage that no server has reported.
+    #[must_use]
+    pub fn counted(usage: Usage) -> Self {
+        Self { usage, source: UsageSource::Counted, sound: None }
+    }
+
+    /// Returns `true` if the server has reported all of it.
+    #[must_use]
+    pub fn is_reported(&self) -> bool {
+        self.source == UsageSource::Reported
     }
 }
 

@@ -74,7 +74,8 @@ fn every_answer_of_ours_may_be_read() {
         .push((413, Reply::rejected(&site.gate, visit.refused(Refusal::BodyTooLarge { limit: 1 }), &head)));
     // The head that goes to the upstream is no more when it fails, and the form is left of it.
     let renderer = Renderer::new(site.gate.policy());
-    let response = renderer.refused(&Refusal::UpstreamDown, &renderer.form(&head), &RequestId::new());
+    let response =
+        renderer.refused(&Refusal::UpstreamDown, &renderer.form(&head, visit.route()), &RequestId::new());
     replies.push((502, Reply::Rejected(visit.refused(Refusal::UpstreamDown), response)));
     let too_many = site.gate.refused(Refusal::TooManyHeaders { most: 1 });
     replies.push((431, Reply::rejected(&site.gate, too_many, &head)));

@@ -27,5 +27,6 @@ mod settling;
 mod shadow;
 mod site;
 mod tiers;
+mod tokens;
 mod upstream_headers;
 mod warmup;

@@ -111,7 +111,7 @@ impl Ask {
         match now(gate.decide(&visit, reading.as_ref())) {
             Outcome::Admitted(pass) => {
                 let renderer = Renderer::new(gate.policy());
-                let lines = renderer.lines(&pass, &renderer.form(&head));
+                let lines = renderer.lines(&pass, &renderer.form(&head, pass.route()));
                 Reply::Passed(pass, lines)
             }
             Outcome::Rejected(rejection) => Reply::rejected(gate, rejection, &head),

@@ -34,7 +34,7 @@ impl AnswerBody {
         exchange: Exchange,
         running: Running,
     ) -> Self {
-        let attended = Attended { exchange, _running: running };
+        let attended = Attended { exchange, running };
         Self::Upstream { incoming: Observed::new(incoming, attended), is_bare }
     }
 }
@@ -43,13 +43,18 @@ impl AnswerBody {
 pub(crate) struct Attended {
     exchange: Exchange,
     /// Its permit and its slots.
-    _running: Running,
+    running: Running,
 }
 
 impl Observer for Attended {
+    fn data(&mut self, data: &Bytes) {
+        self.running.data(data);
+    }
+
     fn end(&mut self, end: End) {
         if end == End::Complete {
             self.exchange.finish();
+            self.running.ended();
         }
     }
 }

@@ -38,7 +38,7 @@ impl DetachedBody {
         let has_ended = remains.incoming.is_end_stream();
         if has_ended {
             // Hyper never polls an empty body.
-            remains.exchange.finish();
+            remains.finish();
         }
         (Self { remains: Some(remains), left: (!has_ended).then_some(left), is_bare }, received)
     }
@@ -53,15 +53,37 @@ impl Remains {
     /// Reads the answer to its end, and forgets it piece by piece.
     pub(crate) async fn discard(mut self) {
         loop {
-            let frame = poll_fn(|cx| Pin::new(&mut self.incoming).poll_frame(cx)).await;
-            if is_last(frame.as_ref()) || self.incoming.is_end_stream() {
-                return self.exchange.finish();
-            }
-            if let Some(Err(error)) = frame {
-                tracing::debug!(%error, "an answer that nobody waits for ended early");
-                return;
+            match poll_fn(|cx| self.poll_frame(cx)).await {
+                Some(Ok(frame)) if !frame.is_trailers() && !self.has_ended() => {}
+                Some(Err(error)) => {
+                    return tracing::debug!(%error, "an answer that nobody waits for ended early");
+                }
+                _ => return,
             }
         }
+    }
+
+    /// Polls the upstream's body, and takes note of what comes and of the end.
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
+        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
+        if let Some(Ok(frame)) = &frame
+            && let Some(data) = frame.data_ref()
+        {
+            self.running.data(data);
+        }
+        if is_last(frame.as_ref()) || self.has_ended() {
+            self.finish();
+        }
+        Poll::Ready(frame)
+    }
+
+    fn has_ended(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn finish(&mut self) {
+        self.exchange.finish();
+        self.running.ended();
     }
 }
 
@@ -72,12 +94,8 @@ impl Body for DetachedBody {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
         let this = self.get_mut();
         let Some(remains) = &mut this.remains else { return Poll::Ready(None) };
-        let frame = ready!(Pin::new(&mut remains.incoming).poll_frame(cx));
-        let has_ended = is_last(frame.as_ref()) || remains.incoming.is_end_stream();
-        if has_ended {
-            remains.exchange.finish();
-        }
-        if has_ended || matches!(frame, Some(Err(_))) {
+        let frame = ready!(remains.poll_frame(cx));
+        if is_last(frame.as_ref()) || remains.has_ended() || matches!(frame, Some(Err(_))) {
             this.left = None;
         }
         Poll::Ready(frame)

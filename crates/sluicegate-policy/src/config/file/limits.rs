@@ -9,7 +9,7 @@ use serde::{
 };
 
 use super::{OneOrMany, Period, Placed, store::OutageWord};
-use crate::{Mode, SlotsUntil};
+use crate::{DebtMode, Mode, OnExhausted, Reserve, SlotsUntil};
 
 /// `[defaults]`: what limits and routes get that do not say otherwise.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -53,6 +53,15 @@ pub struct LimitTable {
     /// Mode of the limit while the store is down.
     #[schemars(with = "Option<OutageWord>")]
     pub outage: Option<Placed<String>>,
+    /// Tokens that a limit of tokens takes before a request runs.
+    pub reserve: Option<Placed<Reserve>>,
+    /// Tokens beyond the reservation: a debt that later requests wait for, or nobody's.
+    pub debt: Option<Placed<DebtMode>>,
+    /// The most tokens that one request adds to its caller's debt.
+    #[schemars(range(min = 0))]
+    pub max_debt: Option<Placed<i64>>,
+    /// Fate of a stream that is longer than what was reserved for it, once the limit is spent.
+    pub on_exhausted: Option<Placed<OnExhausted>>,
 }
 
 /// A limit that belongs to one route.
@@ -74,6 +83,15 @@ pub struct InlineLimit {
     /// Mode of the limit while the store is down.
     #[schemars(with = "Option<OutageWord>")]
     pub outage: Option<Placed<String>>,
+    /// Tokens that a limit of tokens takes before a request runs.
+    pub reserve: Option<Placed<Reserve>>,
+    /// Tokens beyond the reservation: a debt that later requests wait for, or nobody's.
+    pub debt: Option<Placed<DebtMode>>,
+    /// The most tokens that one request adds to its caller's debt.
+    #[schemars(range(min = 0))]
+    pub max_debt: Option<Placed<i64>>,
+    /// Fate of a stream that is longer than what was reserved for it, once the limit is spent.
+    pub on_exhausted: Option<Placed<OnExhausted>>,
 }
 
 /// An entry of a list of limits.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::Placed;
+use super::{Period, Placed};
 use crate::HeaderFamily;
 
 /// `[responses]`: what clients are told.
@@ -14,4 +14,7 @@ pub struct ResponsesTable {
     /// The families of rate limit headers that are sent.
     #[schemars(extend("default" = ["ietf"]))]
     pub headers: Option<Vec<Placed<HeaderFamily>>>,
+    /// The longest `Retry-After` of a denial, in whole seconds. Clients that wait that long may be denied again. Unlimited by
+    /// default.
+    pub retry_after_max: Option<Placed<Period>>,
 }

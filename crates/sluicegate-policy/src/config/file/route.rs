@@ -1,15 +1,15 @@
 //! `[[route]]`: which requests a list of limits is for.
 
-use std::fmt;
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{LimitEntry, OneOrMany, Period, Placed};
-use crate::SlotsUntil;
+use super::{LimitEntry, Number, OneOrMany, Period, Placed};
+use crate::{Dialect, SlotsUntil};
 
 /// `[[route]]`: which requests a list of limits is for. The most specific route of a request wins.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -23,7 +23,7 @@ pub struct RouteTable {
     pub methods: Option<Placed<Vec<Placed<String>>>>,
     /// The tier that callers need; others get 403.
     pub tier: Option<Placed<String>>,
-    /// Way to find usage in a request's body.
+    /// Way to find usage in a request's body, and in the upstream's answer.
     pub meter: Option<Placed<OneOrMany<MeterEntry>>>,
     /// Number of `requests` that each request costs.
     #[schemars(range(min = 1), extend("default" = 1))]
@@ -51,22 +51,47 @@ pub struct RouteTable {
 #[derive(Clone, Debug, JsonSchema)]
 #[schemars(untagged, rename = "Meter")]
 pub enum MeterEntry {
-    /// `"bytes"`: the length of the body; `"kserve"`: the batch size of requests in KServe's protocol V2.
+    /// `"bytes"`: the length of the body; `"kserve"`: the batch size of requests in KServe's protocol V2; `"openai"`,
+    /// `"anthropic"`, `"ollama"`, `"llama.cpp"`, `"tgi"`, `"gemini"`, `"cohere"`: the tokens of requests to such a server.
     Word(String),
-    /// `{ items = "/inputs", max = 64 }`: a batch's size.
+    /// `{ items = "/inputs", max = 64 }`: a batch's size. `{ tokens = "openai", default_output = 256 }`: tokens.
     Table(MeterTable),
 }
 
 /// A meter that reads JSON.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct MeterTable {
     /// A JSON pointer: the length of the array there, or the whole number there, is the number of items. Or `"kserve"`:
     /// the first dimension of the first input's shape.
-    pub items: Placed<String>,
+    pub items: Option<Placed<String>>,
     /// The most items of one request; larger requests get 413.
     #[schemars(range(min = 1))]
     pub max: Option<Placed<i64>>,
+    /// Interface of the server whose tokens are counted.
+    #[schemars(with = "Option<DialectWord>")]
+    pub tokens: Option<Placed<String>>,
+    /// Output tokens that are reserved for each choice of a request that names no maximum, until enough answers have shown
+    /// how long they are.
+    #[schemars(range(min = 1), extend("default" = 1024))]
+    pub default_output: Option<Placed<i64>>,
+    /// Weights of the classes of tokens; 1 for each class that is left out.
+    #[schemars(extend("default" = {}))]
+    pub weights: BTreeMap<Placed<String>, Placed<Number>>,
+}
+
+/// The schema of a dialect's name.
+struct DialectWord;
+
+impl JsonSchema for DialectWord {
+    fn schema_name() -> Cow<'static, str> {
+        "Dialect".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names = Dialect::ALL.map(Dialect::name);
+        json_schema!({ "type": "string", "enum": names, "description": "The interface of a model server." })
+    }
 }
 
 impl<'de> Deserialize<'de> for MeterEntry {
@@ -81,7 +106,7 @@ impl<'de> Visitor<'de> for EntryVisitor {
     type Value = MeterEntry;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("\"bytes\", \"kserve\" or { items = \"/pointer\" }")
+        f.write_str("\"bytes\", \"kserve\", the name of a server's interface or { items = \"/pointer\" }")
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<MeterEntry, E> {

@@ -69,9 +69,9 @@ pub(super) fn limits(
             TierQuota { name, quota }
         });
         let tier_quotas = tier_quotas.collect();
-        let Draft { key, mode, quota, .. } = draft;
+        let Draft { key, mode, quota, terms, .. } = draft;
         let outage = draft.outage.unwrap_or(store.outage);
-        limits.push(Limit { name, key, mode, unit: quota.unit(), outage, tier_quotas });
+        limits.push(Limit { name, key, mode, unit: quota.unit(), outage, terms, tier_quotas });
     }
     limits
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sluicegate::{Algorithm, Outage, Quota, Unit};
 
 use crate::{
-    KeyTemplate, LimitId, Mode,
+    KeyTemplate, LimitId, Mode, Terms,
     config::{
         diagnostic::did_you_mean,
         file::{File, InlineLimit, LimitEntry, OneOrMany, Placed},
@@ -16,6 +16,7 @@ use crate::{
 use super::{
     limit_names,
     store::outage_at,
+    terms::WrittenTerms,
     tiers::{NAME, is_name},
 };
 
@@ -36,6 +37,7 @@ pub(super) struct Draft {
     pub(super) mode: Mode,
     /// Its own mode, if it has one; otherwise the store's.
     pub(super) outage: Option<Outage>,
+    pub(super) terms: Terms,
     /// Its position in the file.
     pub(super) start: usize,
     /// The position of its quota in the file.
@@ -58,6 +60,7 @@ struct Fields<'f> {
     algorithm: Option<&'f Placed<String>>,
     mode: Option<Mode>,
     outage: Option<&'f Placed<String>>,
+    terms: WrittenTerms<'f>,
 }
 
 impl Drafts {
@@ -90,6 +93,12 @@ impl Drafts {
                 algorithm: table.algorithm.as_ref(),
                 mode: table.mode,
                 outage: table.outage.as_ref(),
+                terms: WrittenTerms {
+                    reserve: table.reserve.as_ref(),
+                    debt: table.debt.as_ref(),
+                    max_debt: table.max_debt.as_ref(),
+                    on_exhausted: table.on_exhausted.as_ref(),
+                },
             };
             let made = drafts.table(report, Name::Given(name.value.clone()), name.start(), &fields);
             // A limit that is wrong is known all the same, so that routes that name it are not called wrong too.
@@ -196,6 +205,12 @@ impl Drafts {
             algorithm: table.algorithm.as_ref(),
             mode: table.mode,
             outage: table.outage.as_ref(),
+            terms: WrittenTerms {
+                reserve: table.reserve.as_ref(),
+                debt: table.debt.as_ref(),
+                max_debt: table.max_debt.as_ref(),
+                on_exhausted: table.on_exhausted.as_ref(),
+            },
         };
         self.table(report, name, start, &fields)
     }
@@ -224,9 +239,10 @@ impl Drafts {
             given @ Name::Given(_) => given,
         };
         let mode = fields.mode.unwrap_or_default();
+        let terms = fields.terms.resolved(report, quota.unit());
         self.push(
             report,
-            Draft { mode, outage, start, ..Draft::new(name, quota, key?, fields.quota.start()) },
+            Draft { mode, outage, terms, start, ..Draft::new(name, quota, key?, fields.quota.start()) },
         )
     }
 
@@ -271,8 +287,17 @@ impl Drafts {
 impl Draft {
     /// A limit that is no more than a quota on a key.
     pub(super) fn new(name: Name, quota: Quota, key: KeyTemplate, start: usize) -> Self {
-        let mode = Mode::Enforce;
-        Self { name, quota, key, mode, outage: None, start, quota_start: start, built_in: false }
+        Self {
+            name,
+            quota,
+            key,
+            mode: Mode::Enforce,
+            outage: None,
+            terms: Terms::default(),
+            start,
+            quota_start: start,
+            built_in: false,
+        }
     }
 }
 
@@ -297,7 +322,7 @@ fn quota_error(report: &mut Report<'_>, text: &Placed<String>, error: &sluicegat
 }
 
 fn checked(report: &mut Report<'_>, text: &Placed<String>, quota: Quota) -> Option<Quota> {
-    if matches!(quota.unit(), Unit::Tokens | Unit::InputTokens | Unit::OutputTokens | Unit::Usd) {
+    if quota.unit() == Unit::Usd {
         let message = format!("no meter gives {} yet", quota.unit());
         report.error_help(text.start(), message, UNITS);
         return None;
@@ -330,4 +355,4 @@ fn algorithm_at(report: &mut Report<'_>, word: &Placed<String>) -> Option<Algori
 }
 
 /// The units that meters give.
-const UNITS: &str = "count requests, items, bytes or concurrent";
+const UNITS: &str = "count requests, items, tokens, input_tokens, output_tokens, bytes or concurrent";

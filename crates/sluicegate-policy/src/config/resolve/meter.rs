@@ -1,46 +1,145 @@
 //! `meter` of a route.
 
+use std::collections::BTreeMap;
+
 use crate::{
-    JsonPointer, Meter,
+    Dialect, JsonPointer, Meter, TokenClass, TokenMeter, TokenWeights,
     config::{
-        file::{MeterEntry, MeterTable, Placed, RouteTable},
+        diagnostic::did_you_mean,
+        file::{MeterEntry, MeterTable, Number, Placed, RouteTable},
         report::Report,
     },
 };
 
-/// The meter of a route: at most one that counts items, and one that counts bytes.
+/// The meter of a route: at most one that counts items, one that counts tokens, and one that counts bytes.
 pub(super) fn meter(report: &mut Report<'_>, table: &RouteTable) -> Meter {
-    let mut items: Option<Meter> = None;
-    let mut bytes = false;
+    let (mut items, mut tokens, mut bytes) = (None, None, false);
     for entry in table.meter.as_ref().map(Placed::entries).unwrap_or_default() {
-        match &entry.value {
-            MeterEntry::Word(word) if word == BYTES && !bytes => bytes = true,
-            MeterEntry::Word(word) if word == KSERVE && items.is_none() => {
-                items = Some(Meter::items(JsonPointer::kserve()));
+        let is_first = match &entry.value {
+            MeterEntry::Word(word) if word == BYTES => !std::mem::replace(&mut bytes, true),
+            MeterEntry::Word(word) if word == KSERVE => {
+                items.replace(Meter::items(JsonPointer::kserve())).is_none()
             }
-            MeterEntry::Table(table) if items.is_none() => items = Some(of_table(report, table)),
-            MeterEntry::Word(word) if word != BYTES && word != KSERVE => {
-                let message = format!("unknown meter `{}`", word.escape_debug());
-                report.error_help(entry.start(), message, METERS);
+            MeterEntry::Word(word) => match Dialect::named(word) {
+                Some(dialect) => tokens.replace(TokenMeter::new(dialect)).is_none(),
+                None => {
+                    unknown(report, entry.start(), word);
+                    true
+                }
+            },
+            MeterEntry::Table(table) => {
+                let (of_items, of_tokens) = of_table(report, table, entry.start());
+                let is_twice =
+                    items.is_some() && of_items.is_some() || tokens.is_some() && of_tokens.is_some();
+                items = of_items.or(items);
+                tokens = of_tokens.or(tokens);
+                !is_twice
             }
-            _ => report.error(entry.start(), "this meter appears twice"),
+        };
+        if !is_first {
+            report.error(entry.start(), "this meter appears twice");
         }
     }
-    let meter = items.unwrap_or_default();
+    let mut meter = items.unwrap_or_default();
+    if let Some(tokens) = tokens {
+        meter = meter.and_tokens(tokens);
+    }
     if bytes { meter.and_bytes() } else { meter }
 }
 
-fn of_table(report: &mut Report<'_>, table: &MeterTable) -> Meter {
-    let pointer = match table.items.value.as_str() {
+fn of_table(
+    report: &mut Report<'_>,
+    table: &MeterTable,
+    start: usize,
+) -> (Option<Meter>, Option<TokenMeter>) {
+    let items = table.items.as_ref().map(|items| of_items(report, items, table.max.as_ref()));
+    let tokens = table.tokens.as_ref().and_then(|tokens| of_tokens(report, tokens, table));
+    if table.items.is_none() && table.tokens.is_none() {
+        report.error_help(start, "this meter counts nothing", METERS);
+    }
+    if let (Some(max), None) = (&table.max, &table.items) {
+        report.error_help(max.start(), "nothing counts the items of a request", "add: items = \"/inputs\"");
+    }
+    if table.tokens.is_none() {
+        let output = table.default_output.as_ref().map(Placed::start);
+        let weights = table.weights.keys().next().map(Placed::start);
+        for start in output.into_iter().chain(weights) {
+            report.error_help(start, "nothing counts the tokens of a request", "add: tokens = \"openai\"");
+        }
+    }
+    (items, tokens)
+}
+
+fn of_tokens(report: &mut Report<'_>, word: &Placed<String>, table: &MeterTable) -> Option<TokenMeter> {
+    let Some(dialect) = Dialect::named(&word.value) else {
+        report.error_or(word.start(), format!("unknown interface `{}`", word.value.escape_debug()), || {
+            let names = Dialect::ALL.map(Dialect::name);
+            did_you_mean(&word.value, names)
+                .or_else(|| Some(format!("the interfaces are {}", names.join(", "))))
+        });
+        return None;
+    };
+    let default_output = match &table.default_output {
+        None => TokenMeter::DEFAULT_OUTPUT,
+        Some(given) => u64::try_from(given.value).ok().filter(|tokens| *tokens > 0).unwrap_or_else(|| {
+            let message = format!("a request cannot reserve {} tokens", given.value);
+            report.error_help(given.start(), message, "give a whole number of tokens, at least 1");
+            TokenMeter::DEFAULT_OUTPUT
+        }),
+    };
+    Some(TokenMeter { dialect, default_output, weights: weights(report, &table.weights) })
+}
+
+fn weights(report: &mut Report<'_>, given: &BTreeMap<Placed<String>, Placed<Number>>) -> TokenWeights {
+    given.iter().fold(TokenWeights::default(), |weights, (name, weight)| {
+        let class = TokenClass::ALL.into_iter().find(|class| class.name() == name.value);
+        let thousandths = thousandths(weight.value.0);
+        if class.is_none() {
+            let names = TokenClass::ALL.map(TokenClass::name);
+            report.error_or(name.start(), format!("unknown class of tokens `{}`", name.value), || {
+                did_you_mean(&name.value, names)
+                    .or_else(|| Some(format!("the classes are {}", names.join(", "))))
+            });
+        }
+        if thousandths.is_none() {
+            let message = format!("a weight cannot be {}", weight.value.0);
+            report.error_help(weight.start(), message, "give a number from 0 to 1000000, such as 0.1");
+        }
+        match (class, thousandths) {
+            (Some(class), Some(thousandths)) => weights.with(class, thousandths),
+            _ => weights,
+        }
+    })
+}
+
+/// A weight in thousandths, rounded up: a class with a weight costs something.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
+fn thousandths(weight: f64) -> Option<u32> {
+    let thousandths = (weight * 1000.0 - ROUNDING).ceil().max(0.0);
+    (weight >= 0.0 && weight <= 1e6).then_some(thousandths as u32)
+}
+
+/// Less than this above a whole number of thousandths is the error of a float.
+const ROUNDING: f64 = 1e-6;
+
+fn unknown(report: &mut Report<'_>, start: usize, word: &str) {
+    report.error_or(start, format!("unknown meter `{}`", word.escape_debug()), || {
+        let names = Dialect::ALL.map(Dialect::name).into_iter().chain([BYTES, KSERVE]);
+        did_you_mean(word, names).or_else(|| Some(METERS.to_owned()))
+    });
+}
+
+fn of_items(report: &mut Report<'_>, items: &Placed<String>, max: Option<&Placed<i64>>) -> Meter {
+    let pointer = match items.value.as_str() {
         KSERVE => JsonPointer::kserve(),
         text => text.parse().unwrap_or_else(|error| {
             let message = format!("`{}` is not a JSON pointer: {error}", text.escape_debug());
-            report.error_help(table.items.start(), message, "write it as \"/inputs\"");
+            report.error_help(items.start(), message, "write it as \"/inputs\"");
             JsonPointer::default()
         }),
     };
     let meter = Meter::items(pointer);
-    let Some(max) = &table.max else { return meter };
+    let Some(max) = max else { return meter };
     match u64::try_from(max.value) {
         Ok(most @ 1..) => meter.at_most(most),
         _ => {
@@ -53,4 +152,4 @@ fn of_table(report: &mut Report<'_>, table: &MeterTable) -> Meter {
 
 const BYTES: &str = "bytes";
 const KSERVE: &str = "kserve";
-const METERS: &str = "the meters are \"bytes\", \"kserve\" and { items = \"/inputs\" }";
+const METERS: &str = "the meters are \"bytes\", \"kserve\", the name of a server's interface such as \"openai\", and { items = \"/inputs\" }";

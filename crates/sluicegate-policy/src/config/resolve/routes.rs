@@ -184,7 +184,11 @@ fn give_limits(report: &mut Report<'_>, route: &mut Route, limits: &[(LimitId, u
     for (id, start) in limits {
         let unit = drafts.quota(*id).unit();
         if !route.meter.gives(unit) {
-            let meter = if unit == Unit::Bytes { "\"bytes\"" } else { "{ items = \"/inputs\" }" };
+            let meter = match unit {
+                Unit::Bytes => "\"bytes\"",
+                Unit::Tokens | Unit::InputTokens | Unit::OutputTokens => "\"openai\"",
+                Unit::Items | Unit::Requests | Unit::Concurrent | Unit::Usd => "{ items = \"/inputs\" }",
+            };
             let (message, help) = if unmatched {
                 (
                     format!("nothing counts {unit} where there is no route"),

@@ -4,7 +4,7 @@ use sluicegate::{Balance, Charge, Cost, Denial, Key, Quota, Store, StoreError, W
 use smallvec::SmallVec;
 
 use super::Pass;
-use crate::{LimitId, Refusal, RouteId, TierId, answer::whole_seconds::retry_after};
+use crate::{LimitId, Refusal, RouteId, TierId, Usage, answer::whole_seconds::retry_after};
 
 /// The gate's decision on a request.
 #[derive(Debug)]
@@ -39,6 +39,8 @@ pub struct Denied {
     pub(super) limits: SmallVec<[LimitId; 2]>,
     pub(super) charges: SmallVec<[Charge; 2]>,
     pub(super) denial: Denial,
+    /// The tokens that the request may use, where its route meters them.
+    pub(super) usage: Option<Usage>,
     /// The limits are those of the route, and no warm-up makes them smaller.
     pub(super) has_configured_quotas: bool,
 }
@@ -177,6 +179,12 @@ impl Denied {
     pub fn spent(&self) -> impl Iterator<Item = LimitId> {
         let rows = self.limits.iter().zip(&self.denial.balances);
         rows.filter(|(_, balance)| !balance.wait.fits()).map(|(id, _)| *id)
+    }
+
+    /// The tokens that the request may use, if its route meters them.
+    #[must_use]
+    pub fn usage(&self) -> Option<&Usage> {
+        self.usage.as_ref()
     }
 
     /// All limits that judged the request.

@@ -3,8 +3,8 @@
 use sluicegate::{Balance, Charge, Cost, Permit, Store, StoreError, Unit};
 use smallvec::SmallVec;
 
-use super::Visit;
-use crate::{LimitId, RouteId, Scale, TierId, decide::route::Costs};
+use super::{Reservation, Visit};
+use crate::{Actual, LimitId, RouteId, Scale, TierId, decide::route::Costs};
 
 /// A request that may pass. Dropping it gives back its slots of concurrent limits: keep it until the last byte of
 /// the answer is sent, and then, where its cost is known only now, [settle](Self::settle) it.
@@ -16,10 +16,13 @@ pub struct Pass<S: Store> {
     given: Option<Cost>,
     /// Set if the upstream was warming up.
     warming: bool,
-    limits: SmallVec<[LimitId; 2]>,
+    pub(super) limits: SmallVec<[LimitId; 2]>,
     shadow_denied: Vec<LimitId>,
-    permit: Option<Permit<S>>,
-    shadow: Vec<Permit<S>>,
+    pub(super) permit: Option<Permit<S>>,
+    shadow: Vec<(LimitId, Permit<S>)>,
+    pub(super) reservation: Option<Box<Reservation>>,
+    /// Tokens that were taken while the answer came.
+    pub(super) extensions: Vec<Permit<S>>,
 }
 
 impl<S: Store> Pass<S> {
@@ -35,6 +38,8 @@ impl<S: Store> Pass<S> {
             shadow_denied: Vec::new(),
             permit: None,
             shadow: Vec::new(),
+            reservation: None,
+            extensions: Vec::new(),
         }
     }
 
@@ -43,8 +48,12 @@ impl<S: Store> Pass<S> {
         self.limits = limits;
     }
 
-    pub(super) fn shadow_allowed(&mut self, permit: Permit<S>) {
-        self.shadow.push(permit);
+    pub(super) fn reserved(&mut self, reservation: Reservation) {
+        self.reservation = Some(Box::new(reservation));
+    }
+
+    pub(super) fn shadow_allowed(&mut self, id: LimitId, permit: Permit<S>) {
+        self.shadow.push((id, permit));
     }
 
     pub(super) fn shadow_denied(&mut self, id: LimitId) {
@@ -87,6 +96,12 @@ impl<S: Store> Pass<S> {
         &self.shadow_denied
     }
 
+    /// The tokens that it has reserved, if the route meters tokens.
+    #[must_use]
+    pub fn reservation(&self) -> Option<&Reservation> {
+        self.reservation.as_deref()
+    }
+
     /// Returns `true` if the quotas are those that the policy gives the route's limits, which a warm-up makes smaller.
     pub(crate) fn has_configured_quotas(&self) -> bool {
         !self.warming
@@ -104,7 +119,25 @@ impl<S: Store> Pass<S> {
     /// fail nothing here either.
     pub async fn settle(self, actual: Cost) -> Result<(), StoreError> {
         let (costs, given) = (self.costs, self.given);
-        self.settle_by(|unit| costs.are_metered(unit, given).then_some(actual)).await
+        self.settle_by(|_, charge| costs.are_metered(charge.quota.unit(), given).then_some(actual)).await
+    }
+
+    /// [`settle`](Self::settle) for the tokens that the request has reserved: replaces them by those that it has used, and
+    /// gives back the slots. Without a [reservation](Self::reservation) it only gives back the slots.
+    ///
+    /// # Errors
+    ///
+    /// As [`settle`](Self::settle).
+    pub async fn settle_tokens(mut self, actual: &Actual) -> Result<(), StoreError> {
+        let Some(reservation) = self.reservation.take() else { return Ok(()) };
+        let extensions = std::mem::take(&mut self.extensions);
+        self.settle_by(|limit, charge| reservation.cost(limit, charge, actual)).await?;
+        // Given back last: until then the account has too little, and never too much.
+        for extension in extensions {
+            let nothing: SmallVec<[Cost; 2]> = extension.charges().iter().map(|_| Cost::ZERO).collect();
+            extension.settle(&nothing).await?;
+        }
+        Ok(())
     }
 
     /// [`settle`](Self::settle) for costs in several units: those of a unit that is not here stay as they are, and slots
@@ -114,22 +147,24 @@ impl<S: Store> Pass<S> {
     ///
     /// As [`settle`](Self::settle).
     pub async fn settle_units(self, actual: &[(Unit, Cost)]) -> Result<(), StoreError> {
-        self.settle_by(|unit| {
+        self.settle_by(|_, charge| {
+            let unit = charge.quota.unit();
             let (_, cost) = actual.iter().find(|(known, _)| *known == unit && unit != Unit::Concurrent)?;
             Some(*cost)
         })
         .await
     }
 
-    async fn settle_by(self, actual: impl Fn(Unit) -> Option<Cost>) -> Result<(), StoreError> {
-        let Self { warming, permit, shadow, .. } = self;
+    /// `actual` gives the cost of a limit's charge; `None` if it stays as it is.
+    async fn settle_by(self, actual: impl Fn(LimitId, &Charge) -> Option<Cost>) -> Result<(), StoreError> {
+        let Self { warming, limits, permit, shadow, .. } = self;
         let settled = match permit {
-            Some(permit) => settle(permit, warming, &actual).await,
+            Some(permit) => settle(permit, &limits, warming, &actual).await,
             None => Ok(()),
         };
-        for permit in shadow {
+        for (limit, permit) in shadow {
             // A shadow limit only records, and its books are as good as its store.
-            let _ = settle(permit, warming, &actual).await;
+            let _ = settle(permit, &[limit], warming, &actual).await;
         }
         settled
     }
@@ -137,15 +172,16 @@ impl<S: Store> Pass<S> {
 
 async fn settle<S: Store>(
     permit: Permit<S>,
+    limits: &[LimitId],
     warming: bool,
-    actual: &impl Fn(Unit) -> Option<Cost>,
+    actual: &impl Fn(LimitId, &Charge) -> Option<Cost>,
 ) -> Result<(), StoreError> {
-    let cost = |charge: &Charge| match actual(charge.quota.unit()) {
+    let cost = |(limit, charge): (&LimitId, &Charge)| match actual(*limit, charge) {
         Some(cost) if warming => cost.min(Cost::new(charge.quota.burst_size())),
         Some(cost) => cost,
         None => charge.cost,
     };
-    let costs: SmallVec<[Cost; 4]> = permit.charges().iter().map(cost).collect();
+    let costs: SmallVec<[Cost; 4]> = limits.iter().zip(permit.charges()).map(cost).collect();
     // Where nothing changes the store need not be asked: slots are given back all the same.
     if permit.charges().iter().zip(&costs).all(|(charge, cost)| charge.cost == *cost) {
         Ok(())

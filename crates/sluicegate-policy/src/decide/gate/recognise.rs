@@ -94,6 +94,7 @@ impl<S: Store> Gate<S> {
             charges: smallvec![charge],
             denial,
             has_configured_quotas: false,
+            usage: None,
         }))
     }
 }

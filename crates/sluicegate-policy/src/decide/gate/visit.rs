@@ -61,6 +61,7 @@ impl Visit<'_> {
             route: self.route(),
             tier: self.tier(),
             has_configured_quotas: bill.scale.is_none(),
+            usage: bill.usage,
             limits: bill.limits,
             charges: bill.charges,
             denial,

@@ -1,0 +1,157 @@
+//! The usage of an admitted request, from its response.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+};
+
+use http::response;
+use sluicegate::{Clock, Store, StoreError};
+use sluicegate_policy::{Ending, Extended, Gate, LimitId, Pass, ResponseMeter, Settlement};
+
+use crate::Admission;
+
+/// The knowledge of the usage of an admitted request: nothing for most, whose routes do not meter tokens.
+#[derive(Default)]
+pub enum Metering<S: Store> {
+    /// No answer has come yet.
+    #[default]
+    Unanswered,
+    /// No answer will come, and the upstream has done no work.
+    Unserved,
+    /// The upstream answers.
+    Answered(Box<Answering<S>>),
+}
+
+/// An answer that comes, and the tokens that are taken for it meanwhile.
+pub struct Answering<S: Store> {
+    meter: ResponseMeter,
+    extending: Extending<S>,
+}
+
+/// The state of taking more tokens.
+enum Extending<S: Store> {
+    /// What is reserved has been enough.
+    Enough,
+    /// The store is asked.
+    Asked(Pin<Box<dyn Future<Output = Extended<S>> + Send>>),
+    /// There is no more.
+    Refused,
+}
+
+/// A settlement that waits for a store.
+pub type Settling = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
+
+impl<S: Store> Metering<S> {
+    /// Learns of the head of the response to a request that passed.
+    pub fn answered(&mut self, pass: &Pass<S>, head: &response::Parts) {
+        if let Some(reservation) = pass.reservation() {
+            let meter = reservation.response_meter(head);
+            *self = Self::Answered(Box::new(Answering { meter, extending: Extending::Enough }));
+        }
+    }
+
+    /// Sees the next bytes of the response's body.
+    #[inline]
+    pub fn data(&mut self, data: &[u8]) {
+        if let Self::Answered(answering) = self {
+            answering.meter.data(data);
+        }
+    }
+
+    /// Learns that the body has ended as it should.
+    pub fn complete(&mut self) {
+        if let Self::Answered(answering) = self {
+            answering.meter.complete();
+        }
+    }
+
+    /// Takes more tokens once the answer is longer than what was reserved. Returns the limit that is spent, if it says that a
+    /// stream is to be cut then.
+    ///
+    /// Call it whenever data has come. The answer need not wait: while the store is asked, this returns `None`, and `cx` is
+    /// woken when it is to be called again.
+    pub fn extend(&mut self, pass: &mut Pass<S>, gate: &Gate<S>, cx: &mut Context<'_>) -> Option<LimitId> {
+        let Self::Answered(answering) = self else { return None };
+        let Answering { meter, extending } = &mut **answering;
+        if matches!(extending, Extending::Enough)
+            && let Some(extension) = pass.extension(meter)
+        {
+            *extending = Extending::Asked(Box::pin(gate.extend(extension)));
+        }
+        let Extending::Asked(asked) = extending else { return None };
+        let Poll::Ready(extended) = asked.as_mut().poll(cx) else { return None };
+        match extended {
+            Extended::Taken(permit) => {
+                pass.extended(permit);
+                *extending = Extending::Enough;
+                None
+            }
+            Extended::Refused => {
+                *extending = Extending::Refused;
+                None
+            }
+            Extended::Cut(limit) => {
+                *extending = Extending::Refused;
+                meter.is_stream().then_some(limit)
+            }
+        }
+    }
+
+    fn ending(&self) -> Ending<'_> {
+        match self {
+            Self::Unanswered => Ending::Unanswered,
+            Self::Unserved => Ending::Unserved,
+            Self::Answered(answering) => Ending::Answered(&answering.meter),
+        }
+    }
+}
+
+impl<S: Store, C: Clock> Admission<S, C> {
+    /// Ends a request that passed: replaces the tokens that it has reserved by those that it has used, counts them, and gives
+    /// back its slots. It may be called from [`Drop`].
+    ///
+    /// A store in memory has done so when this returns. What waits for another store is given to `spawn`, which lets a runtime
+    /// finish it.
+    ///
+    /// # Errors
+    ///
+    /// The error of a store that answers at once: the reservation stays charged.
+    pub fn settle(
+        &self,
+        pass: Box<Pass<S>>,
+        metering: &Metering<S>,
+        spawn: impl FnOnce(Settling),
+    ) -> Result<(), StoreError> {
+        let Some(reservation) = pass.reservation() else { return Ok(()) };
+        let settlement = reservation.settlement(metering.ending());
+        self.metrics().settled(pass.route(), reservation, &settlement);
+        let Settlement::Used(actual) = settlement else { return Ok(()) };
+        let mut settling: Settling = Box::pin(async move { pass.settle_tokens(&actual).await });
+        match settling.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(settled) => settled,
+            Poll::Pending => {
+                spawn(settling);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl<S: Store> fmt::Debug for Metering<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unanswered => f.write_str("Unanswered"),
+            Self::Unserved => f.write_str("Unserved"),
+            Self::Answered(answering) => answering.fmt(f),
+        }
+    }
+}
+
+impl<S: Store> fmt::Debug for Answering<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answering").field("meter", &self.meter).finish_non_exhaustive()
+    }
+}

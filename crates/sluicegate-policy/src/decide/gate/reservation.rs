@@ -1,0 +1,117 @@
+//! The tokens that one request has reserved, until its usage is known.
+
+use http::response;
+use sluicegate::{Charge, Cost, Unit};
+use smallvec::SmallVec;
+
+use crate::{
+    Actual, Dialect, Estimate, LimitId, Reserved, ResponseMeter, Terms, TokenClass, TokenMeter, Usage,
+};
+
+/// The tokens that one request has reserved, until its usage is known.
+#[derive(Debug)]
+pub struct Reservation {
+    pub(super) meter: TokenMeter,
+    estimate: Box<Estimate>,
+    /// Before weights.
+    pub(super) usage: Usage,
+    /// Output tokens that were taken while the answer came.
+    pub(super) extended: u64,
+    /// Of each limit that counts tokens.
+    terms: SmallVec<[(LimitId, Terms); 2]>,
+}
+
+/// The end of an admitted request whose tokens are metered.
+#[derive(Clone, Copy, Debug)]
+pub enum Ending<'m> {
+    /// The upstream did no work for it: it could not be reached, or refused it.
+    Unserved,
+    /// No answer has come: the client left before its head, or the upstream took too long.
+    Unanswered,
+    /// An answer has come, as a whole or in part.
+    Answered(&'m ResponseMeter),
+}
+
+/// The tokens for which a request is charged.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Settlement {
+    /// Those that it has used.
+    Used(Actual),
+    /// Those that it has reserved: nobody knows what it has used.
+    Reserved,
+}
+
+impl Reservation {
+    pub(super) fn new(
+        meter: TokenMeter,
+        estimate: Box<Estimate>,
+        usage: Usage,
+        terms: SmallVec<[(LimitId, Terms); 2]>,
+    ) -> Self {
+        Self { meter, estimate, usage, extended: 0, terms }
+    }
+
+    /// The dialect of the request and its answer.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.meter.dialect
+    }
+
+    /// The estimate that its body gave.
+    #[must_use]
+    pub fn estimate(&self) -> &Estimate {
+        &self.estimate
+    }
+
+    /// The tokens that limits which reserve all have taken.
+    #[must_use]
+    pub fn reserved(&self) -> Reserved {
+        Reserved::of(&self.usage, &self.meter.weights, self.estimate.max_output.is_none())
+    }
+
+    /// The usage that was reserved, before weights.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        self.usage
+    }
+
+    /// Returns the meter of the response with this head.
+    #[must_use]
+    pub fn response_meter(&self, head: &response::Parts) -> ResponseMeter {
+        ResponseMeter::new(self.meter.dialect, head, &self.estimate)
+    }
+
+    /// Returns the tokens for which the request is charged.
+    ///
+    /// A client that leaves a stream pays the input and what was produced until then. A client that leaves before the answer
+    /// to a request without a stream may have caused any of the output that it asked for, and pays what it has reserved.
+    #[must_use]
+    pub fn settlement(&self, ending: Ending<'_>) -> Settlement {
+        match ending {
+            Ending::Unserved => Settlement::Used(Actual::counted(Usage::default())),
+            Ending::Unanswered if self.estimate.streams => {
+                Settlement::Used(Actual::counted(self.usage.with(TokenClass::Output, 0)))
+            }
+            Ending::Unanswered => Settlement::Reserved,
+            Ending::Answered(meter) => meter.actual().map_or(Settlement::Reserved, Settlement::Used),
+        }
+    }
+
+    /// The terms of a limit, if it counts tokens.
+    pub(super) fn terms(&self, limit: LimitId) -> Option<&Terms> {
+        self.terms.iter().find(|(known, _)| *known == limit).map(|(_, terms)| terms)
+    }
+
+    /// The cost of this usage on a limit. `None` if the limit counts no tokens.
+    pub(super) fn cost(&self, limit: LimitId, charge: &Charge, actual: &Actual) -> Option<Cost> {
+        let debt = self.terms(limit)?.debt;
+        let (usage, weights) = (&actual.usage, &self.meter.weights);
+        let tokens = match charge.quota.unit() {
+            Unit::Tokens => usage.total(weights),
+            Unit::InputTokens => usage.input(weights),
+            Unit::OutputTokens => usage.output(weights),
+            Unit::Requests | Unit::Items | Unit::Bytes | Unit::Usd | Unit::Concurrent => return None,
+        };
+        Some(debt.charge(charge.cost, Cost::new(tokens)))
+    }
+}

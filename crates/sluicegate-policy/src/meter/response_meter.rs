@@ -1,0 +1,58 @@
+//! The meter of one response.
+
+use http::{StatusCode, response};
+
+use super::usage_reader::UsageReader;
+use crate::{Actual, Dialect, Estimate, TokenWeights, Usage};
+
+/// The meter of one response, from its head to its end.
+#[derive(Debug)]
+pub struct ResponseMeter {
+    status: StatusCode,
+    reader: UsageReader,
+    is_complete: bool,
+}
+
+impl ResponseMeter {
+    pub(crate) fn new(dialect: Dialect, head: &response::Parts, estimate: &Estimate) -> Self {
+        Self { status: head.status, reader: UsageReader::new(dialect, head, estimate), is_complete: false }
+    }
+
+    /// Sees the next bytes of the body.
+    pub fn data(&mut self, data: &[u8]) {
+        self.reader.data(data);
+    }
+
+    /// Learns that the body has ended as it should.
+    pub fn complete(&mut self) {
+        self.is_complete = true;
+    }
+
+    /// Returns the output tokens that have come so far, at the end of an event, where a stream can be cut.
+    #[must_use]
+    pub fn produced(&self) -> Option<u64> {
+        let is_between = self.reader.is_between_events();
+        is_between.then(|| self.reader.usage().usage.output(&TokenWeights::default()))
+    }
+
+    /// Returns `true` if the answer is a stream, which can be cut.
+    #[must_use]
+    pub fn is_stream(&self) -> bool {
+        self.reader.is_stream()
+    }
+
+    /// Returns what the request has used, as far as it has been answered. `None` if nobody knows: an answer in one piece
+    /// broke off before its usage, and may have been made as a whole.
+    #[must_use]
+    pub fn actual(&self) -> Option<Actual> {
+        let actual = self.reader.usage();
+        if actual.is_reported() {
+            Some(actual)
+        } else if self.status.is_client_error() || self.status.is_server_error() {
+            // The model has not run.
+            Some(Actual::counted(Usage::default()))
+        } else {
+            (self.is_complete || self.reader.is_stream()).then_some(actual)
+        }
+    }
+}
