@@ -24,10 +24,6 @@ class MockModel(Server):
         """The sums over all requests, when none is in progress any more."""
         return until(lambda: (totals := self.totals())["running"] == 0 and totals, "no request is in progress")
 
-    def records(self):
-        """The requests that have ended."""
-        return httpx.get(f"{self.url}/control/ledger").raise_for_status().json()["requests"]
-
     def set(self, **settings):
         """Changes settings, `_` for `-` in their names."""
         changes = {name.replace("_", "-"): value for name, value in settings.items()}
