@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use http::request::Parts;
-use sluicegate::{Clock, Store, Timestamp};
+use sluicegate::{Clock, Resilient, Store, Timestamp};
 use sluicegate_metrics::GateMetrics;
 use sluicegate_policy::{
     Form, Gate, Hints, Outcome, Pass, Reading, Refusal, Rejection, Renderer, RouteId, Visit,
@@ -41,7 +41,7 @@ pub struct Admitted<S: Store> {
     pub decided: Timestamp,
 }
 
-impl<S: Store, C: Clock> Admission<S, C> {
+impl<S: Resilient, C: Clock> Admission<S, C> {
     /// An admission by this gate. The clock only measures durations.
     #[must_use]
     pub fn new(gate: Arc<Gate<S>>, metrics: GateMetrics, clock: C) -> Self {
@@ -121,7 +121,7 @@ impl<S: Store, C: Clock> Admission<S, C> {
     }
 }
 
-impl<S: Store, C: Clock> Entry<'_, S, C> {
+impl<S: Resilient, C: Clock> Entry<'_, S, C> {
     /// The route.
     #[must_use]
     pub fn route(&self) -> RouteId {

@@ -2,7 +2,7 @@
 
 use std::{future::Future, path::Path, time::Duration};
 
-use sluicegate::Store;
+use sluicegate::Resilient;
 use sluicegate_policy::{ApiKeysError, Gate, WatchedKeys};
 
 /// A runtime's timer.
@@ -13,7 +13,7 @@ pub trait Timer {
 
 /// Gives the gate the API keys in a file again whenever the file has changed, and tells `heard` of it: the number of keys, or
 /// the reason why the old ones stay. It never returns.
-pub async fn watch_keys<S: Store>(
+pub async fn watch_keys<S: Resilient>(
     path: &Path,
     gate: &Gate<S>,
     timer: &impl Timer,

@@ -8,7 +8,7 @@ use std::{
 };
 
 use http::response;
-use sluicegate::{Clock, Store, StoreError};
+use sluicegate::{Clock, Resilient, Store, StoreError};
 use sluicegate_policy::{Ending, Extended, Gate, LimitId, Pass, ResponseMeter, Settlement};
 
 use crate::Admission;
@@ -44,7 +44,7 @@ enum Extending<S: Store> {
 /// A settlement that waits for a store.
 pub type Settling = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
 
-impl<S: Store> Metering<S> {
+impl<S: Resilient> Metering<S> {
     /// Learns of the head of the response to a request that passed.
     pub fn answered(&mut self, pass: &Pass<S>, head: &response::Parts) {
         if let Some(reservation) = pass.reservation() {
@@ -109,7 +109,7 @@ impl<S: Store> Metering<S> {
     }
 }
 
-impl<S: Store, C: Clock> Admission<S, C> {
+impl<S: Resilient, C: Clock> Admission<S, C> {
     /// Ends a request that passed: replaces the tokens that it has reserved by those that it has used, counts them, and gives
     /// back its slots. It may be called from [`Drop`].
     ///

@@ -2,7 +2,9 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use sluicegate::{Algorithm, Balances, Charge, Cost, Decision, Lease, ServerId, Store, StoreError, Taken};
+use sluicegate::{
+    Algorithm, Backend, Balances, Charge, Cost, Decision, Lease, ServerId, Store, StoreError, Taken,
+};
 use sluicegate_remote::OnceSender;
 use smallvec::SmallVec;
 use tokio::{runtime::Handle, sync::oneshot, time::timeout};
@@ -73,6 +75,8 @@ impl MemcachedStore {
 }
 
 impl Store for MemcachedStore {
+    type Lease = Lease;
+
     async fn take(&self, charges: &[Charge]) -> Result<Decision<Taken>, StoreError> {
         if let Some(charge) = charges.iter().find(|charge| charge.quota.algorithm() == Algorithm::Concurrent)
         {
@@ -119,6 +123,11 @@ impl Store for MemcachedStore {
         answer.await.unwrap_or_else(|_| Err(shut_down()))
     }
 
+    /// There are no slots to give back: none was ever taken.
+    fn release(&self, _charges: &[Charge], _lease: Lease) {}
+}
+
+impl Backend for MemcachedStore {
     fn server(&self, charge: &Charge) -> ServerId {
         link::id(self.dispatcher.home(charge))
     }
@@ -127,9 +136,6 @@ impl Store for MemcachedStore {
         let servers = self.dispatcher.links.iter().enumerate();
         servers.map(|(number, link)| (link::id(number), link.server().to_string())).collect()
     }
-
-    /// There are no slots to give back: none was ever taken.
-    fn release(&self, _charges: &[Charge], _lease: Lease) {}
 }
 
 impl fmt::Debug for MemcachedStore {

@@ -35,8 +35,23 @@ pub(crate) enum Purpose {
     Accounts,
 }
 
-/// The charges of one request.
-pub(crate) type Charges = SmallVec<[sluicegate::Charge; 1]>;
+/// The charges of one request, and their modes in an outage.
+#[derive(Default)]
+pub(crate) struct Charges {
+    pub(crate) charges: SmallVec<[sluicegate::Charge; 1]>,
+    outages: SmallVec<[Outage; 1]>,
+}
+
+impl Charges {
+    fn one((charge, outage): (sluicegate::Charge, Outage)) -> Self {
+        Self { charges: smallvec![charge], outages: smallvec![outage] }
+    }
+
+    /// The mode of the charge at this place.
+    pub(crate) fn outage(&self, place: usize) -> Outage {
+        self.outages[place]
+    }
+}
 
 #[pymethods]
 impl Charge {
@@ -80,13 +95,16 @@ impl Charge {
         Ok(Self { charge: charge.cost(cost), outage: None, lacks_cost })
     }
 
-    /// The same, for a charge that names its outage mode.
-    pub(crate) fn of_limit(charge: sluicegate::Charge, cost: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
-        let outage = Some(charge.outage);
-        Ok(Self { outage, ..Self::of(charge, cost)? })
+    /// The same, for a charge on a limit, which has a mode of its own.
+    pub(crate) fn of_limit(
+        charge: sluicegate::Charge,
+        outage: Outage,
+        cost: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        Ok(Self { outage: Some(outage), ..Self::of(charge, cost)? })
     }
 
-    fn with(&self, outage: Outage, purpose: Purpose) -> PyResult<sluicegate::Charge> {
+    fn with(&self, outage: Outage, purpose: Purpose) -> PyResult<(sluicegate::Charge, Outage)> {
         if self.lacks_cost && purpose == Purpose::Taking {
             let quota = &self.charge.quota;
             return Err(PyTypeError::new_err(format!(
@@ -95,7 +113,7 @@ impl Charge {
                 quota.unit()
             )));
         }
-        Ok(self.charge.clone().outage(self.outage.unwrap_or(outage)))
+        Ok((self.charge.clone(), self.outage.unwrap_or(outage)))
     }
 }
 
@@ -114,18 +132,24 @@ pub(crate) fn charges(
         let quota = self::quota(quota)?;
         let key = key.extract::<Cow<'_, str>>()?;
         let charge = Charge::of(sluicegate::Charge::new(&*key, quota), cost)?;
-        return Ok(smallvec![charge.with(outage, purpose)?]);
+        return charge.with(outage, purpose).map(Charges::one);
     }
     if quota.is_some() || cost.is_some() {
         return Err(PyTypeError::new_err("a Charge has its quota and its cost: give no others beside it"));
     }
     if let Ok(charge) = what.cast::<Charge>() {
-        return Ok(smallvec![charge.get().with(outage, purpose)?]);
+        return charge.get().with(outage, purpose).map(Charges::one);
     }
     let charges = what.try_iter().map_err(|_| {
         PyTypeError::new_err(format!("expected a key, a Charge or several of them, not {}", what.get_type()))
     })?;
-    charges.map(|charge| charge?.cast::<Charge>()?.get().with(outage, purpose)).collect()
+    let mut all = Charges::default();
+    for charge in charges {
+        let (charge, outage) = charge?.cast::<Charge>()?.get().with(outage, purpose)?;
+        all.charges.push(charge);
+        all.outages.push(outage);
+    }
+    Ok(all)
 }
 
 /// So many units, whole dollars and parts of them for `usd`.

@@ -70,7 +70,7 @@ impl ToPython for Answered {
         match self.decision.map_err(|error| store_error(&error))? {
             Decision::Allow(permit) => Permit::new(permit, self.waits).into_py_any(py),
             Decision::Deny(denial) => {
-                let quotas = self.charges.iter().map(|charge| charge.quota).collect();
+                let quotas = self.charges.charges.iter().map(|charge| charge.quota).collect();
                 Denial { denial, quotas }.into_py_any(py)
             }
         }
@@ -87,7 +87,7 @@ pub(crate) struct Peeked {
 
 impl ToPython for Peeked {
     fn to_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let quotas = self.charges.iter().map(|charge| &charge.quota);
+        let quotas = self.charges.charges.iter().map(|charge| &charge.quota);
         let rows = match self.decision.map_err(|error| store_error(&error))? {
             Decision::Allow(permit) => balances(py, permit.balances(), quotas),
             Decision::Deny(denial) => balances(py, &denial.balances, quotas),

@@ -101,7 +101,8 @@ impl Limiter {
             PolicyError::new_err(format!("no limit is called {limit:?}; the policy has {}", known.join(", ")))
         })?;
         let tier = tier.and_then(|tier| policy.tiers.find(tier)).unwrap_or(policy.tiers.default_tier());
-        Charge::of_limit(self.gate.charge(id, key, tier, Cost::new(1)), cost)
+        let outage = policy.limit(id).outage();
+        Charge::of_limit(self.gate.charge(id, key, tier, Cost::new(1)), outage, cost)
     }
 
     /// The path that answers with 2xx once the app has warmed up; none where it has, or the policy has no warm-up.
@@ -140,9 +141,8 @@ impl Limiter {
         cost: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<PyAny>> {
         let charges = self.charges(what, quota, cost, Purpose::Taking)?;
-        let answered =
-            Answered { decision: block(py, self.limiter.take(&charges)), charges, waits: self.waits() };
-        answered.to_python(py)
+        let decision = block(py, take(&self.limiter, &charges));
+        Answered { decision, charges, waits: self.waits() }.to_python(py)
     }
 
     #[pyo3(signature = (what, quota = None, cost = None))]
@@ -156,7 +156,7 @@ impl Limiter {
         let (limiter, waits, charges) =
             (self.limiter.clone(), self.waits(), self.charges(what, quota, cost, Purpose::Taking)?);
         let taking = async move {
-            let decision = limiter.take(&charges).await;
+            let decision = take(&limiter, &charges).await;
             Answered { decision, charges, waits }
         };
         awaitable(py, begin(py, waits, taking)?)
@@ -170,7 +170,7 @@ impl Limiter {
         quota: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<PyAny>> {
         let (charges, one) = self.free(what, quota)?;
-        let decision = block(py, self.limiter.take(&charges));
+        let decision = block(py, take(&self.limiter, &charges));
         Peeked { decision, charges, one }.to_python(py)
     }
 
@@ -183,7 +183,7 @@ impl Limiter {
     ) -> PyResult<Py<PyAny>> {
         let (limiter, (charges, one)) = (self.limiter.clone(), self.free(what, quota)?);
         let peeking = async move {
-            let decision = limiter.take(&charges).await;
+            let decision = take(&limiter, &charges).await;
             Peeked { decision, charges, one }
         };
         awaitable(py, begin(py, self.waits(), peeking)?)
@@ -217,7 +217,7 @@ impl Limiter {
         quota: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         let charges = self.charges(what, quota, None, Purpose::Accounts)?;
-        block(py, self.limiter.reset(&charges)).map_err(|error| store_error(&error))
+        block(py, self.limiter.reset(&charges.charges)).map_err(|error| store_error(&error))
     }
 
     #[pyo3(signature = (what, quota = None))]
@@ -228,7 +228,7 @@ impl Limiter {
         quota: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<PyAny>> {
         let (limiter, charges) = (self.limiter.clone(), self.charges(what, quota, None, Purpose::Accounts)?);
-        awaitable(py, begin(py, self.waits(), async move { Done(limiter.reset(&charges).await) })?)
+        awaitable(py, begin(py, self.waits(), async move { Done(limiter.reset(&charges.charges).await) })?)
     }
 
     #[getter]
@@ -303,11 +303,15 @@ impl Limiter {
     /// Charges that cost nothing, and whether a caller asked for one alone.
     fn free(&self, what: &Bound<'_, PyAny>, quota: Option<&Bound<'_, PyAny>>) -> PyResult<(Charges, bool)> {
         let one = what.is_instance_of::<PyString>() || what.is_instance_of::<Charge>();
-        let charges = self
-            .charges(what, quota, None, Purpose::Accounts)?
-            .into_iter()
-            .map(|charge| charge.cost(0))
-            .collect();
+        let mut charges = self.charges(what, quota, None, Purpose::Accounts)?;
+        charges.charges.iter_mut().for_each(|charge| charge.cost = Cost::ZERO);
         Ok((charges, one))
     }
+}
+
+async fn take(
+    limiter: &sluicegate::Limiter<Store>,
+    charges: &Charges,
+) -> Result<sluicegate::Decision<sluicegate::Permit<Store>>, sluicegate::StoreError> {
+    limiter.take_or(&charges.charges, |place| charges.outage(place)).await
 }

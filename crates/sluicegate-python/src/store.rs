@@ -6,7 +6,7 @@ use std::{
 };
 
 use pyo3::prelude::*;
-use sluicegate::{Charge, Cost, Decision, Lease, StoreError, Taken};
+use sluicegate::{Charge, Cost, Decision, FallbackLease, Lease, Outage, Resilient, StoreError, Taken};
 use sluicegate_policy::{StoreKind, StoreSettings};
 use sluicegate_stores::{AnyStore, StoreStatistics};
 
@@ -108,15 +108,22 @@ impl Drop for Patient {
 }
 
 impl sluicegate::Store for Store {
+    type Lease = FallbackLease<Lease>;
+
     #[inline]
-    async fn take(&self, charges: &[Charge]) -> Result<Decision<Taken>, StoreError> {
+    async fn take(&self, charges: &[Charge]) -> Result<Decision<Taken<Self::Lease>>, StoreError> {
         match self {
             Self::Here(store) => store.take(charges).await,
             Self::Elsewhere(store) => store.current()?.take(charges).await,
         }
     }
 
-    async fn settle(&self, charges: &[Charge], lease: Lease, actual: &[Cost]) -> Result<(), StoreError> {
+    async fn settle(
+        &self,
+        charges: &[Charge],
+        lease: Self::Lease,
+        actual: &[Cost],
+    ) -> Result<(), StoreError> {
         match self {
             Self::Here(store) => store.settle(charges, lease, actual).await,
             Self::Elsewhere(store) => store.current()?.settle(charges, lease, actual).await,
@@ -130,7 +137,7 @@ impl sluicegate::Store for Store {
         }
     }
 
-    fn release(&self, charges: &[Charge], lease: Lease) {
+    fn release(&self, charges: &[Charge], lease: Self::Lease) {
         match self {
             Self::Here(store) => store.release(charges, lease),
             Self::Elsewhere(store) => {
@@ -139,6 +146,20 @@ impl sluicegate::Store for Store {
                     store.release(charges, lease);
                 }
             }
+        }
+    }
+}
+
+impl Resilient for Store {
+    #[inline]
+    async fn take_or(
+        &self,
+        charges: &[Charge],
+        outage: impl Fn(usize) -> Outage + Send + Sync,
+    ) -> Result<Decision<Taken<Self::Lease>>, StoreError> {
+        match self {
+            Self::Here(store) => store.take_or(charges, outage).await,
+            Self::Elsewhere(store) => store.current()?.take_or(charges, outage).await,
         }
     }
 }

@@ -12,8 +12,8 @@ use std::{
 
 use futures_util::future::join_all;
 use sluicegate::{
-    Algorithm, Balances, Charge, Cost, Decision, Key, Lease, Quota, ServerId, Store, StoreError, Taken,
-    Timestamp,
+    Algorithm, Backend, Balances, Charge, Cost, Decision, Key, Lease, Quota, ServerId, Store, StoreError,
+    Taken, Timestamp,
     accounts::{AnyAccount, Snapshot, Verdict},
 };
 use sluicegate_remote::unix_time::{self, TICKS_PER_MICROSECOND, timestamp};
@@ -275,6 +275,8 @@ impl RedisStore {
 }
 
 impl Store for RedisStore {
+    type Lease = Lease;
+
     async fn take(&self, charges: &[Charge]) -> Result<Decision<Taken>, StoreError> {
         let lease = self.next_lease.fetch_add(1, Ordering::Relaxed);
         if charges.is_empty() {
@@ -347,14 +349,6 @@ impl Store for RedisStore {
         self.receive_all(receivers).await
     }
 
-    fn server(&self, charge: &Charge) -> ServerId {
-        self.map.server(self.names.slot_of(&charge.key))
-    }
-
-    fn servers(&self) -> Vec<(ServerId, String)> {
-        self.map.servers()
-    }
-
     fn release(&self, charges: &[Charge], lease: Lease) {
         self.leases.end(lease.id);
         let held: SmallVec<[Charge; 4]> =
@@ -363,6 +357,16 @@ impl Store for RedisStore {
         for lines in charges_by_slot.slots() {
             self.send(charges_by_slot.settling(lease, &[], &lines));
         }
+    }
+}
+
+impl Backend for RedisStore {
+    fn server(&self, charge: &Charge) -> ServerId {
+        self.map.server(self.names.slot_of(&charge.key))
+    }
+
+    fn servers(&self) -> Vec<(ServerId, String)> {
+        self.map.servers()
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use sluicegate::{Balance, Charge, Cost, Decision, Denial, Lease, Quota, Store, Taken, Timestamp, Wait};
+use sluicegate::{Balance, Charge, Cost, Decision, Denial, Quota, Store, Timestamp, Wait};
 
-use crate::{Subject, oracle::Moment};
+use crate::{LeaseOf, Subject, TakenOf, oracle::Moment};
 
 /// Asks a store under test, and expects an answer.
 pub(crate) struct Caller<'a, S> {
@@ -16,12 +16,12 @@ impl<'a, S: Subject> Caller<'a, S> {
         Self { subject }
     }
 
-    pub(crate) fn take(&self, charges: &[Charge]) -> Decision<Taken> {
+    pub(crate) fn take(&self, charges: &[Charge]) -> Decision<TakenOf<S>> {
         self.subject.run(self.subject.store().take(charges)).expect("the store answers")
     }
 
     /// Takes what must be admitted.
-    pub(crate) fn admit(&self, charges: &[Charge]) -> Taken {
+    pub(crate) fn admit(&self, charges: &[Charge]) -> TakenOf<S> {
         match self.take(charges) {
             Decision::Allow(taken) => taken,
             Decision::Deny(denial) => panic!("denied: {denial:?} of {charges:?}"),
@@ -41,12 +41,12 @@ impl<'a, S: Subject> Caller<'a, S> {
         (0..10_000).take_while(|_| self.take(charges).is_allowed()).count()
     }
 
-    pub(crate) fn settle(&self, charges: &[Charge], lease: Lease, actual: &[u64]) {
+    pub(crate) fn settle(&self, charges: &[Charge], lease: LeaseOf<S>, actual: &[u64]) {
         let actual: Vec<_> = actual.iter().copied().map(Cost::new).collect();
         self.subject.run(self.subject.store().settle(charges, lease, &actual)).expect("the store answers");
     }
 
-    pub(crate) fn release(&self, charges: &[Charge], lease: Lease) {
+    pub(crate) fn release(&self, charges: &[Charge], lease: LeaseOf<S>) {
         self.subject.store().release(charges, lease);
         self.subject.flush();
     }
@@ -100,9 +100,16 @@ impl<'a, S: Subject> Caller<'a, S> {
         (answer, Moment { earliest, latest: self.subject.now() })
     }
 
+    /// The result of `ask`, and `true` if the store remembered it.
+    pub(crate) fn telling<T>(&self, ask: impl FnOnce() -> T) -> (T, bool) {
+        let before = self.subject.remembered();
+        let answer = ask();
+        (answer, self.subject.remembered() > before)
+    }
+
     /// Expects that `charges`, which do not fit now, fit exactly when they are said to.
-    pub(crate) fn wait_out(&self, charges: &[Charge]) -> Taken {
-        let (denial, moment) = self.within(|| self.deny(charges));
+    pub(crate) fn wait_out(&self, charges: &[Charge]) -> TakenOf<S> {
+        let ((denial, remembered), moment) = self.within(|| self.telling(|| self.deny(charges)));
         let Wait::For(wait) = denial.wait else { panic!("no time to wait: {denial:?} of {charges:?}") };
         let passed = |now: &Timestamp| now.since(moment.earliest);
         self.advance(wait.saturating_sub(self.step() + passed(&self.subject.now())));
@@ -111,7 +118,7 @@ impl<'a, S: Subject> Caller<'a, S> {
         match early {
             Decision::Allow(taken) => {
                 // What is remembered of a smaller cost is rounded twice.
-                let wait = wait - if denial.remembered { self.step() } else { Duration::ZERO };
+                let wait = wait - if remembered { self.step() } else { Duration::ZERO };
                 assert!(passed(&again.latest) >= wait, "admitted before {wait:?} had passed: {charges:?}");
                 return taken;
             }

@@ -4,7 +4,7 @@
 //!
 //! ```
 //! # mod example {
-//! use sluicegate::{Clock, ManualClock, MemoryStore, Timestamp};
+//! use sluicegate::{Clock, Lease, ManualClock, MemoryStore, Timestamp};
 //! use sluicegate_store_tests::Subject;
 //! use std::time::Duration;
 //!
@@ -15,6 +15,10 @@
 //!
 //!     fn store(&self) -> &Self::Store {
 //!         &self.0
+//!     }
+//!
+//!     fn lease(lease: &Lease) -> Lease {
+//!         *lease
 //!     }
 //!
 //!     fn now(&self) -> Timestamp {
@@ -50,3 +54,4 @@ mod suite;
 
 use caller::Caller;
 pub use subject::Subject;
+use subject::{LeaseOf, TakenOf};

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use sluicegate::{Algorithm, Charge, Store, Timestamp};
+use sluicegate::{Algorithm, Charge, Lease, Store, Taken, Timestamp};
 
 /// A store under test, with nothing in it yet, and its time.
 pub trait Subject: Sync {
@@ -26,6 +26,15 @@ pub trait Subject: Sync {
 
     /// The store.
     fn store(&self) -> &Self::Store;
+
+    /// Returns a lease of the store as the books of the suite know it: by its number, and the time at which the charges
+    /// were taken.
+    fn lease(lease: &<Self::Store as Store>::Lease) -> Lease;
+
+    /// Returns the number of denials so far that the store remembered. As given, for a store that decides each time.
+    fn remembered(&self) -> u64 {
+        0
+    }
 
     /// The time on the store's clock, which goes on when the clock is set back.
     fn now(&self) -> Timestamp;
@@ -60,3 +69,9 @@ pub trait Subject: Sync {
     /// Waits until what was released has reached the store.
     fn flush(&self) {}
 }
+
+/// The lease of a subject's store.
+pub(crate) type LeaseOf<S> = <<S as Subject>::Store as Store>::Lease;
+
+/// The result of a take that such a store admits.
+pub(crate) type TakenOf<S> = Taken<LeaseOf<S>>;

@@ -1,8 +1,8 @@
 //! The store that a policy names.
 
 use sluicegate::{
-    Charge, Clock, Cost, Decision, Lease, MemoryStore, ServerId, Store, StoreError, SystemClock, Taken,
-    Transition,
+    Charge, Clock, Cost, Decision, FallbackLease, Lease, MemoryStore, Outage, Resilient, Store, StoreError,
+    SystemClock, Taken, Transition,
 };
 use sluicegate_memcached::{MemcachedStore, MemcachedStoreBuilder};
 use sluicegate_policy::{Hidden, StoreKeys, StoreKind, StoreSettings};
@@ -139,19 +139,32 @@ impl<C: Clock + Clone> AnyStore<C> {
 }
 
 impl<C: Clock + Clone> Store for AnyStore<C> {
+    /// Memory takes all charges itself, so a lease that is only on what stood in for a store is nothing to it.
+    type Lease = FallbackLease<Lease>;
+
     #[inline]
-    async fn take(&self, charges: &[Charge]) -> Result<Decision<Taken>, StoreError> {
+    async fn take(&self, charges: &[Charge]) -> Result<Decision<Taken<Self::Lease>>, StoreError> {
         match self {
-            Self::Memory(memory) => memory.take(charges).await,
+            Self::Memory(memory) => Ok(taken_here(memory.take_now(charges))),
             // Boxed, so that a request in memory does not carry what one elsewhere needs.
             Self::Redis(remote) => Box::pin(remote.store.take(charges)).await,
             Self::Memcached(remote) => Box::pin(remote.store.take(charges)).await,
         }
     }
 
-    async fn settle(&self, charges: &[Charge], lease: Lease, actual: &[Cost]) -> Result<(), StoreError> {
+    async fn settle(
+        &self,
+        charges: &[Charge],
+        lease: Self::Lease,
+        actual: &[Cost],
+    ) -> Result<(), StoreError> {
         match self {
-            Self::Memory(memory) => memory.settle(charges, lease, actual).await,
+            Self::Memory(memory) => {
+                if let Some(lease) = lease.store() {
+                    memory.settle_now(charges, *lease, actual);
+                }
+                Ok(())
+            }
             Self::Redis(remote) => Box::pin(remote.store.settle(charges, lease, actual)).await,
             Self::Memcached(remote) => Box::pin(remote.store.settle(charges, lease, actual)).await,
         }
@@ -165,29 +178,38 @@ impl<C: Clock + Clone> Store for AnyStore<C> {
         }
     }
 
-    fn release(&self, charges: &[Charge], lease: Lease) {
+    fn release(&self, charges: &[Charge], lease: Self::Lease) {
         match self {
-            Self::Memory(memory) => memory.release(charges, lease),
+            Self::Memory(memory) => {
+                if let Some(lease) = lease.store() {
+                    memory.release(charges, *lease);
+                }
+            }
             Self::Redis(remote) => remote.store.release(charges, lease),
             Self::Memcached(remote) => remote.store.release(charges, lease),
         }
     }
+}
 
-    fn server(&self, charge: &Charge) -> ServerId {
+impl<C: Clock + Clone> Resilient for AnyStore<C> {
+    #[inline]
+    async fn take_or(
+        &self,
+        charges: &[Charge],
+        outage: impl Fn(usize) -> Outage + Send + Sync,
+    ) -> Result<Decision<Taken<Self::Lease>>, StoreError> {
         match self {
-            Self::Memory(memory) => memory.server(charge),
-            Self::Redis(remote) => remote.store.server(charge),
-            Self::Memcached(remote) => remote.store.server(charge),
+            Self::Memory(memory) => Ok(taken_here(memory.take_now(charges))),
+            // Boxed, as in `take`.
+            Self::Redis(remote) => Box::pin(remote.store.take_or(charges, outage)).await,
+            Self::Memcached(remote) => Box::pin(remote.store.take_or(charges, outage)).await,
         }
     }
+}
 
-    fn servers(&self) -> Vec<(ServerId, String)> {
-        match self {
-            Self::Memory(memory) => memory.servers(),
-            Self::Redis(remote) => Store::servers(&remote.store),
-            Self::Memcached(remote) => Store::servers(&remote.store),
-        }
-    }
+#[inline]
+fn taken_here(decision: Decision<Taken>) -> Decision<Taken<FallbackLease<Lease>>> {
+    decision.map(|taken| taken.map_lease(FallbackLease::of_store))
 }
 
 fn redis(settings: &StoreSettings) -> Result<RedisStoreBuilder, StoreError> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sluicegate::{DenyCache, Fallback, Store, StoreError, Transition};
+use sluicegate::{Backend, DenyCache, Fallback, StoreError, Transition};
 use sluicegate_policy::{StoreKind, StoreSettings, StoreUrl};
 use tokio::runtime::Handle;
 
@@ -16,7 +16,7 @@ pub struct Remote<S> {
     _thread: StoreThread,
 }
 
-impl<S: Store> Remote<S> {
+impl<S: Backend> Remote<S> {
     /// Opens a store whose tasks run on a thread of their own.
     pub(crate) fn open(
         settings: &StoreSettings,

@@ -1,6 +1,6 @@
 //! One line of a request's bill.
 
-use crate::{Cost, Key, Outage, Quota};
+use crate::{Cost, Key, Quota};
 
 /// One line of a request's bill: `cost` units of `quota`, on `key`'s account.
 ///
@@ -22,15 +22,13 @@ pub struct Charge {
     pub quota: Quota,
     /// The cost of this request.
     pub cost: Cost,
-    /// Its mode while the store is down.
-    pub outage: Outage,
 }
 
 impl Charge {
     /// A charge of one unit.
     #[inline]
     pub fn new(key: impl Into<Key>, quota: Quota) -> Self {
-        Self { key: key.into(), quota, cost: Cost::ONE, outage: Outage::default() }
+        Self { key: key.into(), quota, cost: Cost::ONE }
     }
 
     /// The same charge at another cost.
@@ -38,14 +36,6 @@ impl Charge {
     #[must_use]
     pub fn cost(mut self, cost: impl Into<Cost>) -> Self {
         self.cost = cost.into();
-        self
-    }
-
-    /// The same charge with something else done when the store does not answer.
-    #[inline]
-    #[must_use]
-    pub fn outage(mut self, outage: Outage) -> Self {
-        self.outage = outage;
         self
     }
 }

@@ -79,7 +79,7 @@ impl<T> Decision<T> {
 }
 
 /// The decision of a [store](crate::Store), whose claim is a number that nothing happens to when it is dropped.
-impl Decision<Taken> {
+impl<L> Decision<Taken<L>> {
     /// Returns `true` if the request is admitted.
     #[must_use]
     pub const fn is_allowed(&self) -> bool {
@@ -96,8 +96,6 @@ pub struct Denial {
     pub wait: Wait,
     /// Every charge's balance. Those whose `wait` is not [`Wait::None`] denied.
     pub balances: Balances,
-    /// Set if an earlier denial, which still holds, was remembered: the store itself was not called.
-    pub remembered: bool,
 }
 
 impl Denial {

@@ -15,7 +15,7 @@ use remembered::{Caps, Remembered};
 use table::Table;
 
 use crate::{
-    Charge, Clock, Cost, Decision, Lease, ServerId, Store, StoreError, SystemClock, Taken,
+    Backend, Charge, Clock, Cost, Decided, Decision, Origin, ServerId, Store, StoreError, SystemClock, Taken,
     fingerprint::Secret,
 };
 
@@ -23,7 +23,7 @@ use crate::{
 /// behind it nothing, however often it asks.
 ///
 /// ```
-/// use sluicegate::{Charge, Decision, DenyCache, Limiter, MemoryStore, Quota};
+/// use sluicegate::{Charge, DenyCache, Limiter, MemoryStore, Quota};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # block_on(async {
@@ -32,11 +32,10 @@ use crate::{
 /// let charges = [Charge::new("alice", quota)];
 /// assert!(limiter.take(&charges).await?.denial().is_none());
 /// // The store denies once; the cache, for the rest of the minute.
-/// for remembered in [false, true, true] {
-///     let Decision::Deny(denial) = limiter.take(&charges).await? else { unreachable!("spent") };
-///     assert_eq!(denial.remembered, remembered);
+/// for remembered in [0, 1, 2] {
+///     assert!(limiter.take(&charges).await?.denial().is_some());
+///     assert_eq!(limiter.store().hits(), remembered);
 /// }
-/// assert_eq!(limiter.store().hits(), 2);
 /// # Ok(())
 /// # })
 /// # }
@@ -83,7 +82,7 @@ pub struct DenyCache<S, C = SystemClock> {
     clock: C,
 }
 
-impl<S: Store> DenyCache<S> {
+impl<S: Backend> DenyCache<S> {
     /// A cache before this store, to be set up.
     pub fn builder(store: S) -> DenyCacheBuilder<S> {
         DenyCacheBuilder::new(store)
@@ -107,33 +106,14 @@ impl<S, C> DenyCache<S, C> {
     }
 }
 
-impl<S: Store, C: Clock> Store for DenyCache<S, C> {
-    async fn take(&self, charges: &[Charge]) -> Result<Decision<Taken>, StoreError> {
-        if !self.table.has_room() {
-            return self.store.take(charges).await;
-        }
-        // Before the store is asked: what is counted from here ends too early, never too late.
-        let sent = self.clock.now();
-        let bill = Bill::of(charges, &self.secret, &self.epochs);
-        if let Some(denial) = self.table.find(&bill, sent) {
-            return Ok(Decision::Deny(denial));
-        }
-        let decision = self.store.take(charges).await;
-        match &decision {
-            Ok(Decision::Deny(denial)) => {
-                if let Some(remembered) = Remembered::of(&bill, denial, sent, self.caps) {
-                    self.table.keep(remembered);
-                }
-            }
-            // What failed may have been charged.
-            Ok(Decision::Allow(_)) | Err(_) => {
-                bill.end_epochs(&self.epochs, |_, charge| !charge.cost.is_zero());
-            }
-        }
-        decision
+impl<S: Backend, C: Clock> Store for DenyCache<S, C> {
+    type Lease = S::Lease;
+
+    async fn take(&self, charges: &[Charge]) -> Result<Decision<Taken<S::Lease>>, StoreError> {
+        Ok(self.take_with_origin(charges).await?.decision)
     }
 
-    async fn settle(&self, charges: &[Charge], lease: Lease, actual: &[Cost]) -> Result<(), StoreError> {
+    async fn settle(&self, charges: &[Charge], lease: S::Lease, actual: &[Cost]) -> Result<(), StoreError> {
         if !self.table.has_room() {
             return self.store.settle(charges, lease, actual).await;
         }
@@ -157,8 +137,37 @@ impl<S: Store, C: Clock> Store for DenyCache<S, C> {
         self.store.reset(accounts).await
     }
 
-    fn release(&self, charges: &[Charge], lease: Lease) {
+    fn release(&self, charges: &[Charge], lease: S::Lease) {
         self.store.release(charges, lease);
+    }
+}
+
+impl<S: Backend, C: Clock> Backend for DenyCache<S, C> {
+    async fn take_with_origin(&self, charges: &[Charge]) -> Result<Decided<S::Lease>, StoreError> {
+        if !self.table.has_room() {
+            return self.store.take_with_origin(charges).await;
+        }
+        // Before the store is asked: what is counted from here ends too early, never too late.
+        let sent = self.clock.now();
+        let bill = Bill::of(charges, &self.secret, &self.epochs);
+        if let Some(denial) = self.table.find(&bill, sent) {
+            return Ok(Decided { decision: Decision::Deny(denial), origin: Origin::Cache });
+        }
+        let decided = self.store.take_with_origin(charges).await;
+        match &decided {
+            Ok(Decided { decision: Decision::Deny(denial), origin: Origin::Server }) => {
+                if let Some(remembered) = Remembered::of(&bill, denial, sent, self.caps) {
+                    self.table.keep(remembered);
+                }
+            }
+            // Another cache remembers it, and knows for how long.
+            Ok(Decided { decision: Decision::Deny(_), origin: Origin::Cache }) => {}
+            // What failed may have been charged.
+            Ok(Decided { decision: Decision::Allow(_), .. }) | Err(_) => {
+                bill.end_epochs(&self.epochs, |_, charge| !charge.cost.is_zero());
+            }
+        }
+        decided
     }
 
     fn server(&self, charge: &Charge) -> ServerId {

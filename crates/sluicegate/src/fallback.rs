@@ -5,13 +5,16 @@ mod breaker;
 mod breakers;
 mod builder;
 mod counters;
+mod lease;
 mod probe;
 mod server_state;
 mod shares;
 mod stand_in;
+mod takers;
 mod transition;
 
 use std::{
+    fmt,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
@@ -21,30 +24,35 @@ use breaker::Breaker;
 use breakers::Breakers;
 pub use builder::FallbackBuilder;
 use counters::Counters;
+pub use lease::FallbackLease;
+use lease::{Claim, OutageLease};
 pub use server_state::ServerState;
 use smallvec::SmallVec;
 use stand_in::StandIn;
+pub use takers::Taker;
+use takers::Takers;
 pub use transition::Transition;
 
 use crate::{
-    Balance, Charge, Clock, Cost, Decision, Denial, Lease, LocalCharges, MemoryStore, Outage, ServerId,
-    Store, StoreError, SystemClock, Taken,
+    Backend, Balance, Charge, Clock, Cost, Decided, Decision, Denial, MemoryStore, Origin, Outage, Resilient,
+    ServerId, Store, StoreError, SystemClock, Taken,
 };
 
 /// A store that continues while the one behind it is down.
 ///
-/// The store behind it bounds the time of its own calls and turns late ones into errors. The [`Outage`] modes
-/// of its charges decide a call that fails. After five consecutive failures, or more than ten among the last
+/// The store behind it bounds the time of its own calls and turns late ones into errors. The [`Outage`] modes of a
+/// request's charges decide a call that fails: those that the [request](Resilient::take_or) names, or else those of the
+/// [fallback](FallbackBuilder::outage). After five consecutive failures, or more than ten among the last
 /// twenty calls, the server counts as down. It is then not called any more, so an outage costs callers no
 /// time. Only one request probes it 250 to 500 ms later, and then every 500 ms to 1 s. After one good result,
 /// it is in use again.
 ///
-/// A store of [several servers](Store::server) can lose them one by one. Only requests with charges on a
+/// A store of [several servers](Backend::server) can lose them one by one. Only requests with charges on a
 /// server probe it. If a request's charges live on several servers, only those on the dead ones are decided
 /// without the store.
 ///
 /// ```
-/// use sluicegate::{Charge, Fallback, MemoryStore, Outage, Quota, Transition};
+/// use sluicegate::{Charge, Fallback, Limiter, MemoryStore, Outage, Quota, Transition};
 /// use std::num::NonZeroU32;
 ///
 /// let store = Fallback::builder(MemoryStore::new())
@@ -57,10 +65,15 @@ use crate::{
 ///     .build();
 /// assert!(store.is_up());
 ///
+/// # async fn run(store: Fallback<MemoryStore>) -> Result<(), Box<dyn std::error::Error>> {
 /// // In an outage this instance lets 25 of these pass in a minute, whatever tokens they take.
 /// let requests: Quota = "100/minute".parse()?;
 /// let tokens: Quota = "100000 tokens/minute".parse()?;
-/// let charges = [Charge::new("rpm|alice", requests), Charge::new("tpm|alice", tokens).outage(Outage::Allow)];
+/// let charges = [Charge::new("rpm|alice", requests), Charge::new("tpm|alice", tokens)];
+/// let modes = [Outage::Local, Outage::Allow];
+/// let decision = Limiter::new(store).take_or(&charges, |place| modes[place]).await?;
+/// # Ok(())
+/// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -68,8 +81,8 @@ use crate::{
 ///
 /// If any of the charges that are out of reach is [`Outage::Deny`], the request gets the store's error. Else the
 /// [`Outage::Local`] ones among them are taken, all or none, from memory that holds this instance's share of their
-/// quotas, and the [`Outage::Allow`] ones are not taken anywhere and told as a full account. The lease says which charges
-/// are [local](Lease::local), and what is done with them later is done there.
+/// quotas, and the [`Outage::Allow`] ones are not taken anywhere and told as a full account. The lease tells the
+/// [taker](FallbackLease::taker) of each charge, and what is done with the charge later is done there.
 ///
 /// Memory remembers what it admitted until the account has earned it back, however often the store goes and
 /// comes meanwhile. So in any time Δ the store admits at most `B + r·Δ` for an account of burst `B` and rate
@@ -81,17 +94,21 @@ use crate::{
 ///
 /// A call that fails may have been charged, and is charged in memory too. A settlement of what memory took goes to
 /// memory, and that of what the store took goes to the store.
-#[derive(Debug)]
 pub struct Fallback<S, C = SystemClock> {
     store: S,
     breakers: Breakers<C>,
     stand_in: StandIn<C>,
     counters: Counters,
+    /// The mode of a charge whose request names none.
+    outage: Box<Modes>,
     /// The time of the next look for servers that keep no accounts any more, in ticks.
     next_roll_call: AtomicU64,
 }
 
-impl<S: Store> Fallback<S> {
+/// The mode of a charge whose server is down.
+type Modes = dyn Fn(&Charge) -> Outage + Send + Sync;
+
+impl<S: Backend> Fallback<S> {
     /// Returns a builder of a fallback for this store.
     pub fn builder(store: S) -> FallbackBuilder<S> {
         FallbackBuilder::new(store)
@@ -136,7 +153,7 @@ impl<S, C: Clock> Fallback<S, C> {
     }
 }
 
-impl<S: Store, C: Clock + Clone> Fallback<S, C> {
+impl<S: Backend, C: Clock + Clone> Fallback<S, C> {
     /// Returns `true` if no server is known to be down.
     pub fn is_up(&self) -> bool {
         self.roll_call();
@@ -200,29 +217,36 @@ impl<S: Store, C: Clock + Clone> Fallback<S, C> {
     }
 
     /// Decides a request without the store.
-    fn decide(&self, charges: &[Charge]) -> Decision<Taken> {
-        self.count(charges, |_| true);
-        self.stand_in.take(charges, |_| true)
+    fn decide(&self, charges: &[Charge], takers: Takers) -> Decision<Taken<FallbackLease<S::Lease>>> {
+        self.count(&takers);
+        let decision = self.stand_in.take(charges, &takers);
+        decision.map(|taken| taken.map_lease(|memory| FallbackLease::of_outage(None, memory, takers)))
     }
 
     /// Completes the decision on a request of which the store has taken all that is within reach.
-    async fn complete(&self, charges: &[Charge], access: &Access<'_, C>, remote: Taken) -> Decision<Taken> {
-        let out_of_reach = |place: usize| !access.reaches(place);
-        self.count(charges, out_of_reach);
-        let decision = self.stand_in.take(charges, out_of_reach);
-        let (places, reached) = within_reach(charges, access);
-        match decision {
+    async fn complete(
+        &self,
+        charges: &[Charge],
+        takers: Takers,
+        remote: Taken<S::Lease>,
+    ) -> Decision<Taken<FallbackLease<S::Lease>>> {
+        self.count(&takers);
+        match self.stand_in.take(charges, &takers) {
             Decision::Allow(mut taken) => {
-                for (place, balance) in places.iter().zip(&remote.balances) {
-                    taken.balances[*place] = *balance;
+                for (place, balance) in takers.places(Taker::Store).zip(&remote.balances) {
+                    taken.balances[place] = *balance;
                 }
-                let local = taken.lease.local.only((0..charges.len()).filter(|place| out_of_reach(*place)));
-                Decision::Allow(Taken { lease: Lease { local, ..remote.lease }, ..taken })
+                Decision::Allow(
+                    taken.map_lease(|memory| FallbackLease::of_outage(Some(remote.lease), memory, takers)),
+                )
             }
             Decision::Deny(mut denial) => {
-                for ((place, charge), balance) in places.iter().zip(&reached).zip(&remote.balances) {
+                let reached = takers.of_store(charges);
+                for ((place, charge), balance) in
+                    takers.places(Taker::Store).zip(&reached).zip(&remote.balances)
+                {
                     let remaining = balance.remaining.saturating_add(charge.cost.units());
-                    denial.balances[*place] = Balance { remaining, ..*balance };
+                    denial.balances[place] = Balance { remaining, ..*balance };
                 }
                 let nothing: SmallVec<[Cost; 4]> = reached.iter().map(|_| Cost::ZERO).collect();
                 // Where it fails, the store carries it later, or what was taken stays so, as after any lost answer.
@@ -233,20 +257,19 @@ impl<S: Store, C: Clock + Clone> Fallback<S, C> {
     }
 
     /// Returns the denial of a whole request, from that of a store which was asked for what is within reach.
-    fn denied(&self, charges: &[Charge], access: &Access<'_, C>, denial: &Denial) -> Denial {
-        let (places, _) = within_reach(charges, access);
-        let mut balances = self.stand_in.look(charges, |place| !access.reaches(place));
-        for (place, balance) in places.iter().zip(&denial.balances) {
-            balances[*place] = *balance;
+    fn denied(&self, charges: &[Charge], takers: &Takers, denial: &Denial) -> Denial {
+        let mut balances = self.stand_in.look(charges, takers);
+        for (place, balance) in takers.places(Taker::Store).zip(&denial.balances) {
+            balances[place] = *balance;
         }
-        let Denial { wait, remembered, .. } = *denial;
-        Denial { charge: places[denial.charge], wait, balances, remembered }
+        // One of those that the store was asked for.
+        let charge = takers.places(Taker::Store).nth(denial.charge).unwrap_or_default();
+        Denial { charge, wait: denial.wait, balances }
     }
 
-    /// Counts a request of which these charges go on without the store.
-    fn count(&self, charges: &[Charge], out_of_reach: impl Fn(usize) -> bool) {
-        let local = |(place, charge): (usize, &Charge)| charge.outage == Outage::Local && out_of_reach(place);
-        let any_local = charges.iter().enumerate().any(local);
+    /// Counts a request that goes on without the store.
+    fn count(&self, takers: &Takers) {
+        let any_local = takers.places(Taker::Memory).next().is_some();
         self.counters.count(if any_local { Outage::Local } else { Outage::Allow });
     }
 
@@ -262,25 +285,27 @@ impl<S: Store, C: Clock + Clone> Fallback<S, C> {
     }
 }
 
-impl<S: Store, C: Clock + Clone> Store for Fallback<S, C> {
-    async fn take(&self, charges: &[Charge]) -> Result<Decision<Taken>, StoreError> {
+impl<S: Backend, C: Clock + Clone> Resilient for Fallback<S, C> {
+    async fn take_or(
+        &self,
+        charges: &[Charge],
+        outage: impl Fn(usize) -> Outage + Send + Sync,
+    ) -> Result<Decision<Taken<Self::Lease>>, StoreError> {
         let mut access = self.access(charges);
         let mut last_error = None;
         loop {
-            if let Some(refusal) = access.refusal(charges) {
+            if let Some(refusal) = access.refusal(&outage) {
                 access.unused();
                 self.counters.count(Outage::Deny);
                 return Err(last_error.unwrap_or(refusal));
             }
-            let free = access.is_free();
-            if !free && (access.is_shut() || charges.len() > LocalCharges::MOST) {
-                access.unused();
-                return Ok(self.decide(charges));
+            if access.is_shut() {
+                return Ok(self.decide(charges, Takers::of_charges(charges.len(), &access, &outage)));
             }
-            let answer = if free {
-                self.store.take(charges).await
-            } else {
-                self.store.take(&within_reach(charges, &access).1).await
+            let takers = (!access.is_free()).then(|| Takers::of_charges(charges.len(), &access, &outage));
+            let answer = match &takers {
+                None => self.store.take_with_origin(charges).await,
+                Some(takers) => self.store.take_with_origin(&takers.of_store(charges)).await,
             };
             let decision = match answer {
                 Err(error) => {
@@ -288,37 +313,53 @@ impl<S: Store, C: Clock + Clone> Store for Fallback<S, C> {
                     last_error = Some(error);
                     continue;
                 }
-                // Only what the store itself says shows that it answers.
-                Ok(Decision::Deny(denial)) if denial.remembered => {
+                // Only the servers' own answers show that they answer.
+                Ok(Decided { decision, origin: Origin::Cache }) => {
                     access.unused();
-                    Decision::Deny(denial)
+                    decision
                 }
-                Ok(decision) => {
+                Ok(Decided { decision, origin: Origin::Server }) => {
                     access.succeeded();
                     decision
                 }
             };
-            return Ok(match decision {
-                decision if free => decision,
-                Decision::Allow(taken) => self.complete(charges, &access, taken).await,
-                Decision::Deny(denial) => Decision::Deny(self.denied(charges, &access, &denial)),
+            return Ok(match (takers, decision) {
+                (None, decision) => decision.map(|taken| taken.map_lease(FallbackLease::of_store)),
+                (Some(takers), Decision::Allow(taken)) => self.complete(charges, takers, taken).await,
+                (Some(takers), Decision::Deny(denial)) => {
+                    Decision::Deny(self.denied(charges, &takers, &denial))
+                }
             });
         }
+    }
+}
+
+impl<S: Backend, C: Clock + Clone> Store for Fallback<S, C> {
+    type Lease = FallbackLease<S::Lease>;
+
+    fn take(
+        &self,
+        charges: &[Charge],
+    ) -> impl Future<Output = Result<Decision<Taken<Self::Lease>>, StoreError>> + Send {
+        self.take_or(charges, |place| (self.outage)(&charges[place]))
     }
 
     /// Settles where the charges were taken, in an outage, too: no decision waits for it, and a store may carry it
     /// later. That it is accepted says nothing of whether the store answers.
-    async fn settle(&self, charges: &[Charge], lease: Lease, actual: &[Cost]) -> Result<(), StoreError> {
-        if lease.local.any() {
-            self.stand_in.settle(charges, lease, actual);
-        }
-        if lease.local.is_all() {
-            return Ok(());
-        }
-        let settled = if lease.local.any() {
-            self.store.settle(&remote(charges, &lease), lease, &remote(actual, &lease)).await
-        } else {
-            self.store.settle(charges, lease, actual).await
+    async fn settle(
+        &self,
+        charges: &[Charge],
+        lease: Self::Lease,
+        actual: &[Cost],
+    ) -> Result<(), StoreError> {
+        let settled = match lease.0 {
+            Claim::Store(lease) => self.store.settle(charges, lease, actual).await,
+            Claim::Outage(claim) => {
+                let OutageLease { store, memory, takers } = &*claim;
+                self.stand_in.settle(charges, takers, *memory, actual);
+                let Some(lease) = store.clone() else { return Ok(()) };
+                self.store.settle(&takers.of_store(charges), lease, &takers.of_store(actual)).await
+            }
         };
         if let Err(error) = &settled {
             self.failed(charges, error);
@@ -336,7 +377,11 @@ impl<S: Store, C: Clock + Clone> Store for Fallback<S, C> {
         }
         let reset = match &out_of_reach {
             Ok(()) => self.store.reset(accounts).await,
-            Err(_) => self.store.reset(&within_reach(accounts, &access).1).await,
+            Err(_) => {
+                let reached = accounts.iter().enumerate().filter(|(place, _)| access.reaches(*place));
+                let reached: SmallVec<[Charge; 4]> = reached.map(|(_, account)| account.clone()).collect();
+                self.store.reset(&reached).await
+            }
         };
         match &reset {
             Ok(()) => access.succeeded(),
@@ -345,40 +390,25 @@ impl<S: Store, C: Clock + Clone> Store for Fallback<S, C> {
         reset.and(out_of_reach)
     }
 
-    fn release(&self, charges: &[Charge], lease: Lease) {
-        if lease.local.any() {
-            self.stand_in.release(charges, lease);
+    fn release(&self, charges: &[Charge], lease: Self::Lease) {
+        // To the store even in an outage: it costs the caller no time, and the slots come back when the store does.
+        match lease.0 {
+            Claim::Store(lease) => self.store.release(charges, lease),
+            Claim::Outage(claim) => {
+                let OutageLease { store, memory, takers } = &*claim;
+                self.stand_in.release(charges, takers, *memory);
+                if let Some(lease) = store.clone() {
+                    self.store.release(&takers.of_store(charges), lease);
+                }
+            }
         }
-        // Even in an outage: it costs the caller no time, and the slots come back when the store does.
-        if !lease.local.any() {
-            self.store.release(charges, lease);
-        } else if !lease.local.is_all() {
-            self.store.release(&remote(charges, &lease), lease);
-        }
-    }
-
-    fn server(&self, charge: &Charge) -> ServerId {
-        self.store.server(charge)
-    }
-
-    fn servers(&self) -> Vec<(ServerId, String)> {
-        self.store.servers()
     }
 }
 
-/// The charges that can be taken from the store, and their places in the request.
-fn within_reach<C: Clock>(
-    charges: &[Charge],
-    access: &Access<'_, C>,
-) -> (SmallVec<[usize; 4]>, SmallVec<[Charge; 4]>) {
-    let within = charges.iter().enumerate().filter(|(place, _)| access.reaches(*place));
-    within.map(|(place, charge)| (place, charge.clone())).unzip()
-}
-
-/// Of charges, or their costs, those that the store took.
-fn remote<T: Clone>(of_charges: &[T], lease: &Lease) -> SmallVec<[T; 4]> {
-    let remote = of_charges.iter().enumerate().filter(|(place, _)| !lease.local.contains(*place));
-    remote.map(|(_, one)| one.clone()).collect()
+impl<S: fmt::Debug, C> fmt::Debug for Fallback<S, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fallback").field("store", &self.store).finish_non_exhaustive()
+    }
 }
 
 /// Between two looks for servers that keep no accounts any more.

@@ -10,7 +10,7 @@
 //!   concurrent limits.
 //! * A [`Store`] keeps the balances. [`MemoryStore`] is one, for a single process.
 //! * A [`DenyCache`] remembers what a store denied, so that a key which is over its limit costs that store nothing.
-//! * A [`Fallback`] goes on when a store behind a network does not answer, as each charge's [`Outage`] says.
+//! * A [`Fallback`] goes on when a store behind a network does not answer, in the [`Outage`] mode of each charge.
 //!
 //! ```
 //! use sluicegate::{Decision, Limit, Limiter, MemoryStore, Quota};
@@ -48,6 +48,7 @@
 //! The guide `docs/rust.md` shows more, with a table for users of governor.
 
 mod algorithm;
+mod backend;
 mod balance;
 mod charge;
 mod clock;
@@ -65,6 +66,7 @@ mod outage;
 mod permit;
 mod queues;
 mod quota;
+mod resilient;
 mod server_id;
 mod store;
 mod timestamp;
@@ -74,21 +76,23 @@ mod wait;
 pub mod accounts;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use backend::{Backend, Decided, Origin};
 pub use balance::{Balance, Balances};
 pub use charge::Charge;
 pub use clock::{Clock, ManualClock, SteadyClock, SystemClock};
 pub use cost::Cost;
 pub use decision::{Decision, Denial};
 pub use deny_cache::{DenyCache, DenyCacheBuilder};
-pub use fallback::{Fallback, FallbackBuilder, ServerState, Transition};
+pub use fallback::{Fallback, FallbackBuilder, FallbackLease, ServerState, Taker, Transition};
 pub use key::{Key, KeyParts, KeyWriter};
-pub use lease::{Lease, LocalCharges, Taken};
+pub use lease::{Lease, Taken};
 pub use limit::Limit;
 pub use limiter::Limiter;
 pub use memory::{MemoryStore, MemoryStoreBuilder};
 pub use outage::{Outage, UnknownOutage};
 pub use permit::Permit;
 pub use quota::{Quota, QuotaError};
+pub use resilient::Resilient;
 pub use server_id::ServerId;
 pub use store::{Store, StoreError};
 pub use timestamp::Timestamp;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::{Charge, Key, KeyParts, KeyWriter, Outage, Quota};
+use crate::{Charge, Key, KeyParts, KeyWriter, Quota};
 
 /// A quota with a name. Each caller has an account of its own under it.
 ///
@@ -28,26 +28,18 @@ use crate::{Charge, Key, KeyParts, KeyWriter, Outage, Quota};
 pub struct Limit {
     name: Cow<'static, str>,
     quota: Quota,
-    outage: Outage,
 }
 
 impl Limit {
     /// A limit whose name is in the program.
     #[must_use]
     pub const fn new(name: &'static str, quota: Quota) -> Self {
-        Self { name: Cow::Borrowed(name), quota, outage: Outage::Local }
+        Self { name: Cow::Borrowed(name), quota }
     }
 
     /// A limit whose name is known at run time.
     pub fn named(name: impl Into<Cow<'static, str>>, quota: Quota) -> Self {
-        Self { name: name.into(), quota, outage: Outage::Local }
-    }
-
-    /// The same limit, with this to do if the store does not answer.
-    #[must_use]
-    pub const fn outage(mut self, outage: Outage) -> Self {
-        self.outage = outage;
-        self
+        Self { name: name.into(), quota }
     }
 
     /// The name.
@@ -76,6 +68,6 @@ impl Limit {
     #[inline]
     #[must_use]
     pub fn charge(&self, caller: impl KeyParts) -> Charge {
-        Charge::new(self.key(caller), self.quota).outage(self.outage)
+        Charge::new(self.key(caller), self.quota)
     }
 }

@@ -1,5 +1,6 @@
 //! Decides for requests.
 
+mod take_or;
 mod until_ready;
 
 use std::{fmt, slice::from_ref, sync::Arc};

@@ -125,7 +125,7 @@ impl<C: Clock> MemoryStore<C> {
                 let balances = balance.into();
                 return match balance.wait {
                     Wait::None => Decision::Allow(Taken { balances, lease: Lease::new(0, now) }),
-                    wait => Decision::Deny(Denial { charge: 0, wait, balances, remembered: false }),
+                    wait => Decision::Deny(Denial { charge: 0, wait, balances }),
                 };
             }
         }
@@ -256,6 +256,8 @@ impl<C: Clock> MemoryStore<C> {
 }
 
 impl<C: Clock> Store for MemoryStore<C> {
+    type Lease = Lease;
+
     #[inline]
     async fn take(&self, charges: &[Charge]) -> Result<Decision<Taken>, StoreError> {
         Ok(self.take_now(charges))

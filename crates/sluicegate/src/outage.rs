@@ -2,8 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
-/// The mode of a [`Charge`](crate::Charge) while its store is down. A store that always responds never uses
-/// it.
+/// The mode of a [`Charge`](crate::Charge) while its store is down. A [`Fallback`](crate::Fallback) follows it; a store that
+/// always responds never uses it.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum Outage {
     /// It is taken from an account in this process's memory that begins full, and holds this instance's share of the

@@ -14,13 +14,13 @@ use crate::{Algorithm, Balance, Charge, Clock, Cost, MemoryStore, Store, StoreEr
 pub struct Permit<S: Store> {
     store: Arc<S>,
     charges: SmallVec<[Charge; 2]>,
-    taken: Taken,
+    taken: Taken<S::Lease>,
     /// Set if anything must be given back.
     holds_slots: bool,
 }
 
 impl<S: Store> Permit<S> {
-    pub(crate) fn new(store: Arc<S>, charges: &[Charge], taken: Taken) -> Self {
+    pub(crate) fn new(store: Arc<S>, charges: &[Charge], taken: Taken<S::Lease>) -> Self {
         let holds_slots = charges.iter().any(|charge| charge.quota.algorithm() == Algorithm::Concurrent);
         Self { store, charges: charges.into(), taken, holds_slots }
     }
@@ -44,7 +44,7 @@ impl<S: Store> Permit<S> {
     ///
     /// When the store does not answer: the estimates stay charged, and the slots are given back.
     pub async fn settle(mut self, actual: &[Cost]) -> Result<(), StoreError> {
-        self.store.settle(&self.charges, self.taken.lease, actual).await?;
+        self.store.settle(&self.charges, self.taken.lease.clone(), actual).await?;
         self.holds_slots = false;
         Ok(())
     }
@@ -61,7 +61,7 @@ impl<C: Clock> Permit<MemoryStore<C>> {
 impl<S: Store> Drop for Permit<S> {
     fn drop(&mut self) {
         if self.holds_slots {
-            self.store.release(&self.charges, self.taken.lease);
+            self.store.release(&self.charges, self.taken.lease.clone());
         }
     }
 }

@@ -4,19 +4,28 @@ use std::{fmt, future::Future};
 
 use smallvec::SmallVec;
 
-use crate::{Charge, Cost, Decision, Lease, ServerId, Taken};
+use crate::{Charge, Cost, Decision, ServerId, Taken};
 
 /// Keeps what each key has spent. The store, not its caller, tells the time.
 ///
 /// A store passes the conformance suite of `sluicegate-store-tests`; a behaviour that is not in the suite does
 /// not exist.
 pub trait Store: Send + Sync + 'static {
+    /// The claim of an admitted request on what was taken for it. It is held for as long as the request runs, and may be
+    /// settled on another thread or from [`Drop`], so it is small and quick to clone. A store around another one has a
+    /// type of its own, which tells where the charges were taken. [`Lease`](crate::Lease) suits a store that takes all of
+    /// them itself.
+    type Lease: Clone + fmt::Debug + Send + Sync + 'static;
+
     /// Takes every charge, or takes none and names the one that was denied.
     ///
     /// A cost of zero peeks: it is judged like any other and changes nothing. Two charges on one account add
     /// up. An error means that nobody knows whether the charges were taken. Where several servers keep the accounts,
     /// the error names those that [failed](StoreError::servers), and what the others admitted is given back.
-    fn take(&self, charges: &[Charge]) -> impl Future<Output = Result<Decision<Taken>, StoreError>> + Send;
+    fn take(
+        &self,
+        charges: &[Charge],
+    ) -> impl Future<Output = Result<Decision<Taken<Self::Lease>>, StoreError>> + Send;
 
     /// Replaces the costs of `charges` by what was `actual`ly used, index by index, and gives back the slots of
     /// concurrent limits. Less than the estimate is a refund, more is a debt that later requests wait for.
@@ -27,7 +36,7 @@ pub trait Store: Send + Sync + 'static {
     fn settle(
         &self,
         charges: &[Charge],
-        lease: Lease,
+        lease: Self::Lease,
         actual: &[Cost],
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
@@ -46,19 +55,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Gives back the lease's slots of concurrent limits; all else keeps its estimate. Returns at once: a store
     /// behind a network does the work later. Releasing a lease twice changes nothing.
-    fn release(&self, charges: &[Charge], lease: Lease);
-
-    /// Returns the server that keeps this charge's account, as far as the store knows now. A store of one server returns
-    /// [`ServerId::ONLY`].
-    fn server(&self, _charge: &Charge) -> ServerId {
-        ServerId::ONLY
-    }
-
-    /// Returns the servers that keep accounts now, with their addresses. A server that has lost its accounts to others is
-    /// not among them. Empty if the store is this process itself.
-    fn servers(&self) -> Vec<(ServerId, String)> {
-        Vec::new()
-    }
+    fn release(&self, charges: &[Charge], lease: Self::Lease);
 }
 
 /// A store did not answer, or answered something that makes no sense.

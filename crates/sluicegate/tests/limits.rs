@@ -12,12 +12,12 @@ use std::{
 
 use proptest::prelude::*;
 use sluicegate::{
-    Cost, Decision, Denial, Key, KeyParts, KeyWriter, Limit, Limiter, ManualClock, MemoryStore, Outage,
-    Permit, Quota, Unit,
+    Cost, Decision, Denial, Key, KeyParts, KeyWriter, Limit, Limiter, ManualClock, MemoryStore, Permit,
+    Quota, Unit,
 };
 
 static TWICE: Limit = Limit::new("twice", Quota::per_minute(2));
-static TOKENS: Limit = Limit::new("tokens", Quota::per_minute(100).of(Unit::Tokens)).outage(Outage::Allow);
+static TOKENS: Limit = Limit::new("tokens", Quota::per_minute(100).of(Unit::Tokens));
 static SLOT: Limit = Limit::new("slot", Quota::concurrent(1));
 
 type Memory = MemoryStore<ManualClock>;
@@ -51,7 +51,7 @@ fn a_check_is_a_take_of_one_unit_and_can_be_settled() {
     let (limiter, _) = limiter();
     let permit = admitted(limiter.check_now("alice", &TOKENS));
     assert_eq!(permit.charges(), [TOKENS.charge("alice")]);
-    assert_eq!((permit.charges()[0].cost, permit.charges()[0].outage), (Cost::ONE, Outage::Allow));
+    assert_eq!(permit.charges()[0].cost, Cost::ONE);
     permit.settle_now(&[Cost::new(40)]);
     let rest = admitted(limiter.take_now(&[TOKENS.charge("alice").cost(0)]));
     assert_eq!(rest.balances()[0].remaining, 60);

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use sluicegate::{Algorithm, Clock, ManualClock, Timestamp};
+use sluicegate::{Algorithm, Clock, Lease, ManualClock, Timestamp};
 use sluicegate_memcached::MemcachedStore;
 use sluicegate_store_tests::Subject;
 
@@ -43,6 +43,10 @@ impl Subject for Shared {
 
     fn store(&self) -> &MemcachedStore {
         &self.store
+    }
+
+    fn lease(lease: &Lease) -> Lease {
+        *lease
     }
 
     fn now(&self) -> Timestamp {

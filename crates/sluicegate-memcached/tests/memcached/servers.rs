@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, net::SocketAddr, time::Duration};
 
-use sluicegate::{Algorithm, Charge, ServerId, Store};
+use sluicegate::{Algorithm, Backend, Charge, ServerId};
 use sluicegate_memcached::MemcachedStore;
 use sluicegate_test_servers::{FaultProxy, MemcachedServer};
 

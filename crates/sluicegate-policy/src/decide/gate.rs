@@ -21,7 +21,7 @@ use std::{
 };
 
 use http::request::Parts;
-use sluicegate::{Charge, Clock, Cost, Decision, Limiter, Store, Timestamp};
+use sluicegate::{Charge, Clock, Cost, Decision, Limiter, Outage, Resilient, Store, Timestamp};
 use smallvec::SmallVec;
 
 use bill::Bill;
@@ -87,7 +87,7 @@ pub struct Gate<S: Store> {
     key_failures: Arc<KeyFailures>,
 }
 
-impl<S: Store> Gate<S> {
+impl<S: Resilient> Gate<S> {
     /// Opens a gate. It knows no API keys until it is [given some](Self::replace_api_keys).
     ///
     /// The clock is that of warm-up and of what this instance alone remembers; the store, which may be shared already,
@@ -222,7 +222,8 @@ impl<S: Store> Gate<S> {
         let permit = if bill.charges.is_empty() {
             None
         } else {
-            match self.limiter.take(&bill.charges).await {
+            let outage = |place: usize| self.outage(bill.limits[place]);
+            match self.limiter.take_or(&bill.charges, outage).await {
                 Ok(Decision::Allow(permit)) => Some(permit),
                 Ok(Decision::Deny(denial)) => return visit.denied(bill, denial).into(),
                 Err(error) => return visit.unanswered(error).into(),
@@ -244,7 +245,7 @@ impl<S: Store> Gate<S> {
     }
 }
 
-impl<S: Store> Gate<S> {
+impl<S: Resilient> Gate<S> {
     fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -318,6 +319,11 @@ impl<S: Store> Gate<S> {
         bill
     }
 
+    /// The mode of a limit while the store is down.
+    fn outage(&self, limit: LimitId) -> Outage {
+        self.policy.limit(limit).outage()
+    }
+
     /// The tokens that a request may use, where its route meters them and nobody gives its cost.
     fn estimated(&self, visit: &Visit<'_>, body: Option<&Body>) -> Option<Usage> {
         let meter = self.policy.routes.get(visit.route()).meter().tokens?;
@@ -347,7 +353,7 @@ impl<S: Store> Gate<S> {
 
     /// A shadow limit decides and records, and never denies: not even when its store does not answer.
     async fn take_shadow(&self, pass: &mut Pass<S>, id: LimitId, charge: Charge) {
-        match self.limiter.take(std::slice::from_ref(&charge)).await {
+        match self.limiter.take_or(std::slice::from_ref(&charge), |_| self.outage(id)).await {
             Ok(Decision::Allow(permit)) => pass.shadow_allowed(id, permit),
             Ok(Decision::Deny(_)) => pass.shadow_denied(id),
             Err(_) => {}

@@ -111,7 +111,7 @@ impl Limit {
                 (quota, if fits { cost.min(Cost::new(quota.burst_size())) } else { cost })
             }
         };
-        Charge::new(self.key.key(&tier_quota.name, attributes), quota).cost(cost).outage(self.outage)
+        Charge::new(self.key.key(&tier_quota.name, attributes), quota).cost(cost)
     }
 
     /// The prefix of a tier's account keys.

@@ -9,7 +9,9 @@ use std::{
 };
 
 use http::Request;
-use sluicegate::{Charge, Cost, Decision, Lease, ManualClock, MemoryStore, Store, StoreError, Taken};
+use sluicegate::{
+    Charge, Cost, Decision, Lease, ManualClock, MemoryStore, Outage, Resilient, Store, StoreError, Taken,
+};
 use sluicegate_policy::{ApiKeys, Gate, KeyFile, Policy, Renderer, RequestId, Secret, Source, UtcTime};
 
 use crate::site::now;
@@ -138,6 +140,8 @@ struct Shared {
 }
 
 impl Store for Shared {
+    type Lease = Lease;
+
     async fn take(&self, charges: &[Charge]) -> Result<Decision<Taken>, StoreError> {
         self.takes.fetch_add(1, Ordering::Relaxed);
         self.store.take(charges).await
@@ -153,6 +157,16 @@ impl Store for Shared {
 
     fn release(&self, charges: &[Charge], lease: Lease) {
         self.store.release(charges, lease);
+    }
+}
+
+impl Resilient for Shared {
+    async fn take_or(
+        &self,
+        charges: &[Charge],
+        _: impl Fn(usize) -> Outage + Send + Sync,
+    ) -> Result<Decision<Taken>, StoreError> {
+        self.take(charges).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use sluicegate::{Charge, ServerId, Store, StoreError};
+use sluicegate::{Backend, Charge, ServerId, Store, StoreError};
 use sluicegate_test_servers::{RedisCluster, RedisSentinel, RedisServer};
 
 use super::subject::{Running, hourly, patient};

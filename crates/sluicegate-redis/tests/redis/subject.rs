@@ -122,6 +122,10 @@ impl<const APART: bool> Subject for Still<APART> {
         &self.running.store
     }
 
+    fn lease(lease: &Lease) -> Lease {
+        *lease
+    }
+
     fn now(&self) -> Timestamp {
         let ticks = self.clock.now().ticks();
         Timestamp::from_ticks(ticks - ticks % MICROSECOND)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sluicegate::{Charge, Store};
+use sluicegate::{Backend, Charge, Store};
 use sluicegate_redis::RedisStore;
 use sluicegate_test_servers::{RedisCluster, RedisServer};
 

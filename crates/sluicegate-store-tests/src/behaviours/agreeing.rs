@@ -1,11 +1,9 @@
 //! The same is decided as in memory.
 
-use sluicegate::{
-    Balance, Charge, Clock, Cost, Decision, Lease, ManualClock, MemoryStore, Store, Taken, Wait,
-};
+use sluicegate::{Balance, Charge, Clock, Cost, Decision, Lease, ManualClock, MemoryStore, Store, Wait};
 
 use super::recording::{Step, play_recordings};
-use crate::{Caller, Subject};
+use crate::{Caller, LeaseOf, Subject};
 
 /// Any sequence of requests, settlements, releases, resets, waits and steps of the clock is answered as a store in memory answers it, to the unit
 /// and to the step of the store's clock. For stores whose clock tests move.
@@ -14,12 +12,19 @@ pub fn whatever_is_asked_is_answered_as_in_memory<S: Subject>(fresh: impl Fn() -
 }
 
 /// A store and one in memory, of which the same is asked at the same time.
-struct Pair<'a, S> {
+struct Pair<'a, S: Subject> {
     subject: &'a S,
     caller: Caller<'a, S>,
     memory: MemoryStore<ManualClock>,
-    open: Vec<(Vec<Charge>, [Lease; 2])>,
+    open: Vec<Open<LeaseOf<S>>>,
     denied: Option<(Vec<Charge>, Wait)>,
+}
+
+/// Charges that both have taken, with their leases.
+struct Open<L> {
+    charges: Vec<Charge>,
+    there: L,
+    here: Lease,
 }
 
 impl<'a, S: Subject> Pair<'a, S> {
@@ -33,19 +38,19 @@ impl<'a, S: Subject> Pair<'a, S> {
             match step {
                 Step::Take(charges) => self.take(charges),
                 Step::Settle(lease, shares) if !self.open.is_empty() => {
-                    let (charges, leases) = self.open.swap_remove(lease.index(self.open.len()));
+                    let Open { charges, there, here } = self.open.swap_remove(lease.index(self.open.len()));
                     let used =
                         charges.iter().zip(shares).map(|(charge, share)| charge.cost.units() * share / 4);
                     let used: Vec<u64> = used.collect();
                     let actual: Vec<Cost> = used.iter().copied().map(Cost::new).collect();
                     self.same_time();
-                    self.caller.settle(&charges, leases[0], &used);
-                    self.memory.settle_now(&charges, leases[1], &actual);
+                    self.caller.settle(&charges, there, &used);
+                    self.memory.settle_now(&charges, here, &actual);
                 }
                 Step::Release(lease) if !self.open.is_empty() => {
-                    let (charges, leases) = &self.open[lease.index(self.open.len())];
-                    self.caller.release(charges, leases[0]);
-                    self.memory.release(charges, leases[1]);
+                    let Open { charges, there, here } = &self.open[lease.index(self.open.len())];
+                    self.caller.release(charges, there.clone());
+                    self.memory.release(charges, *here);
                 }
                 Step::Reset(accounts) => {
                     self.caller.advance(self.caller.step());
@@ -65,10 +70,9 @@ impl<'a, S: Subject> Pair<'a, S> {
         self.same_time();
         match (self.caller.take(charges), self.memory.take_now(charges)) {
             (Decision::Allow(there), Decision::Allow(here)) => {
-                assert_eq!(there.lease.taken_at, here.lease.taken_at);
+                assert_eq!(S::lease(&there.lease).taken_at, here.lease.taken_at);
                 self.agree(charges, &there.balances, &here.balances);
-                let leases = [&there, &here].map(|taken: &Taken| taken.lease);
-                self.open.push((charges.to_vec(), leases));
+                self.open.push(Open { charges: charges.to_vec(), there: there.lease, here: here.lease });
             }
             (Decision::Deny(there), Decision::Deny(here)) => {
                 assert_eq!(there.charge, here.charge, "{there:?}, in memory {here:?}, of {charges:?}");

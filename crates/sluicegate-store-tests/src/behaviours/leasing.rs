@@ -52,8 +52,8 @@ pub fn slots_come_back_once<S: Subject>(fresh: impl Fn() -> S) {
     let charge = slots("gpu", 3);
     let first = caller.admit(from_ref(&charge));
     let second = caller.admit(from_ref(&charge));
-    caller.release(from_ref(&charge), first.lease);
-    caller.release(from_ref(&charge), first.lease);
+    caller.release(from_ref(&charge), first.lease.clone());
+    caller.release(from_ref(&charge), first.lease.clone());
     caller.settle(from_ref(&charge), first.lease, &[1]);
     assert_eq!(caller.remaining(&charge), 2, "the second lease holds its slot");
     caller.release(from_ref(&charge), second.lease);

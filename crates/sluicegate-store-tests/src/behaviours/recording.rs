@@ -7,11 +7,11 @@ use proptest::{
     sample::Index,
     test_runner::{Config, TestRunner},
 };
-use sluicegate::{Algorithm, Balance, Charge, Decision, Lease, Quota, Taken, Unit, Wait};
+use sluicegate::{Algorithm, Balance, Charge, Decision, Quota, Taken, Unit, Wait};
 
 use super::every;
 use crate::{
-    Caller, Subject,
+    Caller, LeaseOf, Subject,
     oracle::{Due, Moment, Oracle},
 };
 
@@ -131,12 +131,12 @@ fn one_quota_each(mut charges: Vec<Charge>) -> Vec<Charge> {
     charges
 }
 
-struct Recording<'a, S> {
+struct Recording<'a, S: Subject> {
     caller: Caller<'a, S>,
     /// The smallest step of time that the store distinguishes.
     step: u128,
     oracle: Oracle,
-    open: Vec<(Vec<Charge>, Lease)>,
+    open: Vec<(Vec<Charge>, LeaseOf<S>)>,
     denied: Option<(Vec<Charge>, Wait)>,
 }
 
@@ -173,16 +173,18 @@ impl<'a, S: Subject> Recording<'a, S> {
     }
 
     fn take(&mut self, charges: &[Charge]) {
-        let (decision, moment) = self.caller.within(|| self.caller.take(charges));
+        let ((decision, remembered), moment) =
+            self.caller.within(|| self.caller.telling(|| self.caller.take(charges)));
         let due = self.oracle.judge(charges, moment);
         match decision {
             Decision::Allow(Taken { balances, lease }) => {
                 assert!(due.iter().all(|due| due.may_be_now()), "admitted {charges:?}, due in {due:?}");
+                let claim = S::lease(&lease);
                 assert!(
-                    (moment.earliest..=moment.latest).contains(&lease.taken_at),
+                    (moment.earliest..=moment.latest).contains(&claim.taken_at),
                     "taken outside of its time"
                 );
-                self.oracle.charge(charges, lease);
+                self.oracle.charge(charges, claim);
                 self.open.push((charges.to_vec(), lease));
                 // Where two charges are on one account, only the last balance tells how it stands.
                 for (index, balance) in balances.iter().enumerate() {
@@ -198,9 +200,9 @@ impl<'a, S: Subject> Recording<'a, S> {
                 for (index, balance) in denial.balances.iter().enumerate() {
                     assert!(balance.wait <= denial.wait, "not the longest wait: {denial:?}");
                     // What was remembered is true of the charge that denies; the others are told as they were.
-                    if index == denial.charge || !denial.remembered {
+                    if index == denial.charge || !remembered {
                         self.agree(balance.wait, due[index], &charges[index]);
-                        self.check(&charges[index], *balance, moment, denial.remembered);
+                        self.check(&charges[index], *balance, moment, remembered);
                     }
                 }
                 self.denied = Some((charges.to_vec(), denial.wait));
@@ -250,16 +252,17 @@ impl<'a, S: Subject> Recording<'a, S> {
         let (charges, lease) = self.open.swap_remove(lease.index(self.open.len()));
         let actual: Vec<_> =
             charges.iter().zip(shares).map(|(charge, share)| charge.cost.units() * share / 4).collect();
+        let claim = S::lease(&lease);
         let ((), moment) = self.caller.within(|| self.caller.settle(&charges, lease, &actual));
         let actual: Vec<_> = actual.into_iter().map(Into::into).collect();
-        self.oracle.settle(&charges, lease, &actual, moment);
+        self.oracle.settle(&charges, claim, &actual, moment);
     }
 
     fn release(&mut self, lease: Index) {
         // Stays open: what was released may be settled later, and released again.
         let (charges, lease) = &self.open[lease.index(self.open.len())];
-        let ((), moment) = self.caller.within(|| self.caller.release(charges, *lease));
-        self.oracle.release(charges, *lease, moment);
+        let ((), moment) = self.caller.within(|| self.caller.release(charges, lease.clone()));
+        self.oracle.release(charges, S::lease(lease), moment);
     }
 
     fn retry(&mut self) {

@@ -133,7 +133,7 @@ pub fn slots_that_were_reset_are_free_and_leave_others_theirs<S: Subject>(fresh:
     let third = caller.admit(&both);
     assert_eq!([caller.remaining(&gpu), caller.remaining(&alice)], [1, 1]);
     caller.release(&both, one.lease);
-    caller.settle(&both, other.lease, &[0, 0]);
+    caller.settle(&both, other.lease.clone(), &[0, 0]);
     caller.release(&both, other.lease);
     assert_eq!([caller.remaining(&gpu), caller.remaining(&alice)], [1, 1], "the third holds its slots");
     caller.reset(from_ref(&gpu));

@@ -84,7 +84,7 @@ impl Verdict {
         let balances = self.standings.iter().map(|standing| Balance::from(*standing)).collect();
         match self.denied {
             None => Decision::Allow(Taken { balances, lease }),
-            Some((charge, wait)) => Decision::Deny(Denial { charge, wait, balances, remembered: false }),
+            Some((charge, wait)) => Decision::Deny(Denial { charge, wait, balances }),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{DenyCache, epochs::Epochs, remembered::Caps, table::Table};
-use crate::{Clock, Store, SystemClock, fingerprint::Secret};
+use crate::{Backend, Clock, SystemClock, fingerprint::Secret};
 
 /// Sets up a [`DenyCache`].
 #[derive(Clone, Debug)]
@@ -16,7 +16,7 @@ pub struct DenyCacheBuilder<S, C = SystemClock> {
     clock: C,
 }
 
-impl<S: Store> DenyCacheBuilder<S> {
+impl<S: Backend> DenyCacheBuilder<S> {
     pub(super) fn new(store: S) -> Self {
         Self {
             store,
@@ -28,7 +28,7 @@ impl<S: Store> DenyCacheBuilder<S> {
     }
 }
 
-impl<S: Store, C: Clock> DenyCacheBuilder<S, C> {
+impl<S: Backend, C: Clock> DenyCacheBuilder<S, C> {
     /// Sets the maximum number of remembered denials, up to four billion. Defaults to 65,536. Zero asks the store each time.
     pub fn max_keys(self, max_keys: usize) -> Self {
         Self { max_keys: max_keys.min(MAX_KEYS), ..self }

@@ -44,7 +44,7 @@ impl Remembered {
     pub(super) fn of(bill: &Bill<'_>, denial: &Denial, sent: Timestamp, caps: Caps) -> Option<Self> {
         let denied = &bill.charges[denial.charge];
         let holds = match denial.wait {
-            _ if denial.remembered || bill.charges.len() > MOST_CHARGES => return None,
+            _ if bill.charges.len() > MOST_CHARGES => return None,
             // When a slot is given back, nobody can tell.
             _ if denied.quota.algorithm() == Algorithm::Concurrent => return None,
             Wait::None | Wait::Release => return None,
@@ -106,7 +106,7 @@ impl Remembered {
         };
         let balances = (0..self.lines.len()).map(balance).collect::<Option<crate::Balances>>()?;
         let wait = balances[self.charge].wait;
-        Some(Denial { charge: self.charge, wait, balances, remembered: true })
+        Some(Denial { charge: self.charge, wait, balances })
     }
 
     /// The wait of a charge at the time when the store was called; `None` if only the store knows it.

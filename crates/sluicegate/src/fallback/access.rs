@@ -8,7 +8,7 @@ use super::{
     breaker::{Breaker, Passage},
     breakers::Breakers,
 };
-use crate::{Charge, Clock, Outage, ServerId, Store, StoreError};
+use crate::{Backend, Charge, Clock, Outage, ServerId, StoreError};
 
 /// The servers that keep a request's accounts, and which of them may be asked.
 pub(super) struct Access<'a, C: Clock> {
@@ -25,7 +25,7 @@ struct Gate<'a, C: Clock> {
 }
 
 impl<'a, C: Clock + Clone> Access<'a, C> {
-    pub(super) fn of(charges: &[Charge], store: &impl Store, breakers: &'a Breakers<C>) -> Self {
+    pub(super) fn of(charges: &[Charge], store: &impl Backend, breakers: &'a Breakers<C>) -> Self {
         let gate = |server| {
             let breaker = breakers.of(server);
             Gate { server, breaker, passage: breaker.passage() }
@@ -73,10 +73,9 @@ impl<C: Clock> Access<'_, C> {
     }
 
     /// Returns the error of a request with an [`Outage::Deny`] charge out of reach, if it has one.
-    pub(super) fn refusal(&self, charges: &[Charge]) -> Option<StoreError> {
-        let denied =
-            |(place, charge): (usize, &Charge)| charge.outage == Outage::Deny && !self.reaches(place);
-        let (place, _) = charges.iter().enumerate().find(|charge| denied(*charge))?;
+    pub(super) fn refusal(&self, outage: impl Fn(usize) -> Outage) -> Option<StoreError> {
+        let denied = |place: &usize| !self.reaches(*place) && outage(*place) == Outage::Deny;
+        let place = (0..self.of_charges.len()).find(denied)?;
         Some(self.gates[self.of_charges[place]].breaker.error())
     }
 

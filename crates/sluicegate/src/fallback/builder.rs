@@ -7,9 +7,9 @@ use std::{
 };
 
 use super::{
-    Fallback, Transition, breaker::Watch, breakers::Breakers, counters::Counters, stand_in::StandIn,
+    Fallback, Modes, Transition, breaker::Watch, breakers::Breakers, counters::Counters, stand_in::StandIn,
 };
-use crate::{Clock, MemoryStore, Store, SystemClock};
+use crate::{Backend, Charge, Clock, MemoryStore, Outage, SystemClock};
 
 /// Sets up a [`Fallback`].
 #[must_use]
@@ -18,22 +18,24 @@ pub struct FallbackBuilder<S, C = SystemClock> {
     replicas: NonZeroU32,
     max_keys: usize,
     clock: C,
+    outage: Box<Modes>,
     watch: Arc<Watch>,
 }
 
-impl<S: Store> FallbackBuilder<S> {
+impl<S: Backend> FallbackBuilder<S> {
     pub(super) fn new(store: S) -> Self {
         Self {
             store,
             replicas: NonZeroU32::MIN,
             max_keys: DEFAULT_KEYS,
             clock: SystemClock::new(),
+            outage: Box::new(|_| Outage::Local),
             watch: Arc::new(|_| ()),
         }
     }
 }
 
-impl<S: Store, C: Clock + Clone> FallbackBuilder<S, C> {
+impl<S: Backend, C: Clock + Clone> FallbackBuilder<S, C> {
     /// Sets the number of instances that share the store. In an outage each gives an equal part of every quota. Defaults
     /// to 1.
     pub fn replicas(self, replicas: NonZeroU32) -> Self {
@@ -48,8 +50,25 @@ impl<S: Store, C: Clock + Clone> FallbackBuilder<S, C> {
 
     /// Follows this clock.
     pub fn clock<D: Clock + Clone>(self, clock: D) -> FallbackBuilder<S, D> {
-        let Self { store, replicas, max_keys, watch, .. } = self;
-        FallbackBuilder { store, replicas, max_keys, clock, watch }
+        let Self { store, replicas, max_keys, outage, watch, .. } = self;
+        FallbackBuilder { store, replicas, max_keys, clock, outage, watch }
+    }
+
+    /// Sets the mode of a charge whose server is down, for callers that name [none](crate::Limiter::take_or) themselves.
+    /// Defaults to [`Outage::Local`].
+    ///
+    /// ```
+    /// use sluicegate::{Fallback, MemoryStore, Outage, Unit};
+    ///
+    /// let store = Fallback::builder(MemoryStore::new())
+    ///     .outage(|charge| match charge.quota.unit() {
+    ///         Unit::Usd => Outage::Deny,
+    ///         _ => Outage::Local,
+    ///     })
+    ///     .build();
+    /// ```
+    pub fn outage(self, outage: impl Fn(&Charge) -> Outage + Send + Sync + 'static) -> Self {
+        Self { outage: Box::new(outage), ..self }
     }
 
     /// Tells this watcher of each transition, once and in order. It is called by the request that made the store's
@@ -67,6 +86,7 @@ impl<S: Store, C: Clock + Clone> FallbackBuilder<S, C> {
             breakers: Breakers::new(self.clock, self.watch),
             stand_in: StandIn::new(self.replicas, memory),
             counters: Counters::default(),
+            outage: self.outage,
             next_roll_call: AtomicU64::new(0),
         }
     }

@@ -5,9 +5,9 @@ use std::num::NonZeroU32;
 use smallvec::SmallVec;
 
 use super::stand_in::full;
-use crate::{Balance, Balances, Charge, Cost, Outage};
+use crate::{Balance, Balances, Charge, Cost};
 
-/// The charges of a request whose outage policy is [`Outage::Local`], on one instance's share of their quotas.
+/// The charges of a request that memory takes, on one instance's share of their quotas.
 #[derive(Debug, Default)]
 pub(super) struct Shares {
     /// Each one's place in the request.
@@ -19,11 +19,11 @@ pub(super) struct Shares {
 }
 
 impl Shares {
-    /// Returns the shares of those charges that are `out_of_reach`.
-    pub(super) fn of(charges: &[Charge], out_of_reach: impl Fn(usize) -> bool, replicas: NonZeroU32) -> Self {
+    /// Returns the shares of the charges at these places.
+    pub(super) fn of(charges: &[Charge], places: impl Iterator<Item = usize>, replicas: NonZeroU32) -> Self {
         let mut shares = Self::default();
-        let is_taken = |(place, charge): &(usize, &Charge)| is_local(charge) && out_of_reach(*place);
-        for (place, charge) in charges.iter().enumerate().filter(is_taken) {
+        for place in places {
+            let charge = &charges[place];
             let on_the_same_account = |other: &Charge| {
                 other.key == charge.key && other.quota.algorithm() == charge.quota.algorithm()
             };
@@ -53,8 +53,4 @@ impl Shares {
         }
         all
     }
-}
-
-pub(super) fn is_local(charge: &Charge) -> bool {
-    charge.outage == Outage::Local
 }

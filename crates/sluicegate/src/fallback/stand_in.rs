@@ -11,10 +11,13 @@ use std::{
     time::Duration,
 };
 
-use super::shares::{Shares, is_local};
+use super::{
+    shares::Shares,
+    takers::{Taker, Takers},
+};
 use crate::{
-    Algorithm, Balance, Balances, Charge, Clock, Cost, Decision, Denial, Lease, LocalCharges, MemoryStore,
-    Quota, Store, Taken, Wait,
+    Algorithm, Balance, Balances, Charge, Clock, Cost, Decision, Denial, Lease, MemoryStore, Quota, Store,
+    Taken, Wait,
 };
 
 /// The memory that stands in for a store, with this instance's share of every quota.
@@ -68,18 +71,16 @@ impl<C: Clock> StandIn<C> {
         }
     }
 
-    /// Takes those local ones of the charges that are `out_of_reach`, all or none; the others pass as if their accounts
-    /// were full. The claim is only on what was taken here.
-    pub(super) fn take(&self, charges: &[Charge], out_of_reach: impl Fn(usize) -> bool) -> Decision<Taken> {
+    /// Takes memory's part of the charges, all or none; the others pass as if their accounts were full. The claim is only
+    /// on what was taken here.
+    pub(super) fn take(&self, charges: &[Charge], takers: &Takers) -> Decision<Taken> {
         let _kept = self.keep();
-        let shares = Shares::of(charges, out_of_reach, self.replicas);
+        let shares = Shares::of(charges, takers.places(Taker::Memory), self.replicas);
         match self.store.take_now(&shares.charges) {
             Decision::Allow(mut taken) => {
                 self.owe(&shares, &mut taken);
                 self.note(&taken.balances);
-                let Lease { id, taken_at, .. } = taken.lease;
-                let lease = Lease { local: LocalCharges::all(id, taken_at), ..taken.lease };
-                Decision::Allow(Taken { balances: shares.among(charges, &taken.balances), lease })
+                Decision::Allow(Taken { balances: shares.among(charges, &taken.balances), ..taken })
             }
             Decision::Deny(denial) => Decision::Deny(Denial {
                 charge: shares.places[denial.charge],
@@ -89,20 +90,19 @@ impl<C: Clock> StandIn<C> {
         }
     }
 
-    /// Returns the balances of those charges that are `out_of_reach`, and full accounts for the others.
-    pub(super) fn look(&self, charges: &[Charge], out_of_reach: impl Fn(usize) -> bool) -> Balances {
+    /// Returns the balances of memory's part of the charges, and full accounts for the others.
+    pub(super) fn look(&self, charges: &[Charge], takers: &Takers) -> Balances {
         let peeks: Vec<Charge> = charges.iter().map(|charge| charge.clone().cost(Cost::ZERO)).collect();
-        match self.take(&peeks, out_of_reach) {
+        match self.take(&peeks, takers) {
             Decision::Allow(Taken { balances, .. }) | Decision::Deny(Denial { balances, .. }) => balances,
         }
     }
 
     /// Settles what the lease took here.
-    pub(super) fn settle(&self, charges: &[Charge], lease: Lease, actual: &[Cost]) {
+    pub(super) fn settle(&self, charges: &[Charge], takers: &Takers, lease: Lease, actual: &[Cost]) {
         let _kept = self.keep();
-        let here = claim(&lease);
-        for (place, share) in self.taken_here(charges, &lease) {
-            self.store.settle_now(from_ref(&share), here, actual.get(place..=place).unwrap_or_default());
+        for (place, share) in self.taken_here(charges, takers) {
+            self.store.settle_now(from_ref(&share), lease, actual.get(place..=place).unwrap_or_default());
             self.note(&self.standing(share));
         }
     }
@@ -112,24 +112,21 @@ impl<C: Clock> StandIn<C> {
     }
 
     /// Gives back the slots that the lease took here.
-    pub(super) fn release(&self, charges: &[Charge], lease: Lease) {
-        for (_, share) in self.taken_here(charges, &lease) {
-            self.store.release(from_ref(&share), claim(&lease));
+    pub(super) fn release(&self, charges: &[Charge], takers: &Takers, lease: Lease) {
+        for (_, share) in self.taken_here(charges, takers) {
+            self.store.release(from_ref(&share), lease);
         }
     }
 
-    /// Returns the charges that the lease took here, each on this instance's share, with their places in the request.
+    /// Returns memory's part of the charges, each on this instance's share, with their places in the request.
     fn taken_here<'c>(
         &'c self,
         charges: &'c [Charge],
-        lease: &'c Lease,
+        takers: &'c Takers,
     ) -> impl Iterator<Item = (usize, Charge)> + 'c {
-        let here = charges
-            .iter()
-            .enumerate()
-            .filter(|(place, charge)| is_local(charge) && lease.local.contains(*place));
-        here.map(|(place, charge)| {
-            (place, Charge { quota: charge.quota.shared(self.replicas), ..charge.clone() })
+        takers.places(Taker::Memory).filter_map(|place| {
+            let charge = charges.get(place)?;
+            Some((place, Charge { quota: charge.quota.shared(self.replicas), ..charge.clone() }))
         })
     }
 
@@ -173,11 +170,6 @@ impl<C> fmt::Debug for StandIn<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StandIn").field("replicas", &self.replicas).finish_non_exhaustive()
     }
-}
-
-/// Returns the lease as the memory gave it.
-const fn claim(lease: &Lease) -> Lease {
-    Lease::new(lease.local.id, lease.local.taken_at)
 }
 
 /// Returns the balance of an account that is not charged.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sluicegate::{Clock, DenyCache, ManualClock, MemoryStore, Timestamp};
+use sluicegate::{Clock, DenyCache, Lease, ManualClock, MemoryStore, Timestamp};
 use sluicegate_store_tests::Subject;
 
 struct Remembering(DenyCache<MemoryStore<ManualClock>, ManualClock>);
@@ -20,6 +20,14 @@ impl Subject for Remembering {
 
     fn store(&self) -> &Self::Store {
         &self.0
+    }
+
+    fn lease(lease: &Lease) -> Lease {
+        *lease
+    }
+
+    fn remembered(&self) -> u64 {
+        self.0.hits()
     }
 
     fn now(&self) -> Timestamp {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sluicegate::{Clock, DenyCache, Fallback, ManualClock, MemoryStore, Timestamp};
+use sluicegate::{Clock, DenyCache, Fallback, FallbackLease, Lease, ManualClock, MemoryStore, Timestamp};
 use sluicegate_store_tests::Subject;
 
 type Decorated = Fallback<DenyCache<MemoryStore<ManualClock>, ManualClock>, ManualClock>;
@@ -26,6 +26,14 @@ impl Subject for Network {
 
     fn store(&self) -> &Self::Store {
         &self.store
+    }
+
+    fn lease(lease: &FallbackLease<Lease>) -> Lease {
+        *lease.store().or(lease.memory()).expect("taken somewhere")
+    }
+
+    fn remembered(&self) -> u64 {
+        self.store.store().hits()
     }
 
     fn now(&self) -> Timestamp {

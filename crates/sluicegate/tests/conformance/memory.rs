@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sluicegate::{Clock, ManualClock, MemoryStore, Timestamp};
+use sluicegate::{Clock, Lease, ManualClock, MemoryStore, Timestamp};
 use sluicegate_store_tests::Subject;
 
 struct Memory(MemoryStore<ManualClock>);
@@ -12,6 +12,10 @@ impl Subject for Memory {
 
     fn store(&self) -> &Self::Store {
         &self.0
+    }
+
+    fn lease(lease: &Lease) -> Lease {
+        *lease
     }
 
     fn now(&self) -> Timestamp {

@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use sluicegate::{
-    Charge, Clock, Cost, Decision, Fallback, Lease, ManualClock, Store, StoreError, Taken, Timestamp,
+    Backend, Charge, Clock, Cost, Decision, Fallback, FallbackLease, Lease, ManualClock, Store, StoreError,
+    Taken, Timestamp,
 };
 use sluicegate_store_tests::Subject;
 
 struct Dead;
 
 impl Store for Dead {
+    type Lease = Lease;
+
     async fn take(&self, _: &[Charge]) -> Result<Decision<Taken>, StoreError> {
         Err(StoreError::new("the line is dead"))
     }
@@ -24,6 +27,8 @@ impl Store for Dead {
 
     fn release(&self, _: &[Charge], _: Lease) {}
 }
+
+impl Backend for Dead {}
 
 struct Alone {
     store: Fallback<Dead, ManualClock>,
@@ -42,6 +47,10 @@ impl Subject for Alone {
 
     fn store(&self) -> &Self::Store {
         &self.store
+    }
+
+    fn lease(lease: &FallbackLease<Lease>) -> Lease {
+        *lease.store().or(lease.memory()).expect("taken somewhere")
     }
 
     fn now(&self) -> Timestamp {

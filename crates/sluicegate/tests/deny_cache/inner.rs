@@ -2,6 +2,7 @@
 
 use std::{
     future::poll_fn,
+    ops::Deref,
     pin::pin,
     sync::{
         Arc, Mutex,
@@ -12,8 +13,8 @@ use std::{
 };
 
 use sluicegate::{
-    Charge, Cost, Decision, Denial, DenyCache, DenyCacheBuilder, Lease, ManualClock, MemoryStore, Quota,
-    Store, StoreError, Taken,
+    Backend, Charge, Cost, Decided, Decision, Denial, DenyCache, DenyCacheBuilder, Lease, ManualClock,
+    MemoryStore, Origin, Quota, Store, StoreError, Taken,
 };
 
 /// A store that counts how often it is asked, and answers as late as a test wants; its clones are the same.
@@ -51,6 +52,8 @@ impl Inner {
 }
 
 impl Store for Inner {
+    type Lease = Lease;
+
     async fn take(&self, charges: &[Charge]) -> Result<Decision<Taken>, StoreError> {
         self.takes.fetch_add(1, Ordering::SeqCst);
         self.clock.advance(*self.way.lock().expect("nobody panicked"));
@@ -75,6 +78,8 @@ impl Store for Inner {
         self.memory.release(charges, lease);
     }
 }
+
+impl Backend for Inner {}
 
 /// Waits until nothing is held any more.
 async fn let_go(holds: &AtomicBool) {
@@ -114,12 +119,13 @@ impl Asker {
         self.take(charges).allowed().expect("admitted")
     }
 
-    pub(crate) fn deny(&self, charges: &[Charge]) -> Denial {
-        self.take(charges).denial().expect("denied").clone()
+    pub(crate) fn deny(&self, charges: &[Charge]) -> Denied {
+        let Decided { decision, origin } = now(self.cache.take_with_origin(charges)).expect("it answers");
+        Denied { denial: decision.denial().expect("denied").clone(), remembered: origin == Origin::Cache }
     }
 
     /// Takes until nothing is left, so that the denial is remembered.
-    pub(crate) fn exhaust(&self, charges: &[Charge]) -> Denial {
+    pub(crate) fn exhaust(&self, charges: &[Charge]) -> Denied {
         while self.take(charges).is_allowed() {}
         self.deny(charges)
     }
@@ -135,6 +141,21 @@ impl Asker {
 
     pub(crate) fn advance(&self, by: Duration) {
         self.inner.clock.advance(by);
+    }
+}
+
+/// A denial, and whether it was remembered.
+#[derive(Debug)]
+pub(crate) struct Denied {
+    pub(crate) denial: Denial,
+    pub(crate) remembered: bool,
+}
+
+impl Deref for Denied {
+    type Target = Denial;
+
+    fn deref(&self) -> &Denial {
+        &self.denial
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::{slice::from_ref, time::Duration};
 
-use sluicegate::{Algorithm, Charge, Denial, Quota, Wait};
+use sluicegate::{Algorithm, Charge, Quota, Wait};
 
-use crate::inner::{Asker, quota};
+use crate::inner::{Asker, Denied, quota};
 
 const TIMED: [Algorithm; 4] =
     [Algorithm::TokenBucket, Algorithm::FixedWindow, Algorithm::SlidingWindow, Algorithm::SlidingLog];
@@ -39,9 +39,9 @@ fn what_is_remembered_is_told_as_the_store_would_tell_it() {
         asker.exhaust(&charges);
         for milliseconds in [0, 1, 3_000, 5_000] {
             asker.advance(Duration::from_millis(milliseconds));
-            let remembered = asker.deny(&charges);
+            let told = asker.deny(&charges);
             let asked = asker.inner.memory.take_now(&charges).denial().expect("denied").clone();
-            assert_eq!(remembered, Denial { remembered: true, ..asked }, "{algorithm}");
+            assert_eq!((told.denial, told.remembered), (asked, true), "{algorithm}");
         }
     }
 }
@@ -251,7 +251,7 @@ fn a_shorter_wait_ends_before_the_longest() {
     asker.admit(&charges);
     asker.deny(&charges);
     asker.advance(Duration::from_millis(400));
-    let waits = |denial: Denial| denial.balances.iter().map(|balance| balance.wait).collect::<Vec<_>>();
+    let waits = |denial: Denied| denial.balances.iter().map(|balance| balance.wait).collect::<Vec<_>>();
     let after = |milliseconds| Wait::For(Duration::from_millis(milliseconds));
     assert_eq!(waits(asker.deny(&charges)), [after(600), after(59_600)]);
     asker.advance(Duration::from_secs(1));

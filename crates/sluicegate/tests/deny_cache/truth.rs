@@ -118,10 +118,11 @@ impl Run {
     }
 
     fn take(&mut self, asker: usize, charges: &[Charge]) {
+        let hits = self.askers[asker].cache.hits();
         match self.askers[asker].take(charges) {
             Decision::Allow(taken) => self.open.push((asker, charges.to_vec(), taken.lease)),
             Decision::Deny(denial) => {
-                if denial.remembered {
+                if self.askers[asker].cache.hits() > hits {
                     self.check(charges, &denial);
                 }
                 self.denied = Some((charges.to_vec(), denial.wait));

@@ -1,17 +1,17 @@
 //! Results of requests while the store is down.
 
-use std::time::Duration;
+use std::{slice::from_ref, time::Duration};
 
-use sluicegate::{Charge, Outage, Quota, Wait};
+use sluicegate::{Charge, Fallback, Limiter, ManualClock, Outage, Quota, Resilient, Taker, Unit, Wait};
 
-use crate::remote::{Bench, Network, quota};
+use crate::remote::{Bench, Network, Remote, now, quota};
 
 #[test]
 fn local_charges_are_taken_from_memory() {
     let bench = Bench::down(1);
     let charges = [Charge::new("alice", quota("3/minute"))];
     let taken = bench.admit(&charges);
-    assert!(taken.lease.local.any());
+    assert_eq!(taken.lease.taker(0), Taker::Memory);
     assert_eq!(taken.balances[0].remaining, 2);
     assert_eq!(bench.exhaust(&charges), 2);
     let denied = bench.decide(&charges);
@@ -24,7 +24,7 @@ fn local_charges_are_taken_from_memory() {
 fn a_call_that_fails_is_answered_so_before_the_circuit_opens() {
     let bench = Bench::of(1);
     bench.remote.is(Network::Down);
-    assert!(bench.admit(&[Charge::new("alice", quota("3/minute"))]).lease.local.any());
+    assert_eq!(bench.admit(&[Charge::new("alice", quota("3/minute"))]).lease.taker(0), Taker::Memory);
     assert!(bench.store.is_up());
     assert_eq!(bench.store.decided_locally(), 1);
 }
@@ -32,13 +32,11 @@ fn a_call_that_fails_is_answered_so_before_the_circuit_opens() {
 #[test]
 fn allowed_charges_are_taken_nowhere_and_told_as_full() {
     let bench = Bench::down(4);
-    let charges = [
-        Charge::new("alice", quota("8/minute burst 5")).cost(3).outage(Outage::Allow),
-        Charge::new("gpu", Quota::concurrent(2)).outage(Outage::Allow),
-    ];
+    let charges =
+        [Charge::new("alice", quota("8/minute burst 5")).cost(3), Charge::new("gpu", Quota::concurrent(2))];
     for _ in 0..10 {
-        let taken = bench.admit(&charges);
-        assert!(taken.lease.local.any());
+        let taken = bench.admit_or(&charges, &[Outage::Allow; 2]);
+        assert_eq!([0, 1].map(|place| taken.lease.taker(place)), [Taker::Nobody; 2]);
         let told: Vec<_> = taken.balances.iter().map(|balance| (balance.remaining, balance.wait)).collect();
         assert_eq!(told, [(5, Wait::None), (2, Wait::None)]);
         assert!(
@@ -54,26 +52,60 @@ fn allowed_charges_are_taken_nowhere_and_told_as_full() {
 #[test]
 fn one_denied_charge_denies_the_request_with_an_error() {
     let bench = Bench::of(1);
-    let charges = [
-        Charge::new("alice", quota("3/minute")),
-        Charge::new("bob", quota("3/minute")).outage(Outage::Deny),
-        Charge::new("carol", quota("3/minute")).outage(Outage::Allow),
-    ];
+    let charges = ["alice", "bob", "carol"].map(|key| Charge::new(key, quota("3/minute")));
+    let take = || bench.take_or(&charges, &[Outage::Local, Outage::Deny, Outage::Allow]);
     bench.remote.is(Network::Refusing);
-    let error = bench.take(&charges).unwrap_err();
+    let error = take().unwrap_err();
     assert_eq!((error.to_string().as_str(), error.is_misconfiguration()), ("a wrong password", true));
-    (0..4).for_each(|_| drop(bench.take(&charges).unwrap_err()));
+    (0..4).for_each(|_| drop(take().unwrap_err()));
     bench.clock.advance(Duration::from_millis(30));
-    let error = bench.take(&charges).unwrap_err();
+    let error = take().unwrap_err();
     assert_eq!(error.to_string(), "the store has not answered for 30 ms: a wrong password");
     assert!(error.is_misconfiguration());
     assert_eq!((bench.store.refused(), bench.store.local().len()), (6, 0));
 
     bench.remote.is(Network::Down);
     bench.clock.advance(Duration::from_secs(1));
-    let error = bench.take(&charges).unwrap_err();
+    let error = take().unwrap_err();
     assert_eq!(error.to_string(), "the line is dead", "the probe's own error");
-    assert!(!bench.take(&charges).unwrap_err().is_misconfiguration());
+    assert!(!take().unwrap_err().is_misconfiguration());
+}
+
+#[test]
+fn a_charge_whose_request_names_no_mode_has_the_one_that_the_fallback_gives_it() {
+    let clock = ManualClock::new();
+    let remote = Remote::new(&clock);
+    let modes = |charge: &Charge| match charge.quota.unit() {
+        Unit::Tokens => Outage::Allow,
+        Unit::Usd => Outage::Deny,
+        _ => Outage::Local,
+    };
+    let store = Fallback::builder(remote.clone()).clock(clock).outage(modes).build();
+    let limiter = Limiter::new(store);
+    remote.is(Network::Down);
+    let [requests, tokens, money] =
+        ["1/hour", "1 token/hour", "1 usd/hour"].map(|text| Charge::new("alice", quota(text)));
+
+    let admits = |charges: &[Charge]| now(limiter.take(charges)).map(|decision| decision.allowed().is_some());
+    assert!(admits(&[tokens.clone(), requests.clone()]).unwrap());
+    assert!(!admits(&[tokens.clone(), requests.clone()]).unwrap(), "memory has given its one");
+    assert!((0..3).all(|_| admits(from_ref(&tokens)).unwrap()));
+    let error = admits(&[tokens.clone(), money.clone()]).unwrap_err();
+    assert!(error.to_string().contains("the line is dead"), "{error}");
+    let charges = [tokens, money];
+    assert!(now(limiter.take_or(&charges, |_| Outage::Allow)).is_ok(), "what a request names comes first");
+}
+
+#[test]
+fn modes_mean_nothing_while_the_store_answers() {
+    let bench = Bench::of(1);
+    let charges = [Charge::new("alice", quota("1/hour")), Charge::new("bob", quota("5/hour"))];
+    for _ in 0..2 {
+        let asked_for = |_| -> Outage { panic!("the store answers") };
+        let decision = now(bench.store.take_or(&charges, asked_for)).unwrap();
+        assert!(decision.allowed().is_none_or(|taken| taken.lease.memory().is_none()));
+    }
+    assert_eq!(bench.remaining(&charges[1]), 4);
 }
 
 #[test]
@@ -82,9 +114,10 @@ fn local_charges_are_taken_all_or_none() {
     let spent = Charge::new("spent", quota("1/hour"));
     let [free, other] = ["free", "other"].map(|key| Charge::new(key, quota("5/hour")));
     bench.admit(std::slice::from_ref(&spent));
-    let allowed = Charge::new("allowed", quota("7/hour")).outage(Outage::Allow);
+    let allowed = Charge::new("allowed", quota("7/hour"));
     let charges = [allowed.clone(), free.clone(), allowed, spent, other.clone()];
-    let decision = bench.decide(&charges);
+    let modes = [Outage::Allow, Outage::Local, Outage::Allow, Outage::Local, Outage::Local];
+    let decision = bench.take_or(&charges, &modes).unwrap();
     let denial = decision.denial().unwrap();
     assert_eq!((denial.charge, denial.wait), (3, Wait::For(Duration::from_secs(3_600))));
     assert_eq!(denial.balances[3].wait, denial.wait);
@@ -97,18 +130,19 @@ fn local_charges_are_taken_all_or_none() {
 fn a_local_lease_is_settled_and_released_locally() {
     let bench = Bench::down(2);
     let charges = [
-        Charge::new("carol", quota("100 tokens/hour")).cost(50).outage(Outage::Allow),
+        Charge::new("carol", quota("100 tokens/hour")).cost(50),
         Charge::new("alice", quota("100 tokens/hour")).cost(30),
         Charge::new("gpu", Quota::concurrent(2)),
     ];
+    let modes = [Outage::Allow, Outage::Local, Outage::Local];
     let calls = bench.remote.calls();
-    let first = bench.admit(&charges);
+    let first = bench.admit_or(&charges, &modes);
     assert_eq!(first.balances.iter().map(|balance| balance.remaining).collect::<Vec<_>>(), [100, 20, 0]);
-    let denied = bench.decide(&charges);
+    let denied = bench.take_or(&charges, &modes).unwrap();
     assert_eq!(denied.denial().unwrap().charge, 1, "a time is longer than a slot");
     bench.settle(&charges, first.lease, &[1, 10, 1]).unwrap();
     assert_eq!([bench.remaining(&charges[1]), bench.remaining(&charges[2])], [40, 1]);
-    let second = bench.admit(&charges);
+    let second = bench.admit_or(&charges, &modes);
     sluicegate::Store::release(&bench.store, &charges, second.lease);
     assert_eq!([bench.remaining(&charges[1]), bench.remaining(&charges[2])], [10, 1]);
     assert_eq!((bench.remote.calls(), bench.remote.releases()), (calls, 0));
@@ -120,7 +154,7 @@ fn a_remote_lease_is_settled_and_released_remotely() {
     let charges =
         [Charge::new("alice", quota("100 tokens/hour")).cost(30), Charge::new("gpu", Quota::concurrent(2))];
     let [first, second] = [bench.admit(&charges).lease, bench.admit(&charges).lease];
-    assert!(!first.local.any());
+    assert_eq!(first.taker(0), Taker::Store);
     bench.settle(&charges, first, &[10, 1]).unwrap();
     assert_eq!([bench.remaining(&charges[0]), bench.remaining(&charges[1])], [60, 1]);
     bench.go_down();
@@ -186,8 +220,8 @@ fn a_lease_that_outlives_its_outage_is_settled_where_it_was_taken() {
     let old = [bench.admit(&charges).lease, bench.admit(&charges).lease];
     bench.come_up();
     let calls = bench.remote.calls();
-    bench.settle(&charges, old[0], &[20, 1]).unwrap();
-    sluicegate::Store::release(&bench.store, &charges, old[1]);
+    bench.settle(&charges, old[0].clone(), &[20, 1]).unwrap();
+    sluicegate::Store::release(&bench.store, &charges, old[1].clone());
     assert_eq!((bench.remote.calls(), bench.remote.releases()), (calls, 0), "it is nothing to the store");
     assert_eq!([bench.remaining(&charges[0]), bench.remaining(&charges[1])], [100, 2]);
 
@@ -195,8 +229,7 @@ fn a_lease_that_outlives_its_outage_is_settled_where_it_was_taken() {
     assert_eq!([bench.remaining(&charges[0]), bench.remaining(&charges[1])], [50, 2]);
     // Nothing is given back twice.
     let _new = [bench.admit(&[charges[1].clone()]), bench.admit(&[charges[1].clone()])];
-    sluicegate::Store::release(&bench.store, &charges, old[0]);
-    sluicegate::Store::release(&bench.store, &charges, old[1]);
+    old.into_iter().for_each(|lease| sluicegate::Store::release(&bench.store, &charges, lease));
     assert_eq!(bench.remaining(&charges[1]), 0);
 }
 
@@ -204,11 +237,14 @@ fn a_lease_that_outlives_its_outage_is_settled_where_it_was_taken() {
 fn each_answer_is_counted_once() {
     let bench = Bench::down(1);
     let before = bench.store.decided_locally();
-    let of = |outage| Charge::new("alice", quota("9/hour")).outage(outage);
-    let _ = bench.take(&[of(Outage::Local), of(Outage::Allow)]);
-    let _ = bench.take(&[of(Outage::Allow)]);
-    let _ = bench.take(&[of(Outage::Local), of(Outage::Deny)]);
-    let _ = bench.take(&[]);
+    let take = |modes: &[Outage]| {
+        let charges: Vec<_> = modes.iter().map(|_| Charge::new("alice", quota("9/hour"))).collect();
+        let _ = bench.take_or(&charges, modes);
+    };
+    take(&[Outage::Local, Outage::Allow]);
+    take(&[Outage::Allow]);
+    take(&[Outage::Local, Outage::Deny]);
+    take(&[]);
     assert_eq!(bench.store.decided_locally() - before, 1);
     assert_eq!((bench.store.allowed(), bench.store.refused()), (2, 1), "a request without charges passes");
     bench.come_up();

@@ -13,8 +13,8 @@ use std::{
 };
 
 use sluicegate::{
-    Charge, Cost, Decision, Fallback, Lease, ManualClock, MemoryStore, Quota, ServerId, Store, StoreError,
-    Taken, Transition,
+    Backend, Charge, Cost, Decided, Decision, Fallback, FallbackLease, Lease, ManualClock, MemoryStore,
+    Origin, Outage, Quota, Resilient, ServerId, Store, StoreError, Taken, Transition,
 };
 
 /// The state of a network.
@@ -113,6 +113,8 @@ impl Remote {
 }
 
 impl Store for Remote {
+    type Lease = Lease;
+
     async fn take(&self, charges: &[Charge]) -> Result<Decision<Taken>, StoreError> {
         if let Err(error) = self.answer(charges).await {
             let slow = charges.iter().filter(|charge| self.network(self.server(charge)) == Network::Slow);
@@ -120,14 +122,7 @@ impl Store for Remote {
             drop(self.memory.take_now(&slow.cloned().collect::<Vec<_>>()));
             return Err(error);
         }
-        // As a cache would: keys that begin so are not asked for.
-        let decision = self.memory.take_now(charges);
-        Ok(match decision {
-            Decision::Deny(denial) if charges[0].key.as_str().starts_with("remembered") => {
-                Decision::Deny(sluicegate::Denial { remembered: true, ..denial })
-            }
-            decision => decision,
-        })
+        Ok(self.memory.take_now(charges))
     }
 
     async fn settle(&self, charges: &[Charge], lease: Lease, actual: &[Cost]) -> Result<(), StoreError> {
@@ -146,6 +141,16 @@ impl Store for Remote {
         self.releases.fetch_add(1, Ordering::SeqCst);
         self.memory.release(charges, lease);
     }
+}
+
+impl Backend for Remote {
+    /// As a cache would: denials on keys that begin with `remembered` are.
+    async fn take_with_origin(&self, charges: &[Charge]) -> Result<Decided, StoreError> {
+        let decision = self.take(charges).await?;
+        let remembers = charges.first().is_some_and(|first| first.key.as_str().starts_with("remembered"));
+        let origin = if remembers && !decision.is_allowed() { Origin::Cache } else { Origin::Server };
+        Ok(Decided { decision, origin })
+    }
 
     fn server(&self, charge: &Charge) -> ServerId {
         let home = charge.key.as_str().split('|').next().and_then(|home| home.parse().ok()).unwrap_or(0);
@@ -160,6 +165,9 @@ impl Store for Remote {
         servers.map(server).collect()
     }
 }
+
+/// The result of a take that a fallback admits.
+pub(crate) type Admitted = Taken<FallbackLease<Lease>>;
 
 /// A fallback on a remote store, and its time.
 pub(crate) struct Bench {
@@ -215,15 +223,28 @@ impl Bench {
         }
     }
 
-    pub(crate) fn take(&self, charges: &[Charge]) -> Result<Decision<Taken>, StoreError> {
+    pub(crate) fn take(&self, charges: &[Charge]) -> Result<Decision<Admitted>, StoreError> {
         now(self.store.take(charges))
     }
 
-    pub(crate) fn decide(&self, charges: &[Charge]) -> Decision<Taken> {
+    /// Takes charges of these modes.
+    pub(crate) fn take_or(
+        &self,
+        charges: &[Charge],
+        modes: &[Outage],
+    ) -> Result<Decision<Admitted>, StoreError> {
+        now(self.store.take_or(charges, |place| modes[place]))
+    }
+
+    pub(crate) fn decide(&self, charges: &[Charge]) -> Decision<Admitted> {
         self.take(charges).expect("it goes on")
     }
 
-    pub(crate) fn admit(&self, charges: &[Charge]) -> Taken {
+    pub(crate) fn admit_or(&self, charges: &[Charge], modes: &[Outage]) -> Admitted {
+        self.take_or(charges, modes).expect("it goes on").allowed().expect("admitted")
+    }
+
+    pub(crate) fn admit(&self, charges: &[Charge]) -> Admitted {
         self.decide(charges).allowed().expect("admitted")
     }
 
@@ -231,7 +252,12 @@ impl Bench {
         now(self.store.reset(accounts))
     }
 
-    pub(crate) fn settle(&self, charges: &[Charge], lease: Lease, actual: &[u64]) -> Result<(), StoreError> {
+    pub(crate) fn settle(
+        &self,
+        charges: &[Charge],
+        lease: FallbackLease<Lease>,
+        actual: &[u64],
+    ) -> Result<(), StoreError> {
         let actual: Vec<_> = actual.iter().copied().map(Cost::new).collect();
         now(self.store.settle(charges, lease, &actual))
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sluicegate::{Charge, ManualClock, Outage, Quota, ServerState, Store, Transition};
+use sluicegate::{Charge, ManualClock, Outage, Quota, ServerState, Store, Taker, Transition};
 
 use crate::remote::{Bench, Network, Remote, quota};
 
@@ -33,14 +33,15 @@ fn callers_of_the_others_notice_nothing() {
     let bench = without(1);
     let calls = bench.remote.calls();
     for server in [0, 2] {
-        let alice = [on(server, "alice", "5/hour").outage(Outage::Deny)];
-        assert_eq!(bench.exhaust(&alice), 5);
+        let alice = [on(server, "alice", "5/hour")];
+        let admits = |_: &i32| bench.take_or(&alice, &[Outage::Deny]).unwrap().is_allowed();
+        assert_eq!((0..9).take_while(admits).count(), 5);
         let bob = [on(server, "bob", "5/hour")];
-        assert!(!bench.admit(&bob).lease.local.any());
+        assert_eq!(bench.admit(&bob).lease.taker(0), Taker::Store);
     }
     assert_eq!(bench.remote.calls(), calls + 6 + 6 + 2);
     assert_eq!((bench.store.decided_locally(), bench.store.refused()), (5, 0), "those of before");
-    assert!(bench.take(&[on(1, "alice", "5/hour").outage(Outage::Deny)]).is_err());
+    assert!(bench.take_or(&[on(1, "alice", "5/hour")], &[Outage::Deny]).is_err());
 }
 
 #[test]
@@ -76,7 +77,7 @@ fn only_requests_that_go_there_probe_it() {
         bench.admit(&[on(server, "alice", "5/hour")]);
     }
     assert!(!bench.store.is_up());
-    assert!(!bench.admit(&[on(1, "alice", "5/hour")]).lease.local.any());
+    assert_eq!(bench.admit(&[on(1, "alice", "5/hour")]).lease.taker(0), Taker::Store);
     assert!(bench.store.is_up());
 }
 
@@ -85,8 +86,8 @@ fn of_a_request_only_the_charges_of_the_dead_one_are_decided_locally() {
     let bench = without(1);
     let charges = [on(0, "alice", "4/hour"), on(1, "alice", "9/hour"), on(2, "alice", "6/hour")];
     let taken = bench.admit(&charges);
-    let local: Vec<bool> = (0..3).map(|place| taken.lease.local.contains(place)).collect();
-    assert_eq!(local, [false, true, false]);
+    let takers = [0, 1, 2].map(|place| taken.lease.taker(place));
+    assert_eq!(takers, [Taker::Store, Taker::Memory, Taker::Store]);
     let remaining: Vec<_> = taken.balances.iter().map(|balance| balance.remaining).collect();
     assert_eq!(remaining, [3, 8, 5]);
     assert_eq!((bench.remote.memory.len(), bench.store.local().len()), (2, 1));
@@ -121,12 +122,14 @@ fn where_memory_denies_the_store_gets_back_what_it_took() {
 #[test]
 fn a_denial_is_an_error_only_where_its_own_charge_is_out_of_reach() {
     let bench = without(1);
-    let strict = |server| on(server, "alice", "9/hour").outage(Outage::Deny);
-    let lenient = on(1, "bob", "9/hour");
-    assert!(!bench.admit(&[strict(0), lenient.clone()]).lease.local.contains(0));
-    let error = bench.take(&[strict(0), lenient, strict(1)]).unwrap_err();
+    let [strict, lenient] = [Outage::Deny, Outage::Local];
+    let alice = |server| on(server, "alice", "9/hour");
+    let bob = on(1, "bob", "9/hour");
+    let taken = bench.admit_or(&[alice(0), bob.clone()], &[strict, lenient]);
+    assert_eq!(taken.lease.taker(0), Taker::Store);
+    let error = bench.take_or(&[alice(0), bob, alice(1)], &[strict, lenient, strict]).unwrap_err();
     assert!(error.to_string().contains("the line is dead"), "{error}");
-    assert_eq!(bench.remaining(&strict(0)), 8, "nobody was asked");
+    assert_eq!(bench.remaining(&alice(0)), 8, "nobody was asked");
 }
 
 #[test]
@@ -137,7 +140,7 @@ fn a_request_in_which_a_server_is_lost_takes_the_rest_from_the_others() {
     let charges = [on(0, "alice", "9/hour"), on(2, "alice", "9/hour"), on(1, "alice", "9/hour")];
     for _ in 0..7 {
         let taken = bench.admit(&charges);
-        assert!(taken.lease.local.contains(1) && !taken.lease.local.contains(0));
+        assert_eq!([0, 1].map(|place| taken.lease.taker(place)), [Taker::Store, Taker::Memory]);
     }
     assert_eq!(
         states(&bench).iter().map(|(_, up, errors, _)| (*up, *errors)).collect::<Vec<_>>(),
@@ -153,7 +156,8 @@ fn all_of_them_may_fail_one_after_the_other() {
     bench.remote.is(Network::Down);
     bench.remote.server_is(0, Network::Refusing);
     let charges = [on(0, "alice", "9/hour"), on(1, "alice", "9/hour"), on(2, "alice", "9/hour")];
-    assert!(bench.admit(&charges).lease.local.is_all());
+    let lease = bench.admit(&charges).lease;
+    assert_eq!([0, 1, 2].map(|place| lease.taker(place)), [Taker::Memory; 3]);
     assert_eq!(bench.remote.calls(), 2, "the dead ones together, then the one that refuses");
 }
 
@@ -186,7 +190,7 @@ fn a_settlement_that_fails_is_the_failure_of_its_server() {
     let lease = bench.admit(&charges).lease;
     bench.remote.server_is(1, Network::Down);
     for _ in 0..5 {
-        bench.settle(&charges, lease, &[2, 2]).unwrap_err();
+        bench.settle(&charges, lease.clone(), &[2, 2]).unwrap_err();
     }
     assert_eq!(
         states(&bench).iter().map(|(_, up, ..)| *up).collect::<Vec<_>>(),
@@ -210,7 +214,8 @@ fn a_server_that_lost_its_accounts_to_another_is_not_waited_for() {
     let bench = without(0);
     bench.remote.replace(0);
     bench.clock.advance(Duration::from_secs(3));
-    assert!(!bench.admit(&[on(0, "alice", "5/hour")]).lease.local.any(), "server 1 keeps it now");
+    let lease = bench.admit(&[on(0, "alice", "5/hour")]).lease;
+    assert_eq!(lease.taker(0), Taker::Store, "server 1 keeps it now");
     assert!(bench.store.is_up());
     let up: Vec<_> = states(&bench).into_iter().map(|(server, up, ..)| (server, up)).collect();
     let [first, second, third] = [0, 1, 2].map(|number| format!("server-{number}"));
@@ -222,12 +227,16 @@ fn a_server_that_lost_its_accounts_to_another_is_not_waited_for() {
 }
 
 #[test]
-fn more_charges_than_can_be_told_apart_are_decided_in_one_place() {
+fn any_number_of_charges_is_told_apart() {
     let bench = without(1);
-    let charges: Vec<Charge> = (0..65).map(|number| on(number % 3, &format!("{number}"), "3/hour")).collect();
+    let charges: Vec<Charge> =
+        (0..100).map(|number| on(number % 3, &format!("{number}"), "9 tokens/hour").cost(4)).collect();
     let lease = bench.admit(&charges).lease;
-    assert!(lease.local.is_all());
-    assert_eq!((bench.remote.memory.len(), bench.store.local().len()), (0, 65));
-    let lease = bench.admit(&charges[..64]).lease;
-    assert!(!lease.local.is_all() && lease.local.contains(61) && !lease.local.contains(63));
+    let taker = |place: usize| if place % 3 == 1 { Taker::Memory } else { Taker::Store };
+    assert!((0..100).all(|place| lease.taker(place) == taker(place)), "{lease:?}");
+    assert_eq!((bench.remote.memory.len(), bench.store.local().len()), (67, 33));
+    let actual: Vec<u64> = (0..100).map(|place| place % 5).collect();
+    bench.settle(&charges, lease, &actual).unwrap();
+    let left: Vec<u64> = charges.iter().map(|charge| bench.remaining(charge)).collect();
+    assert_eq!(left, actual.iter().map(|used| 9 - used).collect::<Vec<_>>());
 }

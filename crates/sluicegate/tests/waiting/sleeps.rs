@@ -79,6 +79,8 @@ fn a_slot_is_looked_for_ever_more_rarely_and_found_within_a_tenth_of_a_second() 
 struct Broken;
 
 impl Store for Broken {
+    type Lease = Lease;
+
     async fn take(&self, _: &[Charge]) -> Result<Decision<Taken>, StoreError> {
         Err(StoreError::new("it is down"))
     }

@@ -1,6 +1,6 @@
 //! The accounts of one caller, for operators.
 
-use sluicegate::{Balance, Charge, Cost, Decision, Key, Outage, Quota, Store, StoreError};
+use sluicegate::{Balance, Charge, Cost, Decision, Key, Outage, Quota, Resilient, StoreError};
 
 use super::Gate;
 use crate::{Limit, LimitId, Scale, TierId};
@@ -39,7 +39,7 @@ impl LimitAccount {
     }
 }
 
-impl<S: Store> Gate<S> {
+impl<S: Resilient> Gate<S> {
     /// The accounts of a key, in the order of the policy's limits and tiers: of one limit, or of all that may have an
     /// account of this key, which need not have been charged.
     ///
@@ -83,7 +83,9 @@ impl<S: Store> Gate<S> {
     pub async fn balances(&self, accounts: &[LimitAccount]) -> Result<Vec<Balance>, StoreError> {
         let mut balances = Vec::with_capacity(accounts.len());
         for account in accounts {
-            let looked = match self.limiter.take(std::slice::from_ref(&account.charge)).await? {
+            // A stand-in's balance is not the account's.
+            let looking = self.limiter.take_or(std::slice::from_ref(&account.charge), |_| Outage::Deny);
+            let looked = match looking.await? {
                 Decision::Allow(permit) => permit.balances().first().copied(),
                 Decision::Deny(denial) => denial.balances.first().copied(),
             };
@@ -112,8 +114,8 @@ impl<S: Store> Gate<S> {
             match accounts.iter_mut().find(|known| known.charge.key == key && known.charge.quota == quota) {
                 Some(known) => known.tiers.push(tier),
                 None => {
-                    // Costs nothing, so that it can be looked at; and a stand-in's balance is not the account's.
-                    let charge = Charge::new(key, quota).cost(Cost::ZERO).outage(Outage::Deny);
+                    // Costs nothing, so that it can be looked at.
+                    let charge = Charge::new(key, quota).cost(Cost::ZERO);
                     accounts.push(LimitAccount { limit: id, tiers: vec![tier], charge });
                 }
             }

@@ -1,6 +1,6 @@
 //! More tokens for a request that runs: its answer is longer than what was reserved for it.
 
-use sluicegate::{Charge, Cost, Decision, Limiter, Permit, Store, Unit};
+use sluicegate::{Charge, Cost, Decision, Limiter, Outage, Permit, Resilient, Store, Unit};
 use smallvec::SmallVec;
 
 use super::{Gate, Pass, Reservation};
@@ -62,7 +62,7 @@ impl<S: Store> Pass<S> {
     }
 }
 
-impl<S: Store> Gate<S> {
+impl<S: Resilient> Gate<S> {
     /// Takes more tokens for a request that runs. A store that does not answer refuses.
     pub fn extend(
         &self,
@@ -74,8 +74,9 @@ impl<S: Store> Gate<S> {
             .iter()
             .map(|id| self.policy.limit(*id).terms().on_exhausted == OnExhausted::Cut)
             .collect();
+        let outages: SmallVec<[Outage; 2]> = extension.limits.iter().map(|id| self.outage(*id)).collect();
         async move {
-            match limiter.take(&extension.charges).await {
+            match limiter.take_or(&extension.charges, |place| outages[place]).await {
                 Ok(Decision::Allow(permit)) => Extended::Taken(permit),
                 Ok(Decision::Deny(denial)) if cuts[denial.charge] => {
                     Extended::Cut(extension.limits[denial.charge])

@@ -1,12 +1,12 @@
 //! Charges on limits that a program names.
 
 use http::{HeaderMap, Method};
-use sluicegate::{Charge, Cost, Store};
+use sluicegate::{Charge, Cost, Resilient};
 
 use super::Gate;
 use crate::{LimitId, RequestAttributes, Routes, TierId};
 
-impl<S: Store> Gate<S> {
+impl<S: Resilient> Gate<S> {
     /// The charge of a caller on one of the policy's limits, for a program that takes it without an HTTP request.
     ///
     /// It is on the account that a request has which [gives](crate::Hints::key) the same key.

@@ -1,11 +1,11 @@
 //! Preflights at the gate. A browser sends them by itself, without credentials, before the call that a page makes.
 
-use sluicegate::Store;
+use sluicegate::Resilient;
 
 use super::{Gate, Rejection, Visit};
 use crate::{Preflight, Refusal, decide::cors::CorsFields};
 
-impl<S: Store> Gate<S> {
+impl<S: Resilient> Gate<S> {
     /// Lets a preflight go on to the upstream, or decides it here.
     pub(super) fn preflight<'h>(&self, visit: Visit<'h>) -> Result<Visit<'h>, Rejection> {
         let Some(cors) = self.policy.cors.as_ref().filter(|cors| cors.preflight == Preflight::Answer) else {

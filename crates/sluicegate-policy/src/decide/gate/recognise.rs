@@ -7,13 +7,13 @@ use std::{
 };
 
 use http::{HeaderMap, header};
-use sluicegate::{Balance, Charge, Cost, Decision, Denial, Store, Wait};
+use sluicegate::{Balance, Charge, Cost, Decision, Denial, Resilient, Wait};
 use smallvec::smallvec;
 
 use super::{Denied, Gate, Rejection, Visit};
 use crate::{LimitId, Refusal, TierId};
 
-impl<S: Store> Gate<S> {
+impl<S: Resilient> Gate<S> {
     /// Recognises the caller by an API key or, if there is none, by the header of a proxy.
     pub(super) async fn recognise(&self, visit: &mut Visit<'_>, peer: IpAddr) -> Result<(), Rejection> {
         let headers = &visit.head.headers;
@@ -75,7 +75,8 @@ impl<S: Store> Gate<S> {
             return Ok(());
         }
         let charge = charge.cost(Cost::new(u64::from(!is_known)));
-        let denial = match self.limiter.take(from_ref(&charge)).await {
+        let taking = self.limiter.take_or(from_ref(&charge), |_| self.outage(failures));
+        let denial = match taking.await {
             Err(error) => return Err(visit.unanswered(error)),
             Ok(Decision::Deny(denial)) => Some(denial),
             // A right key costs nothing, so it passes where one more wrong key would not.
@@ -106,7 +107,6 @@ fn spent(balance: &Balance) -> Option<Denial> {
         charge: 0,
         wait,
         balances: [Balance { wait, ..*balance }].into_iter().collect(),
-        remembered: false,
     })
 }
 
