@@ -54,4 +54,4 @@ pub use admission::{Admission, Admitted, Entry};
 pub use background::{Timer, until_ready, watch_keys};
 pub use body::{End, MALFORMED, Observed, Observer, read};
 pub use denial_log::{DenialFields, DenialLog};
-pub use metering::{Metering, Settling};
+pub use metering::{Answering, Cut, Metering, Settling};

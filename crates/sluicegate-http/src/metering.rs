@@ -7,6 +7,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use bytes::Bytes;
 use http::response;
 use sluicegate::{Clock, Resilient, Store, StoreError};
 use sluicegate_policy::{Ending, Extended, Gate, LimitId, Pass, ResponseMeter, Settlement};
@@ -29,6 +30,15 @@ pub enum Metering<S: Store> {
 pub struct Answering<S: Store> {
     meter: ResponseMeter,
     extending: Extending<S>,
+}
+
+/// The end of a stream whose tokens are spent.
+#[derive(Clone, Debug)]
+pub struct Cut {
+    /// The limit.
+    pub limit: LimitId,
+    /// The last bytes, after which the stream breaks off: a proper end would be a good one to many clients.
+    pub last: Bytes,
 }
 
 /// The state of taking more tokens.
@@ -68,12 +78,12 @@ impl<S: Resilient> Metering<S> {
         }
     }
 
-    /// Takes more tokens once the answer is longer than what was reserved. Returns the limit that is spent, if it says that a
-    /// stream is to be cut then.
+    /// Takes more tokens once the answer is longer than what was reserved. Returns how to cut a stream whose limit is spent and
+    /// says so.
     ///
     /// Call it whenever data has come. The answer need not wait: while the store is asked, this returns `None`, and `cx` is
     /// woken when it is to be called again.
-    pub fn extend(&mut self, pass: &mut Pass<S>, gate: &Gate<S>, cx: &mut Context<'_>) -> Option<LimitId> {
+    pub fn extend(&mut self, pass: &mut Pass<S>, gate: &Gate<S>, cx: &mut Context<'_>) -> Option<Cut> {
         let Self::Answered(answering) = self else { return None };
         let Answering { meter, extending } = &mut **answering;
         if matches!(extending, Extending::Enough)
@@ -95,7 +105,9 @@ impl<S: Resilient> Metering<S> {
             }
             Extended::Cut(limit) => {
                 *extending = Extending::Refused;
-                meter.is_stream().then_some(limit)
+                let name = gate.policy().limit(limit).name();
+                let reason = format!("Too Many Requests: the tokens of the limit {name} are spent");
+                meter.ending(&reason).map(|last| Cut { limit, last })
             }
         }
     }

@@ -16,7 +16,7 @@ fn head(content_type: &str) -> http::response::Parts {
 
 fn ending(status: StatusCode, dialect: Dialect, content_type: &str) -> Option<String> {
     let ending = StreamEnding { status, message: "the limit \"tpm\" is spent" };
-    let bytes = ending.in_dialect(dialect, &head(content_type))?;
+    let bytes = ending.in_dialect(dialect, &head(content_type).headers["content-type"])?;
     Some(String::from_utf8(bytes.to_vec()).expect("text"))
 }
 

@@ -146,9 +146,12 @@ impl Proxy {
             })
             .await?;
         let admitted = entry.decide(reading.as_deref()).await?;
-        let running = Running::new(admitted, flight);
+        let mut running = Running::new(admitted, flight);
         let body = match (reading, body.take()) {
-            (Some(reading), Some(body)) => RequestBody::held(reading.into_held(), body),
+            (Some(reading), Some(body)) => {
+                let held = reading.into_held();
+                RequestBody::held(running.ask_for_usage(&held).unwrap_or(held), body)
+            }
             (None, Some(body)) => RequestBody::Streamed(body, None),
             (_, None) => RequestBody::Read(None),
         };
@@ -295,7 +298,9 @@ fn relay(
         return Response::from_parts(head, AnswerBody::Own(None));
     }
     let is_bare = framing::is_without_content(head.status);
-    Response::from_parts(head, AnswerBody::upstream(incoming, is_bare, exchange, running))
+    let metering = running.body_metering(&mut head);
+    let body = AnswerBody::upstream(incoming, is_bare, exchange, running);
+    Response::from_parts(head, body.metered(metering))
 }
 
 /// The same for a request that goes on when its client leaves.
@@ -306,11 +311,13 @@ fn relay_kept(
     id: &RequestId,
 ) -> Response<AnswerBody> {
     head.headers.remove(UPGRADE);
+    let mut metering = None;
     if let Some(remains) = body.remains() {
         remains.running.complete(&mut head, id);
         framing::response(&mut head, &remains.incoming, asked);
+        metering = remains.running.body_metering(&mut head);
     }
-    Response::from_parts(head, AnswerBody::Detached(body))
+    Response::from_parts(head, AnswerBody::Detached(body).metered(metering))
 }
 
 fn is_switched(answered: &Answered) -> bool {

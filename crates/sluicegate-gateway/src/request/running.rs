@@ -1,19 +1,23 @@
 //! Requests on their way.
 
-use std::{rc::Rc, sync::Arc, time::SystemTime};
+use std::{rc::Rc, sync::Arc, task::Context, time::SystemTime};
 
 use bytes::Bytes;
-use http::response;
+use http::{
+    HeaderMap,
+    header::{CONTENT_LENGTH, CONTENT_TYPE},
+    response,
+};
 use prometheus_client::metrics::gauge::Gauge;
 use sluicegate::{StoreError, SystemClock, Timestamp};
-use sluicegate_http::{Admission, Admitted, Metering, Settling};
-use sluicegate_policy::{Form, Pass, RequestId, Reservation, RouteId};
+use sluicegate_http::{Admission, Admitted, Cut, Metering, Settling};
+use sluicegate_policy::{Form, Pass, RequestId, Reservation, RouteId, UsageStripper};
 use sluicegate_stores::AnyStore;
 use tokio::runtime::Handle;
 
 use crate::{
     metrics::{Metrics, RouteMetrics},
-    request::{forward, upstream_refusal},
+    request::{body::BodyMetering, forward, upstream_refusal},
     upstream::SendError,
 };
 
@@ -25,6 +29,8 @@ pub(crate) struct Running {
     form: Form,
     decided: Timestamp,
     metering: Metering<AnyStore>,
+    /// The usage of its stream is asked for, though its client has not.
+    asks_for_usage: bool,
     flight: Flight,
 }
 
@@ -44,7 +50,7 @@ pub(crate) struct Serving {
 impl Running {
     pub(crate) fn new(admitted: Admitted<AnyStore>, flight: Flight) -> Self {
         let Admitted { pass, form, decided } = admitted;
-        Self { pass: Some(pass), form, decided, metering: Metering::default(), flight }
+        Self { pass: Some(pass), form, decided, metering: Metering::default(), asks_for_usage: false, flight }
     }
 
     /// The form in which the client expects an answer of ours.
@@ -55,6 +61,35 @@ impl Running {
     /// The tokens that it has reserved, if its route meters tokens.
     pub(crate) fn reservation(&self) -> Option<&Reservation> {
         self.pass.as_ref()?.reservation()
+    }
+
+    /// Has the upstream asked for the usage of a stream, where the client has not. Returns the request's body with that.
+    pub(crate) fn ask_for_usage(&mut self, body: &Bytes) -> Option<Bytes> {
+        let reservation = self.pass.as_ref()?.reservation()?;
+        let asking = reservation.asking_for_usage(body)?;
+        self.asks_for_usage = true;
+        Some(asking)
+    }
+
+    /// Returns the way to meter the body of the response with this head. The length of one that loses bytes is unknown.
+    pub(crate) fn body_metering(&self, head: &mut response::Parts) -> Option<BodyMetering> {
+        self.reservation()?;
+        let is_stripped = self.asks_for_usage && is_event_stream(&head.headers);
+        if is_stripped {
+            head.headers.remove(CONTENT_LENGTH);
+        }
+        Some(BodyMetering { stripper: is_stripped.then(UsageStripper::default) })
+    }
+
+    /// Takes more tokens for an answer that is longer than what was reserved. Returns the last bytes of a stream that is to be
+    /// cut.
+    pub(crate) fn extend(&mut self, cx: &mut Context<'_>) -> Option<Bytes> {
+        let gate = self.flight.serving.admission.gate();
+        let pass = self.pass.as_mut()?;
+        let Cut { limit, last } = self.metering.extend(pass, gate, cx)?;
+        let (limit, route) = (gate.policy().limit(limit).name(), &self.flight.metrics().name);
+        tracing::info!(limit, route, "a stream is cut, because its tokens are spent");
+        Some(last)
     }
 
     /// Learns that no response will come.
@@ -111,6 +146,12 @@ impl Running {
         let wait = policy.routes.get(self.flight.route).forwarding().retry_after;
         upstream_refusal::complete(head, wait, SystemTime::now());
     }
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let value = headers.get(CONTENT_TYPE).map(|value| value.as_bytes()).unwrap_or_default();
+    let media_type = value.split(|byte| *byte == b';').next().unwrap_or_default();
+    media_type.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
 }
 
 /// Finishes a settlement beside the requests. When the gateway stops, the reservation stays charged.

@@ -3,7 +3,7 @@
 use serde_json::json;
 use sluicegate_gateway::Gateway;
 
-use crate::support::{Client, Scripted, gateway_of, metric, scripted::Connection, soon};
+use crate::support::{Client, Scripted, gateway_of, metrics, scripted::Connection, soon};
 
 const POLICY: &str = r#"
     [[route]]
@@ -18,11 +18,17 @@ const POLICY: &str = r#"
     slots_until = "upstream-ends"
 
     [[route]]
+    path = "/cut/chat"
+    meter = { tokens = "openai", default_output = 10 }
+    limits = [{ name = "cut", quota = "20 output_tokens/day", key = "global", on_exhausted = "cut" }]
+
+    [[route]]
     path = "/late/chat"
     meter = "openai"
     limits = [{ name = "late", quota = "100000 tokens/day", key = "global" }]
     response_timeout = "50ms"
 "#;
+const WORD: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\" word\"}}]}\n\n";
 const CHAT: &str = "/v1/chat/completions";
 
 #[tokio::test]
@@ -37,6 +43,32 @@ async fn an_answer_is_charged_by_its_usage() {
     assert_eq!((answer.status, answer.text()), (200, usage.as_str()));
     assert_eq!(charged(&gateway, CHAT, "reported").await, (21, 7));
     assert_eq!(remaining(&gateway).await, 100_000 - 28);
+}
+
+#[tokio::test]
+async fn a_stream_is_charged_by_its_usage_for_which_the_gateway_asks() {
+    let (upstream, gateway) = start().await;
+    let mut client = asking(&gateway, CHAT, &body(true)).await;
+    let mut connection = upstream.accept().await;
+    let request = connection.request(b"true}").await;
+    assert!(request.contains("\"stream_options\":{\"include_usage\":true}"), "{request}");
+    assert!(request.contains("accept-encoding: identity\r\n"), "{request}");
+    let events = [
+        r#"data: {"choices":[{"index":0,"delta":{"content":"Hi"}}],"usage":null}"#,
+        r#"data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":null}"#,
+        r#"data: {"choices":[],"usage":{"prompt_tokens":21,"completion_tokens":7}}"#,
+        "data: [DONE]",
+    ];
+    connection.write(STREAM).await;
+    for event in events {
+        connection.write(&chunk(&format!("{event}\n\n"))).await;
+    }
+    connection.write("0\r\n\r\n").await;
+    let answer = client.answer().await;
+    let seen = answer.text();
+    assert!(seen.contains("\"Hi\"") && seen.ends_with("data: [DONE]\n\n"), "{seen}");
+    assert!(!seen.contains("usage"), "the client has not asked for it: {seen}");
+    assert_eq!(charged(&gateway, CHAT, "reported").await, (21, 7));
 }
 
 #[tokio::test]
@@ -66,8 +98,7 @@ async fn a_client_that_leaves_a_stream_pays_what_was_produced_and_the_upstream_i
         connection.write(STREAM).await;
         client.head().await;
         for _ in 0..chunks {
-            let event = json!({ "choices": [{ "index": 0, "delta": { "content": " word" } }] });
-            connection.write(&chunk(&format!("data: {event}\n\n"))).await;
+            connection.write(&chunk(WORD)).await;
             client.chunk().await;
         }
         drop(client);
@@ -78,13 +109,34 @@ async fn a_client_that_leaves_a_stream_pays_what_was_produced_and_the_upstream_i
 }
 
 #[tokio::test]
+async fn a_stream_whose_tokens_are_spent_is_cut_with_an_error_and_without_an_end() {
+    let (upstream, gateway) = start().await;
+    let stream = json!({ "messages": [{ "role": "user", "content": "hi" }], "stream": true }).to_string();
+    let mut client = asking(&gateway, "/cut/chat", &stream).await;
+    let mut connection = upstream.accept().await;
+    connection.request(b"true}").await;
+    connection.write(STREAM).await;
+    for _ in 0..21 {
+        connection.write_if_open(&chunk(WORD)).await;
+    }
+    connection.closed().await;
+    let rest = String::from_utf8(client.rest().await).expect("it is ASCII");
+    assert_eq!(rest.matches("word").count(), 21, "{rest}");
+    assert!(
+        rest.contains("data: {\"error\":{\"message\":\"Too Many Requests: the tokens of the limit cut "),
+        "{rest}"
+    );
+    assert!(!rest.ends_with("0\r\n\r\n"), "it has no proper end: {rest}");
+    assert_eq!(soon_charged(&gateway, "/cut/chat", "counted").await.1, 21);
+}
+
+#[tokio::test]
 async fn a_stream_that_its_upstream_breaks_is_charged_by_what_came() {
     let (upstream, gateway) = start().await;
     let mut client = asking(&gateway, CHAT, &body(true)).await;
     let mut connection = upstream.accept().await;
     connection.request(b"true}").await;
-    let event = json!({ "choices": [{ "index": 0, "delta": { "content": " word" } }] });
-    connection.write(&[STREAM, &chunk(&format!("data: {event}\n\n"))].concat()).await;
+    connection.write(&[STREAM, &chunk(WORD)].concat()).await;
     client.head().await;
     client.chunk().await;
     connection.reset();
@@ -179,9 +231,14 @@ fn chunk(data: &str) -> String {
 
 /// The input and output tokens that were charged.
 async fn charged(gateway: &Gateway, route: &str, source: &str) -> (u64, u64) {
-    let series =
-        |class| format!("sluicegate_tokens_total{{route=\"{route}\",class=\"{class}\",source=\"{source}\"}}");
-    (metric(gateway, &series("input")).await, metric(gateway, &series("output")).await)
+    let metrics = metrics(gateway).await;
+    let value = |class| {
+        let series =
+            format!("sluicegate_tokens_total{{route=\"{route}\",class=\"{class}\",source=\"{source}\"}} ");
+        let line = metrics.lines().find_map(|line| line.strip_prefix(&series));
+        line.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {series} in {metrics}"))
+    };
+    (value("input"), value("output"))
 }
 
 /// The same, once there are any: nobody waits for the end of a request whose client has left.
@@ -189,7 +246,7 @@ async fn soon_charged(gateway: &Gateway, route: &str, source: &str) -> (u64, u64
     soon(async {
         loop {
             let charged = charged(gateway, route, source).await;
-            if charged != (0, 0) {
+            if charged.0 > 0 {
                 return charged;
             }
         }

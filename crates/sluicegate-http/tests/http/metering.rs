@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Response, response};
 use http_body_util::{BodyExt, Full};
 use sluicegate_http::{End, Metering, Observed, Observer};
-use sluicegate_policy::{LimitId, Pass};
+use sluicegate_policy::Pass;
 
 use crate::site::{Site, Store, post};
 
@@ -94,7 +94,8 @@ fn a_stream_whose_tokens_are_spent_is_cut_only_where_the_limit_says_so() {
         let mut cut = 0;
         for word in 1..=150 {
             metered.data(&Bytes::from_static(WORD));
-            if extend(&mut metered).is_some() {
+            if let Some(last) = extend(&mut metered) {
+                assert!(last.starts_with(b"data: {\"error\":{\"message\":\"Too Many Requests: "), "{last:?}");
                 cut = word;
                 break;
             }
@@ -125,10 +126,10 @@ fn admitted<'s>(site: &'s Site, kind: &str) -> Metered<'s> {
     Metered { site, pass: Some(pass), metering }
 }
 
-fn extend(metered: &mut Metered<'_>) -> Option<LimitId> {
+fn extend(metered: &mut Metered<'_>) -> Option<Bytes> {
     let pass = metered.pass.as_mut().expect("it has not ended");
     let gate = metered.site.admission.gate();
-    metered.metering.extend(pass, gate, &mut Context::from_waker(Waker::noop()))
+    metered.metering.extend(pass, gate, &mut Context::from_waker(Waker::noop())).map(|cut| cut.last)
 }
 
 fn remaining(site: &Site) -> u64 {

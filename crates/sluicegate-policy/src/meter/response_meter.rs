@@ -1,21 +1,30 @@
 //! The meter of one response.
 
-use http::{StatusCode, response};
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode, header::CONTENT_TYPE, response};
 
 use super::usage_reader::UsageReader;
-use crate::{Actual, Dialect, Estimate, TokenWeights, Usage};
+use crate::{Actual, Dialect, Estimate, StreamEnding, TokenWeights, Usage};
 
 /// The meter of one response, from its head to its end.
 #[derive(Debug)]
 pub struct ResponseMeter {
+    dialect: Dialect,
     status: StatusCode,
+    content_type: Option<HeaderValue>,
     reader: UsageReader,
     is_complete: bool,
 }
 
 impl ResponseMeter {
     pub(crate) fn new(dialect: Dialect, head: &response::Parts, estimate: &Estimate) -> Self {
-        Self { status: head.status, reader: UsageReader::new(dialect, head, estimate), is_complete: false }
+        Self {
+            dialect,
+            status: head.status,
+            content_type: head.headers.get(CONTENT_TYPE).cloned(),
+            reader: UsageReader::new(dialect, head, estimate),
+            is_complete: false,
+        }
     }
 
     /// Sees the next bytes of the body.
@@ -35,10 +44,11 @@ impl ResponseMeter {
         is_between.then(|| self.reader.usage().usage.output(&TokenWeights::default()))
     }
 
-    /// Returns `true` if the answer is a stream, which can be cut.
+    /// Returns the last bytes of a stream that is cut for this reason. `None` if the answer is no stream.
     #[must_use]
-    pub fn is_stream(&self) -> bool {
-        self.reader.is_stream()
+    pub fn ending(&self, reason: &str) -> Option<Bytes> {
+        let ending = StreamEnding { status: StatusCode::TOO_MANY_REQUESTS, message: reason };
+        self.reader.is_stream().then(|| ending.in_dialect(self.dialect, self.content_type.as_ref()?))?
     }
 
     /// Returns what the request has used, as far as it has been answered. `None` if nobody knows: an answer in one piece

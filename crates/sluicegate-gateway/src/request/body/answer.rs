@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use sluicegate_http::{End, Observed, Observer};
 
-use super::{CutOff, DetachedBody, UpstreamBody};
+use super::{BodyMetering, CutOff, DetachedBody, MeteredBody, UpstreamBody};
 use crate::{request::running::Running, upstream::Exchange};
 
 /// The body of a response.
@@ -22,6 +22,8 @@ pub(crate) enum AnswerBody {
     },
     /// The same, where the request goes on when the client leaves.
     Detached(DetachedBody),
+    /// Either of these, where the tokens of the answer are metered. Boxed, because most are not.
+    Metered(Box<MeteredBody>),
     /// An answer of ours.
     Own(Option<Bytes>),
 }
@@ -36,6 +38,23 @@ impl AnswerBody {
     ) -> Self {
         let attended = Attended { exchange, running };
         Self::Upstream { incoming: Observed::new(incoming, attended), is_bare }
+    }
+
+    /// The same answer, metered in this way if it is.
+    pub(crate) fn metered(self, metering: Option<BodyMetering>) -> Self {
+        match metering {
+            Some(metering) => Self::Metered(Box::new(MeteredBody::new(self, metering))),
+            None => self,
+        }
+    }
+
+    /// The request that is answered, as long as it is answered by an upstream.
+    pub(super) fn running(&mut self) -> Option<&mut Running> {
+        match self {
+            Self::Upstream { incoming, .. } => Some(&mut incoming.observer_mut().running),
+            Self::Detached(body) => body.running(),
+            Self::Metered(_) | Self::Own(_) => None,
+        }
     }
 }
 
@@ -67,6 +86,7 @@ impl Body for AnswerBody {
         match self.get_mut() {
             Self::Upstream { incoming, .. } => Pin::new(incoming).poll_frame(cx),
             Self::Detached(body) => Pin::new(body).poll_frame(cx),
+            Self::Metered(body) => Pin::new(body.as_mut()).poll_frame(cx),
             Self::Own(answer) => Poll::Ready(answer.take().map(|bytes| Ok(Frame::data(bytes)))),
         }
     }
@@ -75,6 +95,7 @@ impl Body for AnswerBody {
         match self {
             Self::Upstream { incoming, is_bare, .. } => *is_bare || incoming.is_end_stream(),
             Self::Detached(body) => body.is_end_stream(),
+            Self::Metered(body) => body.is_end_stream(),
             Self::Own(answer) => answer.as_ref().is_none_or(Bytes::is_empty),
         }
     }
@@ -84,6 +105,7 @@ impl Body for AnswerBody {
             Self::Upstream { is_bare: true, .. } => SizeHint::default(),
             Self::Upstream { incoming, .. } => incoming.size_hint(),
             Self::Detached(body) => body.size_hint(),
+            Self::Metered(body) => body.size_hint(),
             Self::Own(answer) => SizeHint::with_exact(answer.as_ref().map_or(0, |bytes| bytes.len() as u64)),
         }
     }

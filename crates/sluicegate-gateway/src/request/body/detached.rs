@@ -43,6 +43,10 @@ impl DetachedBody {
         (Self { remains: Some(remains), left: (!has_ended).then_some(left), is_bare }, received)
     }
 
+    pub(super) fn running(&mut self) -> Option<&mut Running> {
+        self.remains.as_mut().map(|remains| &mut remains.running)
+    }
+
     /// Returns the rest of the exchange, until the body is dropped.
     pub(crate) fn remains(&self) -> Option<&Remains> {
         self.remains.as_ref()

@@ -31,6 +31,8 @@ pub(crate) enum CutOff {
     Http2(h2::Error),
     /// Nothing came for too long.
     Overdue,
+    /// The tokens of its limit are spent.
+    Exhausted,
 }
 
 impl Body for UpstreamBody {
@@ -69,6 +71,7 @@ impl fmt::Display for CutOff {
             Self::Http1(error) => error.fmt(f),
             Self::Http2(error) => error.fmt(f),
             Self::Overdue => f.write_str("the upstream sent nothing for too long"),
+            Self::Exhausted => f.write_str("the tokens of a limit are spent"),
         }
     }
 }
@@ -89,7 +92,7 @@ impl Error for CutOff {
         match self {
             Self::Http1(error) => error.source(),
             Self::Http2(error) => error.source(),
-            Self::Overdue => None,
+            Self::Overdue | Self::Exhausted => None,
         }
     }
 }

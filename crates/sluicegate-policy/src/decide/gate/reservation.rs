@@ -1,11 +1,13 @@
 //! The tokens that one request has reserved, until its usage is known.
 
+use bytes::Bytes;
 use http::response;
 use sluicegate::{Charge, Cost, Unit};
 use smallvec::SmallVec;
 
 use crate::{
     Actual, Dialect, Estimate, LimitId, Reserved, ResponseMeter, Terms, TokenClass, TokenMeter, Usage,
+    ask_for_usage,
 };
 
 /// The tokens that one request has reserved, until its usage is known.
@@ -79,6 +81,14 @@ impl Reservation {
     #[must_use]
     pub fn response_meter(&self, head: &response::Parts) -> ResponseMeter {
         ResponseMeter::new(self.meter.dialect, head, &self.estimate)
+    }
+
+    /// Returns the request's body with a wish for the usage of its stream, if the dialect has such a wish and the body has
+    /// none.
+    #[must_use]
+    pub fn asking_for_usage(&self, body: &[u8]) -> Option<Bytes> {
+        let is_silent = self.estimate.streams && !self.estimate.asks_for_usage;
+        if is_silent && self.meter.dialect == Dialect::OpenAi { ask_for_usage(body) } else { None }
     }
 
     /// Returns the tokens for which the request is charged.

@@ -1,0 +1,118 @@
+//! The body of an answer whose tokens are metered.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use sluicegate_policy::UsageStripper;
+use tokio::time::{Sleep, sleep};
+
+use super::{AnswerBody, CutOff};
+
+/// The body of an answer whose tokens are metered: without the usage that its client has not asked for, and cut where a limit
+/// is spent that says so.
+pub(crate) struct MeteredBody {
+    state: State,
+    metering: BodyMetering,
+}
+
+/// The way to meter a body.
+pub(crate) struct BodyMetering {
+    /// Takes the usage out that the client has not asked for.
+    pub(crate) stripper: Option<UsageStripper>,
+}
+
+enum State {
+    /// What comes passes on.
+    Open(AnswerBody),
+    /// The limit is spent: these bytes are the last. The upstream is closed already.
+    Cut(Bytes),
+    /// The last bytes are on their way: a body that fails at once would take them along. Then it breaks off, so that no client
+    /// takes it for complete.
+    Ended(Pin<Box<Sleep>>),
+}
+
+impl MeteredBody {
+    pub(crate) fn new(answer: AnswerBody, metering: BodyMetering) -> Self {
+        Self { state: State::Open(answer), metering }
+    }
+
+    /// Cuts the answer if its tokens are spent.
+    fn extend(&mut self, cx: &mut Context<'_>) {
+        if let State::Open(answer) = &mut self.state
+            && let Some(running) = answer.running()
+            && let Some(ending) = running.extend(cx)
+        {
+            self.state = State::Cut(ending);
+        }
+    }
+
+    /// Passes a frame on, as far as the client gets it. `None` if it gets nothing of it.
+    fn stripped(
+        &mut self,
+        frame: Option<Result<Frame<Bytes>, CutOff>>,
+    ) -> Option<Option<Result<Frame<Bytes>, CutOff>>> {
+        let Some(stripper) = &mut self.metering.stripper else { return Some(frame) };
+        let data = match frame {
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(data) => stripper.data(data),
+                Err(trailers) => return Some(Some(Ok(trailers))),
+            },
+            None => stripper.end(),
+            Some(Err(error)) => return Some(Some(Err(error))),
+        };
+        (!data.is_empty()).then(|| Some(Ok(Frame::data(data))))
+    }
+}
+
+impl Body for MeteredBody {
+    type Data = Bytes;
+    type Error = CutOff;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
+        let this = self.get_mut();
+        loop {
+            this.extend(cx);
+            let frame = match &mut this.state {
+                State::Open(answer) => ready!(Pin::new(answer).poll_frame(cx)),
+                State::Cut(ending) => {
+                    let ending = std::mem::take(ending);
+                    this.state = State::Ended(Box::pin(sleep(FLUSH)));
+                    return Poll::Ready(Some(Ok(Frame::data(ending))));
+                }
+                State::Ended(flushed) => {
+                    return flushed.as_mut().poll(cx).map(|()| Some(Err(CutOff::Exhausted)));
+                }
+            };
+            let is_end = frame.is_none();
+            match this.stripped(frame) {
+                Some(frame) => return Poll::Ready(frame),
+                None if is_end => return Poll::Ready(None),
+                None => {}
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.state {
+            // The stripper may hold bytes back that are still to come.
+            State::Open(answer) => self.metering.stripper.is_none() && answer.is_end_stream(),
+            State::Cut(_) | State::Ended(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.state {
+            State::Open(answer) if self.metering.stripper.is_none() => answer.size_hint(),
+            _ => SizeHint::default(),
+        }
+    }
+}
+
+/// The time for the last bytes of a stream that is cut to reach the client.
+const FLUSH: Duration = Duration::from_millis(100);
