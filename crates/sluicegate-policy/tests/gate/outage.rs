@@ -1,13 +1,14 @@
 //! A store that does not answer.
 
-use http::Request;
+use bytes::Bytes;
+use http::{Request, Response};
 use sluicegate::{
     Backend, Charge, Cost, Decision, Fallback, Lease, ManualClock, Outage, Resilient, Store, StoreError,
     Taken,
 };
-use sluicegate_policy::{Gate, Policy, Rejection, Renderer, RequestId, Source};
+use sluicegate_policy::{Extended, Gate, Policy, Rejection, Renderer, RequestId, Source};
 
-use crate::site::now;
+use crate::site::{now, read};
 
 #[test]
 fn a_limited_request_is_503_with_one_second_to_wait() {
@@ -86,6 +87,35 @@ fn a_wrong_api_key_is_refused_in_the_mode_of_the_limit_on_guessing() {
 }
 
 #[test]
+fn an_answer_that_grows_takes_more_in_the_mode_of_its_limit() {
+    let word = b"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\" word\"}}]}\n\n";
+    let request = Bytes::from_static(b"{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}");
+    for (outage, amount, is_taken) in
+        [("allow", 5, true), ("local", 5, false), ("local", 100, true), ("deny", 100, false)]
+    {
+        let policy = |outage: &str| {
+            format!(
+                "[[route]]\npath = \"/\"\nmeter = {{ tokens = \"openai\", default_output = 10 }}\n\
+                 limits = [{{ quota = \"{amount} output_tokens/day\", outage = \"{outage}\" }}]"
+            )
+        };
+        let gate = resilient(&policy("allow"));
+        let head = Request::post("/").header("content-type", "application/json").body(()).unwrap();
+        let (head, ()) = head.into_parts();
+        let mut visit = now(gate.enter(&head, "192.0.2.1".parse().unwrap())).unwrap();
+        let reading = read(*visit.take_reading().unwrap(), std::iter::once(&request[..])).unwrap();
+        let mut pass = now(gate.decide(&visit, Some(&reading))).into_result().unwrap();
+
+        let head = Response::builder().header("content-type", "text/event-stream").body(()).unwrap();
+        let mut meter = pass.reservation().unwrap().response_meter(&head.into_parts().0);
+        (0..11).for_each(|_| meter.data(word));
+        let extension = pass.extension(&meter).expect("an answer that is longer than its reservation");
+        let extended = now(gate.with_policy(parse(&policy(outage))).extend(extension));
+        assert_eq!(matches!(extended, Extended::Taken(_)), is_taken, "{outage} of {amount}: {extended:?}");
+    }
+}
+
+#[test]
 fn balances_are_those_of_the_store_or_an_error_whatever_the_limit_does() {
     for outage in Outage::ALL {
         let limits = format!("[{{ quota = \"9/day\", key = \"global\", outage = \"{outage}\" }}]");
@@ -139,10 +169,14 @@ fn gate(limits: &str) -> Gate<Silent> {
 
 /// A gate on a store that goes on.
 fn resilient(text: &str) -> Gate<Fallback<Silent, ManualClock>> {
-    let policy = Policy::parse(&Source::new("test.toml", text.as_bytes()).unwrap());
     let clock = ManualClock::new();
     let store = Fallback::builder(Silent).clock(clock.clone()).build();
-    Gate::new(policy.unwrap_or_else(|error| panic!("{error}")), store, clock)
+    Gate::new(parse(text), store, clock)
+}
+
+fn parse(text: &str) -> Policy {
+    let policy = Policy::parse(&Source::new("test.toml", text.as_bytes()).unwrap());
+    policy.unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn status(gate: &Gate<Fallback<Silent, ManualClock>>, api_key: Option<&str>) -> u16 {

@@ -2,9 +2,9 @@
 
 use std::{slice::from_ref, time::Duration};
 
-use sluicegate::{Algorithm, Charge, Quota, Wait};
+use sluicegate::{Algorithm, Charge, DenyCache, Quota, Store, Wait};
 
-use crate::inner::{Asker, Denied, quota};
+use crate::inner::{Asker, Denied, Inner, now, quota};
 
 const TIMED: [Algorithm; 4] =
     [Algorithm::TokenBucket, Algorithm::FixedWindow, Algorithm::SlidingWindow, Algorithm::SlidingLog];
@@ -72,6 +72,23 @@ fn a_wait_is_counted_from_before_the_store_was_asked() {
     assert!(asker.deny(&charges).remembered);
     asker.advance(Duration::from_millis(1));
     assert!(!asker.deny(&charges).remembered, "five milliseconds too early, and not too late");
+}
+
+#[test]
+fn what_another_cache_remembers_is_left_to_it() {
+    let store = Inner::new();
+    let clock = store.clock.clone();
+    let inner = DenyCache::builder(store.clone()).clock(clock.clone()).cap(Duration::from_secs(1)).build();
+    let outer = DenyCache::builder(inner).clock(clock.clone()).build();
+    let charges = [Charge::new("alice", quota("1/minute"))];
+    let denies = || !now(outer.take(&charges)).expect("it answers").is_allowed();
+    assert!(!denies() && denies());
+    outer.clear();
+    assert!(denies() && denies());
+    assert_eq!((outer.hits(), outer.store().hits(), store.takes()), (0, 2, 2));
+    clock.advance(Duration::from_secs(1));
+    assert!(denies() && denies());
+    assert_eq!((outer.hits(), outer.store().hits(), store.takes()), (1, 2, 3), "the store decided again");
 }
 
 #[test]
