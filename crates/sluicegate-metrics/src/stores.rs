@@ -10,7 +10,7 @@ use prometheus_client::{
     encoding::{DescriptorEncoder, EncodeMetric},
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
 };
-use sluicegate::{Outage, ServerState};
+use sluicegate::{OutageMode, ServerState};
 use sluicegate_stores::StoreStatistics;
 
 /// The stores of a process. All series exist from the start, whichever stores there are.
@@ -130,9 +130,9 @@ impl Collector for Stores {
         let help = "Requests decided without the store, because it was unavailable";
         let mut family = encoder.encode_descriptor("outage_decisions", help, None, MetricType::Counter)?;
         for (outage, value) in [
-            (Outage::Allow, statistics.allowed),
-            (Outage::Deny, statistics.refused),
-            (Outage::Local, statistics.decided_locally),
+            (OutageMode::Allow, statistics.allowed),
+            (OutageMode::Deny, statistics.refused),
+            (OutageMode::Local, statistics.decided_locally),
         ] {
             let labels = [("outage", outage.as_str())];
             ConstCounter::new(value).encode(family.encode_family(&labels)?)?;

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU64;
 
-use sluicegate::{Algorithm, Outage, Quota};
+use sluicegate::{Algorithm, OutageMode, Quota};
 use sluicegate_policy::{CodeMeter, CodeRoute, KeyTemplate, Mode, Policy, Source, TierShare};
 
 #[test]
@@ -45,15 +45,15 @@ fn what_a_limit_is_said_to_be_it_is() {
     let route = CodeRoute {
         key: key.clone(),
         mode: Mode::Shadow,
-        outage: Some(Outage::Deny),
+        outage: Some(OutageMode::Deny),
         ..CodeRoute::new("/a", [log])
     };
     let policy = parse("[store]\noutage = 'allow'").with_route(route).unwrap();
     let limit = &policy.limits[0];
-    assert_eq!((limit.mode(), limit.outage(), limit.key_template()), (Mode::Shadow, Outage::Deny, &key));
+    assert_eq!((limit.mode(), limit.outage(), limit.key_template()), (Mode::Shadow, OutageMode::Deny, &key));
     assert_eq!(limit.quota(policy.tiers.default_tier()), log);
     let policy = parse("[store]\noutage = 'allow'").with_route(CodeRoute::new("/a", [log])).unwrap();
-    assert_eq!(policy.limits[0].outage(), Outage::Allow, "as the store says");
+    assert_eq!(policy.limits[0].outage(), OutageMode::Allow, "as the store says");
 }
 
 #[test]

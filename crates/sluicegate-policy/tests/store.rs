@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use sluicegate::Outage;
+use sluicegate::OutageMode;
 use sluicegate_policy::{Overrides, Policy, Source, StoreKeys, StoreKind, StoreSettings};
 
 fn parse(text: &str) -> Result<Policy, String> {
@@ -36,7 +36,7 @@ fn every_setting_is_read_and_what_is_not_given_has_its_default() {
     assert_eq!(store.secret.unwrap().reveal(), "sixteen bytes at");
     assert_eq!((store.timeout, store.lease), (Duration::from_millis(50), Duration::from_secs(3)));
     assert_eq!(store.ca.as_deref(), Some(Path::new("dir/ca.pem")));
-    assert_eq!((store.outage, store.replicas.get(), store.max_keys), (Outage::Deny, 4, 7));
+    assert_eq!((store.outage, store.replicas.get(), store.max_keys), (OutageMode::Deny, 4, 7));
     assert!(!store.remember_denials);
 }
 
@@ -193,10 +193,10 @@ fn a_limit_does_in_an_outage_what_it_says_and_else_what_the_store_says() {
                 [[route]]\npath = '/'\nlimits = ['shared', '2/s', { quota = '3/s', outage = 'local' }]";
     let policy = parse(text).unwrap();
     let outage = |name: &str| policy.limits.iter().find(|limit| limit.name() == name).unwrap().outage();
-    assert_eq!(outage("shared"), Outage::Allow);
-    assert_eq!(outage("root_2_per_second"), Outage::Deny);
-    assert_eq!(outage("root_3_per_second"), Outage::Local);
-    assert_eq!(outage("unknown_api_keys"), Outage::Deny);
+    assert_eq!(outage("shared"), OutageMode::Allow);
+    assert_eq!(outage("root_2_per_second"), OutageMode::Deny);
+    assert_eq!(outage("root_3_per_second"), OutageMode::Local);
+    assert_eq!(outage("unknown_api_keys"), OutageMode::Deny);
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn variables_set_what_should_not_be_in_a_file() {
     assert_eq!(policy.store.secret.as_ref().unwrap().reveal(), "1234567890123456");
     assert_eq!(policy.store.replicas.get(), 3);
     assert_eq!(policy.store.ca.as_deref(), Some(Path::new("ca.pem")));
-    assert_eq!(policy.limits[0].outage(), Outage::Allow);
+    assert_eq!(policy.limits[0].outage(), OutageMode::Allow);
     assert!(!policy.store.remember_denials);
 
     let error = resolve("", &[("SLUICEGATE_STORE__URL", "redsi://:hunter2@cache")]).unwrap_err();

@@ -7,7 +7,7 @@ use pyo3::{
     prelude::*,
     types::{PyFloat, PyString},
 };
-use sluicegate::{Cost, Outage, Unit};
+use sluicegate::{Cost, OutageMode, Unit};
 use smallvec::{SmallVec, smallvec};
 
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
 pub(crate) struct Charge {
     charge: sluicegate::Charge,
     /// None for the outage mode of the limiter's store.
-    outage: Option<Outage>,
+    outage: Option<OutageMode>,
     /// A cost has to be given before anything is taken.
     lacks_cost: bool,
 }
@@ -39,16 +39,16 @@ pub(crate) enum Purpose {
 #[derive(Default)]
 pub(crate) struct Charges {
     pub(crate) charges: SmallVec<[sluicegate::Charge; 1]>,
-    outages: SmallVec<[Outage; 1]>,
+    outages: SmallVec<[OutageMode; 1]>,
 }
 
 impl Charges {
-    fn one((charge, outage): (sluicegate::Charge, Outage)) -> Self {
+    fn one((charge, outage): (sluicegate::Charge, OutageMode)) -> Self {
         Self { charges: smallvec![charge], outages: smallvec![outage] }
     }
 
     /// The mode of the charge at this place.
-    pub(crate) fn outage(&self, place: usize) -> Outage {
+    pub(crate) fn outage(&self, place: usize) -> OutageMode {
         self.outages[place]
     }
 }
@@ -98,13 +98,13 @@ impl Charge {
     /// The same, for a charge on a limit, which has a mode of its own.
     pub(crate) fn of_limit(
         charge: sluicegate::Charge,
-        outage: Outage,
+        outage: OutageMode,
         cost: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         Ok(Self { outage: Some(outage), ..Self::of(charge, cost)? })
     }
 
-    fn with(&self, outage: Outage, purpose: Purpose) -> PyResult<(sluicegate::Charge, Outage)> {
+    fn with(&self, outage: OutageMode, purpose: Purpose) -> PyResult<(sluicegate::Charge, OutageMode)> {
         if self.lacks_cost && purpose == Purpose::Taking {
             let quota = &self.charge.quota;
             return Err(PyTypeError::new_err(format!(
@@ -123,7 +123,7 @@ pub(crate) fn charges(
     what: &Bound<'_, PyAny>,
     quota: Option<&Bound<'_, PyAny>>,
     cost: Option<&Bound<'_, PyAny>>,
-    outage: Outage,
+    outage: OutageMode,
     purpose: Purpose,
 ) -> PyResult<Charges> {
     if let Ok(key) = what.cast::<PyString>() {

@@ -4,7 +4,7 @@ use std::{borrow::Cow, num::NonZeroU64};
 
 use http::HeaderName;
 use pyo3::{prelude::*, types::PyString};
-use sluicegate::{Cost, Outage, Quota, Unit};
+use sluicegate::{Cost, OutageMode, Quota, Unit};
 use sluicegate_policy::{CodeMeter, CodeRoute, KeyTemplate, Mode, Policy, TierShare};
 
 use crate::{
@@ -67,7 +67,7 @@ impl Route {
             }
         };
         route.outage = outage
-            .map(|outage| outage.parse::<Outage>().map_err(|error| policy_error(&error)))
+            .map(|outage| outage.parse::<OutageMode>().map_err(|error| policy_error(&error)))
             .transpose()?;
         for (tier, share) in &tiers {
             let share = match share.extract::<f64>() {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use pyo3::prelude::*;
-use sluicegate::{Charge, Cost, Decision, FallbackLease, Lease, Outage, Resilient, StoreError, Taken};
+use sluicegate::{Charge, Cost, Decision, FallbackLease, Lease, OutageMode, Resilient, StoreError, Taken};
 use sluicegate_policy::{StoreKind, StoreSettings};
 use sluicegate_stores::{AnyStore, StoreStatistics};
 
@@ -155,7 +155,7 @@ impl Resilient for Store {
     async fn take_or(
         &self,
         charges: &[Charge],
-        outage: impl Fn(usize) -> Outage + Send + Sync,
+        outage: impl Fn(usize) -> OutageMode + Send + Sync,
     ) -> Result<Decision<Taken<Self::Lease>>, StoreError> {
         match self {
             Self::Here(store) => store.take_or(charges, outage).await,

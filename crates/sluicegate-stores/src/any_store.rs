@@ -1,8 +1,8 @@
 //! The store that a policy names.
 
 use sluicegate::{
-    Charge, Clock, Cost, Decision, FallbackLease, Lease, MemoryStore, Outage, Resilient, Store, StoreError,
-    SystemClock, Taken, Transition,
+    Charge, Clock, Cost, Decision, FallbackLease, Lease, MemoryStore, OutageMode, Resilient, Store,
+    StoreError, SystemClock, Taken, Transition,
 };
 use sluicegate_memcached::{MemcachedStore, MemcachedStoreBuilder};
 use sluicegate_policy::{Hidden, StoreKeys, StoreKind, StoreSettings};
@@ -196,7 +196,7 @@ impl<C: Clock + Clone> Resilient for AnyStore<C> {
     async fn take_or(
         &self,
         charges: &[Charge],
-        outage: impl Fn(usize) -> Outage + Send + Sync,
+        outage: impl Fn(usize) -> OutageMode + Send + Sync,
     ) -> Result<Decision<Taken<Self::Lease>>, StoreError> {
         match self {
             Self::Memory(memory) => Ok(taken_here(memory.take_now(charges))),

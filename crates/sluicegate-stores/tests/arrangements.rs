@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, Method};
-use sluicegate::{Charge, Cost, Limiter, Outage, Resilient, Store};
+use sluicegate::{Charge, Cost, Limiter, OutageMode, Resilient, Store};
 use sluicegate_policy::{Policy, RequestAttributes, Source, StoreSettings};
 use sluicegate_stores::AnyStore;
 use sluicegate_test_servers::{RedisCluster, RedisSentinel, RedisServer};
@@ -87,7 +87,7 @@ async fn a_decision_waits_as_long_as_the_settings_say() {
     store.check().await.expect("it answers");
     redis.pause();
     let charge = [Charge::new("alice", "1/day".parse().expect("a quota"))];
-    let error = store.take_or(&charge, |_| Outage::Deny).await.expect_err("it stands still");
+    let error = store.take_or(&charge, |_| OutageMode::Deny).await.expect_err("it stands still");
     assert!(error.to_string().contains("did not answer within 123ms"), "{error}");
     redis.resume();
 }

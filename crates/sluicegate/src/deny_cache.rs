@@ -1,16 +1,16 @@
 //! Denials that are remembered.
 
-mod bill;
 mod builder;
 mod epochs;
+mod hashed_charges;
 mod remembered;
 mod table;
 
 use std::fmt;
 
-use bill::Bill;
 pub use builder::DenyCacheBuilder;
 use epochs::Epochs;
+use hashed_charges::HashedCharges;
 use remembered::{Caps, Remembered};
 use table::Table;
 
@@ -121,7 +121,7 @@ impl<S: Backend, C: Clock> Store for DenyCache<S, C> {
         let _afterwards = Afterwards(|| {
             let changes =
                 |index, charge: &Charge| actual.get(index).is_some_and(|actual| *actual != charge.cost);
-            Bill::of(charges, &self.secret, &self.epochs).end_epochs(&self.epochs, changes);
+            HashedCharges::of(charges, &self.secret, &self.epochs).end_epochs(&self.epochs, changes);
         });
         self.store.settle(charges, lease, actual).await
     }
@@ -132,7 +132,7 @@ impl<S: Backend, C: Clock> Store for DenyCache<S, C> {
         }
         // As after a settlement; and after an error too, for nobody knows which accounts were forgotten.
         let _afterwards = Afterwards(|| {
-            Bill::of(accounts, &self.secret, &self.epochs).end_epochs(&self.epochs, |_, _| true);
+            HashedCharges::of(accounts, &self.secret, &self.epochs).end_epochs(&self.epochs, |_, _| true);
         });
         self.store.reset(accounts).await
     }
@@ -149,14 +149,14 @@ impl<S: Backend, C: Clock> Backend for DenyCache<S, C> {
         }
         // Before the store is asked: what is counted from here ends too early, never too late.
         let sent = self.clock.now();
-        let bill = Bill::of(charges, &self.secret, &self.epochs);
-        if let Some(denial) = self.table.find(&bill, sent) {
+        let hashed = HashedCharges::of(charges, &self.secret, &self.epochs);
+        if let Some(denial) = self.table.find(&hashed, sent) {
             return Ok(Decided { decision: Decision::Deny(denial), origin: Origin::Cache });
         }
         let decided = self.store.take_with_origin(charges).await;
         match &decided {
             Ok(Decided { decision: Decision::Deny(denial), origin: Origin::Server }) => {
-                if let Some(remembered) = Remembered::of(&bill, denial, sent, self.caps) {
+                if let Some(remembered) = Remembered::of(&hashed, denial, sent, self.caps) {
                     self.table.keep(remembered);
                 }
             }
@@ -164,7 +164,7 @@ impl<S: Backend, C: Clock> Backend for DenyCache<S, C> {
             Ok(Decided { decision: Decision::Deny(_), origin: Origin::Cache }) => {}
             // What failed may have been charged.
             Ok(Decided { decision: Decision::Allow(_), .. }) | Err(_) => {
-                bill.end_epochs(&self.epochs, |_, charge| !charge.cost.is_zero());
+                hashed.end_epochs(&self.epochs, |_, charge| !charge.cost.is_zero());
             }
         }
         decided

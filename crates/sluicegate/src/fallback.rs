@@ -1,4 +1,4 @@
-//! Going on when a store does not answer.
+//! Continuing while a store is down.
 
 mod access;
 mod breaker;
@@ -6,10 +6,10 @@ mod breakers;
 mod builder;
 mod counters;
 mod lease;
+mod local_store;
 mod probe;
 mod server_state;
 mod shares;
-mod stand_in;
 mod takers;
 mod transition;
 
@@ -26,21 +26,21 @@ pub use builder::FallbackBuilder;
 use counters::Counters;
 pub use lease::FallbackLease;
 use lease::{Claim, OutageLease};
+use local_store::LocalStore;
 pub use server_state::ServerState;
 use smallvec::SmallVec;
-use stand_in::StandIn;
 pub use takers::Taker;
 use takers::Takers;
 pub use transition::Transition;
 
 use crate::{
-    Backend, Balance, Charge, Clock, Cost, Decided, Decision, Denial, MemoryStore, Origin, Outage, Resilient,
-    ServerId, Store, StoreError, SystemClock, Taken,
+    Backend, Balance, Charge, Clock, Cost, Decided, Decision, Denial, MemoryStore, Origin, OutageMode,
+    Resilient, ServerId, Store, StoreError, SystemClock, Taken,
 };
 
 /// A store that continues while the one behind it is down.
 ///
-/// The store behind it bounds the time of its own calls and turns late ones into errors. The [`Outage`] modes of a
+/// The store behind it bounds the time of its own calls and turns late ones into errors. The [`OutageMode`]s of a
 /// request's charges decide a call that fails: those that the [request](Resilient::take_or) names, or else those of the
 /// [fallback](FallbackBuilder::outage). After five consecutive failures, or more than ten among the last
 /// twenty calls, the server counts as down. It is then not called any more, so an outage costs callers no
@@ -52,7 +52,7 @@ use crate::{
 /// without the store.
 ///
 /// ```
-/// use sluicegate::{Charge, Fallback, Limiter, MemoryStore, Outage, Quota, Transition};
+/// use sluicegate::{Charge, Fallback, Limiter, MemoryStore, OutageMode, Quota, Transition};
 /// use std::num::NonZeroU32;
 ///
 /// let store = Fallback::builder(MemoryStore::new())
@@ -70,7 +70,7 @@ use crate::{
 /// let requests: Quota = "100/minute".parse()?;
 /// let tokens: Quota = "100000 tokens/minute".parse()?;
 /// let charges = [Charge::new("rpm|alice", requests), Charge::new("tpm|alice", tokens)];
-/// let modes = [Outage::Local, Outage::Allow];
+/// let modes = [OutageMode::Local, OutageMode::Allow];
 /// let decision = Limiter::new(store).take_or(&charges, |place| modes[place]).await?;
 /// # Ok(())
 /// # }
@@ -79,9 +79,9 @@ use crate::{
 ///
 /// # In an outage
 ///
-/// If any of the charges that are out of reach is [`Outage::Deny`], the request gets the store's error. Else the
-/// [`Outage::Local`] ones among them are taken, all or none, from memory that holds this instance's share of their
-/// quotas, and the [`Outage::Allow`] ones are not taken anywhere and told as a full account. The lease tells the
+/// If any of the charges that are out of reach is [`OutageMode::Deny`], the request gets the store's error. Else the
+/// [`OutageMode::Local`] ones among them are taken, all or none, from memory that holds this instance's share of their
+/// quotas, and the [`OutageMode::Allow`] ones are not taken anywhere and told as a full account. The lease tells the
 /// [taker](FallbackLease::taker) of each charge, and what is done with the charge later is done there.
 ///
 /// Memory remembers what it admitted until the account has earned it back, however often the store goes and
@@ -97,7 +97,7 @@ use crate::{
 pub struct Fallback<S, C = SystemClock> {
     store: S,
     breakers: Breakers<C>,
-    stand_in: StandIn<C>,
+    local: LocalStore<C>,
     counters: Counters,
     /// The mode of a charge whose request names none.
     outage: Box<Modes>,
@@ -106,7 +106,7 @@ pub struct Fallback<S, C = SystemClock> {
 }
 
 /// The mode of a charge whose server is down.
-type Modes = dyn Fn(&Charge) -> Outage + Send + Sync;
+type Modes = dyn Fn(&Charge) -> OutageMode + Send + Sync;
 
 impl<S: Backend> Fallback<S> {
     /// Returns a builder of a fallback for this store.
@@ -121,10 +121,10 @@ impl<S, C: Clock> Fallback<S, C> {
         &self.store
     }
 
-    /// The memory that stands in for it.
+    /// The local store that replaces it in an outage.
     pub fn local(&self) -> &MemoryStore<C> {
-        self.stand_in.tidy();
-        self.stand_in.store()
+        self.local.tidy();
+        self.local.store()
     }
 
     /// Returns the number of failed calls of the store.
@@ -139,17 +139,17 @@ impl<S, C: Clock> Fallback<S, C> {
 
     /// Returns the number of requests decided by memory, at least in part.
     pub fn decided_locally(&self) -> u64 {
-        self.counters.answered(Outage::Local)
+        self.counters.answered(OutageMode::Local)
     }
 
-    /// Returns the number of requests whose charges out of reach were all [`Outage::Allow`].
+    /// Returns the number of requests whose charges out of reach were all [`OutageMode::Allow`].
     pub fn allowed(&self) -> u64 {
-        self.counters.answered(Outage::Allow)
+        self.counters.answered(OutageMode::Allow)
     }
 
-    /// Returns the number of requests that failed because a charge out of reach was [`Outage::Deny`].
+    /// Returns the number of requests that failed because a charge out of reach was [`OutageMode::Deny`].
     pub fn refused(&self) -> u64 {
-        self.counters.answered(Outage::Deny)
+        self.counters.answered(OutageMode::Deny)
     }
 }
 
@@ -188,7 +188,7 @@ impl<S: Backend, C: Clock + Clone> Fallback<S, C> {
     /// Finds out which of these charges the store can take.
     #[inline]
     fn access(&self, charges: &[Charge]) -> Access<'_, C> {
-        self.stand_in.tidy();
+        self.local.tidy();
         self.roll_call();
         Access::of(charges, &self.store, &self.breakers)
     }
@@ -219,7 +219,7 @@ impl<S: Backend, C: Clock + Clone> Fallback<S, C> {
     /// Decides a request without the store.
     fn decide(&self, charges: &[Charge], takers: Takers) -> Decision<Taken<FallbackLease<S::Lease>>> {
         self.count(&takers);
-        let decision = self.stand_in.take(charges, &takers);
+        let decision = self.local.take(charges, &takers);
         decision.map(|taken| taken.map_lease(|memory| FallbackLease::of_outage(None, memory, takers)))
     }
 
@@ -231,7 +231,7 @@ impl<S: Backend, C: Clock + Clone> Fallback<S, C> {
         remote: Taken<S::Lease>,
     ) -> Decision<Taken<FallbackLease<S::Lease>>> {
         self.count(&takers);
-        match self.stand_in.take(charges, &takers) {
+        match self.local.take(charges, &takers) {
             Decision::Allow(mut taken) => {
                 for (place, balance) in takers.places(Taker::Store).zip(&remote.balances) {
                     taken.balances[place] = *balance;
@@ -258,7 +258,7 @@ impl<S: Backend, C: Clock + Clone> Fallback<S, C> {
 
     /// Returns the denial of a whole request, from that of a store which was asked for what is within reach.
     fn denied(&self, charges: &[Charge], takers: &Takers, denial: &Denial) -> Denial {
-        let mut balances = self.stand_in.look(charges, takers);
+        let mut balances = self.local.look(charges, takers);
         for (place, balance) in takers.places(Taker::Store).zip(&denial.balances) {
             balances[place] = *balance;
         }
@@ -270,7 +270,7 @@ impl<S: Backend, C: Clock + Clone> Fallback<S, C> {
     /// Counts a request that goes on without the store.
     fn count(&self, takers: &Takers) {
         let any_local = takers.places(Taker::Memory).next().is_some();
-        self.counters.count(if any_local { Outage::Local } else { Outage::Allow });
+        self.counters.count(if any_local { OutageMode::Local } else { OutageMode::Allow });
     }
 
     /// A call for these charges failed that no decision waited for.
@@ -289,14 +289,14 @@ impl<S: Backend, C: Clock + Clone> Resilient for Fallback<S, C> {
     async fn take_or(
         &self,
         charges: &[Charge],
-        outage: impl Fn(usize) -> Outage + Send + Sync,
+        outage: impl Fn(usize) -> OutageMode + Send + Sync,
     ) -> Result<Decision<Taken<Self::Lease>>, StoreError> {
         let mut access = self.access(charges);
         let mut last_error = None;
         loop {
             if let Some(refusal) = access.refusal(&outage) {
                 access.unused();
-                self.counters.count(Outage::Deny);
+                self.counters.count(OutageMode::Deny);
                 return Err(last_error.unwrap_or(refusal));
             }
             if access.is_shut() {
@@ -356,7 +356,7 @@ impl<S: Backend, C: Clock + Clone> Store for Fallback<S, C> {
             Claim::Store(lease) => self.store.settle(charges, lease, actual).await,
             Claim::Outage(claim) => {
                 let OutageLease { store, memory, takers } = &*claim;
-                self.stand_in.settle(charges, takers, *memory, actual);
+                self.local.settle(charges, takers, *memory, actual);
                 let Some(lease) = store.clone() else { return Ok(()) };
                 self.store.settle(&takers.of_store(charges), lease, &takers.of_store(actual)).await
             }
@@ -369,7 +369,7 @@ impl<S: Backend, C: Clock + Clone> Store for Fallback<S, C> {
 
     /// Forgets the accounts in memory, whether the store answers or not, and asks the store as a take would.
     async fn reset(&self, accounts: &[Charge]) -> Result<(), StoreError> {
-        self.stand_in.reset(accounts);
+        self.local.reset(accounts);
         let mut access = self.access(accounts);
         let out_of_reach = access.shut();
         if access.is_shut() {
@@ -396,7 +396,7 @@ impl<S: Backend, C: Clock + Clone> Store for Fallback<S, C> {
             Claim::Store(lease) => self.store.release(charges, lease),
             Claim::Outage(claim) => {
                 let OutageLease { store, memory, takers } = &*claim;
-                self.stand_in.release(charges, takers, *memory);
+                self.local.release(charges, takers, *memory);
                 if let Some(lease) = store.clone() {
                     self.store.release(&takers.of_store(charges), lease);
                 }

@@ -10,7 +10,7 @@
 //!   concurrent limits.
 //! * A [`Store`] keeps the balances. [`MemoryStore`] is one, for a single process.
 //! * A [`DenyCache`] remembers what a store denied, so that a key which is over its limit costs that store nothing.
-//! * A [`Fallback`] goes on when a store behind a network does not answer, in the [`Outage`] mode of each charge.
+//! * A [`Fallback`] goes on when a store behind a network does not answer, in the [`OutageMode`] of each charge.
 //!
 //! ```
 //! use sluicegate::{Decision, Limit, Limiter, MemoryStore, Quota};
@@ -62,7 +62,7 @@ mod lease;
 mod limit;
 mod limiter;
 mod memory;
-mod outage;
+mod outage_mode;
 mod permit;
 mod queues;
 mod quota;
@@ -89,7 +89,7 @@ pub use lease::{Lease, Taken};
 pub use limit::Limit;
 pub use limiter::Limiter;
 pub use memory::{MemoryStore, MemoryStoreBuilder};
-pub use outage::{Outage, UnknownOutage};
+pub use outage_mode::{OutageMode, UnknownOutageMode};
 pub use permit::Permit;
 pub use quota::{Quota, QuotaError};
 pub use resilient::Resilient;

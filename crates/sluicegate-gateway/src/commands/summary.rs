@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use sluicegate::{Algorithm, Outage, Timestamp};
+use sluicegate::{Algorithm, OutageMode, Timestamp};
 use sluicegate_policy::{ApiKeys, Limit, Mode, Policy, Route, Routes, Scale, StoreKind, StoreSettings};
 
 /// A policy, written out as the gateway would use it.
@@ -122,9 +122,9 @@ impl Summary<'_> {
     }
 }
 
-fn in_an_outage(outage: Outage, store: &StoreSettings) -> String {
+fn in_an_outage(outage: OutageMode, store: &StoreSettings) -> String {
     match (outage, store.replicas.get()) {
-        (Outage::Local, 2..) => format!("local, 1/{} of the quota", store.replicas),
+        (OutageMode::Local, 2..) => format!("local, 1/{} of the quota", store.replicas),
         (other, _) => other.to_string(),
     }
 }

@@ -3,7 +3,7 @@
 use std::{fmt, num::NonZeroU64};
 
 use http::Method;
-use sluicegate::{Outage, Quota};
+use sluicegate::{OutageMode, Quota};
 
 use crate::{Diagnostics, JsonPointer, KeyTemplate, Mode};
 
@@ -35,7 +35,7 @@ pub struct CodeRoute {
     /// The enforcement of the limits.
     pub mode: Mode,
     /// Their mode while the store is down; `None` for the mode of the policy's store.
-    pub outage: Option<Outage>,
+    pub outage: Option<OutageMode>,
     /// The tier that callers need.
     pub tier: Option<String>,
     /// The share of each tier, in place of the policy's tiers. The first is for callers without one. Empty

@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sluicegate::Outage;
+use sluicegate::OutageMode;
 
 use crate::{Hidden, StoreUrl};
 
@@ -27,7 +27,7 @@ pub struct StoreSettings {
     /// The roots that TLS trusts, instead of the system's.
     pub ca: Option<PathBuf>,
     /// Default mode of limits while the store is down.
-    pub outage: Outage,
+    pub outage: OutageMode,
     /// Among how many instances a local quota is divided.
     pub replicas: NonZeroU32,
     /// The most accounts of each algorithm in memory: of the memory store, and of that which stands in during an outage.
@@ -46,7 +46,7 @@ impl Default for StoreSettings {
             timeout: Duration::from_millis(100),
             lease: Duration::from_secs(30),
             ca: None,
-            outage: Outage::default(),
+            outage: OutageMode::default(),
             replicas: NonZeroU32::MIN,
             max_keys: 1_000_000,
             remember_denials: true,

@@ -21,7 +21,7 @@ use std::{
 };
 
 use http::request::Parts;
-use sluicegate::{Charge, Clock, Cost, Decision, Limiter, Outage, Resilient, Store, Timestamp};
+use sluicegate::{Charge, Clock, Cost, Decision, Limiter, OutageMode, Resilient, Store, Timestamp};
 use smallvec::SmallVec;
 
 use bill::Bill;
@@ -320,7 +320,7 @@ impl<S: Resilient> Gate<S> {
     }
 
     /// The mode of a limit while the store is down.
-    fn outage(&self, limit: LimitId) -> Outage {
+    fn outage(&self, limit: LimitId) -> OutageMode {
         self.policy.limit(limit).outage()
     }
 

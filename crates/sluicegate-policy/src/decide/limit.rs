@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sluicegate::{Charge, Cost, Outage, Quota, Unit};
+use sluicegate::{Charge, Cost, OutageMode, Quota, Unit};
 
 use crate::{KeyTemplate, RequestAttributes, Scale, Terms, TierId};
 
@@ -15,7 +15,7 @@ pub struct Limit {
     pub(crate) key: KeyTemplate,
     pub(crate) mode: Mode,
     pub(crate) unit: Unit,
-    pub(crate) outage: Outage,
+    pub(crate) outage: OutageMode,
     pub(crate) terms: Terms,
     /// One for each tier, by its id.
     pub(crate) tier_quotas: Vec<TierQuota>,
@@ -71,7 +71,7 @@ impl Limit {
 
     /// Mode of the limit while the store is down.
     #[must_use]
-    pub fn outage(&self) -> Outage {
+    pub fn outage(&self) -> OutageMode {
         self.outage
     }
 

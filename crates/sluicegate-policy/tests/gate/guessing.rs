@@ -10,7 +10,7 @@ use std::{
 
 use http::Request;
 use sluicegate::{
-    Charge, Cost, Decision, Lease, ManualClock, MemoryStore, Outage, Resilient, Store, StoreError, Taken,
+    Charge, Cost, Decision, Lease, ManualClock, MemoryStore, OutageMode, Resilient, Store, StoreError, Taken,
 };
 use sluicegate_policy::{ApiKeys, Gate, KeyFile, Policy, Renderer, RequestId, Secret, Source, UtcTime};
 
@@ -164,7 +164,7 @@ impl Resilient for Shared {
     async fn take_or(
         &self,
         charges: &[Charge],
-        _: impl Fn(usize) -> Outage + Send + Sync,
+        _: impl Fn(usize) -> OutageMode + Send + Sync,
     ) -> Result<Decision<Taken>, StoreError> {
         self.take(charges).await
     }

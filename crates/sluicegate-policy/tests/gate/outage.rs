@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{Request, Response};
 use sluicegate::{
-    Backend, Charge, Cost, Decision, Fallback, Lease, ManualClock, Outage, Resilient, Store, StoreError,
+    Backend, Charge, Cost, Decision, Fallback, Lease, ManualClock, OutageMode, Resilient, Store, StoreError,
     Taken,
 };
 use sluicegate_policy::{Extended, Gate, Policy, Rejection, Renderer, RequestId, Source};
@@ -117,7 +117,7 @@ fn an_answer_that_grows_takes_more_in_the_mode_of_its_limit() {
 
 #[test]
 fn balances_are_those_of_the_store_or_an_error_whatever_the_limit_does() {
-    for outage in Outage::ALL {
+    for outage in OutageMode::ALL {
         let limits = format!("[{{ quota = \"9/day\", key = \"global\", outage = \"{outage}\" }}]");
         let gate = resilient(&format!("[[route]]\npath = \"/\"\nlimits = {limits}"));
         let accounts = gate.accounts("global", None);
@@ -155,7 +155,7 @@ impl Resilient for Silent {
     async fn take_or(
         &self,
         charges: &[Charge],
-        _: impl Fn(usize) -> Outage + Send + Sync,
+        _: impl Fn(usize) -> OutageMode + Send + Sync,
     ) -> Result<Decision<Taken>, StoreError> {
         self.take(charges).await
     }

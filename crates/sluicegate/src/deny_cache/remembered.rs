@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::bill::Bill;
+use super::hashed_charges::HashedCharges;
 use crate::{
     Algorithm, Balance, Charge, Cost, Denial, Quota, Timestamp, Unit, Wait, fingerprint::Fingerprint,
     timestamp::duration,
@@ -10,7 +10,7 @@ use crate::{
 
 /// A denial, and for how long it provably holds.
 pub(super) struct Remembered {
-    /// Of the bill: tells it from nearly all others at a glance.
+    /// The place of the charges, which distinguishes it from nearly all others.
     pub(super) place: u64,
     /// Until then the store would deny too.
     pub(super) until: Timestamp,
@@ -20,7 +20,7 @@ pub(super) struct Remembered {
     charge: usize,
     /// The epoch of the denying charge's account.
     epoch: u32,
-    lines: Box<[Line]>,
+    charges: Box<[DeniedCharge]>,
 }
 
 /// For how long denials are remembered at most.
@@ -32,7 +32,7 @@ pub(super) struct Caps {
 }
 
 /// One charge, as it stood when it was denied.
-struct Line {
+struct DeniedCharge {
     fingerprint: Fingerprint,
     quota: Quota,
     cost: Cost,
@@ -41,10 +41,15 @@ struct Line {
 
 impl Remembered {
     /// The part of a denial that is worth remembering, if any.
-    pub(super) fn of(bill: &Bill<'_>, denial: &Denial, sent: Timestamp, caps: Caps) -> Option<Self> {
-        let denied = &bill.charges[denial.charge];
+    pub(super) fn of(
+        hashed: &HashedCharges<'_>,
+        denial: &Denial,
+        sent: Timestamp,
+        caps: Caps,
+    ) -> Option<Self> {
+        let denied = &hashed.charges[denial.charge];
         let holds = match denial.wait {
-            _ if bill.charges.len() > MOST_CHARGES => return None,
+            _ if hashed.charges.len() > MOST_CHARGES => return None,
             // When a slot is given back, nobody can tell.
             _ if denied.quota.algorithm() == Algorithm::Concurrent => return None,
             Wait::None | Wait::Release => return None,
@@ -52,72 +57,72 @@ impl Remembered {
             Wait::For(wait) => wait.min(caps.any),
             Wait::Forever => FOREVER.min(caps.any),
         };
-        let lines = bill.charges.iter().zip(&bill.fingerprints).zip(&denial.balances);
-        let line = |((charge, fingerprint), balance): ((&Charge, &Fingerprint), &Balance)| Line {
+        let charges = hashed.charges.iter().zip(&hashed.fingerprints).zip(&denial.balances);
+        let line = |((charge, fingerprint), balance): ((&Charge, &Fingerprint), &Balance)| DeniedCharge {
             fingerprint: *fingerprint,
             quota: charge.quota,
             cost: charge.cost,
             balance: *balance,
         };
         Some(Self {
-            place: bill.place(),
+            place: hashed.place(),
             until: sent + holds,
             sent,
             charge: denial.charge,
-            epoch: bill.epochs[denial.charge],
-            lines: lines.map(line).collect(),
+            epoch: hashed.epochs[denial.charge],
+            charges: charges.map(line).collect(),
         })
     }
 
     /// Returns `true` if it has the same keys and quotas.
     #[inline]
-    pub(super) fn is_of(&self, bill: &Bill<'_>, place: u64) -> bool {
-        let same = |((line, charge), fingerprint): ((&Line, &Charge), &Fingerprint)| {
+    pub(super) fn is_of(&self, hashed: &HashedCharges<'_>, place: u64) -> bool {
+        let same = |((line, charge), fingerprint): ((&DeniedCharge, &Charge), &Fingerprint)| {
             line.fingerprint == *fingerprint && line.quota == charge.quota
         };
         self.place == place
-            && self.lines.len() == bill.charges.len()
-            && self.lines.iter().zip(bill.charges).zip(&bill.fingerprints).all(same)
+            && self.charges.len() == hashed.charges.len()
+            && self.charges.iter().zip(hashed.charges).zip(&hashed.fingerprints).all(same)
     }
 
     /// Returns `true` if it equals another one in keys and quotas.
     pub(super) fn is_like(&self, other: &Self) -> bool {
-        let of = |line: &Line| (line.fingerprint, line.quota);
-        self.place == other.place && self.lines.iter().map(of).eq(other.lines.iter().map(of))
+        let of = |line: &DeniedCharge| (line.fingerprint, line.quota);
+        self.place == other.place && self.charges.iter().map(of).eq(other.charges.iter().map(of))
     }
 
-    /// The denial of a bill of the same keys and quotas, if it provably is one.
-    pub(super) fn denial(&self, bill: &Bill<'_>, now: Timestamp) -> Option<Denial> {
-        if now >= self.until || bill.epochs[self.charge] != self.epoch {
+    /// Returns the denial of charges on the same keys and quotas, if they would provably be denied.
+    pub(super) fn denial(&self, hashed: &HashedCharges<'_>, now: Timestamp) -> Option<Denial> {
+        if now >= self.until || hashed.epochs[self.charge] != self.epoch {
             return None;
         }
         let balance = |index: usize| {
-            let (balance, left) = (&self.lines[index].balance, |time| (self.sent + time).since(now));
+            let (balance, left) = (&self.charges[index].balance, |time| (self.sent + time).since(now));
             Some(Balance {
                 remaining: balance.remaining,
                 reset_after: left(balance.reset_after),
                 next_after: left(balance.next_after),
-                wait: match self.wait(index, bill)? {
+                wait: match self.wait(index, hashed)? {
                     Wait::For(wait) if left(wait).is_zero() => Wait::None,
                     Wait::For(wait) => Wait::For(left(wait)),
                     wait => wait,
                 },
             })
         };
-        let balances = (0..self.lines.len()).map(balance).collect::<Option<crate::Balances>>()?;
+        let balances = (0..self.charges.len()).map(balance).collect::<Option<crate::Balances>>()?;
         let wait = balances[self.charge].wait;
         Some(Denial { charge: self.charge, wait, balances })
     }
 
     /// The wait of a charge at the time when the store was called; `None` if only the store knows it.
-    fn wait(&self, index: usize, bill: &Bill<'_>) -> Option<Wait> {
-        let Line { quota, cost, balance, .. } = &self.lines[index];
-        let asked = bill.charges[index].cost;
+    fn wait(&self, index: usize, hashed: &HashedCharges<'_>) -> Option<Wait> {
+        let DeniedCharge { quota, cost, balance, .. } = &self.charges[index];
+        let asked = hashed.charges[index].cost;
         if asked == *cost {
             return Some(balance.wait);
         }
-        let alone =
-            (0..self.lines.len()).all(|other| other == self.charge || !bill.same_account(other, self.charge));
+        let alone = (0..self.charges.len())
+            .all(|other| other == self.charge || !hashed.same_account(other, self.charge));
         match balance.wait {
             _ if !alone => None,
             _ if index != self.charge => (asked.units() <= balance.remaining).then_some(Wait::None),

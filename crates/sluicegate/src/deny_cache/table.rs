@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{bill::Bill, remembered::Remembered};
+use super::{hashed_charges::HashedCharges, remembered::Remembered};
 use crate::{Denial, Timestamp};
 
 /// Denials in buckets of a fixed number of places, each bucket behind a lock of its own.
@@ -34,11 +34,11 @@ impl Table {
     }
 
     /// The denial that a request would get from the store too.
-    pub(super) fn find(&self, bill: &Bill<'_>, now: Timestamp) -> Option<Denial> {
-        let place = bill.place();
+    pub(super) fn find(&self, hashed: &HashedCharges<'_>, now: Timestamp) -> Option<Denial> {
+        let place = hashed.place();
         let mut bucket = self.bucket(place);
         let denial =
-            bucket.denials.iter().find(|remembered| remembered.is_of(bill, place))?.denial(bill, now);
+            bucket.denials.iter().find(|remembered| remembered.is_of(hashed, place))?.denial(hashed, now);
         bucket.hits += u64::from(denial.is_some());
         denial
     }

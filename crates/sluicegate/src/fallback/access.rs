@@ -8,7 +8,7 @@ use super::{
     breaker::{Breaker, Passage},
     breakers::Breakers,
 };
-use crate::{Backend, Charge, Clock, Outage, ServerId, StoreError};
+use crate::{Backend, Charge, Clock, OutageMode, ServerId, StoreError};
 
 /// The servers that keep a request's accounts, and which of them may be asked.
 pub(super) struct Access<'a, C: Clock> {
@@ -72,9 +72,9 @@ impl<C: Clock> Access<'_, C> {
         }
     }
 
-    /// Returns the error of a request with an [`Outage::Deny`] charge out of reach, if it has one.
-    pub(super) fn refusal(&self, outage: impl Fn(usize) -> Outage) -> Option<StoreError> {
-        let denied = |place: &usize| !self.reaches(*place) && outage(*place) == Outage::Deny;
+    /// Returns the error of a request with an [`OutageMode::Deny`] charge out of reach, if it has one.
+    pub(super) fn refusal(&self, outage: impl Fn(usize) -> OutageMode) -> Option<StoreError> {
+        let denied = |place: &usize| !self.reaches(*place) && outage(*place) == OutageMode::Deny;
         let place = (0..self.of_charges.len()).find(denied)?;
         Some(self.gates[self.of_charges[place]].breaker.error())
     }

@@ -28,13 +28,13 @@ pub(super) struct Breaker<C> {
     outages: AtomicU64,
     /// The number of open circuits of all servers.
     open: Arc<AtomicUsize>,
-    watch: Arc<Watch>,
+    listener: Arc<TransitionListener>,
     random: RandomState,
     clock: C,
 }
 
 /// The listener for transitions.
-pub(super) type Watch = dyn Fn(&Transition) + Send + Sync;
+pub(super) type TransitionListener = dyn Fn(&Transition) + Send + Sync;
 
 /// A caller's right to ask the server.
 pub(super) enum Passage<'a, C: Clock> {
@@ -67,7 +67,7 @@ struct Outage {
 }
 
 impl<C: Clock> Breaker<C> {
-    pub(super) fn new(clock: C, watch: Arc<Watch>, open: Arc<AtomicUsize>) -> Self {
+    pub(super) fn new(clock: C, listener: Arc<TransitionListener>, open: Arc<AtomicUsize>) -> Self {
         let outage = Outage {
             server: None,
             since: Timestamp::EPOCH,
@@ -82,7 +82,7 @@ impl<C: Clock> Breaker<C> {
             errors: AtomicU64::new(0),
             outages: AtomicU64::new(0),
             open,
-            watch,
+            listener,
             random: RandomState::new(),
             clock,
         }
@@ -158,7 +158,7 @@ impl<C: Clock> Breaker<C> {
         self.outages.fetch_add(1, Ordering::Relaxed);
         self.open.fetch_add(1, Ordering::Relaxed);
         self.calls.store(OPEN, Ordering::Relaxed);
-        (self.watch)(&Transition::Down { server: outage.server.clone(), error: error.to_string() });
+        (self.listener)(&Transition::Down { server: outage.server.clone(), error: error.to_string() });
     }
 
     /// Closes the circuit after a probe that was answered.
@@ -180,7 +180,7 @@ impl<C: Clock> Breaker<C> {
         self.calls.store(0, Ordering::Relaxed);
         self.open.fetch_sub(1, Ordering::Relaxed);
         let after = self.clock.now().since(outage.since);
-        (self.watch)(&transition(outage.server.clone(), after));
+        (self.listener)(&transition(outage.server.clone(), after));
     }
 
     /// Keeps the circuit open after a probe that failed.
@@ -225,7 +225,7 @@ impl<C: Clock> Breaker<C> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Outage> {
-        // Only a watcher can panic here, when all is written.
+        // Only a listener can panic here, when all is written.
         self.outage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

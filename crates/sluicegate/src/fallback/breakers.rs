@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use super::breaker::{Breaker, Watch};
+use super::breaker::{Breaker, TransitionListener};
 use crate::{Clock, ServerId};
 
 /// A circuit breaker for each of a store's servers, made when the server is first asked.
@@ -17,15 +17,15 @@ pub(super) struct Breakers<C> {
     rows: [OnceLock<Row<C>>; ROWS],
     /// The number of open circuits.
     open: Arc<AtomicUsize>,
-    watch: Arc<Watch>,
+    listener: Arc<TransitionListener>,
     clock: C,
 }
 
 type Row<C> = Box<[OnceLock<Breaker<C>>]>;
 
 impl<C: Clock + Clone> Breakers<C> {
-    pub(super) fn new(clock: C, watch: Arc<Watch>) -> Self {
-        Self { rows: std::array::from_fn(|_| OnceLock::new()), open: Arc::default(), watch, clock }
+    pub(super) fn new(clock: C, listener: Arc<TransitionListener>) -> Self {
+        Self { rows: std::array::from_fn(|_| OnceLock::new()), open: Arc::default(), listener, clock }
     }
 
     /// Returns the breaker of a server.
@@ -33,8 +33,9 @@ impl<C: Clock + Clone> Breakers<C> {
     pub(super) fn of(&self, server: ServerId) -> &Breaker<C> {
         let (row, place) = location(server);
         let row = self.rows[row].get_or_init(|| (0..1_usize << row).map(|_| OnceLock::new()).collect());
-        row[place]
-            .get_or_init(|| Breaker::new(self.clock.clone(), Arc::clone(&self.watch), Arc::clone(&self.open)))
+        row[place].get_or_init(|| {
+            Breaker::new(self.clock.clone(), Arc::clone(&self.listener), Arc::clone(&self.open))
+        })
     }
 }
 

@@ -7,9 +7,10 @@ use std::{
 };
 
 use super::{
-    Fallback, Modes, Transition, breaker::Watch, breakers::Breakers, counters::Counters, stand_in::StandIn,
+    Fallback, Modes, Transition, breaker::TransitionListener, breakers::Breakers, counters::Counters,
+    local_store::LocalStore,
 };
-use crate::{Backend, Charge, Clock, MemoryStore, Outage, SystemClock};
+use crate::{Backend, Charge, Clock, MemoryStore, OutageMode, SystemClock};
 
 /// Sets up a [`Fallback`].
 #[must_use]
@@ -19,7 +20,7 @@ pub struct FallbackBuilder<S, C = SystemClock> {
     max_keys: usize,
     clock: C,
     outage: Box<Modes>,
-    watch: Arc<Watch>,
+    listener: Arc<TransitionListener>,
 }
 
 impl<S: Backend> FallbackBuilder<S> {
@@ -29,8 +30,8 @@ impl<S: Backend> FallbackBuilder<S> {
             replicas: NonZeroU32::MIN,
             max_keys: DEFAULT_KEYS,
             clock: SystemClock::new(),
-            outage: Box::new(|_| Outage::Local),
-            watch: Arc::new(|_| ()),
+            outage: Box::new(|_| OutageMode::Local),
+            listener: Arc::new(|_| ()),
         }
     }
 }
@@ -42,7 +43,7 @@ impl<S: Backend, C: Clock + Clone> FallbackBuilder<S, C> {
         Self { replicas, ..self }
     }
 
-    /// Sets the number of keys of each algorithm that the memory that stands in has room for, as
+    /// Sets the number of keys of each algorithm that the local store has room for, as
     /// [`MemoryStoreBuilder::max_keys`](crate::MemoryStoreBuilder::max_keys) does. Defaults to a million.
     pub fn max_keys(self, max_keys: usize) -> Self {
         Self { max_keys, ..self }
@@ -50,31 +51,31 @@ impl<S: Backend, C: Clock + Clone> FallbackBuilder<S, C> {
 
     /// Follows this clock.
     pub fn clock<D: Clock + Clone>(self, clock: D) -> FallbackBuilder<S, D> {
-        let Self { store, replicas, max_keys, outage, watch, .. } = self;
-        FallbackBuilder { store, replicas, max_keys, clock, outage, watch }
+        let Self { store, replicas, max_keys, outage, listener, .. } = self;
+        FallbackBuilder { store, replicas, max_keys, clock, outage, listener }
     }
 
     /// Sets the mode of a charge whose server is down, for callers that name [none](crate::Limiter::take_or) themselves.
-    /// Defaults to [`Outage::Local`].
+    /// Defaults to [`OutageMode::Local`].
     ///
     /// ```
-    /// use sluicegate::{Fallback, MemoryStore, Outage, Unit};
+    /// use sluicegate::{Fallback, MemoryStore, OutageMode, Unit};
     ///
     /// let store = Fallback::builder(MemoryStore::new())
     ///     .outage(|charge| match charge.quota.unit() {
-    ///         Unit::Usd => Outage::Deny,
-    ///         _ => Outage::Local,
+    ///         Unit::Usd => OutageMode::Deny,
+    ///         _ => OutageMode::Local,
     ///     })
     ///     .build();
     /// ```
-    pub fn outage(self, outage: impl Fn(&Charge) -> Outage + Send + Sync + 'static) -> Self {
+    pub fn outage(self, outage: impl Fn(&Charge) -> OutageMode + Send + Sync + 'static) -> Self {
         Self { outage: Box::new(outage), ..self }
     }
 
-    /// Tells this watcher of each transition, once and in order. It is called by the request that made the store's
+    /// Tells this listener of each transition, once and in order. It is called by the request that made the store's
     /// state known, and under a lock: it returns soon, and asks nothing of the store.
-    pub fn watch(self, watch: impl Fn(&Transition) + Send + Sync + 'static) -> Self {
-        Self { watch: Arc::new(watch), ..self }
+    pub fn watch(self, listener: impl Fn(&Transition) + Send + Sync + 'static) -> Self {
+        Self { listener: Arc::new(listener), ..self }
     }
 
     /// The store.
@@ -83,8 +84,8 @@ impl<S: Backend, C: Clock + Clone> FallbackBuilder<S, C> {
         let memory = MemoryStore::builder().max_keys(self.max_keys).clock(self.clock.clone()).build();
         Fallback {
             store: self.store,
-            breakers: Breakers::new(self.clock, self.watch),
-            stand_in: StandIn::new(self.replicas, memory),
+            breakers: Breakers::new(self.clock, self.listener),
+            local: LocalStore::new(self.replicas, memory),
             counters: Counters::default(),
             outage: self.outage,
             next_roll_call: AtomicU64::new(0),

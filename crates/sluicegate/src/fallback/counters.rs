@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::Outage;
+use crate::OutageMode;
 
 /// Counters of requests, for people to watch. No decision depends on them.
 #[derive(Debug, Default)]
@@ -14,20 +14,20 @@ pub(super) struct Counters {
 
 impl Counters {
     /// Counts a request that was answered by this policy.
-    pub(super) fn count(&self, outage: Outage) {
+    pub(super) fn count(&self, outage: OutageMode) {
         self.of(outage).fetch_add(1, Relaxed);
     }
 
     /// The requests that were answered by this policy.
-    pub(super) fn answered(&self, outage: Outage) -> u64 {
+    pub(super) fn answered(&self, outage: OutageMode) -> u64 {
         self.of(outage).load(Relaxed)
     }
 
-    fn of(&self, outage: Outage) -> &AtomicU64 {
+    fn of(&self, outage: OutageMode) -> &AtomicU64 {
         match outage {
-            Outage::Local => &self.decided_locally,
-            Outage::Allow => &self.allowed,
-            Outage::Deny => &self.refused,
+            OutageMode::Local => &self.decided_locally,
+            OutageMode::Allow => &self.allowed,
+            OutageMode::Deny => &self.refused,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use smallvec::SmallVec;
 
-use super::stand_in::full;
+use super::local_store::full;
 use crate::{Balance, Balances, Charge, Cost};
 
 /// The charges of a request that memory takes, on one instance's share of their quotas.

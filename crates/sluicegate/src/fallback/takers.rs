@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::access::Access;
-use crate::{Clock, Outage};
+use crate::{Clock, OutageMode};
 
 /// The taker of a charge.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -25,12 +25,12 @@ impl Takers {
     pub(super) fn of_charges<C: Clock>(
         charges: usize,
         access: &Access<'_, C>,
-        outage: impl Fn(usize) -> Outage,
+        outage: impl Fn(usize) -> OutageMode,
     ) -> Self {
         let taker = |place| {
             if access.reaches(place) {
                 Taker::Store
-            } else if outage(place) == Outage::Local {
+            } else if outage(place) == OutageMode::Local {
                 Taker::Memory
             } else {
                 Taker::Nobody

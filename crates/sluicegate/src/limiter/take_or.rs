@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::Limiter;
-use crate::{Charge, Decision, Outage, Permit, Resilient, StoreError};
+use crate::{Charge, Decision, OutageMode, Permit, Resilient, StoreError};
 
 impl<S: Resilient> Limiter<S> {
     /// [`take`](Self::take), with a mode for each charge, by its place among them, for the case that the store is down.
     ///
     /// ```
-    /// use sluicegate::{Fallback, Limit, Limiter, MemoryStore, Outage, Quota};
+    /// use sluicegate::{Fallback, Limit, Limiter, MemoryStore, OutageMode, Quota};
     ///
     /// static REQUESTS: Limit = Limit::new("rpm", Quota::per_minute(60));
     /// static SPEND: Limit = Limit::new("spend", Quota::per_day(100));
@@ -18,7 +18,7 @@ impl<S: Resilient> Limiter<S> {
     /// let limiter = Limiter::new(Fallback::builder(MemoryStore::new()).build());
     /// let charges = [REQUESTS.charge("alice"), SPEND.charge("alice")];
     /// // Nobody spends while it cannot be counted.
-    /// let modes = [Outage::Local, Outage::Deny];
+    /// let modes = [OutageMode::Local, OutageMode::Deny];
     /// let decision = limiter.take_or(&charges, |place| modes[place]).await?;
     /// # Ok(())
     /// # }
@@ -26,11 +26,11 @@ impl<S: Resilient> Limiter<S> {
     ///
     /// # Errors
     ///
-    /// When the store does not answer and one of the charges is of mode [`Outage::Deny`].
+    /// When the store does not answer and one of the charges has [`OutageMode::Deny`].
     pub async fn take_or(
         &self,
         charges: &[Charge],
-        outage: impl Fn(usize) -> Outage + Send + Sync,
+        outage: impl Fn(usize) -> OutageMode + Send + Sync,
     ) -> Result<Decision<Permit<S>>, StoreError> {
         let decision = self.store.take_or(charges, outage).await?;
         Ok(decision.map(|taken| Permit::new(Arc::clone(&self.store), charges, taken)))

@@ -2,5 +2,5 @@
 
 mod deny_cache;
 mod fallback;
+mod local_store;
 mod memory;
-mod stand_in;

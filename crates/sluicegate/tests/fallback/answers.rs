@@ -2,7 +2,7 @@
 
 use std::{slice::from_ref, time::Duration};
 
-use sluicegate::{Charge, Fallback, Limiter, ManualClock, Outage, Quota, Resilient, Taker, Unit, Wait};
+use sluicegate::{Charge, Fallback, Limiter, ManualClock, OutageMode, Quota, Resilient, Taker, Unit, Wait};
 
 use crate::remote::{Bench, Network, Remote, now, quota};
 
@@ -35,7 +35,7 @@ fn allowed_charges_are_taken_nowhere_and_told_as_full() {
     let charges =
         [Charge::new("alice", quota("8/minute burst 5")).cost(3), Charge::new("gpu", Quota::concurrent(2))];
     for _ in 0..10 {
-        let taken = bench.admit_or(&charges, &[Outage::Allow; 2]);
+        let taken = bench.admit_or(&charges, &[OutageMode::Allow; 2]);
         assert_eq!([0, 1].map(|place| taken.lease.taker(place)), [Taker::Nobody; 2]);
         let told: Vec<_> = taken.balances.iter().map(|balance| (balance.remaining, balance.wait)).collect();
         assert_eq!(told, [(5, Wait::None), (2, Wait::None)]);
@@ -53,7 +53,7 @@ fn allowed_charges_are_taken_nowhere_and_told_as_full() {
 fn one_denied_charge_denies_the_request_with_an_error() {
     let bench = Bench::of(1);
     let charges = ["alice", "bob", "carol"].map(|key| Charge::new(key, quota("3/minute")));
-    let take = || bench.take_or(&charges, &[Outage::Local, Outage::Deny, Outage::Allow]);
+    let take = || bench.take_or(&charges, &[OutageMode::Local, OutageMode::Deny, OutageMode::Allow]);
     bench.remote.is(Network::Refusing);
     let error = take().unwrap_err();
     assert_eq!((error.to_string().as_str(), error.is_misconfiguration()), ("a wrong password", true));
@@ -76,9 +76,9 @@ fn a_charge_whose_request_names_no_mode_has_the_one_that_the_fallback_gives_it()
     let clock = ManualClock::new();
     let remote = Remote::new(&clock);
     let modes = |charge: &Charge| match charge.quota.unit() {
-        Unit::Tokens => Outage::Allow,
-        Unit::Usd => Outage::Deny,
-        _ => Outage::Local,
+        Unit::Tokens => OutageMode::Allow,
+        Unit::Usd => OutageMode::Deny,
+        _ => OutageMode::Local,
     };
     let store = Fallback::builder(remote.clone()).clock(clock).outage(modes).build();
     let limiter = Limiter::new(store);
@@ -93,7 +93,10 @@ fn a_charge_whose_request_names_no_mode_has_the_one_that_the_fallback_gives_it()
     let error = admits(&[tokens.clone(), money.clone()]).unwrap_err();
     assert!(error.to_string().contains("the line is dead"), "{error}");
     let charges = [tokens, money];
-    assert!(now(limiter.take_or(&charges, |_| Outage::Allow)).is_ok(), "what a request names comes first");
+    assert!(
+        now(limiter.take_or(&charges, |_| OutageMode::Allow)).is_ok(),
+        "what a request names comes first"
+    );
 }
 
 #[test]
@@ -101,7 +104,7 @@ fn modes_mean_nothing_while_the_store_answers() {
     let bench = Bench::of(1);
     let charges = [Charge::new("alice", quota("1/hour")), Charge::new("bob", quota("5/hour"))];
     for _ in 0..2 {
-        let asked_for = |_| -> Outage { panic!("the store answers") };
+        let asked_for = |_| -> OutageMode { panic!("the store answers") };
         let decision = now(bench.store.take_or(&charges, asked_for)).unwrap();
         assert!(decision.allowed().is_none_or(|taken| taken.lease.memory().is_none()));
     }
@@ -116,7 +119,8 @@ fn local_charges_are_taken_all_or_none() {
     bench.admit(std::slice::from_ref(&spent));
     let allowed = Charge::new("allowed", quota("7/hour"));
     let charges = [allowed.clone(), free.clone(), allowed, spent, other.clone()];
-    let modes = [Outage::Allow, Outage::Local, Outage::Allow, Outage::Local, Outage::Local];
+    let modes =
+        [OutageMode::Allow, OutageMode::Local, OutageMode::Allow, OutageMode::Local, OutageMode::Local];
     let decision = bench.take_or(&charges, &modes).unwrap();
     let denial = decision.denial().unwrap();
     assert_eq!((denial.charge, denial.wait), (3, Wait::For(Duration::from_secs(3_600))));
@@ -134,7 +138,7 @@ fn a_local_lease_is_settled_and_released_locally() {
         Charge::new("alice", quota("100 tokens/hour")).cost(30),
         Charge::new("gpu", Quota::concurrent(2)),
     ];
-    let modes = [Outage::Allow, Outage::Local, Outage::Local];
+    let modes = [OutageMode::Allow, OutageMode::Local, OutageMode::Local];
     let calls = bench.remote.calls();
     let first = bench.admit_or(&charges, &modes);
     assert_eq!(first.balances.iter().map(|balance| balance.remaining).collect::<Vec<_>>(), [100, 20, 0]);
@@ -237,13 +241,13 @@ fn a_lease_that_outlives_its_outage_is_settled_where_it_was_taken() {
 fn each_answer_is_counted_once() {
     let bench = Bench::down(1);
     let before = bench.store.decided_locally();
-    let take = |modes: &[Outage]| {
+    let take = |modes: &[OutageMode]| {
         let charges: Vec<_> = modes.iter().map(|_| Charge::new("alice", quota("9/hour"))).collect();
         let _ = bench.take_or(&charges, modes);
     };
-    take(&[Outage::Local, Outage::Allow]);
-    take(&[Outage::Allow]);
-    take(&[Outage::Local, Outage::Deny]);
+    take(&[OutageMode::Local, OutageMode::Allow]);
+    take(&[OutageMode::Allow]);
+    take(&[OutageMode::Local, OutageMode::Deny]);
     take(&[]);
     assert_eq!(bench.store.decided_locally() - before, 1);
     assert_eq!((bench.store.allowed(), bench.store.refused()), (2, 1), "a request without charges passes");

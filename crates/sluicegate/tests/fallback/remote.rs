@@ -14,7 +14,7 @@ use std::{
 
 use sluicegate::{
     Backend, Charge, Cost, Decided, Decision, Fallback, FallbackLease, Lease, ManualClock, MemoryStore,
-    Origin, Outage, Quota, Resilient, ServerId, Store, StoreError, Taken, Transition,
+    Origin, OutageMode, Quota, Resilient, ServerId, Store, StoreError, Taken, Transition,
 };
 
 /// The state of a network.
@@ -231,7 +231,7 @@ impl Bench {
     pub(crate) fn take_or(
         &self,
         charges: &[Charge],
-        modes: &[Outage],
+        modes: &[OutageMode],
     ) -> Result<Decision<Admitted>, StoreError> {
         now(self.store.take_or(charges, |place| modes[place]))
     }
@@ -240,7 +240,7 @@ impl Bench {
         self.take(charges).expect("it goes on")
     }
 
-    pub(crate) fn admit_or(&self, charges: &[Charge], modes: &[Outage]) -> Admitted {
+    pub(crate) fn admit_or(&self, charges: &[Charge], modes: &[OutageMode]) -> Admitted {
         self.take_or(charges, modes).expect("it goes on").allowed().expect("admitted")
     }
 

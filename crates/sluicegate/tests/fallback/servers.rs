@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sluicegate::{Charge, ManualClock, Outage, Quota, ServerState, Store, Taker, Transition};
+use sluicegate::{Charge, ManualClock, OutageMode, Quota, ServerState, Store, Taker, Transition};
 
 use crate::remote::{Bench, Network, Remote, quota};
 
@@ -34,14 +34,14 @@ fn callers_of_the_others_notice_nothing() {
     let calls = bench.remote.calls();
     for server in [0, 2] {
         let alice = [on(server, "alice", "5/hour")];
-        let admits = |_: &i32| bench.take_or(&alice, &[Outage::Deny]).unwrap().is_allowed();
+        let admits = |_: &i32| bench.take_or(&alice, &[OutageMode::Deny]).unwrap().is_allowed();
         assert_eq!((0..9).take_while(admits).count(), 5);
         let bob = [on(server, "bob", "5/hour")];
         assert_eq!(bench.admit(&bob).lease.taker(0), Taker::Store);
     }
     assert_eq!(bench.remote.calls(), calls + 6 + 6 + 2);
     assert_eq!((bench.store.decided_locally(), bench.store.refused()), (5, 0), "those of before");
-    assert!(bench.take_or(&[on(1, "alice", "5/hour")], &[Outage::Deny]).is_err());
+    assert!(bench.take_or(&[on(1, "alice", "5/hour")], &[OutageMode::Deny]).is_err());
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn where_memory_denies_the_store_gets_back_what_it_took() {
 #[test]
 fn a_denial_is_an_error_only_where_its_own_charge_is_out_of_reach() {
     let bench = without(1);
-    let [strict, lenient] = [Outage::Deny, Outage::Local];
+    let [strict, lenient] = [OutageMode::Deny, OutageMode::Local];
     let alice = |server| on(server, "alice", "9/hour");
     let bob = on(1, "bob", "9/hour");
     let taken = bench.admit_or(&[alice(0), bob.clone()], &[strict, lenient]);

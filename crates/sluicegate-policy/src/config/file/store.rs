@@ -60,7 +60,7 @@ impl JsonSchema for OutageWord {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let words = sluicegate::Outage::ALL.map(sluicegate::Outage::as_str);
+        let words = sluicegate::OutageMode::ALL.map(sluicegate::OutageMode::as_str);
         json_schema!({ "type": "string", "enum": words, "description": "Mode of a limit while the store is down." })
     }
 }

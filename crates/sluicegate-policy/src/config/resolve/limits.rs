@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sluicegate::{Algorithm, Outage, Quota, Unit};
+use sluicegate::{Algorithm, OutageMode, Quota, Unit};
 
 use crate::{
     KeyTemplate, LimitId, Mode, Terms,
@@ -36,7 +36,7 @@ pub(super) struct Draft {
     pub(super) key: KeyTemplate,
     pub(super) mode: Mode,
     /// Its own mode, if it has one; otherwise the store's.
-    pub(super) outage: Option<Outage>,
+    pub(super) outage: Option<OutageMode>,
     pub(super) terms: Terms,
     /// Its position in the file.
     pub(super) start: usize,

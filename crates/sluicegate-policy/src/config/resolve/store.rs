@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
-use sluicegate::{Algorithm, Outage, Quota};
+use sluicegate::{Algorithm, OutageMode, Quota};
 
 use crate::{
     Hidden, StoreKind, StoreSettings, StoreUrl,
@@ -34,11 +34,11 @@ pub(super) fn resolve(report: &mut Report<'_>, table: &StoreTable) -> StoreSetti
 }
 
 /// Parses the mode of a limit during an outage of the store.
-pub(super) fn outage_at(report: &mut Report<'_>, word: &Placed<String>) -> Option<Outage> {
+pub(super) fn outage_at(report: &mut Report<'_>, word: &Placed<String>) -> Option<OutageMode> {
     let outage = word.value.parse().ok();
     if outage.is_none() {
         report.error_or(word.start(), format!("unknown word `{}`", word.value.escape_debug()), || {
-            let words = Outage::ALL.map(Outage::as_str);
+            let words = OutageMode::ALL.map(OutageMode::as_str);
             did_you_mean(&word.value, words)
                 .or_else(|| Some(format!("the words here are {}", words.join(", "))))
         });

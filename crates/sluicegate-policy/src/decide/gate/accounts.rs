@@ -1,6 +1,6 @@
 //! The accounts of one caller, for operators.
 
-use sluicegate::{Balance, Charge, Cost, Decision, Key, Outage, Quota, Resilient, StoreError};
+use sluicegate::{Balance, Charge, Cost, Decision, Key, OutageMode, Quota, Resilient, StoreError};
 
 use super::Gate;
 use crate::{Limit, LimitId, Scale, TierId};
@@ -84,7 +84,7 @@ impl<S: Resilient> Gate<S> {
         let mut balances = Vec::with_capacity(accounts.len());
         for account in accounts {
             // A stand-in's balance is not the account's.
-            let looking = self.limiter.take_or(std::slice::from_ref(&account.charge), |_| Outage::Deny);
+            let looking = self.limiter.take_or(std::slice::from_ref(&account.charge), |_| OutageMode::Deny);
             let looked = match looking.await? {
                 Decision::Allow(permit) => permit.balances().first().copied(),
                 Decision::Deny(denial) => denial.balances.first().copied(),

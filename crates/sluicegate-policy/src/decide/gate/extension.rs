@@ -1,6 +1,6 @@
 //! More tokens for a request that runs: its answer is longer than what was reserved for it.
 
-use sluicegate::{Charge, Cost, Decision, Limiter, Outage, Permit, Resilient, Store, Unit};
+use sluicegate::{Charge, Cost, Decision, Limiter, OutageMode, Permit, Resilient, Store, Unit};
 use smallvec::SmallVec;
 
 use super::{Gate, Pass, Reservation};
@@ -74,7 +74,7 @@ impl<S: Resilient> Gate<S> {
             .iter()
             .map(|id| self.policy.limit(*id).terms().on_exhausted == OnExhausted::Cut)
             .collect();
-        let outages: SmallVec<[Outage; 2]> = extension.limits.iter().map(|id| self.outage(*id)).collect();
+        let outages: SmallVec<[OutageMode; 2]> = extension.limits.iter().map(|id| self.outage(*id)).collect();
         async move {
             match limiter.take_or(&extension.charges, |place| outages[place]).await {
                 Ok(Decision::Allow(permit)) => Extended::Taken(permit),

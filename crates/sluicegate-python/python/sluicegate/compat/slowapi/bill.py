@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Group: TypeAlias = LimitGroup | Listed
 
-Outage: TypeAlias = Literal["local", "allow", "deny"] | None
+OutageMode: TypeAlias = Literal["local", "allow", "deny"] | None
 """What becomes of a request while the store does not answer; None where the store's own setting says."""
 
 
@@ -83,7 +83,7 @@ async def limits_of(group: Group, connection: HTTPConnection, awaits: bool) -> S
     return group.fixed if group.fixed is not None else await group.limits(connection, awaits)
 
 
-async def take(lines: list[Line], storage: Storage, outage: Outage, awaits: bool) -> Permit | Denial:
+async def take(lines: list[Line], storage: Storage, outage: OutageMode, awaits: bool) -> Permit | Denial:
     """Takes all of it or nothing."""
     native = storage.native
     if len(lines) == 1 and outage is None:

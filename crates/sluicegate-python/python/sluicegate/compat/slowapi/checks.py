@@ -9,7 +9,7 @@ from starlette.requests import HTTPConnection
 
 from ..._native import StoreError
 from ..._unavailable import unavailable
-from .bill import Biller, Group, Line, Outage, hit_in_turn, limits_of, shown, take
+from .bill import Biller, Group, Line, OutageMode, hit_in_turn, limits_of, shown, take
 from .call import settled
 from .endpoint import Endpoint, limited_by
 from .errors import RateLimitExceeded
@@ -77,7 +77,7 @@ class Checks:
         connection: HTTPConnection,
         groups: Sequence[Group],
         place: str,
-        outage: Outage,
+        outage: OutageMode,
         awaits: bool,
     ) -> None:
         """Checks a request to a place by these limits, on the accounts of a strategy."""
@@ -104,7 +104,7 @@ class Checks:
             raise self._denied(line)
 
     @property
-    def outage(self) -> Outage:
+    def outage(self) -> OutageMode:
         """A limit's mode while the store is down: it passes if errors are swallowed; otherwise memory decides."""
         if self._limiter._in_memory_fallback_enabled:
             return "local"

@@ -1,4 +1,4 @@
-//! The memory that stands in for a store that never answers.
+//! The local store of a fallback whose store never answers.
 
 use std::time::Duration;
 

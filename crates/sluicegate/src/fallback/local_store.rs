@@ -1,4 +1,4 @@
-//! The memory that stands in for a store.
+//! The local store that replaces a store in an outage.
 
 use std::{
     fmt,
@@ -20,11 +20,11 @@ use crate::{
     Taken, Wait,
 };
 
-/// The memory that stands in for a store, with this instance's share of every quota.
+/// The local store that replaces a store in an outage, with this instance's share of every quota.
 ///
 /// Its accounts outlive the outage. An account matters until it has earned back what it spent. Forgetting it earlier
 /// would admit one more burst in each new outage.
-pub(super) struct StandIn<C> {
+pub(super) struct LocalStore<C> {
     replicas: NonZeroU32,
     store: MemoryStore<C>,
     /// The time at which the last of the accounts will be full, in ticks. [`NEVER_USED`] while there are none. Written
@@ -34,7 +34,7 @@ pub(super) struct StandIn<C> {
     kept: RwLock<()>,
 }
 
-impl<C: Clock> StandIn<C> {
+impl<C: Clock> LocalStore<C> {
     pub(super) fn new(replicas: NonZeroU32, store: MemoryStore<C>) -> Self {
         Self { replicas, store, full_by: AtomicU64::new(NEVER_USED), kept: RwLock::new(()) }
     }
@@ -61,8 +61,8 @@ impl<C: Clock> StandIn<C> {
         // Another thread may have taken from it, or freed it, since.
         if is_due() {
             let next = if self.store.holds_slots() {
-                // They may be given back at any time.
-                (now + PATIENCE).ticks()
+                // Slots may be given back at any time.
+                (now + RECHECK).ticks()
             } else {
                 self.store.clear();
                 NEVER_USED
@@ -103,7 +103,7 @@ impl<C: Clock> StandIn<C> {
         let _kept = self.keep();
         for (place, share) in self.taken_here(charges, takers) {
             self.store.settle_now(from_ref(&share), lease, actual.get(place..=place).unwrap_or_default());
-            self.note(&self.standing(share));
+            self.note(&self.balance(share));
         }
     }
 
@@ -138,7 +138,7 @@ impl<C: Clock> StandIn<C> {
             // More slots than there are cannot be held.
             if *cost > charge.cost && charge.quota.algorithm() != Algorithm::Concurrent {
                 self.store.settle_now(from_ref(charge), taken.lease, &[*cost]);
-                if let Some(owed) = self.standing(charge.clone()).first() {
+                if let Some(owed) = self.balance(charge.clone()).first() {
                     *balance = *owed;
                 }
             }
@@ -146,7 +146,7 @@ impl<C: Clock> StandIn<C> {
     }
 
     /// Returns the balance of one account.
-    fn standing(&self, charge: Charge) -> Balances {
+    fn balance(&self, charge: Charge) -> Balances {
         match self.store.take_now(&[charge.cost(Cost::ZERO)]) {
             Decision::Allow(Taken { balances, .. }) | Decision::Deny(Denial { balances, .. }) => balances,
         }
@@ -166,9 +166,9 @@ impl<C: Clock> StandIn<C> {
     }
 }
 
-impl<C> fmt::Debug for StandIn<C> {
+impl<C> fmt::Debug for LocalStore<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StandIn").field("replicas", &self.replicas).finish_non_exhaustive()
+        f.debug_struct("LocalStore").field("replicas", &self.replicas).finish_non_exhaustive()
     }
 }
 
@@ -184,5 +184,5 @@ pub(super) fn full(quota: &Quota) -> Balance {
 
 /// In place of a time.
 const NEVER_USED: u64 = 0;
-/// Until held slots are looked at again.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// The time until held slots are checked again.
+const RECHECK: Duration = Duration::from_secs(1);

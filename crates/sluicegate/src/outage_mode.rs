@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 /// The mode of a [`Charge`](crate::Charge) while its store is down. A [`Fallback`](crate::Fallback) follows it; a store that
 /// always responds never uses it.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
-pub enum Outage {
+pub enum OutageMode {
     /// It is taken from an account in this process's memory that begins full, and holds this instance's share of the
     /// quota.
     #[default]
@@ -16,7 +16,7 @@ pub enum Outage {
     Deny,
 }
 
-impl Outage {
+impl OutageMode {
     /// All of them, the default first.
     pub const ALL: [Self; 3] = [Self::Local, Self::Allow, Self::Deny];
 
@@ -31,28 +31,28 @@ impl Outage {
     }
 }
 
-impl fmt::Display for Outage {
+impl fmt::Display for OutageMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
 }
 
-impl FromStr for Outage {
-    type Err = UnknownOutage;
+impl FromStr for OutageMode {
+    type Err = UnknownOutageMode;
 
-    fn from_str(text: &str) -> Result<Self, UnknownOutage> {
-        Self::ALL.into_iter().find(|outage| outage.as_str() == text).ok_or(UnknownOutage)
+    fn from_str(text: &str) -> Result<Self, UnknownOutageMode> {
+        Self::ALL.into_iter().find(|outage| outage.as_str() == text).ok_or(UnknownOutageMode)
     }
 }
 
 /// The text names nothing that could be done in an outage.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct UnknownOutage;
+pub struct UnknownOutageMode;
 
-impl fmt::Display for UnknownOutage {
+impl fmt::Display for UnknownOutageMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("in an outage a limit can do: local, allow or deny")
     }
 }
 
-impl std::error::Error for UnknownOutage {}
+impl std::error::Error for UnknownOutageMode {}

@@ -1,4 +1,4 @@
-//! A request as a cache of denials knows it.
+//! The charges of a request, with the hashes of their keys.
 
 use smallvec::SmallVec;
 
@@ -8,21 +8,21 @@ use crate::{
     fingerprint::{Fingerprint, ODD, Secret},
 };
 
-/// The charges of a request, and what the cache knows of their accounts.
-pub(super) struct Bill<'a> {
+/// The charges of a request, with the fingerprints of their keys and the epochs of their accounts.
+pub(super) struct HashedCharges<'a> {
     pub(super) charges: &'a [Charge],
     pub(super) fingerprints: SmallVec<[Fingerprint; 4]>,
-    /// Of each account, when the request came.
+    /// The epoch of each account when the request came.
     pub(super) epochs: SmallVec<[u32; 4]>,
 }
 
-impl<'a> Bill<'a> {
+impl<'a> HashedCharges<'a> {
     #[inline]
     pub(super) fn of(charges: &'a [Charge], secret: &Secret, epochs: &Epochs) -> Self {
         let fingerprints = charges.iter().map(|charge| secret.fingerprint(&charge.key)).collect();
-        let mut bill = Self { charges, fingerprints, epochs: SmallVec::new() };
-        bill.epochs = bill.accounts().map(|(_, account)| epochs.of(account)).collect();
-        bill
+        let mut hashed = Self { charges, fingerprints, epochs: SmallVec::new() };
+        hashed.epochs = hashed.accounts().map(|(_, account)| epochs.of(account)).collect();
+        hashed
     }
 
     /// The charges, each with its account's number.
