@@ -2,9 +2,12 @@
 //!
 //! The fuzz targets call them with what libFuzzer makes up, and an ordinary test with the corpora that it has left.
 
+mod estimate;
 mod forwarding;
 mod json_meter;
 mod policy;
 mod quota;
 
-pub use self::{forwarding::forwarding, json_meter::json_meter, policy::policy, quota::quota};
+pub use self::{
+    estimate::estimate, forwarding::forwarding, json_meter::json_meter, policy::policy, quota::quota,
+};

@@ -139,6 +139,11 @@ impl Meter {
     /// When it is not JSON where it has to be, or what is counted is missing, there twice, or no count. A value
     /// of a key may be missing.
     pub fn read(&self, body: &[u8]) -> Result<Body, BodyError> {
+        self.read_at("", body)
+    }
+
+    /// [`read`](Self::read) for a request to this path, which tells the interface of an estimate.
+    pub(crate) fn read_at(&self, path: &str, body: &[u8]) -> Result<Body, BodyError> {
         let bytes = u64::try_from(body.len()).unwrap_or(u64::MAX);
         if !self.reads_content() {
             return Ok(Body { bytes, ..Body::default() });
@@ -148,7 +153,7 @@ impl Meter {
             return Ok(Body::default());
         }
         let estimate = match &self.tokens {
-            Some(tokens) => Some(Box::new(Estimate::read(tokens.dialect, body)?)),
+            Some(tokens) => Some(Box::new(Estimate::of_request(tokens.dialect, path, body)?)),
             None => None,
         };
         let pointers: Vec<_> = self.items.iter().chain(&self.values).collect();

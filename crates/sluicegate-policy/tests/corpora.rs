@@ -22,6 +22,11 @@ fn meters_read_what_is_in_the_document() {
 }
 
 #[test]
+fn estimates_do_not_depend_on_the_order_of_members() {
+    holds_for_all("estimate", properties::estimate);
+}
+
+#[test]
 fn clients_are_those_that_a_trusted_proxy_names() {
     holds_for_all("forwarding", properties::forwarding);
 }

@@ -328,12 +328,7 @@ impl<S: Resilient> Gate<S> {
     fn estimated(&self, visit: &Visit<'_>, body: Option<&Body>) -> Option<Usage> {
         let meter = self.policy.routes.get(visit.route()).meter().tokens?;
         let estimate = body.filter(|_| visit.hints.cost.is_none())?.estimate()?;
-        let output = match estimate.max_output {
-            _ if estimate.is_without_output => 0,
-            Some(output) => output,
-            None => meter.default_output,
-        };
-        Some(Usage::text(estimate.input, output.saturating_mul(estimate.choices)))
+        Some(Usage::text(estimate.input, estimate.output(meter.default_output)))
     }
 
     /// The terms of the limits of tokens on a bill.

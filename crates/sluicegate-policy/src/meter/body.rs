@@ -79,6 +79,8 @@ pub enum BodyError {
     Twice(String),
     /// The value at this pointer is not a count, for this reason.
     NotACount(String, &'static str),
+    /// The value at this pointer is not a number, for this reason.
+    NotANumber(String, &'static str),
     /// `Inference-Header-Content-Length` cannot be followed; the text says why.
     InferenceHeader(&'static str),
     /// `Inference-Header-Content-Length` announces more bytes than the body has.
@@ -96,6 +98,7 @@ impl fmt::Display for BodyError {
             Self::NotACount(pointer, why) => {
                 write!(f, "`{pointer}` must be an array or a whole number from 0 to 2^53; it is {why}")
             }
+            Self::NotANumber(pointer, why) => write!(f, "`{pointer}` must be a whole number; it is {why}"),
             Self::InferenceHeader(why) => write!(f, "Inference-Header-Content-Length {why}"),
             Self::InferenceHeaderBeyondBody(length) => {
                 write!(f, "Inference-Header-Content-Length is {length}, and the body is shorter than that")

@@ -1,15 +1,39 @@
 //! The usage that a request may cause, as its body tells before it runs.
 
-use super::json::{Found, search};
-use crate::{BodyError, Dialect, JsonPointer};
+mod base64;
+mod content;
+mod interface;
+mod maximum;
+mod medium;
+mod member;
+mod picture;
+mod request;
+mod rules;
+mod scalar;
+
+use crate::{BodyError, Dialect};
+
+use request::Request;
 
 /// The usage that a request may cause, as its body tells before it runs.
+///
+/// ```
+/// use sluicegate_policy::{Dialect, Estimate};
+///
+/// let body = br#"{"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 16, "n": 2}"#;
+/// let estimate = Estimate::read(Dialect::OpenAi, body)?;
+/// assert_eq!((estimate.input, estimate.max_output, estimate.output(512)), (8, Some(16), 32));
+/// # Ok::<(), sluicegate_policy::BodyError>(())
+/// ```
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Estimate {
     /// Tokens that the model will read, in all prompts, before any correction that was learned.
     pub input: u64,
     /// The most tokens that each choice may have, if the request says so.
     pub max_output: Option<u64>,
+    /// Without [`max_output`](Self::max_output), the tokens that each choice may have at least: the request has a maximum by a
+    /// name that some servers of its dialect ignore.
+    pub named_output: u64,
     /// The number of prompts, at least 1.
     pub prompts: u64,
     /// The number of choices of all prompts: `n` or `best_of`, whichever is larger, times the number of prompts.
@@ -23,42 +47,36 @@ pub struct Estimate {
     /// The model makes no text, as for embeddings.
     pub is_without_output: bool,
 }
+
 impl Estimate {
-    /// The estimate of the request with this body.
-    pub(crate) fn read(_: Dialect, body: &[u8]) -> Result<Self, BodyError> {
-        let pointers = POINTERS.map(JsonPointer::nested);
-        let pointers: Vec<_> = pointers.iter().collect();
-        let mut found = search(body, &pointers)?.into_iter().map(|found| found.unwrap_or(Found::Null));
-        let mut next = || found.next().unwrap_or(Found::Null);
-        let count = |found: Found| match found {
-            Found::Whole(number) => Some(number.max(1)),
-            _ => None,
-        };
-        let model = next().into_text();
-        let streams = matches!(next(), Found::Truth(true));
-        let asks_for_usage = matches!(next(), Found::Truth(true));
-        let choices = count(next()).max(count(next())).unwrap_or(1);
-        let max_output = [next(), next(), next()].into_iter().filter_map(count).max();
-        Ok(Self {
-            input: body.len() as u64 / 4,
-            max_output,
-            choices,
-            prompts: 1,
-            model,
-            streams,
-            asks_for_usage,
-            ..Self::default()
-        })
+    /// Reads the body of a request, whose path tells nothing of its interface.
+    ///
+    /// # Errors
+    ///
+    /// As for [`of_request`](Self::of_request).
+    pub fn read(dialect: Dialect, body: &[u8]) -> Result<Self, BodyError> {
+        Self::of_request(dialect, "", body)
+    }
+
+    /// Reads the body of a request to this path, without its query. The path tells the interface of one endpoint, and in some
+    /// dialects the model and the stream.
+    ///
+    /// # Errors
+    ///
+    /// When the body is no JSON object, a member that counts is there twice, or a maximum or a number of choices is no number.
+    pub fn of_request(dialect: Dialect, path: &str, body: &[u8]) -> Result<Self, BodyError> {
+        Request::read(body).map(|request| request.estimate(dialect, path))
+    }
+
+    /// The most output tokens of all choices. `forecast` is the output of a choice without a maximum.
+    #[must_use]
+    pub fn output(&self, forecast: u64) -> u64 {
+        if self.is_without_output {
+            return 0;
+        }
+        self.max_output.unwrap_or(forecast.max(self.named_output)).saturating_mul(self.choices)
     }
 }
 
-const POINTERS: [&[&str]; 8] = [
-    &["model"],
-    &["stream"],
-    &["stream_options", "include_usage"],
-    &["n"],
-    &["best_of"],
-    &["max_tokens"],
-    &["max_completion_tokens"],
-    &["max_output_tokens"],
-];
+#[cfg(test)]
+mod tests;

@@ -20,12 +20,6 @@ impl JsonPointer {
         Self { text, segments }
     }
 
-    /// The pointer through these members.
-    pub(crate) fn nested(names: &[&str]) -> Self {
-        let text = names.iter().flat_map(|name| ["/", name]).collect();
-        Self { text, segments: names.iter().map(|name| (*name).to_owned()).collect() }
-    }
-
     /// The pointer to a member of the document, or to a field of a form.
     pub(crate) fn member(name: &str) -> Self {
         let text = ["/", &name.replace('~', "~0").replace('/', "~1")].concat();

@@ -1,7 +1,7 @@
 //! Reading as much of a body as a decision needs.
 
 use bytes::{Bytes, BytesMut};
-use http::request::Parts;
+use http::{request::Parts, uri::PathAndQuery};
 
 use crate::{Body, BodyError, JsonPointer, Meter, Refusal};
 
@@ -31,6 +31,8 @@ use super::{
 #[derive(Debug)]
 pub struct Reading {
     plan: Plan,
+    /// The target of the request, if the meter needs it.
+    target: Option<PathAndQuery>,
     held: Held,
     /// The reader of a form with files.
     multipart: Option<Multipart>,
@@ -55,7 +57,8 @@ impl Reading {
             Format::Multipart(boundary) => Some(Multipart::new(boundary, meter.values.clone())),
             _ => None,
         };
-        Ok(Self { plan, held: Held::Nothing, multipart, fields: None })
+        let target = meter.tokens.and_then(|_| head.uri.path_and_query()).cloned();
+        Ok(Self { plan, target, held: Held::Nothing, multipart, fields: None })
     }
 
     /// Returns `true` if the head does not tell all that the meter needs.
@@ -124,6 +127,10 @@ impl Reading {
         Ok(enough && !self.plan.to_end)
     }
 
+    fn path(&self) -> &str {
+        self.target.as_ref().map_or("", PathAndQuery::path)
+    }
+
     /// Returns what the meter finds in the body.
     pub(crate) fn measured(&self, meter: &Meter) -> Result<Body, BodyError> {
         let held = self.held.as_slice();
@@ -138,7 +145,7 @@ impl Reading {
         let pointers: Vec<&JsonPointer> = meter.values.iter().collect();
         let texts = match &self.plan.format {
             Format::Opaque => vec![None; pointers.len()],
-            Format::Json => return meter.read(held).map(|body| Body { bytes, ..body }),
+            Format::Json => return meter.read_at(self.path(), held).map(|body| Body { bytes, ..body }),
             Format::JsonBeforeTensors(start) => {
                 let end = usize::try_from(*start).ok().filter(|end| *end <= held.len());
                 let end = end.ok_or(BodyError::InferenceHeaderBeyondBody(*start))?;

@@ -166,7 +166,7 @@ impl TextTokens {
 
     /// Counts the runs of whitespace: each with a line end, and each of blanks alone that has more than one.
     fn count_whitespace(&mut self, block: &Masks) {
-        let (space, line_end, was) = (block.whitespace(), block.line_end, self.edge);
+        let (space, line_end, was) = (block.space, block.line_end, self.edge);
         if space == 0 && was.spaces == 0 {
             return;
         }

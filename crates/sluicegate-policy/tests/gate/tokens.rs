@@ -161,7 +161,13 @@ fn a_denial_says_what_the_request_may_use() {
 fn a_denial_speaks_the_dialect_of_its_route() {
     let denied = |dialect: &str| {
         let site = with_meter(&format!("\"{dialect}\""), &["10 tokens/day"]);
-        let Reply::Rejected(_, response) = site.send(&chat(5000)) else { panic!("it can never pass") };
+        let large = json!({
+            "messages": [{ "role": "user", "content": "hi" }],
+            "max_tokens": 5000,
+            "options": { "num_predict": 5000 },
+            "generationConfig": { "maxOutputTokens": 5000 },
+        });
+        let Reply::Rejected(_, response) = site.send(&post(&large)) else { panic!("it can never pass") };
         let kind = response.headers()["content-type"].to_str().unwrap().to_owned();
         (kind, serde_json::from_slice::<Value>(response.body()).unwrap())
     };
