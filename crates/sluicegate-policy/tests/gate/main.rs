@@ -27,6 +27,7 @@ mod settling;
 mod shadow;
 mod site;
 mod tiers;
+mod token_books;
 mod tokens;
 mod upstream_headers;
 mod warmup;

@@ -56,6 +56,11 @@ impl<S: Store> Pass<S> {
         (!limits.is_empty()).then_some(Extension { limits, charges })
     }
 
+    /// The charges of each step that was taken for the request while it ran.
+    pub fn extended_charges(&self) -> impl Iterator<Item = &[Charge]> {
+        self.extensions.iter().map(Permit::charges)
+    }
+
     /// Keeps tokens that were taken for the request while it ran, until it is settled.
     pub fn extended(&mut self, permit: Permit<S>) {
         self.extensions.push(permit);
