@@ -68,7 +68,7 @@ mod tests {
         for (at, byte) in bytes.into_iter().enumerate() {
             assert_eq!(base64.at(at), Some([byte]));
         }
-        assert_eq!((base64.big(3, 3), base64.little(3, 3)), (Some(0x03FE_FF), Some(0xFF_FE03)));
+        assert_eq!((base64.big(3, 3), base64.little(3, 3)), (Some(0x0003_FEFF), Some(0x00FF_FE03)));
         assert_eq!((base64.at::<1>(7), base64.at::<2>(6), Base64::new("A").at::<1>(0)), (None, None, None));
         assert_eq!((Base64::new("A!==").at::<1>(0), Base64::new("").length()), (None, 0));
     }

@@ -48,7 +48,7 @@ impl Maxima {
                 Number::Unlimited => is_unlimited = true,
                 Number::Whole(0) if !alias.is_one_at_zero() => {}
                 Number::Whole(number) if alias.is_heeded(interface) => {
-                    most = most.max(Some((*number).max(1)))
+                    most = most.max(Some((*number).max(1)));
                 }
                 Number::Whole(number) => named = named.max(*number),
             }

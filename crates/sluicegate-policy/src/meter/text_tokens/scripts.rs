@@ -17,7 +17,7 @@ pub(super) fn kind_at(text: &[u8], at: usize) -> (Kind, u32) {
 #[inline]
 fn kind(code_point: u32, bytes: u32) -> (Kind, u32) {
     let kind = match code_point {
-        0x4E00..=0x9FFF | 0x3400..=0x4DFF => Kind::Han,
+        0x3400..=0x9FFF => Kind::Han,
         0x00C0..=0x024F => Kind::MarkedLatin,
         0x0400..=0x052F => Kind::Cyrillic,
         0x0080..=0x00BF | 0x2000..=0x27FF => Kind::Symbol,
