@@ -77,8 +77,8 @@ impl<F: Future + Unpin> Future for WakeFilter<F> {
             Some(wakers) if wakers.0.will_wake(task) => wakers,
             _ => (task.clone(), Arc::new(FilterWaker(task.clone())).into()),
         };
-        let (_, stand_in) = this.wakers.insert(wakers);
-        Pin::new(&mut this.connection).poll(&mut Context::from_waker(stand_in))
+        let (_, waker) = this.wakers.insert(wakers);
+        Pin::new(&mut this.connection).poll(&mut Context::from_waker(waker))
     }
 }
 

@@ -11,14 +11,14 @@ use crate::request::body::{RequestBody, UpstreamBody};
 
 /// The facts about a client's request on which the framing of its response depends.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked {
+pub(crate) struct RequestFraming {
     pub(crate) version: Version,
     pub(crate) is_head: bool,
 }
 
-impl Asked {
+impl RequestFraming {
     /// The request with this head, as the client sent it.
-    pub(crate) fn by(head: &request::Parts) -> Self {
+    pub(crate) fn of(head: &request::Parts) -> Self {
         Self { version: head.version, is_head: head.method == Method::HEAD }
     }
 }
@@ -45,12 +45,12 @@ pub(crate) fn decoded<B: Body>(response: &mut Response<B>) -> Result<(), HeaderV
 }
 
 /// Frames a response for the client.
-pub(crate) fn response(head: &mut response::Parts, body: &UpstreamBody, asked: Asked) {
+pub(crate) fn response(head: &mut response::Parts, body: &UpstreamBody, request: RequestFraming) {
     let headers = &mut head.headers;
     if is_bare(head.status) {
         return set_length(headers, None);
     }
-    if asked.is_head || is_without_content(head.status) {
+    if request.is_head || is_without_content(head.status) {
         // It is the length of the content that is left out.
         let length = announced(headers);
         return set_length(headers, length);
@@ -58,9 +58,9 @@ pub(crate) fn response(head: &mut response::Parts, body: &UpstreamBody, asked: A
     let length = body.size_hint().exact();
     set_length(headers, length);
     // HTTP/1.1 has trailers behind chunks alone.
-    if length.is_some() && asked.version != Version::HTTP_2 && headers.contains_key(TRAILER) {
+    if length.is_some() && request.version != Version::HTTP_2 && headers.contains_key(TRAILER) {
         match body {
-            UpstreamBody::Http2(body) if asked.version == Version::HTTP_11 && !body.is_end_stream() => {
+            UpstreamBody::Http2(body) if request.version == Version::HTTP_11 && !body.is_end_stream() => {
                 chunk(headers);
             }
             _ => drop(headers.remove(TRAILER)),

@@ -23,7 +23,7 @@ use crate::{
         body::{AnswerBody, ClientBody, DetachedBody, RequestBody, Rest, discard},
         detached::{self, DetachedRequests},
         forward::{Forward, Peer},
-        framing::{self, Asked},
+        framing::{self, RequestFraming},
         interim::Interims,
         public_urls::Told,
         running::{Flight, Running, Serving},
@@ -81,7 +81,7 @@ impl Proxy {
         switch: &Switch,
         interims: Option<&Interims>,
     ) -> Response<AnswerBody> {
-        let asked = Asked::by(head);
+        let framing = RequestFraming::of(head);
         let takes_interims = head.version != Version::HTTP_10 && self.settings().interim_responses;
         let interims = interims.filter(|_| takes_interims);
         let protocol = upgrade::asked_for(head).filter(|_| body.is_end_stream());
@@ -101,10 +101,10 @@ impl Proxy {
                 }
                 match sent {
                     Ok((Sent::Attended(answered, running), id)) => {
-                        return relay(answered, asked, &id, running, switch);
+                        return relay(answered, framing, &id, running, switch);
                     }
                     Ok((Sent::Detached(head, body), id)) => {
-                        return relay_kept(head, body, asked, &id);
+                        return relay_kept(head, body, framing, &id);
                     }
                     Err(response) => response,
                 }
@@ -115,7 +115,7 @@ impl Proxy {
                 self.admission().renderer().rejected(&rejection, head, &id)
             }
         };
-        own(answer, body, asked, &head.headers)
+        own(answer, body, framing, &head.headers)
     }
 
     /// Decides, reading the body first where the decision needs it. A body that nobody reads is left in `body`.
@@ -280,7 +280,7 @@ impl Proxy {
 /// The upstream's answer, with what the policy adds to it.
 fn relay(
     answered: Answered,
-    asked: Asked,
+    framing: RequestFraming,
     id: &RequestId,
     mut running: Running,
     switch: &Switch,
@@ -291,7 +291,7 @@ fn relay(
     let protocol = head.headers.remove(UPGRADE);
     running.answered(&head);
     running.complete(&mut head, id);
-    framing::response(&mut head, &incoming, asked);
+    framing::response(&mut head, &incoming, framing);
     if is_switched {
         protocol.into_iter().for_each(|protocol| upgrade::name(&mut head.headers, protocol));
         switch.put(Tunnel { exchange, _running: running });
@@ -307,14 +307,14 @@ fn relay(
 fn relay_kept(
     mut head: response::Parts,
     body: DetachedBody,
-    asked: Asked,
+    framing: RequestFraming,
     id: &RequestId,
 ) -> Response<AnswerBody> {
     head.headers.remove(UPGRADE);
     let mut metering = None;
     if let Some(remains) = body.remains() {
         remains.running.complete(&mut head, id);
-        framing::response(&mut head, &remains.incoming, asked);
+        framing::response(&mut head, &remains.incoming, framing);
         metering = remains.running.body_metering(&mut head);
     }
     Response::from_parts(head, AnswerBody::Detached(body).metered(metering))
@@ -328,15 +328,15 @@ fn is_switched(answered: &Answered) -> bool {
 fn own(
     mut response: Response<Bytes>,
     body: Option<ClientBody>,
-    asked: Asked,
+    framing: RequestFraming,
     headers: &HeaderMap,
 ) -> Response<AnswerBody> {
-    let rest = match asked.version {
+    let rest = match framing.version {
         Version::HTTP_2 => Rest::Apart,
         _ if headers.contains_key(EXPECT) => Rest::Unasked,
         _ => Rest::Coming,
     };
-    if asked.is_head && rest == Rest::Apart {
+    if framing.is_head && rest == Rest::Apart {
         // Of HTTP/1.1, nobody is sent a body that HEAD did not ask for; here it would break the stream.
         let length = response.body().len();
         response.headers_mut().insert(CONTENT_LENGTH, length.into());
