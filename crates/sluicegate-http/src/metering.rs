@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use http::response;
 use sluicegate::{Clock, Resilient, Store, StoreError};
-use sluicegate_policy::{Ending, Extended, Gate, LimitId, Pass, ResponseMeter, Settlement};
+use sluicegate_policy::{Ending, Extended, Gate, LimitId, Pass, ResponseMeter, Settlement, Usage};
 
 use crate::Admission;
 
@@ -22,6 +22,8 @@ pub enum Metering<S: Store> {
     Unanswered,
     /// No answer will come, and the upstream has done no work.
     Unserved,
+    /// An application has told the usage itself.
+    Told(Usage),
     /// The upstream answers.
     Answered(Box<Answering<S>>),
 }
@@ -46,10 +48,12 @@ enum Extending<S: Store> {
     /// What is reserved has been enough.
     Enough,
     /// The store is asked.
-    Asked(Pin<Box<dyn Future<Output = Extended<S>> + Send>>),
+    Asked(Asked<S>),
     /// There is no more.
     Refused,
 }
+
+type Asked<S> = Pin<Box<dyn Future<Output = Extended<S>> + Send>>;
 
 /// A settlement that waits for a store.
 pub type Settling = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
@@ -116,7 +120,19 @@ impl<S: Resilient> Metering<S> {
         match self {
             Self::Unanswered => Ending::Unanswered,
             Self::Unserved => Ending::Unserved,
+            Self::Told(usage) => Ending::Told(*usage),
             Self::Answered(answering) => Ending::Answered(&answering.meter),
+        }
+    }
+
+    /// Returns the tokens that the store is still asked for. A store that has taken them has to get them back.
+    fn into_asked(self) -> Option<Asked<S>> {
+        match self {
+            Self::Answered(answering) => match answering.extending {
+                Extending::Asked(asked) => Some(asked),
+                Extending::Enough | Extending::Refused => None,
+            },
+            Self::Unanswered | Self::Unserved | Self::Told(_) => None,
         }
     }
 }
@@ -133,15 +149,23 @@ impl<S: Resilient, C: Clock> Admission<S, C> {
     /// The error of a store that answers at once: the reservation stays charged.
     pub fn settle(
         &self,
-        pass: Box<Pass<S>>,
-        metering: &Metering<S>,
+        mut pass: Box<Pass<S>>,
+        metering: Metering<S>,
         spawn: impl FnOnce(Settling),
     ) -> Result<(), StoreError> {
         let Some(reservation) = pass.reservation() else { return Ok(()) };
         let settlement = reservation.settlement(metering.ending());
         self.metrics().settled(pass.route(), reservation, &settlement);
         let Settlement::Used(actual) = settlement else { return Ok(()) };
-        let mut settling: Settling = Box::pin(async move { pass.settle_tokens(&actual).await });
+        let asked = metering.into_asked();
+        let mut settling: Settling = Box::pin(async move {
+            if let Some(asked) = asked
+                && let Extended::Taken(permit) = asked.await
+            {
+                pass.extended(permit);
+            }
+            pass.settle_tokens(&actual).await
+        });
         match settling.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(settled) => settled,
             Poll::Pending => {
@@ -157,6 +181,7 @@ impl<S: Store> fmt::Debug for Metering<S> {
         match self {
             Self::Unanswered => f.write_str("Unanswered"),
             Self::Unserved => f.write_str("Unserved"),
+            Self::Told(usage) => f.debug_tuple("Told").field(usage).finish(),
             Self::Answered(answering) => answering.fmt(f),
         }
     }

@@ -50,6 +50,11 @@ pub(crate) fn start(py: Python<'_>, future: CompletionFuture) -> PyResult<Starte
     }
 }
 
+/// Returns `true` if a loop runs in this thread.
+pub(crate) fn is_running(py: Python<'_>) -> bool {
+    running(py).is_ok()
+}
+
 /// The state of a future after its first poll.
 pub(crate) enum Started {
     /// It was ready.

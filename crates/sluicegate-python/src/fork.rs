@@ -54,6 +54,11 @@ impl<T> Own<T> {
     }
 
     /// The value, in the process that made it.
+    fn value_mut(&mut self) -> Option<&mut T> {
+        if self.is_ours() { self.value.as_mut() } else { None }
+    }
+
+    /// The value, in the process that made it.
     pub(crate) fn into_inner(mut self) -> Option<T> {
         self.is_ours().then(|| self.value.take()).flatten()
     }
@@ -95,6 +100,11 @@ impl<T> Held<T> {
     /// Looks at it, if it is there. It is locked meanwhile: `look` leaves Python alone.
     pub(crate) fn look<R>(&self, look: impl FnOnce(&T) -> R) -> Option<R> {
         self.lock().as_ref().map(|value| look(value))
+    }
+
+    /// Changes it, if it is there and this process made it. It is locked meanwhile: `change` leaves Python alone.
+    pub(crate) fn change<R>(&self, change: impl FnOnce(&mut T) -> R) -> Option<R> {
+        self.lock().as_mut()?.value_mut().map(change)
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Own<T>>> {

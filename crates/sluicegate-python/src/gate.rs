@@ -34,7 +34,7 @@ pub(crate) struct Gate {
 
 /// The state that decisions need, even after the gate is gone.
 struct Inner {
-    admission: Admission<Store, AnyClock>,
+    admission: Arc<Admission<Store, AnyClock>>,
     clock: AnyClock,
     /// Decides if `true`, and lets everything pass otherwise.
     enabled: Arc<AtomicBool>,
@@ -88,7 +88,7 @@ impl Gate {
         let metrics = metrics().gate(gate.policy());
         let reads_bodies = gate.policy().routes.as_slice().iter().any(|route| route.meter().reads_body());
         let (clock, enabled, waits) = (limiter.clock(), limiter.switch(), limiter.waits());
-        let admission = Admission::new(gate, metrics, clock.clone());
+        let admission = Arc::new(Admission::new(gate, metrics, clock.clone()));
         Ok(Self { inner: Arc::new(Inner { admission, clock, enabled, waits, reads_bodies, one }) })
     }
 
@@ -212,7 +212,9 @@ impl ToPython for Decided {
     fn to_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let unit = self.inner.unit();
         match self.decision {
-            Decision::Admitted(pass, lines) => Pass::new(pass, lines, unit, self.inner.waits).into_py_any(py),
+            Decision::Admitted(pass, lines) => {
+                Pass::new(pass, lines, unit, self.inner.waits, &self.inner.admission).into_py_any(py)
+            }
             Decision::Rejected(rejection, response) => {
                 Answer::new(rejection, response, Arc::clone(self.inner.admission.gate())).into_py_any(py)
             }

@@ -18,6 +18,7 @@ mod fork;
 mod gate;
 mod headers;
 mod limiter;
+mod metering;
 mod metrics;
 mod pass;
 mod permit;

@@ -1,11 +1,15 @@
 //! `Pass`.
 
+use std::sync::Arc;
+
+use http::{Response, StatusCode};
 use pyo3::{
     exceptions::PyTypeError,
     prelude::*,
-    types::{PyDict, PyList, PyTuple},
+    types::{PyBytes, PyDict, PyList, PyTuple},
 };
 use sluicegate::{Algorithm, Cost, Unit};
+use sluicegate_http::Admission;
 use sluicegate_policy::LimitHeaders;
 use smallvec::SmallVec;
 
@@ -13,10 +17,12 @@ use crate::{
     awaiting::{awaitable, begin, block},
     balance::{Balance, rows},
     charge::cost,
+    clock::AnyClock,
     errors::{policy_error, store_error},
     event_loop::Started,
     fork::Held,
-    headers::{apply, lines},
+    headers::{apply, headers_of, lines, list},
+    metering::Running,
     permit::Done,
     store::Store,
 };
@@ -31,8 +37,10 @@ pub(crate) struct Pass {
     unit: Unit,
     /// Set if its store is remote.
     waits: bool,
+    /// Set if its tokens are metered.
+    is_metered: bool,
     /// None once it is settled or released.
-    pass: Held<Box<sluicegate_policy::Pass<Store>>>,
+    running: Held<Running>,
 }
 
 /// The actual usage.
@@ -41,6 +49,8 @@ enum Actual {
     One(Cost),
     /// By units.
     Units(Vec<(Unit, Cost)>),
+    /// Of a metered model, its input and output.
+    Usage(Vec<(Unit, Cost)>),
 }
 
 impl Pass {
@@ -49,11 +59,14 @@ impl Pass {
         lines: LimitHeaders,
         unit: Unit,
         waits: bool,
+        admission: &Arc<Admission<Store, AnyClock>>,
     ) -> Self {
         let quotas = pass.charges().iter().map(|charge| &charge.quota);
         let balances = rows(pass.balances(), quotas).collect();
         let holds = pass.charges().iter().any(|charge| charge.quota.algorithm() == Algorithm::Concurrent);
-        Self { lines, balances, holds, unit, waits, pass: Held::new(pass) }
+        let running = Running::new(pass, admission);
+        let is_metered = running.is_metered();
+        Self { lines, balances, holds, unit, waits, is_metered, running: Held::new(running) }
     }
 
     /// A pass that was charged nothing, for a limiter that is switched off.
@@ -64,12 +77,16 @@ impl Pass {
             holds: false,
             unit,
             waits: false,
-            pass: Held::taken(),
+            is_metered: false,
+            running: Held::taken(),
         }
     }
 
     fn actual(&self, one: Option<&Bound<'_, PyAny>>, units: Option<&Bound<'_, PyDict>>) -> PyResult<Actual> {
         match (one, units) {
+            (Some(one), None) if self.is_metered => {
+                Ok(Actual::Units(vec![(Unit::Tokens, cost(one, Unit::Tokens)?)]))
+            }
             (Some(one), None) => Ok(Actual::One(cost(one, self.unit)?)),
             (None, Some(units)) => {
                 let units = units.iter().map(|(unit, given)| {
@@ -77,7 +94,14 @@ impl Pass {
                         unit.extract::<String>()?.parse().map_err(|error| policy_error(&error))?;
                     Ok((unit, cost(&given, unit)?))
                 });
-                Ok(Actual::Units(units.collect::<PyResult<_>>()?))
+                let units = units.collect::<PyResult<Vec<_>>>()?;
+                let is_usage =
+                    |(unit, _): &(Unit, Cost)| matches!(unit, Unit::InputTokens | Unit::OutputTokens);
+                Ok(if self.is_metered && !units.is_empty() && units.iter().all(is_usage) {
+                    Actual::Usage(units)
+                } else {
+                    Actual::Units(units)
+                })
             }
             _ => Err(PyTypeError::new_err(
                 "settle takes one cost, or costs by their units: settle(tokens=812)",
@@ -86,11 +110,15 @@ impl Pass {
     }
 }
 
-async fn settle(pass: Option<Box<sluicegate_policy::Pass<Store>>>, actual: Actual) -> Done {
-    Done(match (pass, actual) {
-        (None, _) => Ok(()),
-        (Some(pass), Actual::One(cost)) => pass.settle(cost).await,
-        (Some(pass), Actual::Units(costs)) => pass.settle_units(&costs).await,
+async fn settle(running: Option<Running>, actual: Actual) -> Done {
+    let Some(running) = running else { return Done(Ok(())) };
+    Done(match actual {
+        Actual::One(cost) => running.pass.settle(cost).await,
+        Actual::Units(costs) => running.pass.settle_units(&costs).await,
+        Actual::Usage(costs) => {
+            let told = |unit| costs.iter().find(|(known, _)| *known == unit).map(|(_, cost)| *cost);
+            running.settle_told(told(Unit::InputTokens), told(Unit::OutputTokens)).await
+        }
     })
 }
 
@@ -123,6 +151,33 @@ impl Pass {
         Ok(headers)
     }
 
+    #[getter]
+    fn is_metered(&self) -> bool {
+        self.is_metered
+    }
+
+    fn answered(&self, status: u16, headers: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (mut head, ()) = Response::new(()).into_parts();
+        // A status that HTTP does not have is a failure of the app, which its server reports.
+        head.status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        head.headers = headers_of(&list(headers)?)?;
+        self.running.change(|running| running.answered(&head));
+        Ok(())
+    }
+
+    fn data<'py>(&self, py: Python<'py>, piece: &[u8], is_last: bool) -> Option<Bound<'py, PyBytes>> {
+        let last = self.running.change(|running| running.data(piece, is_last))?;
+        last.map(|last| PyBytes::new(py, &last))
+    }
+
+    fn finish(&self, py: Python<'_>, has_failed: bool) -> PyResult<()> {
+        let Some(mut running) = self.running.take() else { return Ok(()) };
+        if has_failed {
+            running.failed();
+        }
+        running.settle_beside(py)
+    }
+
     #[pyo3(signature = (actual = None, /, **units))]
     fn settle(
         &self,
@@ -131,7 +186,7 @@ impl Pass {
         units: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<()> {
         let actual = self.actual(actual, units)?;
-        block(py, settle(self.pass.take(), actual)).0.map_err(|error| store_error(&error))
+        block(py, settle(self.running.take(), actual)).0.map_err(|error| store_error(&error))
     }
 
     #[pyo3(signature = (actual = None, /, **units))]
@@ -142,11 +197,11 @@ impl Pass {
         units: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Py<PyAny>> {
         let actual = self.actual(actual, units)?;
-        awaitable(py, begin(py, self.waits, settle(self.pass.take(), actual))?)
+        awaitable(py, begin(py, self.waits, settle(self.running.take(), actual))?)
     }
 
     fn release(&self) {
-        drop(self.pass.take());
+        drop(self.running.take());
     }
 
     fn __bool__(&self) -> bool {
@@ -174,6 +229,6 @@ impl Pass {
     }
 
     fn __repr__(&self) -> String {
-        format!("<Pass: {:?}>", self.pass)
+        format!("<Pass: {:?}>", self.running)
     }
 }

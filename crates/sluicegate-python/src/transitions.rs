@@ -34,7 +34,8 @@ pub(crate) fn tell(py: Python<'_>) {
     }
 }
 
-fn warn(py: Python<'_>, note: &str) -> PyResult<()> {
+/// Writes a warning to Python's log.
+pub(crate) fn warn(py: Python<'_>, note: &str) -> PyResult<()> {
     let logger = py.import("logging")?.call_method1("getLogger", ("sluicegate",))?;
     logger.call_method1("warning", (note,)).map(drop)
 }

@@ -1,6 +1,6 @@
 //! Requests on their way.
 
-use std::{rc::Rc, sync::Arc, task::Context, time::SystemTime};
+use std::{mem, rc::Rc, sync::Arc, task::Context, time::SystemTime};
 
 use bytes::Bytes;
 use http::{
@@ -192,7 +192,7 @@ impl Drop for Running {
         let admission = &self.flight.serving.admission;
         self.flight.metrics().upstream_duration.observe(admission.since(self.decided));
         let Some(pass) = self.pass.take() else { return };
-        if let Err(error) = admission.settle(pass, &self.metering, settle_later) {
+        if let Err(error) = admission.settle(pass, mem::take(&mut self.metering), settle_later) {
             unsettled(&error);
         }
     }

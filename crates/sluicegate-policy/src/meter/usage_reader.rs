@@ -182,6 +182,12 @@ impl Actual {
         Self { usage, source: UsageSource::Counted, sound: None }
     }
 
+    /// A usage that the server has told in another way than by its response.
+    #[must_use]
+    pub fn told(usage: Usage) -> Self {
+        Self { usage, source: UsageSource::Reported, sound: None }
+    }
+
     /// Returns `true` if the server has reported all of it.
     #[must_use]
     pub fn is_reported(&self) -> bool {

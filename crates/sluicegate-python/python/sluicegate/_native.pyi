@@ -302,11 +302,26 @@ class Pass:
     def applied(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         """The header lines of a response, and behind them `lines`, as a new list. What the response says of limits of its own
         stays."""
+    @property
+    def is_metered(self) -> bool:
+        """Returns `True` if its tokens are metered: the middleware settles it by the app's response."""
+    def answered(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """Learns of the head of the app's response. The middleware calls this and the next two."""
+    def data(self, piece: bytes, is_last: bool) -> bytes | None:
+        """Learns of the next bytes of the response, and takes more tokens where it has become longer than its reservation.
+        Returns the last bytes of a stream that is to be cut."""
+    def finish(self, has_failed: bool) -> None:
+        """Settles the tokens by the response, and gives back the slots. A store elsewhere is not waited for.
+
+        `has_failed` gives the tokens back if there is no response yet. Without it, the client has left."""
     def settle(self, actual: Cost | None = None, /, **units: Cost) -> None:
         """Replaces the estimated cost by what was used, and gives back the slots.
 
         `settle(812)` is about what the limit's `cost` counts, `settle(tokens=812)` about the limits of a unit. Less is
         a refund, more is a debt that later requests wait for. Settling twice changes nothing.
+
+        Where the tokens are metered, `settle(input_tokens=21, output_tokens=7)` replaces what the response would tell, on
+        every limit of tokens. `settle(28)` and `settle(tokens=28)` are about the limits that count both.
         """
     def settle_async(self, actual: Cost | None = None, /, **units: Cost) -> Awaitable[None]: ...
     def release(self) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ._background import BackgroundJobs
 from ._decisions import PERMIT, answered, decided, log_denial
+from ._metered import run_metered
 from ._native import Answer, Gate, Limiter, Pass, Policy, Visit
 from ._view import View
 
@@ -25,7 +26,8 @@ class RateLimitMiddleware:
 
     Requests are decided as by the gateway: same routes, keys, tiers, meters and answers. `[gateway] upstream`, `listen` and
     the like are the gateway's own and mean nothing here. Streams and WebSockets pass untouched, but for the header lines that
-    tell a client what it has left. While `[warmup]` lasts, the app itself is asked for `ready` once a second.
+    tell a client what it has left. Where a route meters tokens, they are settled by the app's response when it ends, and a
+    stream may be cut (`StreamCut`). While `[warmup]` lasts, the app itself is asked for `ready` once a second.
 
     `policy` is a path, a mapping of the same shape, or a `Policy`. A `limiter` brings a policy and a store of its own.
     """
@@ -92,6 +94,9 @@ class RateLimitMiddleware:
                 await answered(decision, scope, send)
                 return
         scope[PERMIT] = decision
+        if decision.is_metered and kind == "http":
+            await run_metered(self.app, decision, scope, receive, send)
+            return
 
         # What `send` gives is awaited by the app: a coroutine around it would only cost.
         def passed_on(message: Message) -> Awaitable[None]:

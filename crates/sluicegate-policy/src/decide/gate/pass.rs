@@ -132,12 +132,7 @@ impl<S: Store> Pass<S> {
         let Some(reservation) = self.reservation.take() else { return Ok(()) };
         let extensions = std::mem::take(&mut self.extensions);
         self.settle_by(|limit, charge| reservation.cost(limit, charge, actual)).await?;
-        // Given back last: until then the account has too little, and never too much.
-        for extension in extensions {
-            let nothing: SmallVec<[Cost; 2]> = extension.charges().iter().map(|_| Cost::ZERO).collect();
-            extension.settle(&nothing).await?;
-        }
-        Ok(())
+        give_back(extensions, |_| true).await
     }
 
     /// [`settle`](Self::settle) for costs in several units: those of a unit that is not here stay as they are, and slots
@@ -146,13 +141,14 @@ impl<S: Store> Pass<S> {
     /// # Errors
     ///
     /// As [`settle`](Self::settle).
-    pub async fn settle_units(self, actual: &[(Unit, Cost)]) -> Result<(), StoreError> {
-        self.settle_by(|_, charge| {
-            let unit = charge.quota.unit();
+    pub async fn settle_units(mut self, actual: &[(Unit, Cost)]) -> Result<(), StoreError> {
+        let told = |unit| {
             let (_, cost) = actual.iter().find(|(known, _)| *known == unit && unit != Unit::Concurrent)?;
             Some(*cost)
-        })
-        .await
+        };
+        let extensions = std::mem::take(&mut self.extensions);
+        self.settle_by(|_, charge| told(charge.quota.unit())).await?;
+        give_back(extensions, |unit| told(unit).is_some()).await
     }
 
     /// `actual` gives the cost of a limit's charge; `None` if it stays as it is.
@@ -168,6 +164,20 @@ impl<S: Store> Pass<S> {
         }
         settled
     }
+}
+
+/// Gives back what was taken while the answer came, of these units. Called last: until then the account has too little, and never
+/// too much.
+async fn give_back<S: Store>(
+    extensions: Vec<Permit<S>>,
+    is_settled: impl Fn(Unit) -> bool,
+) -> Result<(), StoreError> {
+    for extension in extensions {
+        let cost = |charge: &Charge| if is_settled(charge.quota.unit()) { Cost::ZERO } else { charge.cost };
+        let costs: SmallVec<[Cost; 2]> = extension.charges().iter().map(cost).collect();
+        extension.settle(&costs).await?;
+    }
+    Ok(())
 }
 
 async fn settle<S: Store>(

@@ -30,6 +30,8 @@ pub enum Ending<'m> {
     Unserved,
     /// No answer has come: the client left before its head, or the upstream took too long.
     Unanswered,
+    /// An application has told the usage itself.
+    Told(Usage),
     /// An answer has come, as a whole or in part.
     Answered(&'m ResponseMeter),
 }
@@ -103,6 +105,7 @@ impl Reservation {
                 Settlement::Used(Actual::counted(self.usage.with(TokenClass::Output, 0)))
             }
             Ending::Unanswered => Settlement::Reserved,
+            Ending::Told(usage) => Settlement::Used(Actual::told(usage)),
             Ending::Answered(meter) => meter.actual().map_or(Settlement::Reserved, Settlement::Used),
         }
     }

@@ -9,6 +9,7 @@
 limits are used.
 """
 
+from .._metered import StreamCut
 from .._native import Answer, Pass
 from ..asgi import RateLimitMiddleware
 from .exceeded import RateLimitExceeded
@@ -21,6 +22,7 @@ __all__ = [
     "RateLimit",
     "RateLimitExceeded",
     "RateLimitMiddleware",
+    "StreamCut",
     "default_limiter",
     "metrics",
     "permit",
