@@ -43,14 +43,14 @@ def mock_model(mock_model_server):
 
 
 @pytest.fixture
-def start(model, tmp_path):
-    """Starts a gateway before the model: `gateway = start(policy)`."""
+def start(request, tmp_path):
+    """Starts a gateway before the model, or before another upstream: `gateway = start(policy)`."""
     running = []
 
     def start(policy, upstream=None, env=None):
         folder = tmp_path / str(len(running))
         folder.mkdir()
-        gateway = Gateway(folder, upstream or model.url, policy, env)
+        gateway = Gateway(folder, upstream or request.getfixturevalue("model").url, policy, env)
         running.append(gateway)
         return gateway
 

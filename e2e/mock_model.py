@@ -4,7 +4,7 @@ import os
 
 import httpx
 
-from server import Server, free_port, until
+from server import TIMEOUT, Server, free_port, until
 
 
 class MockModel(Server):
@@ -14,11 +14,12 @@ class MockModel(Server):
         address = f"127.0.0.1:{free_port()}"
         self.url = f"http://{address}"
         command = [os.environ["MOCK_MODEL_BIN"], "--listen", address, *flags]
+        self.control = httpx.Client(base_url=f"{self.url}/control", timeout=TIMEOUT)
         super().__init__(command, f"{self.url}/health", folder / "mock-model.log")
 
     def totals(self):
         """The sums over all requests."""
-        return httpx.get(f"{self.url}/control/totals").raise_for_status().json()
+        return self.control.get("/totals").raise_for_status().json()
 
     def totals_at_rest(self):
         """The sums over all requests, when none is in progress any more."""
@@ -27,9 +28,9 @@ class MockModel(Server):
     def set(self, **settings):
         """Changes settings, `_` for `-` in their names."""
         changes = {name.replace("_", "-"): value for name, value in settings.items()}
-        httpx.put(f"{self.url}/control/settings", json=changes).raise_for_status()
+        self.control.put("/settings", json=changes).raise_for_status()
 
     def reset(self):
         """Begins new books, with the settings of the flags."""
-        httpx.delete(f"{self.url}/control/settings").raise_for_status()
-        httpx.delete(f"{self.url}/control/ledger").raise_for_status()
+        self.control.delete("/settings").raise_for_status()
+        self.control.delete("/ledger").raise_for_status()

@@ -8,7 +8,7 @@ import pytest
 from server import TIMEOUT
 
 ASK = {"model": "mock", "messages": [{"role": "user", "content": "How many gates has the river?"}]}
-TEXT = ' the gate opens, "wide"\n'  # the first five tokens
+TEXT = ' the gate opens"\n'  # the first five tokens
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def test_a_client_that_leaves_is_in_the_books(mock_model, openai_client):
     mock_model.set(fail="hang", fail_after=3)
     stream = openai_client.chat.completions.create(**ASK, stream=True)
     text = ""
-    while len(text) < len(TEXT.split(",")[0]):
+    while len(text) < len(" the gate opens"):
         text += next(stream).choices[0].delta.content or ""
     stream.close()
     totals = mock_model.totals_at_rest()

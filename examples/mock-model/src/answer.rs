@@ -41,7 +41,8 @@ impl Answer {
             choices: question.choices,
             candidates: question.candidates,
             input,
-            first_input: question.first_prompt.unwrap_or(input),
+            // Where the setting says how long prompts are, it says so of the first, too.
+            first_input: question.first_prompt.filter(|_| settings.input_tokens.is_none()).unwrap_or(input),
             cached: settings.cached_tokens.min(input),
             output: settings.output_tokens.min(max_tokens),
             is_cut: max_tokens < settings.output_tokens,
@@ -91,5 +92,5 @@ fn words(before: u64, tokens: u64) -> String {
         .collect()
 }
 
-/// The tokens: with characters of one to four bytes, and those that JSON escapes.
-const WORDS: [&str; 8] = [" the", " gate", " opens", ", \"wide\"", "\n", " naïve", " 水", " 🌊"];
+/// The tokens: with characters of one to four bytes, and those that JSON escapes. A tokenizer would make one of each.
+const WORDS: [&str; 8] = [" the", " gate", " opens", "\"", "\n", " naïve", " 水", " 🌊"];
