@@ -21,7 +21,7 @@ pub use output_forecast::OutputForecast;
 ///
 /// A tenant learns from its own requests alone, so nobody can lower what another reserves. Until a tenant has made a few, its
 /// estimates are raised by what all have taught about the model, and never lowered. Memory is bounded: 4096 pairs of tenant and
-/// model at most, about 2 MB. A tenant that names many models forgets its own first. It may be shared by any number of threads.
+/// model and as many models at most, about 4 MB. A tenant that names many models forgets its own first. It may be shared by any number of threads.
 ///
 /// ```
 /// use sluicegate_policy::{Dialect, Estimate, TokenHistory};
@@ -44,7 +44,7 @@ pub struct TokenHistory {
 
 #[derive(Debug)]
 struct Entry {
-    /// The fingerprint of the tenant, or of a model as such.
+    /// The fingerprint of the tenant, which is even, or of a model as such, which is odd.
     owner: u64,
     key: u64,
     last_use: u64,
@@ -94,12 +94,12 @@ impl TokenHistory {
 
     /// The owner and the key of a tenant's lessons about a model.
     fn of_tenant(&self, tenant: &str, model: &str) -> (u64, u64) {
-        (self.hasher.hash_one(("tenant", tenant)), self.hasher.hash_one((tenant, model)))
+        (self.hasher.hash_one(("tenant", tenant)) & !1, self.hasher.hash_one((tenant, model)))
     }
 
     /// The owner and the key of what all tenants have taught about a model.
     fn of_all(&self, model: &str) -> (u64, u64) {
-        let model = self.hasher.hash_one(("model", model));
+        let model = self.hasher.hash_one(("model", model)) | 1;
         (model, model)
     }
 
@@ -132,7 +132,8 @@ impl TokenHistory {
         entries.push(entry);
     }
 
-    /// All lessons of one owner are on the same shelf.
+    /// All lessons of one owner are on the same shelf. Tenants have the even shelves and models the odd ones, so that no number of
+    /// models makes a tenant's lessons be forgotten.
     fn shelf(&self, owner: u64) -> &Mutex<Vec<Entry>> {
         let index = owner % self.shelves.len() as u64;
         &self.shelves[usize::try_from(index).unwrap_or_default()]
@@ -163,8 +164,8 @@ fn times(tokens: u64, factor: f32) -> u64 {
     if factor == 1.0 { tokens } else { (tokens as f64 * f64::from(factor)).ceil() as u64 }
 }
 
-/// Locks, each for the entries of some owners.
-const SHELVES: usize = 256;
+/// Locks, each for the entries of some owners. An even number, so that an owner's lowest bit is its shelf's.
+const SHELVES: usize = 512;
 /// The most entries of a shelf.
 const SHELF: usize = 16;
 
@@ -234,8 +235,11 @@ mod tests {
         let history = TokenHistory::default();
         let tenants: Vec<String> = (0..100).map(|tenant| format!("t{tenant}")).collect();
         tenants.iter().for_each(|tenant| teach(&history, tenant, "m", 1400, 300));
-        for model in 0..20_000 {
-            history.record("flood", &request(&format!("x{model}")), 1000, 1);
+        for flood in 0..100 {
+            for model in 0..100 {
+                let request = request(&format!("x{flood}-{model}"));
+                (0..10).for_each(|_| history.record(&format!("flood{flood}"), &request, 1000, 1));
+            }
         }
         for tenant in &tenants {
             assert!(history.input(tenant, &request("m")) > 1300, "{tenant}");
