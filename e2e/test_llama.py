@@ -10,6 +10,7 @@ import pytest
 
 from llama import EXAMPLE, SLOTS, Llama
 from server import TIMEOUT, until
+from token_books import Books, policy
 
 pytestmark = pytest.mark.skipif("LLAMA_PYTHON" not in os.environ, reason="`./test llama` installs the server and runs this")
 
@@ -75,6 +76,25 @@ def test_an_aborted_stream_frees_the_slot_of_the_server(gateway, llama, headers)
     # It notices within seconds that nobody reads.
     until(lambda: llama.busy() == 0, "the slot is free")
     assert llama.counted()[1] - before < LONG["max_tokens"]
+
+
+def test_the_books_of_tokens_are_those_of_the_server(start, llama):
+    gateway = start(policy(["/v1/chat/completions", "/v1/completions", "/v1/messages", "/completion"]), upstream=llama.url)
+    counted, books = llama.counted(), Books(gateway)
+    with gateway.client() as client:
+        for stream in (False, True):
+            for path, body in (
+                (CHAT, {"messages": MESSAGES, "max_tokens": 3}),
+                ("/v1/completions", {"prompt": "Count: 1 2 3", "max_tokens": 3}),
+                ("/v1/messages", {"messages": MESSAGES, "max_tokens": 3}),
+                ("/completion", {"prompt": "Count: 1 2 3", "n_predict": 3}),
+            ):
+                answer = client.post(path, json={**body, "ignore_eos": True, "stream": stream})
+                assert answer.status_code == 200, (path, answer.text)
+    until(lambda: Books(gateway).slots == 0, "the slots are free")
+    until(lambda: llama.busy() == 0, "the slots of the server are free")
+    now = llama.counted()
+    assert Books(gateway) - books == (8, now[0] - counted[0], now[1] - counted[1])
 
 
 def streaming(gateway, streams, headers=None):
