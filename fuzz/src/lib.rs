@@ -7,7 +7,13 @@ mod forwarding;
 mod json_meter;
 mod policy;
 mod quota;
+mod usage;
 
 pub use self::{
-    estimate::estimate, forwarding::forwarding, json_meter::json_meter, policy::policy, quota::quota,
+    estimate::estimate,
+    forwarding::forwarding,
+    json_meter::json_meter,
+    policy::policy,
+    quota::quota,
+    usage::{usage_events, usage_json, usage_lines},
 };

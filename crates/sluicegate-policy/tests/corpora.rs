@@ -31,6 +31,21 @@ fn clients_are_those_that_a_trusted_proxy_names() {
     holds_for_all("forwarding", properties::forwarding);
 }
 
+#[test]
+fn streams_of_events_have_the_same_usage_at_any_split() {
+    holds_for_all("usage_events", properties::usage_events);
+}
+
+#[test]
+fn lines_have_the_same_usage_at_any_split() {
+    holds_for_all("usage_lines", properties::usage_lines);
+}
+
+#[test]
+fn documents_have_the_usage_that_is_in_them() {
+    holds_for_all("usage_json", properties::usage_json);
+}
+
 fn holds_for_all(target: &str, property: fn(&[u8])) {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
     let mut inputs = 0;

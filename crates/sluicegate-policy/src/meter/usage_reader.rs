@@ -7,6 +7,7 @@ mod field;
 mod made_text;
 mod outputs;
 mod place;
+mod repeated;
 mod scanner;
 mod tally;
 
@@ -20,6 +21,7 @@ use coding::Coding;
 use event_stream::{EventPart, EventStream};
 use field::{Field, tokens};
 use place::Place;
+use repeated::Repeated;
 use scanner::Scanner;
 use tally::Tally;
 
@@ -88,7 +90,7 @@ struct Expected {
 /// The framing of documents in a body.
 #[derive(Clone, Debug)]
 enum Framing {
-    Events(EventStream),
+    Events(EventStream, Repeated),
     /// A document on each line.
     Lines,
     /// One document, or an array of them.
@@ -164,7 +166,7 @@ impl UsageReader {
     #[must_use]
     pub fn is_between_events(&self) -> bool {
         match &self.framing {
-            Framing::Events(events) => events.is_between(),
+            Framing::Events(events, _) => events.is_between(),
             Framing::Lines | Framing::Document => self.scanner.is_between_documents(),
             Framing::Text | Framing::Media | Framing::Unnamed => false,
         }
@@ -215,7 +217,7 @@ impl Framing {
         let end = memchr::memchr(b';', value).unwrap_or(value.len());
         let name = value[..end].trim_ascii().to_ascii_lowercase();
         match name.as_slice() {
-            b"text/event-stream" => Self::Events(EventStream::new()),
+            b"text/event-stream" => Self::Events(EventStream::new(), Repeated::default()),
             b"application/x-ndjson"
             | b"application/ndjson"
             | b"application/jsonl"
@@ -234,14 +236,28 @@ impl Framing {
             let Some(first) = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) else { return };
             *self = match first {
                 b'{' | b'[' => Self::Document,
-                _ => Self::Events(EventStream::new()),
+                _ => Self::Events(EventStream::new(), Repeated::default()),
             };
         }
         match self {
-            Self::Events(events) => events.read(bytes, |part| match part {
-                EventPart::Data(data) => scanner.scan(data, tally),
-                EventPart::End => scanner.finish(tally),
-            }),
+            Self::Events(events, repeated) => {
+                while events.is_at_event() && scanner.is_between() {
+                    if let Some((index, text, rest)) = repeated.find(bytes) {
+                        tally.repeat(index, text);
+                        bytes = rest;
+                        continue;
+                    }
+                    let Some(event) = repeated.first_event(bytes) else { break };
+                    tally.only_text = None;
+                    read_events(events, event, scanner, tally);
+                    repeated.miss();
+                    if let Some(only) = &tally.only_text {
+                        repeated.learn(event, only);
+                    }
+                    bytes = &bytes[event.len()..];
+                }
+                read_events(events, bytes, scanner, tally);
+            }
             Self::Lines => {
                 while let Some(end) = memchr::memchr(b'\n', bytes) {
                     scanner.scan(&bytes[..end], tally);
@@ -255,4 +271,11 @@ impl Framing {
             Self::Media | Self::Unnamed => {}
         }
     }
+}
+
+fn read_events(events: &mut EventStream, bytes: &[u8], scanner: &mut Scanner, tally: &mut Tally) {
+    events.read(bytes, |part| match part {
+        EventPart::Data(data) => scanner.scan(data, tally),
+        EventPart::End => scanner.finish(tally),
+    });
 }

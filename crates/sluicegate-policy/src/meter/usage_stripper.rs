@@ -66,6 +66,10 @@ impl UsageStripper {
                 self.passes_rest = end.is_none();
                 continue;
             }
+            if end.is_some() && self.held.is_empty() {
+                self.is_out = !strip(part, &mut passed);
+                continue;
+            }
             self.held.extend_from_slice(part);
             if end.is_some() {
                 self.is_out = !strip(&self.held, &mut passed);
@@ -136,8 +140,13 @@ fn is_plain(piece: &[u8]) -> bool {
 
 /// Passes an event on without the usage that was not asked for. Returns `false` if nothing is left.
 fn strip(event: &[u8], passed: &mut Vec<u8>) -> bool {
-    if memmem::find(event, USAGE).is_none() {
+    let Some(first) = memmem::find(event, USAGE) else {
         passed.extend_from_slice(event);
+        return true;
+    };
+    if let Some(rest) = before_usual_null(event, first) {
+        passed.extend_from_slice(rest);
+        passed.extend_from_slice(b"}\n\n");
         return true;
     }
     let mut data = data_lines(event);
@@ -171,6 +180,17 @@ fn strip(event: &[u8], passed: &mut Vec<u8>) -> bool {
             true
         }
     }
+}
+
+/// The part of an event before `"usage":null`, if that is where it usually is: at the end of a document in one line, whose brace is
+/// the last one.
+fn before_usual_null(event: &[u8], usage: usize) -> Option<&[u8]> {
+    let (before, null) = event.split_at_checked(usage.checked_sub(1)?)?;
+    let text = before.strip_prefix(b"data: {")?;
+    let is_usual = null == b",\"usage\":null}\n\n"
+        && memchr2(b'\r', b'\n', text).is_none()
+        && memmem::find(text, b"\"choices\":[").is_some();
+    is_usual.then_some(before)
 }
 
 /// The places of the data in an event.

@@ -175,7 +175,7 @@ fn gemini_reports_running_totals_in_its_chunks() {
     let second = chunk(" four", r#""candidatesTokenCount":9,"totalTokenCount":19"#);
     let third = chunk(" five six", r#""candidatesTokenCount":14,"totalTokenCount":24"#);
     let usage = |data: &[&str]| Answer::events(Dialect::Gemini, data).usage();
-    assert_eq!(usage(&[&first]), "counted input 10, output 4");
+    assert_eq!(usage(&[&first]), "counted input 10, output 3");
     assert_eq!(usage(&[&first, &second]), "input 10, output 9");
     assert_eq!(usage(&[&first, &second, &third]), "input 10, output 14");
     let array = format!("[{first},\r\n{second}");

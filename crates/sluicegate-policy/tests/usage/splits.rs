@@ -26,6 +26,19 @@ fn answers() -> Vec<Answer> {
     answers.push(Answer::new(Dialect::OpenAi, EVENTS, &unusual));
     answers.push(Answer::new(Dialect::OpenAi, JSON, &whole));
     answers.push(Answer::new(Dialect::OpenAi, "text/plain", &long));
+    // Events that repeat each other, and some that nearly do.
+    let chunk = |index: u8, text: &str, finish: &str| {
+        format!(
+            "data: {{\"choices\":[{{\"index\":{index},\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":{finish}}}]}}\n\n"
+        )
+    };
+    let texts = ["", " a", "b c d", "\\n", "\\\"", "\\u4f60", "é", "\n", "\r", "\n\n", "e\\", "\"f", "null"];
+    let mut events: String = texts.iter().map(|text| chunk(0, text, "null")).collect();
+    events += &texts.iter().map(|text| chunk(1, text, "null")).collect::<String>();
+    events += &chunk(1, " g", "\"stop\"");
+    events += "\n: ping\n\n";
+    events += &texts.iter().map(|text| chunk(0, text, "null")).collect::<String>();
+    answers.push(Answer::new(Dialect::OpenAi, EVENTS, &events));
     let lines =
         "{\"message\":{\"content\":\"Hi \\u4f60\"}}\r\n{\"eval_count\":12,\"prompt_eval_count\":345}\n";
     answers.push(Answer::new(Dialect::Ollama, LINES, lines));
@@ -69,14 +82,16 @@ proptest! {
         parts in prop::collection::vec(
             prop::sample::select(vec![
                 "{", "}", "[", "]", "\"", "\\", ",", ":", "\n", "\r", " ", "data:", "\"usage\"", "\"prompt_tokens\"", "12", "3.0",
-                "\"choices\"", "\"delta\"", "\"content\"", "\"a b", "\\u00", "4f", "é", "null", "\u{feff}", "\"index\"",
+                "\"choices\"", "\"delta\"", "\"content\"", "\"a b", "\\u00", "4f", "é", "null", "\u{feff}", "\"index\"", "\n\n",
+                "data: {\"choices\":[{\"delta\":{\"content\":\"", "\"}}]}\n\n",
             ]),
             0..40,
         ),
         dialect in prop::sample::select(Dialect::ALL.to_vec()),
+        repeats in 1_usize..4,
         content_type in prop::sample::select(vec![JSON, EVENTS, LINES, "text/plain"]),
     ) {
-        let body = parts.concat();
+        let body = parts.concat().repeat(repeats);
         let answer = Answer::new(dialect, content_type, &body);
         let mut single = answer.reader();
         body.bytes().for_each(|byte| single.data(&[byte]));

@@ -41,6 +41,11 @@ impl EventStream {
         !self.is_open
     }
 
+    /// Returns `true` if the next byte begins an event, and is no line feed that belongs to the one before.
+    pub(super) fn is_at_event(&self) -> bool {
+        !self.is_open && !self.after_return && matches!(self.line, Line::Name(0))
+    }
+
     /// Takes the next piece of the stream.
     pub(super) fn read<'a>(&mut self, mut bytes: &'a [u8], mut part: impl FnMut(EventPart<'a>)) {
         while let Some((&byte, rest)) = bytes.split_first() {

@@ -1,5 +1,7 @@
 //! The number of tokens in text that comes in pieces.
 
+use crate::{TextTokens, Tokenizer};
+
 /// Counts the tokens of one string of JSON at a time, however it is split.
 ///
 /// Most servers send a chunk for each token, so a piece that can be one token counts as one, whatever an estimate of its
@@ -115,11 +117,7 @@ fn count(text: &[u8]) -> u64 {
     if words <= 1 && text.len() <= LONGEST_TOKEN {
         return 1;
     }
-    words.max(estimate(&String::from_utf8_lossy(text)))
-}
-
-fn estimate(text: &str) -> u64 {
-    text.len().div_ceil(4) as u64
+    words.max(TextTokens::of(&String::from_utf8_lossy(text), Tokenizer::default()))
 }
 
 /// The fewest tokens of a text: tokenizers cut it between letters, digits, signs and spaces first. A word may begin with one

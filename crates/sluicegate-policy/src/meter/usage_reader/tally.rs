@@ -9,6 +9,7 @@ use super::{
     made_text::MadeText,
     outputs::{Outputs, Part},
     place::{Flow, Place, Side},
+    repeated::OnlyText,
     scanner::Sink,
 };
 
@@ -22,6 +23,8 @@ pub(super) struct Tally {
     pub(super) makes_images: bool,
     /// The server has reported the first of several choices, and so perhaps of several prompts.
     pub(super) is_of_first: bool,
+    /// The text of the last document, if that had no other effect.
+    pub(super) only_text: Option<OnlyText>,
     document: Document,
 }
 
@@ -34,6 +37,9 @@ struct Document {
     /// The choice that is being read, or what stands in the document itself.
     part: Part,
     text: MadeText,
+    /// The pieces of texts so far, and the last one that is a whole string.
+    texts: u32,
+    last_text: Option<(usize, usize)>,
     /// Its delta is sound, written as text.
     is_sound: bool,
     modality: Option<Modality>,
@@ -55,6 +61,7 @@ impl Tally {
             outputs: Outputs::default(),
             makes_images: false,
             is_of_first: false,
+            only_text: None,
             document: Document::default(),
         }
     }
@@ -78,8 +85,15 @@ impl Tally {
         self.end_document();
     }
 
+    /// Counts a text of a choice, in an event that has no other effect.
+    pub(super) fn repeat(&mut self, index: u64, text: &[u8]) {
+        let pieces = self.document.text.take(text, true);
+        self.outputs.add(&Part { index, pieces, ..Part::default() });
+    }
+
     fn end_document(&mut self) {
-        let Document { fields, has_fields, choices, part, is_sound, .. } = &mut self.document;
+        self.only_text = self.document.only_text();
+        let Document { fields, has_fields, choices, part, is_sound, texts, .. } = &mut self.document;
         for choice in choices.iter() {
             self.outputs.add(choice);
         }
@@ -111,6 +125,7 @@ impl Tally {
         choices.clear();
         *part = Part::default();
         *is_sound = false;
+        *texts = 0;
     }
 
     fn count(&mut self, field: Field, word: &[u8]) {
@@ -136,6 +151,21 @@ impl Tally {
         };
         if let Some(count) = count {
             self.document.fields.add(field, count);
+        }
+    }
+}
+
+impl Document {
+    fn only_text(&self) -> Option<OnlyText> {
+        let (address, length) =
+            self.last_text.filter(|_| self.texts == 1 && !self.has_fields && !self.is_sound)?;
+        let is_only = |part: &Part| part.whole == 0 && !part.is_finished;
+        match self.choices.as_slice() {
+            [] if is_only(&self.part) => Some(OnlyText { address, length, index: self.part.index }),
+            [choice] if is_only(choice) && self.part.pieces == 0 && is_only(&self.part) => {
+                Some(OnlyText { address, length, index: choice.index })
+            }
+            _ => None,
         }
     }
 }
@@ -193,6 +223,8 @@ impl Sink for Tally {
     }
 
     fn text(&mut self, place: Place, piece: &[u8], ends: bool) {
+        self.document.texts = self.document.texts.saturating_add(1);
+        self.document.last_text = ends.then(|| (piece.as_ptr() as usize, piece.len()));
         let tokens = self.document.text.take(piece, ends);
         let part = &mut self.document.part;
         match place {

@@ -1,0 +1,4 @@
+//! Feeds the fuzzer's inputs to [`sluicegate_fuzz::usage_events`].
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| sluicegate_fuzz::usage_events(input));

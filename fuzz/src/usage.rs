@@ -1,0 +1,116 @@
+//! Usage in the responses of model servers.
+
+use bytes::Bytes;
+use serde_json::Value;
+use sluicegate_policy::{
+    Actual, Dialect, Estimate, TokenWeights, UsageReader, UsageSource, UsageStripper, ask_for_usage,
+};
+
+/// A stream of events has the same usage at any split, and without the usage that was not asked for it has the same text at
+/// any split. The first byte says the dialect and the second one the splits.
+pub fn usage_events(input: &[u8]) {
+    let Some((dialect, seed, body)) = parts(input) else { return };
+    reads_alike(dialect, "text/event-stream", body, seed);
+    let whole = stripped([body]);
+    assert!(whole.len() <= body.len());
+    assert_eq!(stripped(pieces(body, seed)), whole, "in pieces");
+    assert_eq!(stripped(body.chunks(1)), whole, "in single bytes");
+}
+
+/// Lines of JSON have the same usage at any split.
+pub fn usage_lines(input: &[u8]) {
+    let Some((dialect, seed, body)) = parts(input) else { return };
+    reads_alike(dialect, "application/x-ndjson", body, seed);
+}
+
+/// A document has the same usage at any split, and the one that is in it when it is built as a whole. As a request, it differs
+/// in nothing but the usage that is asked for.
+pub fn usage_json(input: &[u8]) {
+    let Some((dialect, seed, body)) = parts(input) else { return };
+    reads_alike(dialect, "application/json", body, seed);
+    let Ok(document) = serde_json::from_slice::<Value>(body) else { return };
+    // Written anew, no member is there twice.
+    let anew = document.to_string();
+    let actual = read(Dialect::OpenAi, "application/json", [anew.as_bytes()]);
+    if let Some((input, output)) = plain_usage(&document) {
+        let weights = TokenWeights::default();
+        assert_eq!((actual.usage.input(&weights), actual.usage.output(&weights)), (input, output), "{anew}");
+        assert_eq!(actual.source, UsageSource::Reported);
+    }
+    if let Some(asking) = ask_for_usage(anew.as_bytes()) {
+        let mut after: Value = serde_json::from_slice(&asking).expect("it is JSON as before");
+        assert_eq!(after["stream_options"]["include_usage"], Value::Bool(true));
+        let mut before = document;
+        for document in [&mut before, &mut after] {
+            match &mut document["stream_options"] {
+                Value::Object(options) => drop(options.remove("include_usage")),
+                options => *options = serde_json::json!({}),
+            }
+        }
+        assert_eq!(before, after);
+    }
+}
+
+fn parts(input: &[u8]) -> Option<(Dialect, u8, &[u8])> {
+    let [dialect, seed, body @ ..] = input else { return None };
+    Some((Dialect::ALL[usize::from(*dialect) % Dialect::ALL.len()], *seed, body))
+}
+
+fn reads_alike(dialect: Dialect, content_type: &str, body: &[u8], seed: u8) {
+    let whole = read(dialect, content_type, [body]);
+    assert_eq!(read(dialect, content_type, pieces(body, seed)), whole, "in pieces");
+    assert_eq!(read(dialect, content_type, body.chunks(1)), whole, "in single bytes");
+}
+
+fn read<'a>(dialect: Dialect, content_type: &str, pieces: impl IntoIterator<Item = &'a [u8]>) -> Actual {
+    let head = http::Response::builder().header("content-type", content_type).body(());
+    let estimate = Estimate { input: 1000, prompts: 2, choices: 4, ..Estimate::default() };
+    let mut reader = UsageReader::new(dialect, &head.expect("a good head").into_parts().0, &estimate);
+    pieces.into_iter().for_each(|piece| reader.data(piece));
+    reader.usage()
+}
+
+fn stripped<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut stripper = UsageStripper::default();
+    let mut passed = Vec::new();
+    for piece in pieces {
+        passed.extend_from_slice(&stripper.data(Bytes::copy_from_slice(piece)));
+    }
+    passed.extend_from_slice(&stripper.end());
+    passed
+}
+
+/// Pieces of different lengths.
+fn pieces(mut body: &[u8], seed: u8) -> Vec<&[u8]> {
+    let mut pieces = Vec::new();
+    let mut random = u32::from(seed) + 1;
+    while !body.is_empty() {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let length = (random >> 24) as usize % 23 + 1;
+        let (piece, rest) = body.split_at(length.min(body.len()));
+        pieces.push(piece);
+        body = rest;
+    }
+    pieces
+}
+
+/// The input and output of a document that tells both in the simplest way, and nothing else that counts.
+fn plain_usage(document: &Value) -> Option<(u64, u64)> {
+    let counts = [
+        "choices",
+        "x_groq",
+        "timings",
+        "prompt_progress",
+        "response",
+        "output",
+        "text",
+        "delta",
+        "duration",
+    ];
+    let usage = document.get("usage")?.as_object()?;
+    if counts.iter().any(|member| document.get(member).is_some()) || usage.len() != 2 {
+        return None;
+    }
+    let number = |name| usage.get(name)?.as_u64().filter(|number| *number <= 1 << 40);
+    Some((number("prompt_tokens")?, number("completion_tokens")?))
+}
