@@ -158,7 +158,7 @@ impl UsageReader {
     /// Returns `true` if the body is a stream of events or lines.
     #[must_use]
     pub fn is_stream(&self) -> bool {
-        matches!(self.framing, Framing::Events(_) | Framing::Lines)
+        matches!(self.framing, Framing::Events(..) | Framing::Lines)
     }
 
     /// Returns `true` if the stream can be [ended](crate::StreamEnding) here with an event, a line or an element of its own: none
