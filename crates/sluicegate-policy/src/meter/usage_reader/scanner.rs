@@ -47,6 +47,8 @@ enum State {
     Between,
     /// In the name of a member.
     Name,
+    /// In the name of a member that counts as text.
+    MadeName,
     /// In a string that is kept as a word.
     WordString,
     /// In a string whose text counts.
@@ -91,6 +93,7 @@ impl Scanner {
     pub(super) fn finish(&mut self, sink: &mut impl Sink) {
         match self.state {
             State::Text => sink.text(self.place(), b"", true),
+            State::MadeName => sink.text(self.object(), b"", true),
             // A number that the text breaks off in the middle of is another number.
             _ => self.word.clear(),
         }
@@ -108,7 +111,8 @@ impl Scanner {
             let rest = &bytes[at..];
             at += match self.state {
                 State::Between => self.between(rest, sink),
-                State::Name => self.name(rest, sink),
+                State::Name => self.name(rest),
+                State::MadeName => self.made_name(rest, sink),
                 State::WordString => self.word_string(rest, sink),
                 State::Text => self.text(rest, sink),
                 State::Word => self.word(rest, sink),
@@ -142,12 +146,13 @@ impl Scanner {
     fn between(&mut self, bytes: &[u8], sink: &mut impl Sink) -> usize {
         match bytes[0] {
             b' ' | b'\t' | b'\r' | b'\n' | b',' | b':' => {}
+            b'"' if self.is_name_due() && self.object().takes() == Takes::All => self.state = State::MadeName,
             b'"' if self.is_name_due() => {
                 // Nearly all names are whole in the piece and have no escapes.
                 if let Some(end) = memchr2(b'"', b'\\', &bytes[1..])
                     && bytes[1 + end] == b'"'
                 {
-                    self.named(&bytes[1..=end], sink);
+                    self.named(&bytes[1..=end]);
                     return end + 2;
                 }
                 self.word.clear();
@@ -196,25 +201,32 @@ impl Scanner {
         self.name_due = !is_array;
     }
 
-    fn named(&mut self, name: &[u8], sink: &mut impl Sink) {
-        let object = self.open.last().map_or(Place::Idle, |level| level.place);
-        if object.takes() == Takes::All {
-            sink.text(object, name, true);
-        }
-        self.next = object.member(name);
+    /// The place of the innermost object.
+    fn object(&self) -> Place {
+        self.open.last().map_or(Place::Idle, |level| level.place)
+    }
+
+    fn named(&mut self, name: &[u8]) {
+        self.next = self.object().member(name);
         self.name_due = false;
         self.state = State::Between;
     }
 
-    fn name(&mut self, bytes: &[u8], sink: &mut impl Sink) -> usize {
+    fn name(&mut self, bytes: &[u8]) -> usize {
         let end = self.string_end(bytes);
         self.word.push(&bytes[..end.unwrap_or(bytes.len())]);
         let Some(end) = end else { return bytes.len() };
         let word = self.word.clone();
-        match word.unescaped() {
-            Some(name) => self.named(name.as_bytes(), sink),
-            None => self.named(b"", sink),
-        }
+        // A name that is too long or no text is none of ours.
+        self.named(word.unescaped().unwrap_or_default().as_bytes());
+        end + 1
+    }
+
+    fn made_name(&mut self, bytes: &[u8], sink: &mut impl Sink) -> usize {
+        let end = self.string_end(bytes);
+        sink.text(self.object(), &bytes[..end.unwrap_or(bytes.len())], end.is_some());
+        let Some(end) = end else { return bytes.len() };
+        self.named(b"");
         end + 1
     }
 
