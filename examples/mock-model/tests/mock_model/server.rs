@@ -61,7 +61,7 @@ impl Server {
     pub(crate) async fn post_with(&self, path: &str, body: &str, settings: &[(&str, &str)]) -> Reply {
         let mut connection = self.send("POST", path, body, settings).await;
         let mut bytes = Vec::new();
-        let read = timeout(PATIENCE, connection.read_to_end(&mut bytes)).await.unwrap();
+        let read = timeout(TIMEOUT, connection.read_to_end(&mut bytes)).await.unwrap();
         Reply {
             text: String::from_utf8_lossy(&bytes).into_owned(),
             length: bytes.len(),
@@ -95,7 +95,7 @@ pub(crate) async fn read_until(connection: &mut TcpStream, bytes: &str, times: u
     let mut text = String::new();
     while text.matches(bytes).count() < times {
         let mut buffer = [0; 4096];
-        let length = timeout(PATIENCE, connection.read(&mut buffer)).await.unwrap().unwrap();
+        let length = timeout(TIMEOUT, connection.read(&mut buffer)).await.unwrap().unwrap();
         assert_ne!(length, 0, "the response ended after {text}");
         text += &String::from_utf8_lossy(buffer.get(..length).unwrap());
     }
@@ -164,4 +164,4 @@ struct Flags {
     settings: Settings,
 }
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
