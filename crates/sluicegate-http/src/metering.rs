@@ -99,7 +99,7 @@ impl<S: Resilient> Metering<S> {
         let Poll::Ready(extended) = asked.as_mut().poll(cx) else { return None };
         match extended {
             Extended::Taken(permit) => {
-                pass.extended(permit);
+                pass.extended(*permit);
                 *extending = Extending::Enough;
                 None
             }

@@ -4,7 +4,7 @@ use std::{mem, rc::Rc, sync::Arc, task::Context, time::SystemTime};
 
 use bytes::Bytes;
 use http::{
-    HeaderMap,
+    HeaderMap, HeaderValue,
     header::{CONTENT_LENGTH, CONTENT_TYPE},
     response,
 };
@@ -149,7 +149,7 @@ impl Running {
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {
-    let value = headers.get(CONTENT_TYPE).map(|value| value.as_bytes()).unwrap_or_default();
+    let value = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     let media_type = value.split(|byte| *byte == b';').next().unwrap_or_default();
     media_type.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
 }

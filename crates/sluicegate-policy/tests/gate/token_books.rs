@@ -102,7 +102,7 @@ impl Open {
             while let Some(extension) = self.pass.extension(meter) {
                 let extending = std::pin::pin!(site.gate.extend(extension));
                 match extending.poll(&mut Context::from_waker(Waker::noop())) {
-                    std::task::Poll::Ready(Extended::Taken(permit)) => self.pass.extended(permit),
+                    std::task::Poll::Ready(Extended::Taken(permit)) => self.pass.extended(*permit),
                     _ => break,
                 }
             }

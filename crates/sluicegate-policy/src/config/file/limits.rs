@@ -101,7 +101,7 @@ pub enum LimitEntry {
     /// The name of a limit in `[limits]`, a quota, or quotas that are joined by `;`.
     Text(String),
     /// A limit of its own.
-    Table(InlineLimit),
+    Table(Box<InlineLimit>),
 }
 
 impl<'de> Deserialize<'de> for LimitEntry {
@@ -124,7 +124,7 @@ impl<'de> Visitor<'de> for EntryVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<LimitEntry, A::Error> {
-        InlineLimit::deserialize(MapAccessDeserializer::new(table)).map(LimitEntry::Table)
+        Box::deserialize(MapAccessDeserializer::new(table)).map(LimitEntry::Table)
     }
 }
 

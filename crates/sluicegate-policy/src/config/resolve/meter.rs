@@ -116,7 +116,7 @@ fn weights(report: &mut Report<'_>, given: &BTreeMap<Placed<String>, Placed<Numb
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
 fn thousandths(weight: f64) -> Option<u32> {
     let thousandths = (weight * 1000.0 - ROUNDING).ceil().max(0.0);
-    (weight >= 0.0 && weight <= 1e6).then_some(thousandths as u32)
+    (0.0..=1e6).contains(&weight).then_some(thousandths as u32)
 }
 
 /// Less than this above a whole number of thousandths is the error of a float.

@@ -18,7 +18,7 @@ pub struct Extension {
 #[derive(Debug)]
 pub enum Extended<S: Store> {
     /// The tokens are taken.
-    Taken(Permit<S>),
+    Taken(Box<Permit<S>>),
     /// A limit is spent, and the answer goes on: what it uses is a debt.
     Refused,
     /// A limit is spent, and the answer is to be cut.
@@ -82,7 +82,7 @@ impl<S: Resilient> Gate<S> {
         let outages: SmallVec<[OutageMode; 2]> = extension.limits.iter().map(|id| self.outage(*id)).collect();
         async move {
             match limiter.take_or(&extension.charges, |place| outages[place]).await {
-                Ok(Decision::Allow(permit)) => Extended::Taken(permit),
+                Ok(Decision::Allow(permit)) => Extended::Taken(Box::new(permit)),
                 Ok(Decision::Deny(denial)) if cuts[denial.charge] => {
                     Extended::Cut(extension.limits[denial.charge])
                 }
