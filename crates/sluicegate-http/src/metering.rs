@@ -162,7 +162,7 @@ impl<S: Resilient, C: Clock> Admission<S, C> {
             if let Some(asked) = asked
                 && let Extended::Taken(permit) = asked.await
             {
-                pass.extended(permit);
+                pass.extended(*permit);
             }
             pass.settle_tokens(&actual).await
         });

@@ -21,4 +21,10 @@ impl Caller {
     pub fn anonymous(client: String, tier: TierId) -> Self {
         Self { client, api_key: None, tier }
     }
+
+    /// The customer: the tenant of the API key, or else the client's address.
+    #[must_use]
+    pub fn tenant(&self) -> &str {
+        self.api_key.as_ref().map_or(&self.client, |key| &key.tenant)
+    }
 }

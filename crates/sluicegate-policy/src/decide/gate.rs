@@ -37,7 +37,7 @@ pub use visit::Visit;
 
 use crate::{
     ApiKeys, Body, Caller, ClientIp, LimitId, Meter, Policy, Reading, Refusal, RequestAttributes, Reserved,
-    Route, RouteId, RouteMatch, Scale, Terms, Usage, account_ip,
+    Route, RouteId, RouteMatch, Scale, Terms, TokenHistory, Usage, account_ip,
     decide::{client_ip::text_of, cors::is_preflight},
 };
 
@@ -85,6 +85,7 @@ pub struct Gate<S: Store> {
     /// Replaced as a whole when their file changes.
     api_keys: Arc<RwLock<Arc<ApiKeys>>>,
     key_failures: Arc<KeyFailures>,
+    token_history: Arc<TokenHistory>,
 }
 
 impl<S: Resilient> Gate<S> {
@@ -100,6 +101,7 @@ impl<S: Resilient> Gate<S> {
             limiter: Limiter::new(store),
             key_failures: Arc::new(KeyFailures::new(Arc::clone(&clock))),
             clock,
+            token_history: Arc::default(),
             api_keys: Arc::default(),
         }
     }
@@ -114,6 +116,7 @@ impl<S: Resilient> Gate<S> {
             limiter: self.limiter.clone(),
             key_failures: Arc::clone(&self.key_failures),
             clock: Arc::clone(&self.clock),
+            token_history: Arc::clone(&self.token_history),
             api_keys: Arc::clone(&self.api_keys),
         }
     }
@@ -235,7 +238,15 @@ impl<S: Resilient> Gate<S> {
             && let (Some(usage), Some(meter)) =
                 (bill.usage, self.policy.routes.get(visit.route()).meter().tokens)
         {
-            pass.reserved(Reservation::new(meter, estimate, usage, self.terms(&bill)));
+            pass.reserved(Reservation {
+                meter,
+                estimate,
+                usage,
+                extended: 0,
+                terms: self.terms(&bill),
+                history: Arc::clone(&self.token_history),
+                tenant: visit.caller.tenant().to_owned(),
+            });
         }
         pass.charged(permit, bill.limits);
         for (id, charge) in bill.shadow {
@@ -328,7 +339,9 @@ impl<S: Resilient> Gate<S> {
     fn estimated(&self, visit: &Visit<'_>, body: Option<&Body>) -> Option<Usage> {
         let meter = self.policy.routes.get(visit.route()).meter().tokens?;
         let estimate = body.filter(|_| visit.hints.cost.is_none())?.estimate()?;
-        Some(Usage::text(estimate.input, estimate.output(meter.default_output)))
+        let (history, tenant) = (&self.token_history, visit.caller.tenant());
+        let output = history.output(tenant, estimate, meter.default_output);
+        Some(Usage::text(history.input(tenant, estimate), output))
     }
 
     /// The terms of the limits of tokens on a bill.

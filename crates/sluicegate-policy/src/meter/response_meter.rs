@@ -51,6 +51,12 @@ impl ResponseMeter {
         self.reader.is_stream().then(|| ending.in_dialect(self.dialect, self.content_type.as_ref()?))?
     }
 
+    /// Returns `true` if the body has ended as it should.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.is_complete
+    }
+
     /// Returns what the request has used, as far as it has been answered. `None` if nobody knows: an answer in one piece
     /// broke off before its usage, and may have been made as a whole.
     #[must_use]

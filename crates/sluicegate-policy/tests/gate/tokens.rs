@@ -32,6 +32,19 @@ fn a_request_that_names_no_maximum_reserves_the_default() {
 }
 
 #[test]
+fn what_answers_without_a_maximum_use_is_learned() {
+    let site = with_meter("{ tokens = \"openai\", default_output = 500 }", &["1000000 output_tokens/day"]);
+    let body = json!({ "model": "m", "messages": [{ "role": "user", "content": "hi" }] });
+    let reserved = || site.send(&post(&body)).passed().reservation().unwrap().reserved().output;
+    assert_eq!(reserved(), 500);
+    for _ in 0..50 {
+        let pass = site.send(&post(&body)).passed();
+        settle(pass, answer(&json!({ "usage": { "prompt_tokens": 9, "completion_tokens": 40 } })));
+    }
+    assert!((40..60).contains(&reserved()), "{}", reserved());
+}
+
+#[test]
 fn what_was_used_takes_the_place_of_what_was_reserved() {
     let site = site(&["1000 tokens/day", "10/day", "5 concurrent"]);
     let pass = site.send(&chat(500)).passed();

@@ -1,26 +1,31 @@
 //! The tokens that one request has reserved, until its usage is known.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::response;
 use sluicegate::{Charge, Cost, Unit};
 use smallvec::SmallVec;
 
 use crate::{
-    Actual, Dialect, Estimate, LimitId, Reserved, ResponseMeter, Terms, TokenClass, TokenMeter, Usage,
-    ask_for_usage,
+    Actual, Dialect, Estimate, LimitId, Reserved, ResponseMeter, Terms, TokenClass, TokenHistory, TokenMeter,
+    TokenWeights, Usage, ask_for_usage,
 };
 
 /// The tokens that one request has reserved, until its usage is known.
 #[derive(Debug)]
 pub struct Reservation {
     pub(super) meter: TokenMeter,
-    estimate: Box<Estimate>,
+    pub(super) estimate: Box<Estimate>,
     /// Before weights.
     pub(super) usage: Usage,
     /// Output tokens that were taken while the answer came.
     pub(super) extended: u64,
     /// Of each limit that counts tokens.
-    terms: SmallVec<[(LimitId, Terms); 2]>,
+    pub(super) terms: SmallVec<[(LimitId, Terms); 2]>,
+    /// Learns from what the request has used.
+    pub(super) history: Arc<TokenHistory>,
+    pub(super) tenant: String,
 }
 
 /// The end of an admitted request whose tokens are metered.
@@ -46,15 +51,6 @@ pub enum Settlement {
 }
 
 impl Reservation {
-    pub(super) fn new(
-        meter: TokenMeter,
-        estimate: Box<Estimate>,
-        usage: Usage,
-        terms: SmallVec<[(LimitId, Terms); 2]>,
-    ) -> Self {
-        Self { meter, estimate, usage, extended: 0, terms }
-    }
-
     /// The dialect of the request and its answer.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
@@ -82,7 +78,10 @@ impl Reservation {
     /// Returns the meter of the response with this head.
     #[must_use]
     pub fn response_meter(&self, head: &response::Parts) -> ResponseMeter {
-        ResponseMeter::new(self.meter.dialect, head, &self.estimate)
+        // What nobody reports is the input that was reserved.
+        let estimate =
+            Estimate { input: self.usage.of(TokenClass::Input), ..Estimate::clone(&self.estimate) };
+        ResponseMeter::new(self.meter.dialect, head, &estimate)
     }
 
     /// Returns the request's body with a wish for the usage of its stream, if the dialect has such a wish and the body has
@@ -93,7 +92,8 @@ impl Reservation {
         if is_silent && self.meter.dialect == Dialect::OpenAi { ask_for_usage(body) } else { None }
     }
 
-    /// Returns the tokens for which the request is charged.
+    /// Returns the tokens for which the request is charged, and learns from them if the server has reported the usage of a whole
+    /// answer.
     ///
     /// A client that leaves a stream pays the input and what was produced until then. A client that leaves before the answer
     /// to a request without a stream may have caused any of the output that it asked for, and pays what it has reserved.
@@ -106,8 +106,20 @@ impl Reservation {
             }
             Ending::Unanswered => Settlement::Reserved,
             Ending::Told(usage) => Settlement::Used(Actual::told(usage)),
-            Ending::Answered(meter) => meter.actual().map_or(Settlement::Reserved, Settlement::Used),
+            Ending::Answered(meter) => {
+                let Some(actual) = meter.actual() else { return Settlement::Reserved };
+                if meter.is_complete() && actual.is_reported() {
+                    self.learn(&actual.usage);
+                }
+                Settlement::Used(actual)
+            }
         }
+    }
+
+    fn learn(&self, usage: &Usage) {
+        let unweighted = TokenWeights::default();
+        let (input, output) = (usage.input(&unweighted), usage.output(&unweighted));
+        self.history.record(&self.tenant, &self.estimate, input, output);
     }
 
     /// The terms of a limit, if it counts tokens.
