@@ -27,6 +27,7 @@ pub(crate) struct BodyMetering {
     pub(crate) stripper: Option<UsageStripper>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "the body is boxed as a whole")]
 enum State {
     /// What comes passes on.
     Open(AnswerBody),

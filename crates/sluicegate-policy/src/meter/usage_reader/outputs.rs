@@ -2,8 +2,8 @@
 
 /// The output of each choice of a response, as far as it was reported, and as far as it was counted since.
 ///
-/// Servers differ in what a usage in a stream covers. Most report the sum of all choices at the end. vLLM can report in every
-/// chunk, for the choice in that chunk. llama.cpp's server reports each choice by itself, in the chunk after its last one.
+/// Servers differ in what a usage in a stream covers. Most report the sum of all choices at the end. Some report each choice
+/// by itself: vLLM can do so in every chunk, and the server of llama.cpp does so after the last chunk of the choice.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Outputs {
     choices: Vec<Choice>,

@@ -224,7 +224,7 @@ impl Sink for Tally {
 
     fn text(&mut self, place: Place, piece: &[u8], ends: bool) {
         self.document.texts = self.document.texts.saturating_add(1);
-        self.document.last_text = ends.then(|| (piece.as_ptr() as usize, piece.len()));
+        self.document.last_text = ends.then_some((piece.as_ptr() as usize, piece.len()));
         let tokens = self.document.text.take(piece, ends);
         let part = &mut self.document.part;
         match place {
