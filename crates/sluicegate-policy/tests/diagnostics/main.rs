@@ -142,12 +142,12 @@ fn a_quota_is_wrong_at_a_character_of_its_text() {
         ),
         (
             "[defaults]\nlimits = ['20 apples/day', '1/day; 5 rps/s']",
-            "p.toml:2:15: unknown unit `apples`\n  help: count requests, items, bytes or concurrent\n\
-             p.toml:2:38: unknown unit `rps`\n  help: count requests, items, bytes or concurrent",
+            "p.toml:2:15: unknown unit `apples`\n  help: count requests, items, tokens, input_tokens, output_tokens, bytes or concurrent\n\
+             p.toml:2:38: unknown unit `rps`\n  help: count requests, items, tokens, input_tokens, output_tokens, bytes or concurrent",
         ),
         (
             "[defaults]\nlimits = ['20 usd/day']",
-            "p.toml:2:11: no meter gives usd yet\n  help: count requests, items, bytes or concurrent",
+            "p.toml:2:11: no meter gives usd yet\n  help: count requests, items, tokens, input_tokens, output_tokens, bytes or concurrent",
         ),
         (
             "[[route]]\npath = '/a'\nlimits = ['100 items/minute']",

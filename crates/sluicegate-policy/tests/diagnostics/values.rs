@@ -109,16 +109,56 @@ fn values_that_make_no_sense_are_told_what_would() {
              p.toml:4:15: `ipv6_prefix` cannot be 129\n  help: give a number of bits from 32 to 128, such as 64",
         ),
         (
-            "[[route]]\npath = '/a'\nweight = 0\nmeter = ['bytes', 'bytes', 'openai', { items = 'n' }]",
+            "[[route]]\npath = '/a'\nweight = 0\nmeter = ['bytes', 'bytes', 'openapi', { items = 'n' }]",
             "p.toml:3:10: a weight cannot be 0\n  help: give a whole number of requests, at least 1\n\
              p.toml:4:19: this meter appears twice\n\
-             p.toml:4:28: unknown meter `openai`\n  help: the meters are \"bytes\", \"kserve\" and { items = \"/inputs\" }\n\
-             p.toml:4:48: `n` is not a JSON pointer: a JSON pointer begins with `/`\n  help: write it as \"/inputs\"",
+             p.toml:4:28: unknown meter `openapi`\n  help: did you mean `openai`?\n\
+             p.toml:4:49: `n` is not a JSON pointer: a JSON pointer begins with `/`\n  help: write it as \"/inputs\"",
         ),
         (
             "[[route]]\npath = '/a'\nmeter = [{ items = 'kserve', max = 0 }, 'kserve']",
             "p.toml:3:36: the most items cannot be 0\n  help: give a whole number of items, at least 1\n\
              p.toml:3:41: this meter appears twice",
+        ),
+    ]);
+}
+
+#[test]
+fn what_is_wrong_with_limits_and_meters_of_tokens_is_told() {
+    said(&[
+        (
+            "[[route]]\npath = '/a'\nlimits = ['100 tokens/minute']",
+            "p.toml:3:11: the route has no meter of tokens\n  help: add to the route: meter = \"openai\"",
+        ),
+        (
+            "[[route]]\npath = '/a'\nlimits = [{ quota = '9/minute', reserve = 'off', max_debt = 1 }]",
+            "p.toml:3:43: `reserve` is for limits of tokens, and this one counts requests\n  help: remove `reserve`\n\
+             p.toml:3:61: `max_debt` is for limits of tokens, and this one counts requests\n  help: remove `max_debt`",
+        ),
+        (
+            "[[route]]\npath = '/a'\nmeter = 'openai'\n\
+             limits = [{ quota = '9 tokens/minute', debt = 'forgive', max_debt = 1 }]",
+            "p.toml:4:69: there is no debt where it is forgiven\n  \
+             help: remove `max_debt`, or let the caller carry the debt",
+        ),
+        (
+            "[[route]]\npath = '/a'\nmeter = [{ tokens = 'openia', default_output = 0 }, { max = 3 }]",
+            "p.toml:3:21: unknown interface `openia`\n  help: did you mean `openai`?\n\
+             p.toml:3:48: a request cannot reserve 0 tokens\n  help: give a whole number of tokens, at least 1\n\
+             p.toml:3:53: this meter counts nothing\n  help: the meters are \"bytes\", \"kserve\", \
+             the name of a server's interface such as \"openai\", and { items = \"/inputs\" }\n\
+             p.toml:3:61: nothing counts the items of a request\n  help: add: items = \"/inputs\"",
+        ),
+        (
+            "[[route]]\npath = '/a'\n\
+             meter = { tokens = 'openai', default_output = 0, weights = { cached = 1, output = -1 } }",
+            "p.toml:3:47: a request cannot reserve 0 tokens\n  help: give a whole number of tokens, at least 1\n\
+             p.toml:3:62: unknown class of tokens `cached`\n  help: did you mean `cached_input`?\n\
+             p.toml:3:83: a weight cannot be -1\n  help: give a number from 0 to 1000000, such as 0.1",
+        ),
+        (
+            "[responses]\nretry_after_max = '1500ms'",
+            "p.toml:2:19: `Retry-After` is in whole seconds\n  help: write it as \"60s\"",
         ),
     ]);
 }

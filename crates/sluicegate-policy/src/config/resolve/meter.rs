@@ -71,14 +71,14 @@ fn of_table(
 }
 
 fn of_tokens(report: &mut Report<'_>, word: &Placed<String>, table: &MeterTable) -> Option<TokenMeter> {
-    let Some(dialect) = Dialect::named(&word.value) else {
+    let dialect = Dialect::named(&word.value);
+    if dialect.is_none() {
         report.error_or(word.start(), format!("unknown interface `{}`", word.value.escape_debug()), || {
             let names = Dialect::ALL.map(Dialect::name);
             did_you_mean(&word.value, names)
                 .or_else(|| Some(format!("the interfaces are {}", names.join(", "))))
         });
-        return None;
-    };
+    }
     let default_output = match &table.default_output {
         None => TokenMeter::DEFAULT_OUTPUT,
         Some(given) => u64::try_from(given.value).ok().filter(|tokens| *tokens > 0).unwrap_or_else(|| {
@@ -87,7 +87,8 @@ fn of_tokens(report: &mut Report<'_>, word: &Placed<String>, table: &MeterTable)
             TokenMeter::DEFAULT_OUTPUT
         }),
     };
-    Some(TokenMeter { dialect, default_output, weights: weights(report, &table.weights) })
+    let weights = weights(report, &table.weights);
+    Some(TokenMeter { dialect: dialect?, default_output, weights })
 }
 
 fn weights(report: &mut Report<'_>, given: &BTreeMap<Placed<String>, Placed<Number>>) -> TokenWeights {
