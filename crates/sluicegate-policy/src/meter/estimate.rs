@@ -79,4 +79,6 @@ impl Estimate {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
