@@ -45,7 +45,7 @@ pub struct Cut {
 
 /// The state of taking more tokens.
 enum Extending<S: Store> {
-    /// What is reserved has been enough.
+    /// The reservation has been enough.
     Enough,
     /// The store is asked.
     Asked(Asked<S>),

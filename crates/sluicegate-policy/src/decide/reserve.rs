@@ -8,8 +8,8 @@ use crate::{TokenWeights, Usage};
 
 /// The tokens that a limit takes before a request runs.
 ///
-/// What is not reserved is charged when the answer has ended. Until then other requests are admitted on tokens that are as
-/// good as spent: a caller with `c` requests at a time can exceed the limit by `c` times the tokens of one request.
+/// The rest is charged when the answer has ended. Until then other requests are admitted on tokens that are as good as
+/// spent: a caller with `c` requests at a time can exceed the limit by `c` times the tokens of one request.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reserve {

@@ -176,7 +176,7 @@ fn site() -> Site {
     ))
 }
 
-/// What the account has left; nothing if it is in debt.
+/// The tokens that the account has left; none if it is in debt.
 fn remaining(site: &Site) -> u64 {
     let accounts = site.gate.accounts("global", None);
     now(site.gate.balances(&accounts)).expect("memory answers")[0].remaining

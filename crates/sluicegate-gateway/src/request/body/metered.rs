@@ -29,7 +29,7 @@ pub(crate) struct BodyMetering {
 
 #[expect(clippy::large_enum_variant, reason = "the body is boxed as a whole")]
 enum State {
-    /// What comes passes on.
+    /// The frames of the answer pass on.
     Open(AnswerBody),
     /// The limit is spent: these bytes are the last. The upstream is closed already.
     Cut(Bytes),
