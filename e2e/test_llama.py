@@ -97,6 +97,29 @@ def test_the_books_of_tokens_are_those_of_the_server(start, llama):
     assert Books(gateway) - books == (8, now[0] - counted[0], now[1] - counted[1])
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (CHAT, {"messages": MESSAGES}),
+        (CHAT, {"messages": [{"role": "system", "content": "Zähle auf Deutsch, größer als 9."}, *MESSAGES]}),
+        ("/v1/messages", {"messages": MESSAGES, "system": "Be brief."}),
+        ("/v1/completions", {"prompt": "Count: 1 2 3"}),
+        ("/completion", {"prompt": "Count: 1 2 3"}),
+    ],
+    ids=["chat", "chat with a system", "messages", "completions", "completion"],
+)
+def test_the_server_counts_what_is_reserved(start, llama, path, body):
+    gateway = start(policy([path], settings='count = "upstream", count_timeout = "5s"'), upstream=llama.url)
+    books = Books(gateway)
+    with gateway.client() as client:
+        for _ in range(3):
+            assert client.post(path, json={**body, "max_tokens": 1, "n_predict": 1}).status_code == 200
+    until(lambda: Books(gateway).slots == 0, "the slots are free")
+    assert gateway.labelled("sluicegate_input_counts_total", 'result="counted"') == 3
+    reserved = gateway.labelled("sluicegate_reserved_tokens_total", 'class="input"')
+    assert reserved == (Books(gateway) - books)[1] > 0
+
+
 def streaming(gateway, streams, headers=None):
     """A stream that takes its time, closed with `streams`."""
     client = streams.enter_context(httpx.Client(base_url=gateway.url, timeout=TIMEOUT))

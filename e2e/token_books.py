@@ -36,10 +36,11 @@ METERS = {
 }
 
 
-def policy(paths=METERS):
-    """A policy that meters these paths, and whose limits deny nothing."""
+def policy(paths=METERS, settings=""):
+    """A policy that meters these paths, with more settings of their meters, and whose limits deny nothing."""
+    settings = settings and f", {settings}"
     routes = [
-        f'[[route]]\npath = "{path}"\nmeter = "{METERS[path]}"\nlimits = ["requests", "input", "output", "slots"]\n'
+        f'[[route]]\npath = "{path}"\nmeter = {{ tokens = "{METERS[path]}"{settings} }}\nlimits = ["requests", "input", "output", "slots"]\n'
         for path in paths
     ]
     return LIMITS + "\n" + "\n".join(routes)

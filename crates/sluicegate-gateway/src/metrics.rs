@@ -46,6 +46,7 @@ struct Families {
     upstream_failures: Family<RouteLabels, Counter>,
     upstream_refusals: Family<RefusalLabels, Counter>,
     abandoned: Family<RouteLabels, Gauge>,
+    input_counts: Family<InputCountLabels, Counter>,
     upstreams: Upstreams,
 }
 
@@ -73,6 +74,8 @@ pub(crate) struct RouteMetrics {
     pub(crate) abandoned: Gauge,
     /// Requests that have arrived and whose answer has not been sent.
     pub(crate) in_flight: Gauge,
+    /// Of a route whose input the upstream counts: estimated after all, and counted.
+    input_counts: Option<[Counter; INPUT_COUNTS.len()]>,
 }
 
 impl Metrics {
@@ -165,6 +168,7 @@ impl Families {
             upstream_failures: Family::default(),
             upstream_refusals: Family::default(),
             abandoned: Family::default(),
+            input_counts: Family::default(),
         }
     }
 
@@ -190,6 +194,11 @@ impl Families {
             "Requests whose clients have left, held until the upstream's response ends",
             self.abandoned.clone(),
         );
+        registry.register(
+            "input_counts",
+            "Requests whose input the upstream was to count, and those that were estimated after all",
+            self.input_counts.clone(),
+        );
         registry.register_collector(Box::new(self.upstreams.clone()));
     }
 
@@ -199,6 +208,9 @@ impl Families {
         self.upstream_duration.remove(&labels);
         self.upstream_failures.remove(&labels);
         self.abandoned.remove(&labels);
+        for result in INPUT_COUNTS {
+            self.input_counts.remove(&InputCountLabels { route: route.to_owned(), result });
+        }
         for status in REFUSALS {
             self.upstream_refusals.remove(&RefusalLabels { route: route.to_owned(), status });
         }
@@ -216,6 +228,20 @@ impl Families {
             }),
             abandoned: self.abandoned.series(&labels),
             in_flight: self.in_flight.series(&labels),
+            input_counts: route.meter().input_count().map(|_| {
+                INPUT_COUNTS.map(|result| {
+                    self.input_counts.series(&InputCountLabels { route: labels.route.clone(), result })
+                })
+            }),
+        }
+    }
+}
+
+impl RouteMetrics {
+    /// Counts a request whose input was to be counted.
+    pub(crate) fn count_input(&self, is_counted: bool) {
+        if let Some(counts) = &self.input_counts {
+            counts[usize::from(is_counted)].inc();
         }
     }
 }
@@ -281,9 +307,18 @@ struct RefusalLabels {
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Ord, PartialEq, PartialOrd)]
+struct InputCountLabels {
+    route: String,
+    result: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Ord, PartialEq, PartialOrd)]
 struct ResultLabels {
     result: &'static str,
 }
+
+/// Results of having input counted.
+const INPUT_COUNTS: [&str; 2] = ["estimated", "counted"];
 
 /// From a cached answer to a long completion.
 static UPSTREAM_SECONDS: [f64; 14] =

@@ -6,6 +6,7 @@ pub(crate) mod detached;
 pub(crate) mod forward;
 pub(crate) mod framing;
 pub(crate) mod host;
+pub(crate) mod input_counter;
 pub(crate) mod interim;
 pub(crate) mod proxy;
 pub(crate) mod public_urls;

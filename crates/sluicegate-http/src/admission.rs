@@ -6,7 +6,7 @@ use http::request::Parts;
 use sluicegate::{Clock, Resilient, Store, Timestamp};
 use sluicegate_metrics::GateMetrics;
 use sluicegate_policy::{
-    Form, Gate, Hints, Outcome, Pass, Reading, Refusal, Rejection, Renderer, RouteId, Visit,
+    CountRequest, Form, Gate, Hints, Outcome, Pass, Reading, Refusal, Rejection, Renderer, RouteId, Visit,
 };
 
 /// A gate, with the metrics of its decisions and the renderer of its outcomes.
@@ -150,6 +150,22 @@ impl<S: Resilient, C: Clock> Entry<'_, S, C> {
             Ok(reading) => Ok(Some(reading)),
             Err(refusal) => Err(self.admission.counted(self.visit.refused(refusal))),
         }
+    }
+
+    /// Has the upstream asked for the tokens of the input, if the route wants them [counted](Gate::count_request). `ask` returns
+    /// `None` for input that could not be counted, and its estimate stays.
+    pub async fn count<F>(&mut self, reading: Option<&Reading>, ask: impl FnOnce(CountRequest) -> F)
+    where
+        F: Future<Output = Option<u64>>,
+    {
+        let Admission { gate, clock, .. } = self.admission;
+        let Some(request) = gate.count_request(&mut self.visit, reading).await else { return };
+        let asked = clock.now();
+        if let Some(tokens) = ask(request).await {
+            self.visit.counted(tokens);
+        }
+        // The upstream's time is no part of the decision's.
+        self.began = self.began + clock.now().since(asked);
     }
 
     /// Decides the request, by the body that was [read](Self::read).

@@ -1,9 +1,11 @@
 //! Meters: ways to find usage and keys in a request's body.
 
 pub(crate) mod body;
+mod count_request;
 mod dialect;
 mod estimate;
 mod form;
+mod input_count;
 mod json;
 pub(crate) mod json_pointer;
 mod members;
@@ -25,8 +27,10 @@ use crate::{Body, BodyError, JsonPointer};
 
 use json::{Found, search};
 
+pub use count_request::CountRequest;
 pub use dialect::Dialect;
 pub use estimate::Estimate;
+pub use input_count::InputCount;
 pub use reading::{Progress, Reading};
 pub use response_meter::ResponseMeter;
 pub use text_tokens::{TextTokens, Tokenizer};
@@ -58,6 +62,8 @@ pub struct Meter {
     pub(crate) most_items: Option<u64>,
     bytes: bool,
     pub(crate) tokens: Option<TokenMeter>,
+    /// Boxed, because most have none.
+    input_count: Option<Box<InputCount>>,
     /// Pointers of keys.
     values: Vec<JsonPointer>,
 }
@@ -88,6 +94,18 @@ impl Meter {
     #[must_use]
     pub fn and_tokens(self, tokens: TokenMeter) -> Self {
         Self { tokens: Some(tokens), ..self }
+    }
+
+    /// The same meter whose estimates give way to the counts of the upstream.
+    #[must_use]
+    pub fn and_input_count(self, count: InputCount) -> Self {
+        Self { input_count: Some(Box::new(count)), ..self }
+    }
+
+    /// The counting of the input by the upstream.
+    #[must_use]
+    pub fn input_count(&self) -> Option<&InputCount> {
+        self.input_count.as_deref()
     }
 
     /// The meter of tokens.

@@ -99,6 +99,11 @@ fn what_limits_nothing_is_told() {
             "p.toml:3:10: no limit of this route counts requests, so its weight changes nothing\n  \
              help: add a limit on requests, or leave `weight` out",
         ),
+        (
+            "[[route]]\npath = '/a'\nmeter = { tokens = 'openai', count = 'upstream' }\nlimits = '9 output_tokens/s'",
+            "p.toml:3:38: no limit of this route reserves input tokens, so none are counted\n  \
+             help: add a limit of tokens or input_tokens, or leave `count` out",
+        ),
     ]);
 }
 

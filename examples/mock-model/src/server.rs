@@ -104,6 +104,7 @@ impl MockModel {
         {
             router = router.route(path, post(count_tokens));
         }
+        router = router.route("/tokenize", post(tokenize));
         router.nest("/control", control::router()).layer(DefaultBodyLimit::max(LARGEST_BODY)).with_state(self)
     }
 
@@ -197,6 +198,20 @@ async fn count_tokens(State(model): State<MockModel>, headers: HeaderMap, body: 
     }
 }
 
+/// The tokens of a conversation or a prompt, as vLLM counts them, or of a text, as llama-server does.
+async fn tokenize(State(model): State<MockModel>, headers: HeaderMap, body: Bytes) -> Response {
+    match model.read(&headers, &body) {
+        Ok((settings, body)) => {
+            let is_text = body["prompt"].is_null() && body["messages"].is_null();
+            let counted = if is_text { prompt::tokens_of(&body["content"]) } else { prompt::tokens(&body) };
+            let count = settings.input_tokens.unwrap_or(counted);
+            let tokens: Vec<u64> = (0..count).collect();
+            Json(json!({"count": count, "max_model_len": CONTEXT, "tokens": tokens})).into_response()
+        }
+        Err(refusal) => (refusal.status, refusal.message).into_response(),
+    }
+}
+
 /// A response instead of generation.
 #[derive(Debug)]
 struct Refusal {
@@ -217,3 +232,5 @@ fn now() -> u64 {
 }
 
 const LARGEST_BODY: usize = 64 << 20;
+/// The longest conversation that it claims to take.
+const CONTEXT: u64 = 1 << 20;

@@ -10,7 +10,10 @@ use tokio::sync::oneshot;
 
 use crate::{
     metrics::Metrics,
-    request::{forward::Forward, proxy::Proxy, public_urls::PublicUrls, running::Serving},
+    request::{
+        forward::Forward, input_counter::InputCounter, proxy::Proxy, public_urls::PublicUrls,
+        running::Serving,
+    },
     upstream::{Health, Timeouts, Upstreams, dial::Dialer},
 };
 
@@ -67,6 +70,8 @@ impl Generation {
             keep_alive: settings.keep_alive,
             total: route.timeouts().total,
         };
+        let input_counter = |route: &Route| route.meter().input_count().map(InputCounter::new);
+        let routes = self.gate.policy().routes.as_slice();
         let detached = before.map(|before| before.detached.clone()).unwrap_or_default();
         let before = before.map(|before| &before.upstreams);
         Proxy {
@@ -85,7 +90,8 @@ impl Generation {
             detached,
             maps_back: settings.rewrite_redirects
                 && settings.upstreams.iter().any(|upstream| PublicUrls::of(upstream).is_some()),
-            timeouts: self.gate.policy().routes.as_slice().iter().map(timeouts).collect(),
+            timeouts: routes.iter().map(timeouts).collect(),
+            input_counters: routes.iter().map(input_counter).collect(),
         }
     }
 }

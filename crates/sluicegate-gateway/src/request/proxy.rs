@@ -24,6 +24,7 @@ use crate::{
         detached::{self, DetachedRequests},
         forward::{Forward, Peer},
         framing::{self, RequestFraming},
+        input_counter::{Counted, InputCounter},
         interim::Interims,
         public_urls::Told,
         running::{Flight, Running, Serving},
@@ -41,6 +42,8 @@ pub(crate) struct Proxy {
     pub(crate) detached: DetachedRequests,
     /// One for each of the policy's routes.
     pub(crate) timeouts: Box<[Timeouts]>,
+    /// One for each route whose input the upstream counts.
+    pub(crate) input_counters: Box<[Option<InputCounter>]>,
     /// Some upstream knows other URLs than its clients do.
     pub(crate) maps_back: bool,
 }
@@ -145,6 +148,13 @@ impl Proxy {
                 Ok(reading)
             })
             .await?;
+        let route = entry.route();
+        if let Some(counter) = &self.input_counters[route.index()] {
+            let counted = Counted { route, head: &*head, peer };
+            let count = async move |asking| counter.count(self, counted, &asking).await;
+            // Boxed, because it is large and most routes have none.
+            Box::pin(entry.count(reading.as_deref(), count)).await;
+        }
         let admitted = entry.decide(reading.as_deref()).await?;
         let mut running = Running::new(admitted, flight);
         let body = match (reading, body.take()) {
@@ -259,7 +269,7 @@ impl Proxy {
         self.admission().renderer().rejected(&rejection, &head, &id)
     }
 
-    fn timeouts(&self, route: RouteId) -> Timeouts {
+    pub(crate) fn timeouts(&self, route: RouteId) -> Timeouts {
         self.timeouts[route.index()]
     }
 

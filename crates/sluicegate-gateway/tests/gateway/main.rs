@@ -20,6 +20,7 @@ mod hosts;
 mod http2;
 mod http2_conformance;
 mod http2_upstream;
+mod input_counts;
 mod interim;
 mod interim_http2;
 mod proxy_protocol;

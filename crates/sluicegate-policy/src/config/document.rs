@@ -118,6 +118,10 @@ impl Policy {
         if let Some(meter) = meter.tokens() {
             document["meter"]["tokens"] = tokens(meter);
         }
+        if let Some(count) = meter.input_count() {
+            document["meter"]["tokens"]["count"] = json!(count.endpoint().unwrap_or("upstream"));
+            document["meter"]["tokens"]["count_timeout"] = json!(period(count.timeout()));
+        }
         document
     }
 }

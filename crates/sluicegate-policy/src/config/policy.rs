@@ -7,10 +7,11 @@ use std::{
 };
 
 use http::HeaderName;
+use sluicegate::Unit;
 
 use crate::{
     CodeRoute, CodeRouteError, Cors, Diagnostics, GatewaySettings, HeaderFamily, Limit, LimitId, Overrides,
-    Routes, Source, StoreSettings, Tiers, Warmup,
+    Reserve, Route, Routes, Source, StoreSettings, Tiers, Warmup,
     config::{file::File, lint, resolve},
 };
 
@@ -148,5 +149,12 @@ impl Policy {
     #[must_use]
     pub fn limit(&self, id: LimitId) -> &Limit {
         &self.limits[id.index()]
+    }
+
+    /// Returns `true` if a limit of the route takes the input tokens of a request before it runs.
+    pub(crate) fn reserves_input(&self, route: &Route) -> bool {
+        route.limits().iter().map(|id| self.limit(*id)).any(|limit| {
+            matches!(limit.unit(), Unit::Tokens | Unit::InputTokens) && limit.terms().reserve != Reserve::Off
+        })
     }
 }

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod bill;
+mod counted;
 mod extension;
 mod hints;
 mod key_failures;
@@ -277,7 +278,7 @@ impl<S: Resilient> Gate<S> {
         let ip = self.client_ip.of(&head.headers, peer);
         let client = text_of(account_ip(ip, self.policy.identity.ipv6_prefix));
         let caller = Caller::anonymous(client, self.policy.tiers.default_tier());
-        Visit { head, route, caller, hints, reading: None, is_preflight: is_preflight(head) }
+        Visit { head, route, caller, hints, reading: None, measured: None, is_preflight: is_preflight(head) }
     }
 
     /// Checks that a known caller may use the route, and finds out if the body is needed.
@@ -300,6 +301,9 @@ impl<S: Resilient> Gate<S> {
     fn metered(&self, visit: &Visit<'_>, reading: Option<&Reading>) -> Result<Option<Body>, Refusal> {
         if visit.is_preflight {
             return Ok(Some(Body::absent()));
+        }
+        if let Some(body) = &visit.measured {
+            return Ok(Some(body.clone()));
         }
         let Some(reading) = reading.or(visit.reading.as_deref()) else { return Ok(None) };
         let meter = meter(self.policy.routes.get(visit.route()), visit);

@@ -42,6 +42,13 @@ impl Body {
         self.estimate.as_deref()
     }
 
+    /// Takes the tokens of the input that the model server has counted.
+    pub(crate) fn counted(&mut self, tokens: u64) {
+        if let Some(estimate) = &mut self.estimate {
+            estimate.counted = Some(tokens);
+        }
+    }
+
     /// The cost in a unit that a meter gives.
     #[must_use]
     pub fn cost(&self, unit: Unit) -> Cost {

@@ -29,6 +29,8 @@ use request::Request;
 pub struct Estimate {
     /// Tokens that the model will read, in all prompts, before any correction that was learned.
     pub input: u64,
+    /// The same, as a tokenizer of the model has counted them: they take the place of the estimate, and are not corrected.
+    pub counted: Option<u64>,
     /// The most tokens that each choice may have, if the request says so.
     pub max_output: Option<u64>,
     /// Without [`max_output`](Self::max_output), the tokens that each choice may have at least: the request has a maximum by a
@@ -38,6 +40,8 @@ pub struct Estimate {
     pub prompts: u64,
     /// The number of choices of all prompts: `n` or `best_of`, whichever is larger, times the number of prompts.
     pub choices: u64,
+    /// It has pictures, sound, films or files, or refers to some.
+    pub has_media: bool,
     /// The name of the model.
     pub model: Option<String>,
     /// The request asks for a stream.

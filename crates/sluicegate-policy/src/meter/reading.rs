@@ -127,6 +127,11 @@ impl Reading {
         Ok(enough && !self.plan.to_end)
     }
 
+    /// The path of the request and its body, if that is JSON.
+    pub(crate) fn json(&self) -> Option<(&str, &[u8])> {
+        matches!(self.plan.format, Format::Json).then(|| (self.path(), self.held.as_slice()))
+    }
+
     fn path(&self) -> &str {
         self.target.as_ref().map_or("", PathAndQuery::path)
     }

@@ -53,9 +53,13 @@ struct Entry {
 }
 
 impl TokenHistory {
-    /// The input to reserve: the estimate, corrected by what was learned, 0.5 to 2 times as much.
+    /// The input to reserve: the estimate, corrected by what was learned, 0.5 to 2 times as much. Input that was counted needs no
+    /// correction.
     #[must_use]
     pub fn input(&self, tenant: &str, estimate: &Estimate) -> u64 {
+        if let Some(counted) = estimate.counted {
+            return counted;
+        }
         let model = model(estimate);
         let own =
             self.read(self.of_tenant(tenant, model), |entry| entry.input).filter(InputCorrection::is_known);

@@ -157,6 +157,22 @@ fn what_is_wrong_with_limits_and_meters_of_tokens_is_told() {
              p.toml:3:83: a weight cannot be -1\n  help: give a number from 0 to 1000000, such as 0.1",
         ),
         (
+            "[[route]]\npath = '/a'\nmeter = { tokens = 'gemini', count = 'upstream' }",
+            "p.toml:3:38: servers of the interface gemini do not count tokens beforehand\n  \
+             help: leave `count` out; it is for openai, anthropic, llama.cpp",
+        ),
+        (
+            "[[route]]\npath = '/a'\nmeter = { tokens = 'openai', count = 'exact', count_timeout = '0' }",
+            "p.toml:3:38: `exact` is no way to count tokens\n  \
+             help: write \"upstream\", or the path of its endpoint, such as \"/tokenize\"\n\
+             p.toml:3:63: a timeout of no time lets nothing through\n  help: give at least \"1ms\"",
+        ),
+        (
+            "[[route]]\npath = '/a'\nmeter = [{ items = '/n', count = '/b c' }, { tokens = 'openai', count_timeout = '1s' }]",
+            "p.toml:3:34: nothing counts the tokens of a request\n  help: add: tokens = \"openai\"\n\
+             p.toml:3:81: the upstream counts no tokens of this route\n  help: add: count = \"upstream\"",
+        ),
+        (
             "[responses]\nretry_after_max = '1500ms'",
             "p.toml:2:19: `Retry-After` is in whole seconds\n  help: write it as \"60s\"",
         ),

@@ -17,6 +17,7 @@ mod headers;
 mod hints;
 mod inference_header;
 mod input;
+mod input_counts;
 mod most_items;
 mod no_body;
 mod outage;

@@ -66,6 +66,15 @@ async fn a_prompt_is_a_token_for_four_characters_and_one_for_each_id() {
         let counted = server.post(path, &body.to_string()).await.json();
         assert_eq!(counted["input_tokens"], tokens, "{body}");
     }
+    for (body, tokens) in [
+        (json!({"model": "m", "prompt": "12345"}), 2),
+        (json!({"messages": [{"content": "1234"}, {"content": "5"}]}), 2),
+        (json!({"content": "123456789"}), 3),
+    ] {
+        let counted = server.post("/tokenize", &body.to_string()).await.json();
+        assert_eq!(counted["count"], tokens, "{body}");
+        assert_eq!(counted["tokens"].as_array().map(Vec::len), usize::try_from(tokens).ok(), "{body}");
+    }
     let body = json!({"input": [[1, 2, 3], [4]], "encoding_format": "base64", "dimensions": 2});
     let embedded = server.post("/v1/embeddings", &body.to_string()).await.json();
     assert_eq!(embedded["usage"], json!({"prompt_tokens": 4, "total_tokens": 4}));

@@ -75,6 +75,13 @@ pub struct MeterTable {
     /// how long they are.
     #[schemars(range(min = 1), extend("default" = 1024))]
     pub default_output: Option<Placed<i64>>,
+    /// Counting of the input before a request runs, by the upstream itself: `"upstream"`, or the path of its endpoint, such as
+    /// `"/tokenize"`. Without it the input is estimated. Only the gateway heeds it.
+    #[schemars(regex(pattern = "^(upstream$|/)"))]
+    pub count: Option<Placed<String>>,
+    /// Maximum time to wait for such a count. The estimate takes the place of one that comes later.
+    #[schemars(extend("default" = "250ms"))]
+    pub count_timeout: Option<Placed<Period>>,
     /// Weights of the classes of tokens; 1 for each class that is left out.
     #[schemars(extend("default" = {}))]
     pub weights: BTreeMap<Placed<String>, Placed<Number>>,

@@ -4,7 +4,10 @@ use sluicegate::Unit;
 
 use crate::{
     Mode, Policy, Route,
-    config::{file::File, report::Report},
+    config::{
+        file::{File, MeterEntry, Placed, RouteTable},
+        report::Report,
+    },
 };
 
 pub(super) fn lint(report: &mut Report<'_>, file: &File, policy: &Policy) {
@@ -27,6 +30,11 @@ pub(super) fn lint(report: &mut Report<'_>, file: &File, policy: &Policy) {
             let help = "give it `limits`, or write limits = [] to say that it has none";
             report.error_help(table.path.start(), "this route has no limits, and [defaults] has none", help);
         }
+        if let Some(start) = count_of(table).filter(|_| !policy.reserves_input(route)) {
+            let help = "add a limit of tokens or input_tokens, or leave `count` out";
+            let message = "no limit of this route reserves input tokens, so none are counted";
+            report.error_help(start, message, help);
+        }
         if let Some(list) = &table.limits {
             in_shadow(report, list.start(), route, policy);
         }
@@ -43,6 +51,14 @@ pub(super) fn lint(report: &mut Report<'_>, file: &File, policy: &Policy) {
     if let Some(list) = &file.defaults.limits {
         in_shadow(report, list.start(), policy.routes.get(policy.routes.unmatched()), policy);
     }
+}
+
+/// The place of the `count` of a route's meter.
+fn count_of(table: &RouteTable) -> Option<usize> {
+    table.meter.as_ref()?.entries().iter().find_map(|entry| match &entry.value {
+        MeterEntry::Table(meter) => meter.count.as_ref().map(Placed::start),
+        MeterEntry::Word(_) => None,
+    })
 }
 
 fn in_shadow(report: &mut Report<'_>, at: usize, route: &Route, policy: &Policy) {

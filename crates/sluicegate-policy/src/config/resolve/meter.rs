@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    Dialect, JsonPointer, Meter, TokenClass, TokenMeter, TokenWeights,
+    Dialect, InputCount, JsonPointer, Meter, TokenClass, TokenMeter, TokenWeights,
     config::{
         diagnostic::did_you_mean,
         file::{MeterEntry, MeterTable, Number, Placed, RouteTable},
@@ -11,9 +11,11 @@ use crate::{
     },
 };
 
+use super::gateway::timeout;
+
 /// The meter of a route: at most one that counts items, one that counts tokens, and one that counts bytes.
 pub(super) fn meter(report: &mut Report<'_>, table: &RouteTable) -> Meter {
-    let (mut items, mut tokens, mut bytes) = (None, None, false);
+    let (mut items, mut tokens, mut bytes, mut input_count) = (None, None, false, None);
     for entry in table.meter.as_ref().map(Placed::entries).unwrap_or_default() {
         let is_first = match &entry.value {
             MeterEntry::Word(word) if word == BYTES => !std::mem::replace(&mut bytes, true),
@@ -31,6 +33,7 @@ pub(super) fn meter(report: &mut Report<'_>, table: &RouteTable) -> Meter {
                 let (of_items, of_tokens) = of_table(report, table, entry.start());
                 let is_twice =
                     items.is_some() && of_items.is_some() || tokens.is_some() && of_tokens.is_some();
+                input_count = count(report, table, of_tokens).or(input_count);
                 items = of_items.or(items);
                 tokens = of_tokens.or(tokens);
                 !is_twice
@@ -43,6 +46,9 @@ pub(super) fn meter(report: &mut Report<'_>, table: &RouteTable) -> Meter {
     let mut meter = items.unwrap_or_default();
     if let Some(tokens) = tokens {
         meter = meter.and_tokens(tokens);
+    }
+    if let Some(count) = input_count {
+        meter = meter.and_input_count(count);
     }
     if bytes { meter.and_bytes() } else { meter }
 }
@@ -63,7 +69,8 @@ fn of_table(
     if table.tokens.is_none() {
         let output = table.default_output.as_ref().map(Placed::start);
         let weights = table.weights.keys().next().map(Placed::start);
-        for start in output.into_iter().chain(weights) {
+        let count = table.count.as_ref().map(Placed::start);
+        for start in output.into_iter().chain(count).chain(weights) {
             report.error_help(start, "nothing counts the tokens of a request", "add: tokens = \"openai\"");
         }
     }
@@ -89,6 +96,38 @@ fn of_tokens(report: &mut Report<'_>, word: &Placed<String>, table: &MeterTable)
     };
     let weights = weights(report, &table.weights);
     Some(TokenMeter { dialect: dialect?, default_output, weights })
+}
+
+/// The counting of the input by the upstream.
+fn count(report: &mut Report<'_>, table: &MeterTable, tokens: Option<TokenMeter>) -> Option<InputCount> {
+    let Some(given) = &table.count else {
+        if let Some(timeout) = &table.count_timeout {
+            let help = "add: count = \"upstream\"";
+            report.error_help(timeout.start(), "the upstream counts no tokens of this route", help);
+        }
+        return None;
+    };
+    let timeout = timeout(report, table.count_timeout.as_ref(), InputCount::TIMEOUT);
+    let dialect = tokens?.dialect;
+    if !InputCount::DIALECTS.contains(&dialect) {
+        let message = format!("servers of the interface {} do not count tokens beforehand", dialect.name());
+        let names = InputCount::DIALECTS.map(Dialect::name).join(", ");
+        report.error_help(given.start(), message, format!("leave `count` out; it is for {names}"));
+        return None;
+    }
+    let endpoint = match given.value.as_str() {
+        "upstream" => None,
+        path if path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            Some(path.to_owned())
+        }
+        other => {
+            let message = format!("`{}` is no way to count tokens", other.escape_debug());
+            let help = "write \"upstream\", or the path of its endpoint, such as \"/tokenize\"";
+            report.error_help(given.start(), message, help);
+            None
+        }
+    };
+    Some(InputCount { endpoint, timeout })
 }
 
 fn weights(report: &mut Report<'_>, given: &BTreeMap<Placed<String>, Placed<Number>>) -> TokenWeights {

@@ -15,6 +15,8 @@ pub struct Visit<'h> {
     pub(super) hints: Hints<'h>,
     /// The reading of the body, where the route has a meter. Boxed, because most routes have none.
     pub(super) reading: Option<Box<Reading>>,
+    /// The findings in the body, if they were needed before the decision.
+    pub(super) measured: Option<Body>,
     pub(super) is_preflight: bool,
 }
 

@@ -125,6 +125,7 @@ impl Walk<'_> {
         match place {
             Place::Label if text.len() <= LABEL => {}
             Place::Medium { kind, is_doubtful } => {
+                request.has_media = true;
                 if is_doubtful {
                     let tokens = [Tokenizer::O200k, Tokenizer::Cl100k, Tokenizer::Gemma].map(|tokenizer| {
                         let mut tokens = TextTokens::default();

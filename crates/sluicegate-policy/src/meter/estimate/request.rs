@@ -23,6 +23,7 @@ pub(super) struct Request {
     /// Tokens beside the text: numbers of tokens, frames of messages, sound and files.
     pub(super) beside: u64,
     pub(super) pictures: Vec<Picture>,
+    pub(super) has_media: bool,
     pub(super) prompts: u64,
     /// It has messages, and a frame around them all.
     pub(super) is_conversation: bool,
@@ -81,10 +82,12 @@ impl Request {
         let allowance = self.maxima.allowance(interface);
         Estimate {
             input: input.into_iter().chain(pictures).fold(0, u64::saturating_add),
+            counted: None,
             max_output: allowance.most,
             named_output: allowance.named,
             prompts,
             choices: self.choices.max(1).saturating_mul(prompts),
+            has_media: self.has_media,
             model,
             streams: facts.streams || self.stream.unwrap_or(interface == Interface::Ollama),
             asks_for_usage: self.asks_for_usage,
