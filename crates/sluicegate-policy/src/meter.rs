@@ -11,11 +11,13 @@ pub(crate) mod json_pointer;
 mod members;
 mod multipart;
 mod plan;
+pub(crate) mod pointer_tree;
 mod reading;
 mod response_meter;
 mod text_tokens;
 mod token_history;
-mod token_meter;
+pub(crate) mod token_meter;
+pub(crate) mod token_pointers;
 mod usage;
 mod usage_reader;
 mod usage_request;
@@ -37,6 +39,7 @@ pub use text_tokens::{TextTokens, Tokenizer};
 pub use token_history::{InputCorrection, OutputForecast, TokenHistory};
 pub use token_meter::TokenMeter;
 pub use usage::{TokenClass, TokenWeights, Usage};
+pub(crate) use usage_reader::Word;
 pub use usage_reader::{Actual, UsageReader, UsageSource};
 pub use usage_request::ask_for_usage;
 pub use usage_stripper::UsageStripper;
@@ -173,7 +176,7 @@ impl Meter {
             return Ok(Body::default());
         }
         let estimate = match &self.tokens {
-            Some(tokens) => Some(Box::new(Estimate::of_request(tokens.dialect, path, body)?)),
+            Some(tokens) => Some(Box::new(tokens.estimate(path, body)?)),
             None => None,
         };
         let pointers: Vec<_> = self.items.iter().chain(&self.values).collect();
@@ -188,10 +191,10 @@ impl Meter {
 
     /// [`read`](Self::read) for JSON that must be an object, so that no longer text begins with another value: `1` stands
     /// at the beginning of `1000`.
-    fn read_object(&self, text: &[u8]) -> Result<Body, BodyError> {
+    fn read_object(&self, path: &str, text: &[u8]) -> Result<Body, BodyError> {
         let first = text.iter().find(|byte| !byte.is_ascii_whitespace());
         match first {
-            Some(b'{') => self.read(text),
+            Some(b'{') => self.read_at(path, text),
             _ => Err(BodyError::Malformed("the part before the tensors is no object".to_owned())),
         }
     }

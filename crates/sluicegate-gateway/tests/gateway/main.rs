@@ -41,6 +41,7 @@ mod timeouts;
 mod tls;
 mod tls_upstream;
 mod tokens;
+mod triton;
 mod upgrades;
 mod upstream_refusals;
 mod upstreams;

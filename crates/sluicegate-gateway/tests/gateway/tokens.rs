@@ -205,7 +205,7 @@ fn body(streams: bool) -> String {
 }
 
 /// A client that has sent a request.
-async fn asking(gateway: &Gateway, path: &str, body: &str) -> Client {
+pub(crate) async fn asking(gateway: &Gateway, path: &str, body: &str) -> Client {
     let mut client = Client::connect(gateway.address()).await;
     let head = "host: a\r\naccept-encoding: gzip\r\ncontent-type: application/json";
     let length = body.len();
@@ -220,17 +220,17 @@ async fn asked(upstream: &Scripted) -> Connection {
     connection
 }
 
-fn whole(status: &str, body: &str) -> String {
+pub(crate) fn whole(status: &str, body: &str) -> String {
     let length = body.len();
     format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}")
 }
 
-fn chunk(data: &str) -> String {
+pub(crate) fn chunk(data: &str) -> String {
     format!("{:x}\r\n{data}\r\n", data.len())
 }
 
 /// The input and output tokens that were charged.
-async fn charged(gateway: &Gateway, route: &str, source: &str) -> (u64, u64) {
+pub(crate) async fn charged(gateway: &Gateway, route: &str, source: &str) -> (u64, u64) {
     let metrics = metrics(gateway).await;
     let value = |class| {
         let series =
@@ -242,7 +242,7 @@ async fn charged(gateway: &Gateway, route: &str, source: &str) -> (u64, u64) {
 }
 
 /// The same, once there are any: nobody waits for the end of a request whose client has left.
-async fn soon_charged(gateway: &Gateway, route: &str, source: &str) -> (u64, u64) {
+pub(crate) async fn soon_charged(gateway: &Gateway, route: &str, source: &str) -> (u64, u64) {
     soon(async {
         loop {
             let charged = charged(gateway, route, source).await;
@@ -262,5 +262,5 @@ async fn remaining(gateway: &Gateway) -> u64 {
     told["limits"][0]["remaining"].as_u64().unwrap_or_else(|| panic!("no account of `tpm` in {told}"))
 }
 
-const STREAM: &str =
+pub(crate) const STREAM: &str =
     "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";

@@ -22,7 +22,7 @@ impl ResponseTemplates {
         let lines =
             |route: &Route| policy.tiers.ids().map(|tier| line(policy, &names, route, tier)).collect();
         let lines = policy.routes.as_slice().iter().map(lines).collect();
-        let dialect = |route: &Route| route.meter().tokens().map(TokenMeter::dialect);
+        let dialect = |route: &Route| route.meter().tokens().and_then(TokenMeter::dialect);
         let dialects = policy.routes.as_slice().iter().map(dialect).collect();
         Self { names, lines, dialects }
     }

@@ -39,9 +39,14 @@ enum Form {
 
 impl StreamEnding<'_> {
     /// Returns the bytes for a response with this content type. There are none for a response that is no stream: it can only be
-    /// broken off.
+    /// broken off. Without a dialect, the error has the form of most servers that stream JSON: `error` as a text.
     #[must_use]
-    pub fn in_dialect(&self, dialect: Dialect, content_type: &HeaderValue) -> Option<Bytes> {
+    pub fn in_dialect(
+        &self,
+        dialect: impl Into<Option<Dialect>>,
+        content_type: &HeaderValue,
+    ) -> Option<Bytes> {
+        let dialect = dialect.into();
         let form = Form::of(dialect, content_type)?;
         let (object, event) = self.object(dialect, &form);
         let text = match (form, event) {
@@ -54,41 +59,41 @@ impl StreamEnding<'_> {
     }
 
     /// The error in a dialect, and the name of the event that carries it.
-    fn object(&self, dialect: Dialect, form: &Form) -> (String, Option<&'static str>) {
+    fn object(&self, dialect: Option<Dialect>, form: &Form) -> (String, Option<&'static str>) {
         let message = quoted(self.message);
         let Class { openai, code, anthropic, google } = Class::of(self.status);
         let status = self.status.as_u16();
         match dialect {
-            Dialect::OpenAi => (
+            Some(Dialect::OpenAi) => (
                 format!(
                     "{{\"error\":{{\"message\":{message},\"type\":\"{openai}\",\"param\":null,\"code\":\"{code}\"}}}}"
                 ),
                 None,
             ),
-            Dialect::LlamaCpp => (
+            Some(Dialect::LlamaCpp) => (
                 format!("{{\"error\":{{\"code\":{status},\"message\":{message},\"type\":\"{openai}\"}}}}"),
                 None,
             ),
-            Dialect::Anthropic => (
+            Some(Dialect::Anthropic) => (
                 format!(
                     "{{\"type\":\"error\",\"error\":{{\"type\":\"{anthropic}\",\"message\":{message}}}}}"
                 ),
                 Some("error"),
             ),
-            Dialect::Ollama => (format!("{{\"error\":{message}}}"), None),
-            Dialect::Tgi => (format!("{{\"error\":{message},\"error_type\":\"{code}\"}}"), None),
-            Dialect::Gemini => (
+            Some(Dialect::Ollama) | None => (format!("{{\"error\":{message}}}"), None),
+            Some(Dialect::Tgi) => (format!("{{\"error\":{message},\"error_type\":\"{code}\"}}"), None),
+            Some(Dialect::Gemini) => (
                 format!("{{\"error\":{{\"code\":{status},\"message\":{message},\"status\":\"{google}\"}}}}"),
                 None,
             ),
             // Its first interface has lines, and its second one events.
-            Dialect::Cohere if matches!(form, Form::Lines) => (
+            Some(Dialect::Cohere) if matches!(form, Form::Lines) => (
                 format!(
                     "{{\"is_finished\":true,\"event_type\":\"stream-end\",\"finish_reason\":\"ERROR\",\"error\":{message}}}"
                 ),
                 None,
             ),
-            Dialect::Cohere => (
+            Some(Dialect::Cohere) => (
                 format!(
                     "{{\"type\":\"message-end\",\"delta\":{{\"finish_reason\":\"ERROR\",\"error\":{message}}}}}"
                 ),
@@ -99,12 +104,12 @@ impl StreamEnding<'_> {
 }
 
 impl Form {
-    fn of(dialect: Dialect, content_type: &HeaderValue) -> Option<Self> {
+    fn of(dialect: Option<Dialect>, content_type: &HeaderValue) -> Option<Self> {
         let value = content_type.to_str().ok()?;
         let media_type = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         match media_type.as_str() {
             "text/event-stream" => Some(Self::Events),
-            "application/json" => (dialect == Dialect::Gemini).then_some(Self::Array),
+            "application/json" => (dialect == Some(Dialect::Gemini)).then_some(Self::Array),
             other if other.starts_with("application/") && other.contains("json") => Some(Self::Lines),
             _ => None,
         }

@@ -1,15 +1,15 @@
 //! The policy as a JSON document, for operators.
 
+mod meter;
+
 use std::{path::Path, time::Duration};
 
 use http::{HeaderName, Method};
 use serde_json::{Map, Value, json};
-use sluicegate::Unit;
 
 use crate::{
     Cors, EjectionSettings, Forwarding, GatewaySettings, HealthSettings, Hidden, Identity, Limit, Policy,
-    Responses, Route, Scale, StoreSettings, Terms, Tiers, Timeouts, TlsSettings, TokenClass, TokenMeter,
-    Upstream, Warmup,
+    Responses, Route, Scale, StoreSettings, Terms, Tiers, Timeouts, TlsSettings, Upstream, Warmup,
     decide::{cors::Origins, trusted_proxy},
 };
 
@@ -95,17 +95,12 @@ impl Policy {
     fn route_document(&self, route: &Route) -> Value {
         let Timeouts { response, idle, total } = route.timeouts();
         let Forwarding { removed_headers, retry_after, slots_until } = route.forwarding();
-        let meter = route.meter();
         let limits: Vec<_> = route.limits().iter().map(|id| self.limit(*id).name()).collect();
-        let mut document = json!({
+        json!({
             "path": route.label(),
             "methods": route.methods().iter().map(ToString::to_string).collect::<Vec<_>>(),
             "tier": route.tier().map(|tier| self.tiers.name(tier)),
-            "meter": {
-                "items": meter.items.as_ref().map(ToString::to_string),
-                "max": meter.most_items,
-                "bytes": meter.gives(Unit::Bytes),
-            },
+            "meter": meter::document(route.meter()),
             "weight": route.weight(),
             "limits": limits,
             "response_timeout": response.map(period),
@@ -114,22 +109,8 @@ impl Policy {
             "remove_request_headers": removed_headers.iter().map(HeaderName::as_str).collect::<Vec<_>>(),
             "retry_after": retry_after.map(period),
             "slots_until": slots_until,
-        });
-        if let Some(meter) = meter.tokens() {
-            document["meter"]["tokens"] = tokens(meter);
-        }
-        if let Some(count) = meter.input_count() {
-            document["meter"]["tokens"]["count"] = json!(count.endpoint().unwrap_or("upstream"));
-            document["meter"]["tokens"]["count_timeout"] = json!(period(count.timeout()));
-        }
-        document
+        })
     }
-}
-
-fn tokens(TokenMeter { dialect, weights, default_output }: &TokenMeter) -> Value {
-    let weight = |class: TokenClass| (class.name().to_owned(), json!(f64::from(weights.of(class)) / 1000.0));
-    let weights: Map<_, _> = TokenClass::ALL.into_iter().map(weight).collect();
-    json!({ "interface": dialect.name(), "default_output": default_output, "weights": weights })
 }
 
 fn gateway(settings: &GatewaySettings) -> Value {

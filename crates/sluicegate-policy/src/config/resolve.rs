@@ -14,6 +14,7 @@ mod routes;
 mod store;
 mod terms;
 mod tiers;
+mod token_places;
 
 use std::{path::PathBuf, sync::Arc};
 

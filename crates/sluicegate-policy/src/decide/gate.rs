@@ -237,10 +237,10 @@ impl<S: Resilient> Gate<S> {
         let mut pass = Box::new(Pass::new(visit, bill.scale, costs));
         if let Some(estimate) = body.and_then(|body| body.estimate)
             && let (Some(usage), Some(meter)) =
-                (bill.usage, self.policy.routes.get(visit.route()).meter().tokens)
+                (bill.usage, self.policy.routes.get(visit.route()).meter().tokens())
         {
             pass.reserved(Reservation {
-                meter,
+                meter: meter.clone(),
                 estimate,
                 usage,
                 extended: 0,
@@ -341,7 +341,7 @@ impl<S: Resilient> Gate<S> {
 
     /// The tokens that a request may use, where its route meters them and nobody gives its cost.
     fn estimated(&self, visit: &Visit<'_>, body: Option<&Body>) -> Option<Usage> {
-        let meter = self.policy.routes.get(visit.route()).meter().tokens?;
+        let meter = self.policy.routes.get(visit.route()).meter().tokens()?;
         let estimate = body.filter(|_| visit.hints.cost.is_none())?.estimate()?;
         let (history, tenant) = (&self.token_history, visit.caller.tenant());
         let output = history.output(tenant, estimate, meter.default_output);

@@ -26,7 +26,10 @@ impl Body {
 
     /// A body that does not tell its tokens, such as an upload of sound.
     pub(crate) fn untold(meter: &Meter) -> Self {
-        let estimate = meter.tokens().map(|_| Box::new(Estimate { choices: 1, ..Estimate::default() }));
+        let estimate = meter.tokens().map(|tokens| {
+            let is_without_output = tokens.is_without_output();
+            Box::new(Estimate { choices: 1, is_without_output, ..Estimate::default() })
+        });
         Self { estimate, ..Self::default() }
     }
 

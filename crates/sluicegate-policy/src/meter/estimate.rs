@@ -7,6 +7,7 @@ mod maximum;
 mod medium;
 mod member;
 mod picture;
+mod pointers;
 mod request;
 mod rules;
 mod scalar;
@@ -14,6 +15,8 @@ mod scalar;
 use crate::{BodyError, Dialect};
 
 use request::Request;
+
+pub(crate) use pointers::RequestPointers;
 
 /// The usage that a request may cause, as its body tells before it runs.
 ///

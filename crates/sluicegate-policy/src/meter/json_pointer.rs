@@ -31,6 +31,11 @@ impl JsonPointer {
         &self.segments
     }
 
+    /// Returns `true` if the other pointer is the same, or leads into the value at this one.
+    pub(crate) fn leads_to(&self, other: &Self) -> bool {
+        other.segments.starts_with(&self.segments)
+    }
+
     /// The pointer as it is written.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -57,7 +57,7 @@ impl Reading {
             Format::Multipart(boundary) => Some(Multipart::new(boundary, meter.values.clone())),
             _ => None,
         };
-        let target = meter.tokens.and_then(|_| head.uri.path_and_query()).cloned();
+        let target = meter.tokens.as_ref().and_then(|_| head.uri.path_and_query()).cloned();
         Ok(Self { plan, target, held: Held::Nothing, multipart, fields: None })
     }
 
@@ -154,7 +154,7 @@ impl Reading {
             Format::JsonBeforeTensors(start) => {
                 let end = usize::try_from(*start).ok().filter(|end| *end <= held.len());
                 let end = end.ok_or(BodyError::InferenceHeaderBeyondBody(*start))?;
-                return meter.read_object(&held[..end]).map(|body| Body { bytes, ..body });
+                return meter.read_object(self.path(), &held[..end]).map(|body| Body { bytes, ..body });
             }
             Format::Form => form::search(held, &pointers)?,
             Format::Multipart(_) => self.multipart.as_ref().map(Multipart::found).unwrap_or_default(),

@@ -4,12 +4,12 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header::CONTENT_TYPE, response};
 
 use super::usage_reader::UsageReader;
-use crate::{Actual, Dialect, Estimate, StreamEnding, TokenWeights, Usage};
+use crate::{Actual, Dialect, Estimate, StreamEnding, TokenMeter, TokenWeights, Usage};
 
 /// The meter of one response, from its head to its end.
 #[derive(Debug)]
 pub struct ResponseMeter {
-    dialect: Dialect,
+    dialect: Option<Dialect>,
     status: StatusCode,
     content_type: Option<HeaderValue>,
     reader: UsageReader,
@@ -17,12 +17,12 @@ pub struct ResponseMeter {
 }
 
 impl ResponseMeter {
-    pub(crate) fn new(dialect: Dialect, head: &response::Parts, estimate: &Estimate) -> Self {
+    pub(crate) fn new(meter: &TokenMeter, head: &response::Parts, estimate: &Estimate) -> Self {
         Self {
-            dialect,
+            dialect: meter.dialect(),
             status: head.status,
             content_type: head.headers.get(CONTENT_TYPE).cloned(),
-            reader: UsageReader::new(dialect, head, estimate),
+            reader: meter.usage_reader(head, estimate),
             is_complete: false,
         }
     }

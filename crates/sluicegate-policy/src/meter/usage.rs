@@ -71,6 +71,11 @@ impl TokenClass {
         }
     }
 
+    /// Returns `true` if servers may count it inside the input or output.
+    pub(crate) const fn is_part(self) -> bool {
+        !matches!(self, Self::Input | Self::Output)
+    }
+
     const fn index(self) -> usize {
         self as usize
     }

@@ -7,9 +7,11 @@ mod field;
 mod made_text;
 mod outputs;
 mod place;
+mod pointers;
 mod repeated;
 mod scanner;
 mod tally;
+mod word;
 
 use std::time::Duration;
 
@@ -24,6 +26,9 @@ use place::Place;
 use repeated::Repeated;
 use scanner::Scanner;
 use tally::Tally;
+
+pub(crate) use pointers::AnswerPointers;
+pub(crate) use word::Word;
 
 /// The reader of the usage in one response, while its bytes pass.
 ///
@@ -107,7 +112,7 @@ impl UsageReader {
     /// The reader for the response with this head to a request with this estimate.
     #[must_use]
     pub fn new(dialect: Dialect, head: &Parts, estimate: &Estimate) -> Self {
-        let mut tally = Tally::new(dialect);
+        let mut tally = Tally::in_dialect(dialect);
         if dialect == Dialect::Tgi {
             for (name, field) in [("x-prompt-tokens", Field::Input), ("x-generated-tokens", Field::Output)] {
                 if let Some(number) = head.headers.get(name).and_then(|value| tokens(value.as_bytes())) {
@@ -115,10 +120,25 @@ impl UsageReader {
                 }
             }
         }
+        Self::of(head, estimate, Scanner::new(Place::Document(dialect)), tally)
+    }
+
+    /// The reader for a response whose usage is where these pointers lead to.
+    pub(crate) fn pointed(pointers: &AnswerPointers, head: &Parts, estimate: &Estimate) -> Self {
+        let mut reader =
+            Self::of(head, estimate, Scanner::pointed(pointers), Tally::pointed(pointers.convention()));
+        if matches!(reader.framing, Framing::Text) {
+            // The policy says that it is JSON, whatever its server calls it.
+            reader.framing = Framing::Unnamed;
+        }
+        reader
+    }
+
+    fn of(head: &Parts, estimate: &Estimate, scanner: Scanner, tally: Tally) -> Self {
         Self {
             coding: Coding::of(&head.headers),
             framing: Framing::of(&head.headers),
-            scanner: Scanner::new(Place::Document(dialect)),
+            scanner,
             tally,
             expected: Expected::of(estimate),
             opaque: 0,

@@ -178,3 +178,51 @@ fn what_is_wrong_with_limits_and_meters_of_tokens_is_told() {
         ),
     ]);
 }
+
+#[test]
+fn what_is_wrong_with_pointers_to_tokens_is_told() {
+    let table = |fields: &str| format!("[[route]]\npath = '/a'\nmeter = {{ tokens = 'json', {fields} }}");
+    let cases = [
+        (
+            "[[route]]\npath = '/a'\nmeter = 'json'".to_owned(),
+            "p.toml:3:9: this meter needs pointers to the tokens\n  help: write it as \
+             { tokens = \"json\", prompt = \"/prompt\", usage = { output = \"/usage/output\" } }",
+        ),
+        (
+            "[[route]]\npath = '/a'\nmeter = { tokens = 'openai', prompt = '/p', usage = { input = '/i' }, summed = ['input'] }"
+                .to_owned(),
+            "p.toml:3:30: `prompt` is for meters whose tokens are \"json\"\n  help: remove `prompt`, or write: tokens = \"json\"\n\
+             p.toml:3:45: `usage` is for meters whose tokens are \"json\"\n  help: remove `usage`, or write: tokens = \"json\"\n\
+             p.toml:3:72: `summed` is for meters whose tokens are \"json\"\n  help: remove `summed`, or write: tokens = \"json\"",
+        ),
+        (
+            table("max_output = '/m'"),
+            "p.toml:3:20: nothing says where the prompt of a request is\n  help: add: prompt = \"/prompt\"\n\
+             p.toml:3:41: nothing counts the output of an answer\n  \
+             help: add: usage = { output = \"/usage/output\" }, or text = \"/text\"",
+        ),
+        (
+            table("prompt = ['p', '/a~2'], text = '', usage = { input = '/i', outptu = '/o' }"),
+            "p.toml:3:38: `p` is not a JSON pointer: a JSON pointer begins with `/`\n  help: write it as \"/usage/output\"\n\
+             p.toml:3:43: `/a~2` is not a JSON pointer: in a JSON pointer `~` is written `~0`, and a `/` inside a name `~1`\n  \
+             help: write it as \"/usage/output\"\n\
+             p.toml:3:59: an empty pointer is the whole answer\n  help: point to a member of it, as in \"/usage/output\"\n\
+             p.toml:3:87: unknown class of tokens `outptu`\n  help: did you mean `output`?",
+        ),
+        (
+            table("prompt = ['/p', '/p'], model = '/p/m', text = '/u/t', usage = { input = '/u' }"),
+            "p.toml:3:44: `/p` appears twice\n  help: each value can count once\n\
+             p.toml:3:59: one of `/p/m` and `/p` is inside the other\n  help: each value can count once\n\
+             p.toml:3:100: one of `/u` and `/u/t` is inside the other\n  help: each value can count once",
+        ),
+        (
+            table("prompt = '/p', usage = { output = '/o' }, beside = ['output', 'reasoning'], summed = ['outputs']"),
+            "p.toml:3:80: unknown class of tokens `output`\n  help: did you mean `audio_output`?\n\
+             p.toml:3:90: nothing points to `reasoning`\n  help: add: usage = { reasoning = \"/usage/reasoning\" }\n\
+             p.toml:3:114: unknown class of tokens `outputs`\n  help: did you mean `output`?",
+        ),
+    ];
+    for (text, expected) in &cases {
+        said(&[(text.as_str(), expected)]);
+    }
+}

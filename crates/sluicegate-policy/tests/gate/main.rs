@@ -29,6 +29,7 @@ mod shadow;
 mod site;
 mod tiers;
 mod token_books;
+mod token_pointers;
 mod tokens;
 mod upstream_headers;
 mod warmup;

@@ -7,4 +7,5 @@ mod encoded;
 mod hostile;
 mod openai;
 mod others;
+mod pointed;
 mod splits;

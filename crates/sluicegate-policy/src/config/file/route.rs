@@ -55,6 +55,7 @@ pub enum MeterEntry {
     /// `"anthropic"`, `"ollama"`, `"llama.cpp"`, `"tgi"`, `"gemini"`, `"cohere"`: the tokens of requests to such a server.
     Word(String),
     /// `{ items = "/inputs", max = 64 }`: a batch's size. `{ tokens = "openai", default_output = 256 }`: tokens.
+    /// `{ tokens = "json", prompt = "/text", usage = { output = "/tokens" } }`: tokens of any other server.
     Table(MeterTable),
 }
 
@@ -85,6 +86,32 @@ pub struct MeterTable {
     /// Weights of the classes of tokens; 1 for each class that is left out.
     #[schemars(extend("default" = {}))]
     pub weights: BTreeMap<Placed<String>, Placed<Number>>,
+    /// With `tokens = "json"`: JSON pointers to the texts of a request that the model reads.
+    pub prompt: Option<Placed<OneOrMany<String>>>,
+    /// With `tokens = "json"`: JSON pointers to the maximum of output tokens in a request. The largest counts.
+    pub max_output: Option<Placed<OneOrMany<String>>>,
+    /// With `tokens = "json"`: JSON pointers to the number of choices in a request.
+    pub choices: Option<Placed<OneOrMany<String>>>,
+    /// With `tokens = "json"`: JSON pointers to the name of the model in a request. The path may name it, too.
+    pub model: Option<Placed<OneOrMany<String>>>,
+    /// With `tokens = "json"`: JSON pointers to `true` in a request for a stream. The path may ask for one, too.
+    pub stream: Option<Placed<OneOrMany<String>>>,
+    /// With `tokens = "json"`: JSON pointers to the texts of an answer that the model has made.
+    pub text: Option<Placed<OneOrMany<String>>>,
+    /// With `tokens = "json"`: JSON pointers to the numbers of tokens in an answer, by their classes, and `total`.
+    #[schemars(extend("default" = {}))]
+    pub usage: BTreeMap<Placed<String>, Placed<OneOrMany<String>>>,
+    /// With `tokens = "json"`: classes that the server counts beside its input and output, and not inside.
+    #[schemars(extend("default" = []))]
+    pub beside: Vec<Placed<String>>,
+    /// With `tokens = "json"`: classes of which each event of a stream reports its own tokens, so that they are added up.
+    #[schemars(extend("default" = []))]
+    pub summed: Vec<Placed<String>>,
+}
+
+impl MeterTable {
+    /// The interface that is no named one: the table says where its tokens are.
+    pub const JSON: &str = "json";
 }
 
 /// The schema of a dialect's name.
@@ -96,7 +123,7 @@ impl JsonSchema for DialectWord {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let names = Dialect::ALL.map(Dialect::name);
+        let names: Vec<_> = Dialect::ALL.map(Dialect::name).into_iter().chain([MeterTable::JSON]).collect();
         json_schema!({ "type": "string", "enum": names, "description": "The interface of a model server." })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::token_places::{foreign_fields, token_places};
 use crate::{
     Dialect, InputCount, JsonPointer, Meter, TokenClass, TokenMeter, TokenWeights,
     config::{
@@ -9,6 +10,7 @@ use crate::{
         file::{MeterEntry, MeterTable, Number, Placed, RouteTable},
         report::Report,
     },
+    meter::{token_meter::TokenInterface, token_pointers::TokenPointers},
 };
 
 use super::gateway::timeout;
@@ -33,7 +35,7 @@ pub(super) fn meter(report: &mut Report<'_>, table: &RouteTable) -> Meter {
                 let (of_items, of_tokens) = of_table(report, table, entry.start());
                 let is_twice =
                     items.is_some() && of_items.is_some() || tokens.is_some() && of_tokens.is_some();
-                input_count = count(report, table, of_tokens).or(input_count);
+                input_count = count(report, table, of_tokens.as_ref()).or(input_count);
                 items = of_items.or(items);
                 tokens = of_tokens.or(tokens);
                 !is_twice
@@ -74,16 +76,25 @@ fn of_table(
             report.error_help(start, "nothing counts the tokens of a request", "add: tokens = \"openai\"");
         }
     }
+    if table.tokens.as_ref().is_none_or(|tokens| tokens.value != MeterTable::JSON) {
+        foreign_fields(report, table);
+    }
     (items, tokens)
 }
 
 fn of_tokens(report: &mut Report<'_>, word: &Placed<String>, table: &MeterTable) -> Option<TokenMeter> {
-    let dialect = Dialect::named(&word.value);
-    if dialect.is_none() {
+    let interface = match word.value.as_str() {
+        MeterTable::JSON => {
+            let places = token_places(report, table, word.start());
+            Some(TokenInterface::Json(TokenPointers::new(places)))
+        }
+        name => Dialect::named(name).map(TokenInterface::Named),
+    };
+    if interface.is_none() {
         report.error_or(word.start(), format!("unknown interface `{}`", word.value.escape_debug()), || {
-            let names = Dialect::ALL.map(Dialect::name);
-            did_you_mean(&word.value, names)
-                .or_else(|| Some(format!("the interfaces are {}", names.join(", "))))
+            let names = Dialect::ALL.map(Dialect::name).into_iter().chain([MeterTable::JSON]);
+            did_you_mean(&word.value, names.clone())
+                .or_else(|| Some(format!("the interfaces are {}", names.collect::<Vec<_>>().join(", "))))
         });
     }
     let default_output = match &table.default_output {
@@ -95,11 +106,11 @@ fn of_tokens(report: &mut Report<'_>, word: &Placed<String>, table: &MeterTable)
         }),
     };
     let weights = weights(report, &table.weights);
-    Some(TokenMeter { dialect: dialect?, default_output, weights })
+    Some(TokenMeter { interface: interface?, default_output, weights })
 }
 
 /// The counting of the input by the upstream.
-fn count(report: &mut Report<'_>, table: &MeterTable, tokens: Option<TokenMeter>) -> Option<InputCount> {
+fn count(report: &mut Report<'_>, table: &MeterTable, tokens: Option<&TokenMeter>) -> Option<InputCount> {
     let Some(given) = &table.count else {
         if let Some(timeout) = &table.count_timeout {
             let help = "add: count = \"upstream\"";
@@ -108,9 +119,10 @@ fn count(report: &mut Report<'_>, table: &MeterTable, tokens: Option<TokenMeter>
         return None;
     };
     let timeout = timeout(report, table.count_timeout.as_ref(), InputCount::TIMEOUT);
-    let dialect = tokens?.dialect;
-    if !InputCount::DIALECTS.contains(&dialect) {
-        let message = format!("servers of the interface {} do not count tokens beforehand", dialect.name());
+    let dialect = tokens?.dialect();
+    if dialect.is_none_or(|dialect| !InputCount::DIALECTS.contains(&dialect)) {
+        let name = dialect.map_or(MeterTable::JSON, Dialect::name);
+        let message = format!("servers of the interface {name} do not count tokens beforehand");
         let names = InputCount::DIALECTS.map(Dialect::name).join(", ");
         report.error_help(given.start(), message, format!("leave `count` out; it is for {names}"));
         return None;
@@ -163,6 +175,11 @@ fn thousandths(weight: f64) -> Option<u32> {
 const ROUNDING: f64 = 1e-6;
 
 fn unknown(report: &mut Report<'_>, start: usize, word: &str) {
+    if word == MeterTable::JSON {
+        let help =
+            "write it as { tokens = \"json\", prompt = \"/prompt\", usage = { output = \"/usage/output\" } }";
+        return report.error_help(start, "this meter needs pointers to the tokens", help);
+    }
     report.error_or(start, format!("unknown meter `{}`", word.escape_debug()), || {
         let names = Dialect::ALL.map(Dialect::name).into_iter().chain([BYTES, KSERVE]);
         did_you_mean(word, names).or_else(|| Some(METERS.to_owned()))

@@ -23,7 +23,7 @@ impl<S: Resilient> Gate<S> {
         }
         let body = self.metered(visit, reading).ok()??;
         let (path, json) = reading?.json()?;
-        let request = CountRequest::of(count, tokens.dialect(), path, json, body.estimate()?)?;
+        let request = CountRequest::of(count, tokens.dialect()?, path, json, body.estimate()?)?;
         let is_spent = self.is_spent(visit, &body).await;
         visit.measured = Some(body);
         (!is_spent).then_some(request)

@@ -51,10 +51,10 @@ pub enum Settlement {
 }
 
 impl Reservation {
-    /// The dialect of the request and its answer.
+    /// The dialect of the request and its answer. `None` if the policy points to their tokens.
     #[must_use]
-    pub fn dialect(&self) -> Dialect {
-        self.meter.dialect
+    pub fn dialect(&self) -> Option<Dialect> {
+        self.meter.dialect()
     }
 
     /// The estimate that its body gave.
@@ -81,7 +81,7 @@ impl Reservation {
         // What nobody reports is the input that was reserved.
         let estimate =
             Estimate { input: self.usage.of(TokenClass::Input), ..Estimate::clone(&self.estimate) };
-        ResponseMeter::new(self.meter.dialect, head, &estimate)
+        ResponseMeter::new(&self.meter, head, &estimate)
     }
 
     /// Returns the request's body with a wish for the usage of its stream, if the dialect has such a wish and the body has
@@ -89,7 +89,7 @@ impl Reservation {
     #[must_use]
     pub fn asking_for_usage(&self, body: &[u8]) -> Option<Bytes> {
         let is_silent = self.estimate.streams && !self.estimate.asks_for_usage;
-        if is_silent && self.meter.dialect == Dialect::OpenAi { ask_for_usage(body) } else { None }
+        if is_silent && self.dialect() == Some(Dialect::OpenAi) { ask_for_usage(body) } else { None }
     }
 
     /// Returns the tokens for which the request is charged, and learns from them if the server has reported the usage of a whole

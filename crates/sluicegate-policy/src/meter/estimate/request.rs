@@ -66,22 +66,13 @@ impl Request {
     pub(super) fn estimate(self, dialect: Dialect, path: &str) -> Estimate {
         let facts = PathFacts::of(path);
         let interface = facts.interface.unwrap_or_else(|| Interface::of(dialect, self.shape));
+        let name = self.model.as_deref().or(facts.model);
+        let input = self.input(dialect, name.unwrap_or_default(), Some(interface));
         let model = self.model.or_else(|| facts.model.map(str::to_owned));
-        let name = model.as_deref().unwrap_or_default();
-        let tokenizer = if dialect == Dialect::Gemini { Tokenizer::Gemma } else { Tokenizer::of_model(name) };
-        let picture_rule = rules::picture_rule(dialect, name);
-        let pictures = self.pictures.iter().map(|picture| picture.tokens(picture_rule));
-        let frame = match interface {
-            Interface::Responses if !self.is_conversation => rules::CONVERSATION + rules::MESSAGE + 1,
-            _ if self.is_conversation => rules::CONVERSATION,
-            _ => 0,
-        };
-        let input =
-            [self.text.reserved(tokenizer), self.beside, frame, rules::tools(self.tools, dialect, name)];
         let prompts = self.prompts.max(1);
         let allowance = self.maxima.allowance(interface);
         Estimate {
-            input: input.into_iter().chain(pictures).fold(0, u64::saturating_add),
+            input,
             counted: None,
             max_output: allowance.most,
             named_output: allowance.named,
@@ -93,6 +84,22 @@ impl Request {
             asks_for_usage: self.asks_for_usage,
             is_without_output: interface == Interface::WithoutOutput,
         }
+    }
+
+    /// The tokens that a model of this name reads in all prompts.
+    pub(super) fn input(&self, dialect: Dialect, model: &str, interface: Option<Interface>) -> u64 {
+        let is_gemini = dialect == Dialect::Gemini;
+        let tokenizer = if is_gemini { Tokenizer::Gemma } else { Tokenizer::of_model(model) };
+        let picture_rule = rules::picture_rule(dialect, model);
+        let pictures = self.pictures.iter().map(|picture| picture.tokens(picture_rule));
+        let frame = match interface {
+            Some(Interface::Responses) if !self.is_conversation => rules::CONVERSATION + rules::MESSAGE + 1,
+            _ if self.is_conversation => rules::CONVERSATION,
+            _ => 0,
+        };
+        let input =
+            [self.text.reserved(tokenizer), self.beside, frame, rules::tools(self.tools, dialect, model)];
+        input.into_iter().chain(pictures).fold(0, u64::saturating_add)
     }
 
     /// Adds a text that the model reads.

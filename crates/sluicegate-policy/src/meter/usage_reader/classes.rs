@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
-use crate::{TokenClass, Usage};
+use crate::{TokenClass, Usage, meter::token_pointers::UsageNumber};
 
-use super::{Actual, Expected, UsageSource, field::Field, tally::Tally};
+use super::{
+    Actual, Expected, UsageSource,
+    field::Field,
+    pointers::{Convention, field},
+    tally::Tally,
+};
 
 impl Tally {
     /// Returns the usage so far. Where the server has not reported a number yet, it is what was expected or counted.
@@ -14,7 +19,10 @@ impl Tally {
             None => (expected.input, false),
         };
         let (output, is_output_reported) = self.output(prompt, expected);
-        let usage = self.add_output(self.input_classes(prompt, output), prompt, output);
+        let usage = match self.convention {
+            Some(convention) => self.pointed_classes(convention, prompt, output),
+            None => self.add_output(self.input_classes(prompt, output), prompt, output),
+        };
         let is_reported = is_prompt_reported && is_output_reported;
         Actual {
             usage,
@@ -41,7 +49,8 @@ impl Tally {
         }
         // Some servers report a sum alone.
         let rest = |total: u64| {
-            total.saturating_sub(self.outputs.reported().unwrap_or(0)).saturating_sub(self.outputs.counted())
+            let output = self.outputs.reported().unwrap_or(0).saturating_add(self.outputs.counted());
+            total.saturating_sub(output).saturating_sub(self.pointed_beside())
         };
         reported.or_else(|| self.of(Field::Total).map(rest))
     }
@@ -58,7 +67,8 @@ impl Tally {
         // Embeddings have a prompt and a total.
         let other = prompt
             .saturating_add(self.or_none(Field::ToolPrompt))
-            .saturating_add(self.or_none(Field::Thoughts));
+            .saturating_add(self.or_none(Field::Thoughts))
+            .saturating_add(self.pointed_beside());
         if let Some(total) = self.of(Field::Total) {
             return (total.saturating_sub(other), true);
         }
@@ -128,6 +138,28 @@ impl Tally {
             .with(TokenClass::ImageOutput, images)
     }
 
+    /// The classes by the numbers that a policy points to.
+    fn pointed_classes(&self, convention: Convention, mut input: u64, mut output: u64) -> Usage {
+        let mut usage = Usage::default();
+        for (class, field) in part_classes() {
+            let mut tokens = self.or_none(field);
+            if !convention.is_beside(field) {
+                let rest = if class.is_input() { &mut input } else { &mut output };
+                tokens = tokens.min(*rest);
+                *rest -= tokens;
+            }
+            usage = usage.with(class, tokens);
+        }
+        usage.with(TokenClass::Input, input).with(TokenClass::Output, output)
+    }
+
+    /// The tokens that a policy says are neither inside the input nor inside the output.
+    fn pointed_beside(&self) -> u64 {
+        let Some(convention) = self.convention else { return 0 };
+        let parts = part_classes().filter(|(_, field)| convention.is_beside(*field));
+        parts.map(|(_, field)| self.or_none(field)).fold(0, u64::saturating_add)
+    }
+
     fn of(&self, field: Field) -> Option<u64> {
         self.fields.of(field)
     }
@@ -135,4 +167,10 @@ impl Tally {
     fn or_none(&self, field: Field) -> u64 {
         self.of(field).unwrap_or(0)
     }
+}
+
+/// The classes that are parts of the input or output, with their numbers.
+fn part_classes() -> impl Iterator<Item = (TokenClass, Field)> {
+    let parts = TokenClass::ALL.into_iter().filter(|class| class.is_part());
+    parts.map(|class| (class, field(UsageNumber::Class(class))))
 }

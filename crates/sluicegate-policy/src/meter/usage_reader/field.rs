@@ -66,6 +66,13 @@ impl Fields {
         self.put(field, sum);
     }
 
+    /// Adds what an earlier report has of a field, if this one has any.
+    pub(super) fn add_earlier(&mut self, earlier: &Self, field: Field) {
+        if let (Some(_), Some(earlier)) = (self.of(field), earlier.of(field)) {
+            self.add(field, earlier);
+        }
+    }
+
     /// Takes over each number that a later report has.
     pub(super) fn replace(&mut self, later: &Self) {
         for (mine, number) in self.0.iter_mut().zip(later.0) {

@@ -1,8 +1,7 @@
 //! The places in a response that tell of usage.
 
-use crate::Dialect;
-
 use super::field::Field;
+use crate::{Dialect, meter::pointer_tree::NodeId};
 
 /// A place in a response: what a value there means.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -11,6 +10,10 @@ pub(super) enum Place {
     Idle,
     /// The whole document, or one of several in an array.
     Document(Dialect),
+    /// A place on the way of a policy's pointers.
+    Node(NodeId),
+    /// Text that the model made, or numbers of tokens, to which a policy points.
+    Written,
     /// A number of tokens.
     Count(Field),
     /// Text that the model made.
@@ -94,6 +97,8 @@ pub(super) enum Takes {
     Word,
     /// Strings, for their text.
     Text,
+    /// Strings for their text, and numbers.
+    Tokens,
     /// Strings for their text, and objects for their members.
     Parts,
     /// All of it, names of members too, for its text.
@@ -112,6 +117,7 @@ impl Place {
             | Self::ModalityName
             | Self::ModalityCount => Takes::Word,
             Self::Text(_) => Takes::Text,
+            Self::Written => Takes::Tokens,
             Self::Content(_) => Takes::Parts,
             Self::Made(_) => Takes::All,
             _ => Takes::Members,

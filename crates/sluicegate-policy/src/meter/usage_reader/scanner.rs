@@ -3,7 +3,12 @@
 use memchr::memchr2;
 use smallvec::SmallVec;
 
-use super::place::{Place, Takes};
+use super::{
+    place::{Place, Takes},
+    pointers::AnswerPointers,
+    word::Word,
+};
+use crate::meter::pointer_tree::NodeId;
 
 /// The receiver of what a scanner meets at the places that matter.
 pub(super) trait Sink {
@@ -24,6 +29,8 @@ pub(super) trait Sink {
 #[derive(Clone, Debug)]
 pub(super) struct Scanner {
     root: Place,
+    /// The places of a policy.
+    pointers: Option<AnswerPointers>,
     state: State,
     /// The open objects and arrays that matter.
     open: SmallVec<[Level; 12]>,
@@ -40,6 +47,8 @@ pub(super) struct Scanner {
 struct Level {
     place: Place,
     is_array: bool,
+    /// The number of elements that have ended.
+    index: u32,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -69,6 +78,7 @@ impl Scanner {
     pub(super) fn new(root: Place) -> Self {
         Self {
             root,
+            pointers: None,
             state: State::Between,
             open: SmallVec::new(),
             next: Place::Idle,
@@ -76,6 +86,11 @@ impl Scanner {
             is_escaped: false,
             word: Word::default(),
         }
+    }
+
+    /// A scanner for what these pointers lead to.
+    pub(super) fn pointed(pointers: &AnswerPointers) -> Self {
+        Self { pointers: Some(pointers.clone()), ..Self::new(Place::Node(NodeId::ROOT)) }
     }
 
     /// Returns `true` if no value is open.
@@ -128,6 +143,9 @@ impl Scanner {
     fn place(&self) -> Place {
         match self.open.last() {
             None => self.root,
+            Some(&Level { place: Place::Node(node), is_array: true, index }) => {
+                self.pointers.as_ref().map_or(Place::Idle, |pointers| pointers.element(node, index))
+            }
             Some(level) if level.is_array => level.place,
             Some(_) => self.next,
         }
@@ -140,6 +158,9 @@ impl Scanner {
     fn value_ended(&mut self) {
         self.state = State::Between;
         self.name_due = true;
+        if let Some(level) = self.open.last_mut().filter(|level| level.is_array) {
+            level.index = level.index.saturating_add(1);
+        }
     }
 
     /// Each of these takes some bytes and returns their number. It takes at least one, or ends a word.
@@ -165,7 +186,7 @@ impl Scanner {
                         self.word.clear();
                         State::WordString
                     }
-                    Takes::Text | Takes::Parts | Takes::All => State::Text,
+                    Takes::Text | Takes::Tokens | Takes::Parts | Takes::All => State::Text,
                 }
             }
             byte @ (b'{' | b'[') => self.begin(byte == b'[', sink),
@@ -175,7 +196,7 @@ impl Scanner {
                 }
                 self.value_ended();
             }
-            _ if self.place().takes() == Takes::Word && !self.is_name_due() => {
+            _ if matches!(self.place().takes(), Takes::Word | Takes::Tokens) && !self.is_name_due() => {
                 self.word.clear();
                 self.state = State::Word;
                 return self.word(bytes, sink);
@@ -189,7 +210,7 @@ impl Scanner {
         let place = self.place();
         let counts = match place.takes() {
             Takes::Nothing | Takes::Word => false,
-            Takes::Text => is_array,
+            Takes::Text | Takes::Tokens => is_array,
             Takes::Members | Takes::Parts | Takes::All => true,
         };
         if !counts || self.open.len() >= MAX_DEPTH {
@@ -197,7 +218,7 @@ impl Scanner {
             return;
         }
         sink.begin(place, is_array);
-        self.open.push(Level { place, is_array });
+        self.open.push(Level { place, is_array, index: 0 });
         self.name_due = !is_array;
     }
 
@@ -207,7 +228,10 @@ impl Scanner {
     }
 
     fn named(&mut self, name: &[u8]) {
-        self.next = self.object().member(name);
+        self.next = match (self.object(), &self.pointers) {
+            (Place::Node(node), Some(pointers)) => pointers.member(node, name),
+            (object, _) => object.member(name),
+        };
         self.name_due = false;
         self.state = State::Between;
     }
@@ -320,51 +344,6 @@ impl Scanner {
     }
 }
 
-/// A number, a literal, a name or a short string, which may be split over pieces.
-#[derive(Clone, Debug)]
-struct Word {
-    bytes: [u8; Self::MAX],
-    /// Greater than `MAX` if it was longer.
-    len: usize,
-}
-
-impl Word {
-    /// The longest that matters.
-    const MAX: usize = 64;
-
-    fn clear(&mut self) {
-        self.len = 0;
-    }
-
-    fn push(&mut self, more: &[u8]) {
-        let end = self.len.saturating_add(more.len());
-        if let Some(room) = self.bytes.get_mut(self.len..end) {
-            room.copy_from_slice(more);
-            self.len = end;
-        } else {
-            self.len = Self::MAX + 1;
-        }
-    }
-
-    fn as_slice(&self) -> Option<&[u8]> {
-        self.bytes.get(..self.len)
-    }
-
-    fn unescaped(&self) -> Option<std::borrow::Cow<'_, str>> {
-        let text = std::str::from_utf8(self.as_slice()?).ok()?;
-        if !text.contains('\\') {
-            return Some(text.into());
-        }
-        serde_json::from_str::<String>(&format!("\"{text}\"")).ok().map(Into::into)
-    }
-}
-
-impl Default for Word {
-    fn default() -> Self {
-        Self { bytes: [0; Self::MAX], len: 0 }
-    }
-}
-
 const fn ends_word(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b',' | b':' | b'"' | b'{' | b'}' | b'[' | b']')
 }
@@ -383,5 +362,5 @@ fn structure(bytes: &[u8]) -> Option<usize> {
     bytes[at..].iter().position(|byte| is_structure(*byte)).map(|found| at + found)
 }
 
-/// The most open objects and arrays that matter. The deepest usage is seven deep.
+/// The most open objects and arrays that matter. The deepest usage is seven deep, and a pointer at most 16.
 const MAX_DEPTH: usize = 48;

@@ -2,13 +2,14 @@
 
 use smallvec::SmallVec;
 
-use crate::Dialect;
+use crate::{Dialect, meter::pointer_tree::NodeId};
 
 use super::{
     field::{Field, Fields, milliseconds, tokens},
     made_text::MadeText,
     outputs::{Outputs, Part},
     place::{Flow, Place, Side},
+    pointers::Convention,
     repeated::OnlyText,
     scanner::Sink,
 };
@@ -16,7 +17,10 @@ use super::{
 /// The tally of a response: what its documents have reported so far, and what was counted.
 #[derive(Clone, Debug)]
 pub(super) struct Tally {
-    dialect: Dialect,
+    /// `None` if a policy points to what counts.
+    dialect: Option<Dialect>,
+    /// The way in which the server counts, as this policy says. `None` in a dialect.
+    pub(super) convention: Option<Convention>,
     pub(super) fields: Fields,
     pub(super) outputs: Outputs,
     /// The output is pictures.
@@ -54,9 +58,19 @@ enum Modality {
 }
 
 impl Tally {
-    pub(super) fn new(dialect: Dialect) -> Self {
+    pub(super) fn in_dialect(dialect: Dialect) -> Self {
+        Self::new(Some(dialect), None)
+    }
+
+    /// The tally of what a policy's pointers lead to.
+    pub(super) fn pointed(convention: Convention) -> Self {
+        Self::new(None, Some(convention))
+    }
+
+    fn new(dialect: Option<Dialect>, convention: Option<Convention>) -> Self {
         Self {
             dialect,
+            convention,
             fields: Fields::default(),
             outputs: Outputs::default(),
             makes_images: false,
@@ -100,7 +114,7 @@ impl Tally {
         if *is_sound {
             part.pieces = 0;
         }
-        let is_llama = self.dialect == Dialect::LlamaCpp;
+        let is_llama = self.dialect == Some(Dialect::LlamaCpp);
         if is_llama || part.pieces > 0 || part.whole > 0 {
             self.outputs.add(part);
         }
@@ -108,13 +122,16 @@ impl Tally {
             let is_of_first = choices.len() > 1
                 && fields.of(Field::Output).is_some_and(|it| fields.of(Field::TimedOutput) == Some(it));
             fields.complete();
+            for field in self.convention.into_iter().flat_map(Convention::summed) {
+                fields.add_earlier(&self.fields, field);
+            }
             let input = fields.of(Field::Prompt).or(fields.of(Field::Input));
             let others = fields.of(Field::OtherSequences).unwrap_or(0);
             if let Some(output) = fields.of(Field::Output).map(|output| output.saturating_add(others)) {
                 match self.dialect {
-                    Dialect::OpenAi if is_of_first => self.outputs.report_first(output, input),
-                    Dialect::OpenAi => self.outputs.report(choices, output, input),
-                    Dialect::LlamaCpp => self.outputs.report(&[*part], output, input),
+                    Some(Dialect::OpenAi) if is_of_first => self.outputs.report_first(output, input),
+                    Some(Dialect::OpenAi) => self.outputs.report(choices, output, input),
+                    Some(Dialect::LlamaCpp) => self.outputs.report(&[*part], output, input),
                     _ => self.outputs.report_all(output, input),
                 }
             }
@@ -185,6 +202,8 @@ impl Sink for Tally {
 
     fn end(&mut self, place: Place, is_array: bool) {
         match place {
+            // Behind a policy's pointer, a document may be an array.
+            Place::Node(NodeId::ROOT) => self.end_document(),
             _ if is_array => {}
             Place::Document(_) => self.end_document(),
             Place::Choice if self.document.choices.len() < MAX_CHOICES => {
@@ -218,6 +237,11 @@ impl Sink for Tally {
                 });
             }
             Place::ModalityCount => document.count = tokens(word),
+            Place::Written if tokens(word).is_some() => {
+                document.part.pieces = document.part.pieces.saturating_add(1);
+                // The document is more than one text.
+                document.texts = document.texts.saturating_add(2);
+            }
             _ => {}
         }
     }
