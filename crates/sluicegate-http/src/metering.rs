@@ -39,7 +39,7 @@ pub struct Answering<S: Store> {
 pub struct Cut {
     /// The limit.
     pub limit: LimitId,
-    /// The last bytes, after which the stream breaks off: a proper end would be a good one to many clients.
+    /// The last bytes, if there are any, after which the stream breaks off: a proper end would be a good one to many clients.
     pub last: Bytes,
 }
 
@@ -73,6 +73,12 @@ impl<S: Resilient> Metering<S> {
         if let Self::Answered(answering) = self {
             answering.meter.data(data);
         }
+    }
+
+    /// Returns `true` if the answer is a stream of events that has no content coding.
+    #[must_use]
+    pub fn is_plain_event_stream(&self) -> bool {
+        matches!(self, Self::Answered(answering) if answering.meter.is_plain_event_stream())
     }
 
     /// Learns that the body has ended as it should.

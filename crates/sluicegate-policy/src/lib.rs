@@ -87,9 +87,9 @@ pub use decide::{
     warmup::Warmup,
 };
 pub use meter::{
-    Actual, CountRequest, Dialect, Estimate, InputCorrection, InputCount, Meter, OutputForecast, Progress,
-    Reading, ResponseMeter, TextTokens, TokenClass, TokenHistory, TokenMeter, TokenWeights, Tokenizer, Usage,
-    UsageReader, UsageSource, UsageStripper, ask_for_usage,
+    Actual, CountRequest, Dialect, Estimate, InputCorrection, InputCount, MediaType, Meter, OutputForecast,
+    Progress, Reading, ResponseMeter, TextTokens, TokenClass, TokenHistory, TokenMeter, TokenWeights,
+    Tokenizer, Usage, UsageReader, UsageSource, UsageStripper, ask_for_usage,
     body::{Body, BodyError},
     json_pointer::JsonPointer,
 };

@@ -1,7 +1,7 @@
 //! Streams that the gateway ends itself.
 
 use http::StatusCode;
-use sluicegate_policy::{Dialect, Estimate, StreamEnding, UsageReader};
+use sluicegate_policy::{Dialect, Estimate, MediaType, StreamEnding, UsageReader};
 
 const EVENTS: &str = "text/event-stream; charset=utf-8";
 
@@ -16,7 +16,7 @@ fn head(content_type: &str) -> http::response::Parts {
 
 fn ending(status: StatusCode, dialect: Dialect, content_type: &str) -> Option<String> {
     let ending = StreamEnding { status, message: "the limit \"tpm\" is spent" };
-    let bytes = ending.in_dialect(dialect, &head(content_type).headers["content-type"])?;
+    let bytes = ending.in_dialect(dialect, MediaType::of(&head(content_type).headers))?;
     Some(String::from_utf8(bytes.to_vec()).expect("text"))
 }
 

@@ -3,11 +3,7 @@
 use std::{mem, rc::Rc, sync::Arc, task::Context, time::SystemTime};
 
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderValue,
-    header::{CONTENT_LENGTH, CONTENT_TYPE},
-    response,
-};
+use http::{header::CONTENT_LENGTH, response};
 use prometheus_client::metrics::gauge::Gauge;
 use sluicegate::{StoreError, SystemClock, Timestamp};
 use sluicegate_http::{Admission, Admitted, Cut, Metering, Settling};
@@ -74,7 +70,8 @@ impl Running {
     /// Returns the way to meter the body of the response with this head. The length of one that loses bytes is unknown.
     pub(crate) fn body_metering(&self, head: &mut response::Parts) -> Option<BodyMetering> {
         self.reservation()?;
-        let is_stripped = self.asks_for_usage && is_event_stream(&head.headers);
+        // What is in a coding passes as it is: usage cannot be taken out of that.
+        let is_stripped = self.asks_for_usage && self.metering.is_plain_event_stream();
         if is_stripped {
             head.headers.remove(CONTENT_LENGTH);
         }
@@ -146,12 +143,6 @@ impl Running {
         let wait = policy.routes.get(self.flight.route).forwarding().retry_after;
         upstream_refusal::complete(head, wait, SystemTime::now());
     }
-}
-
-fn is_event_stream(headers: &HeaderMap) -> bool {
-    let value = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    let media_type = value.split(|byte| *byte == b';').next().unwrap_or_default();
-    media_type.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
 }
 
 /// Finishes a settlement beside the requests. When the gateway stops, the reservation stays charged.

@@ -10,6 +10,7 @@ mod connections;
 mod cors;
 mod decisions;
 mod drain;
+mod encoded_answers;
 mod extended_connect;
 mod failures;
 mod floods;

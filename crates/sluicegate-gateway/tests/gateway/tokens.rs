@@ -28,8 +28,8 @@ const POLICY: &str = r#"
     limits = [{ name = "late", quota = "100000 tokens/day", key = "global" }]
     response_timeout = "50ms"
 "#;
-const WORD: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\" word\"}}]}\n\n";
-const CHAT: &str = "/v1/chat/completions";
+pub(crate) const WORD: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\" word\"}}]}\n\n";
+pub(crate) const CHAT: &str = "/v1/chat/completions";
 
 #[tokio::test]
 async fn an_answer_is_charged_by_its_usage() {
@@ -193,13 +193,13 @@ async fn a_request_that_goes_on_without_its_client_is_charged_by_its_usage() {
     }
 }
 
-async fn start() -> (Scripted, Gateway) {
+pub(crate) async fn start() -> (Scripted, Gateway) {
     let upstream = Scripted::start().await;
     let gateway = gateway_of(POLICY, upstream.address, |_| {});
     (upstream, gateway)
 }
 
-fn body(streams: bool) -> String {
+pub(crate) fn body(streams: bool) -> String {
     json!({ "messages": [{ "role": "user", "content": "hi" }], "max_tokens": 50, "stream": streams })
         .to_string()
 }

@@ -1,10 +1,10 @@
 //! The last bytes of a stream that the gateway ends itself.
 
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 
 use super::problem::quoted;
-use crate::Dialect;
+use crate::{Dialect, MediaType};
 
 /// The last bytes of a stream that the gateway ends itself, in the dialect of its path.
 ///
@@ -14,12 +14,11 @@ use crate::Dialect;
 ///
 /// ```
 /// use http::StatusCode;
-/// use sluicegate_policy::{Dialect, StreamEnding};
+/// use sluicegate_policy::{Dialect, MediaType, StreamEnding};
 ///
 /// let ending = StreamEnding { status: StatusCode::TOO_MANY_REQUESTS, message: "the limit tpm is spent" };
-/// let lines = http::HeaderValue::from_static("application/x-ndjson");
 /// let line = &b"{\"error\":\"the limit tpm is spent\"}\n"[..];
-/// assert_eq!(ending.in_dialect(Dialect::Ollama, &lines).as_deref(), Some(line));
+/// assert_eq!(ending.in_dialect(Dialect::Ollama, MediaType::Lines).as_deref(), Some(line));
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct StreamEnding<'a> {
@@ -38,16 +37,12 @@ enum Form {
 }
 
 impl StreamEnding<'_> {
-    /// Returns the bytes for a response with this content type. There are none for a response that is no stream: it can only be
+    /// Returns the bytes for a response of this media type. There are none for a response that is no stream: it can only be
     /// broken off. Without a dialect, the error has the form of most servers that stream JSON: `error` as a text.
     #[must_use]
-    pub fn in_dialect(
-        &self,
-        dialect: impl Into<Option<Dialect>>,
-        content_type: &HeaderValue,
-    ) -> Option<Bytes> {
+    pub fn in_dialect(&self, dialect: impl Into<Option<Dialect>>, media_type: MediaType) -> Option<Bytes> {
         let dialect = dialect.into();
-        let form = Form::of(dialect, content_type)?;
+        let form = Form::of(dialect, media_type)?;
         let (object, event) = self.object(dialect, &form);
         let text = match (form, event) {
             (Form::Events, Some(event)) => format!("event: {event}\ndata: {object}\n\n"),
@@ -104,14 +99,12 @@ impl StreamEnding<'_> {
 }
 
 impl Form {
-    fn of(dialect: Option<Dialect>, content_type: &HeaderValue) -> Option<Self> {
-        let value = content_type.to_str().ok()?;
-        let media_type = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        match media_type.as_str() {
-            "text/event-stream" => Some(Self::Events),
-            "application/json" => (dialect == Some(Dialect::Gemini)).then_some(Self::Array),
-            other if other.starts_with("application/") && other.contains("json") => Some(Self::Lines),
-            _ => None,
+    fn of(dialect: Option<Dialect>, media_type: MediaType) -> Option<Self> {
+        match media_type {
+            MediaType::Events => Some(Self::Events),
+            MediaType::Lines => Some(Self::Lines),
+            MediaType::Json => (dialect == Some(Dialect::Gemini)).then_some(Self::Array),
+            MediaType::Text | MediaType::Other | MediaType::Unnamed => None,
         }
     }
 }

@@ -1,17 +1,17 @@
 //! The meter of one response.
 
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode, header::CONTENT_TYPE, response};
+use http::{StatusCode, response};
 
 use super::usage_reader::UsageReader;
-use crate::{Actual, Dialect, Estimate, StreamEnding, TokenMeter, TokenWeights, Usage};
+use crate::{Actual, Dialect, Estimate, MediaType, StreamEnding, TokenMeter, TokenWeights, Usage};
 
 /// The meter of one response, from its head to its end.
 #[derive(Debug)]
 pub struct ResponseMeter {
     dialect: Option<Dialect>,
     status: StatusCode,
-    content_type: Option<HeaderValue>,
+    media_type: MediaType,
     reader: UsageReader,
     is_complete: bool,
 }
@@ -21,7 +21,7 @@ impl ResponseMeter {
         Self {
             dialect: meter.dialect(),
             status: head.status,
-            content_type: head.headers.get(CONTENT_TYPE).cloned(),
+            media_type: MediaType::of(&head.headers),
             reader: meter.usage_reader(head, estimate),
             is_complete: false,
         }
@@ -44,11 +44,22 @@ impl ResponseMeter {
         is_between.then(|| self.reader.usage().usage.output(&TokenWeights::default()))
     }
 
-    /// Returns the last bytes of a stream that is cut for this reason. `None` if the answer is no stream.
+    /// Returns the last bytes of a stream that is cut for this reason: none for one with a content coding, which they would not
+    /// be in. `None` if the answer is no stream.
     #[must_use]
     pub fn ending(&self, reason: &str) -> Option<Bytes> {
         let ending = StreamEnding { status: StatusCode::TOO_MANY_REQUESTS, message: reason };
-        self.reader.is_stream().then(|| ending.in_dialect(self.dialect, self.content_type.as_ref()?))?
+        match (self.media_type.is_stream(), self.reader.is_plain()) {
+            (true, true) => ending.in_dialect(self.dialect, self.media_type),
+            (true, false) => Some(Bytes::new()),
+            (false, _) => None,
+        }
+    }
+
+    /// Returns `true` if the answer is a stream of events whose bytes are the events themselves, so that some can be taken out.
+    #[must_use]
+    pub fn is_plain_event_stream(&self) -> bool {
+        self.media_type == MediaType::Events && self.reader.is_plain()
     }
 
     /// Returns `true` if the body has ended as it should.

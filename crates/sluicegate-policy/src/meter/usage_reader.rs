@@ -15,9 +15,9 @@ mod word;
 
 use std::time::Duration;
 
-use http::{HeaderMap, response::Parts};
+use http::response::Parts;
 
-use crate::{Dialect, Estimate, TokenClass, Usage};
+use crate::{Dialect, Estimate, MediaType, TokenClass, Usage};
 
 use coding::Coding;
 use event_stream::{EventPart, EventStream};
@@ -137,7 +137,7 @@ impl UsageReader {
     fn of(head: &Parts, estimate: &Estimate, scanner: Scanner, tally: Tally) -> Self {
         Self {
             coding: Coding::of(&head.headers),
-            framing: Framing::of(&head.headers),
+            framing: Framing::of(MediaType::of(&head.headers)),
             scanner,
             tally,
             expected: Expected::of(estimate),
@@ -192,6 +192,11 @@ impl UsageReader {
         }
     }
 
+    /// Returns `true` if the body has no content coding.
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(self.coding, Coding::Identity)
+    }
+
     fn is_within_document(&self) -> bool {
         matches!(self.framing, Framing::Text) || !self.scanner.is_between()
     }
@@ -231,23 +236,14 @@ impl Expected {
 }
 
 impl Framing {
-    fn of(headers: &HeaderMap) -> Self {
-        let Some(value) = headers.get(http::header::CONTENT_TYPE) else { return Self::Unnamed };
-        let value = value.as_bytes();
-        let end = memchr::memchr(b';', value).unwrap_or(value.len());
-        let name = value[..end].trim_ascii().to_ascii_lowercase();
-        match name.as_slice() {
-            b"text/event-stream" => Self::Events(EventStream::new(), Repeated::default()),
-            b"application/x-ndjson"
-            | b"application/ndjson"
-            | b"application/jsonl"
-            | b"application/x-jsonlines"
-            | b"application/jsonlines"
-            | b"application/stream+json" => Self::Lines,
-            b"" => Self::Unnamed,
-            name if name.ends_with(b"json") => Self::Document,
-            name if name.starts_with(b"text/") => Self::Text,
-            _ => Self::Media,
+    fn of(media_type: MediaType) -> Self {
+        match media_type {
+            MediaType::Events => Self::Events(EventStream::new(), Repeated::default()),
+            MediaType::Lines => Self::Lines,
+            MediaType::Json => Self::Document,
+            MediaType::Text => Self::Text,
+            MediaType::Other => Self::Media,
+            MediaType::Unnamed => Self::Unnamed,
         }
     }
 

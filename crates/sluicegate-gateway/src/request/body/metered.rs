@@ -49,7 +49,8 @@ impl MeteredBody {
             && let Some(running) = answer.running()
             && let Some(ending) = running.extend(cx)
         {
-            self.state = State::Cut(ending);
+            let flushed = || State::Ended(Box::pin(sleep(FLUSH)));
+            self.state = if ending.is_empty() { flushed() } else { State::Cut(ending) };
         }
     }
 

@@ -58,13 +58,13 @@ impl Connection {
         soon(self.0.read_to_end(&mut Vec::new())).await.is_err()
     }
 
-    pub(crate) async fn write(&mut self, text: &str) {
-        soon(self.0.write_all(text.as_bytes())).await.expect("not reset");
+    pub(crate) async fn write(&mut self, bytes: impl AsRef<[u8]>) {
+        soon(self.0.write_all(bytes.as_ref())).await.expect("not reset");
     }
 
     /// Writes what the gateway still takes.
-    pub(crate) async fn write_if_open(&mut self, text: &str) {
-        let _ = soon(self.0.write_all(text.as_bytes())).await;
+    pub(crate) async fn write_if_open(&mut self, bytes: impl AsRef<[u8]>) {
+        let _ = soon(self.0.write_all(bytes.as_ref())).await;
     }
 
     /// Resets the connection instead of closing it.
