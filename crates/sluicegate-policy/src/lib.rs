@@ -88,8 +88,8 @@ pub use decide::{
 };
 pub use meter::{
     Actual, CountRequest, Dialect, Estimate, InputCorrection, InputCount, MediaType, Meter, OutputForecast,
-    Progress, Reading, ResponseMeter, TextTokens, TokenClass, TokenHistory, TokenMeter, TokenWeights,
-    Tokenizer, Usage, UsageReader, UsageSource, UsageStripper, ask_for_usage,
+    Progress, Reading, Refunds, ResponseMeter, TextTokens, TokenClass, TokenHistory, TokenMeter,
+    TokenWeights, Tokenizer, Usage, UsageReader, UsageSource, UsageStripper, ask_for_usage,
     body::{Body, BodyError},
     json_pointer::JsonPointer,
 };

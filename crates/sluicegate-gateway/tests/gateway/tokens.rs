@@ -23,6 +23,11 @@ const POLICY: &str = r#"
     limits = [{ name = "cut", quota = "20 output_tokens/day", key = "global", on_exhausted = "cut" }]
 
     [[route]]
+    path = "/kept/chat"
+    meter = { tokens = "openai", refund = ["5xx"] }
+    limits = [{ name = "kept", quota = "100000 tokens/day", key = "global" }]
+
+    [[route]]
     path = "/late/chat"
     meter = "openai"
     limits = [{ name = "late", quota = "100000 tokens/day", key = "global" }]
@@ -152,6 +157,22 @@ async fn an_upstream_that_refuses_gives_the_tokens_back() {
     connection.write(&whole("400 Bad Request", "{\"error\":{\"message\":\"no\"}}")).await;
     assert_eq!(client.answer().await.status, 400);
     assert_eq!(remaining(&gateway).await, 100_000);
+}
+
+#[tokio::test]
+async fn an_upstream_that_refuses_by_a_status_without_refund_keeps_the_reservation() {
+    for (status, source) in [("400 Bad Request", "reserved"), ("500 Internal Server Error", "counted")] {
+        let (upstream, gateway) = start().await;
+        let mut client = asking(&gateway, "/kept/chat", &body(false)).await;
+        asked(&upstream).await.write(&whole(status, "{\"error\":{\"message\":\"no\"}}")).await;
+        client.answer().await;
+        let (input, output) = charged(&gateway, "/kept/chat", source).await;
+        assert_eq!(
+            (input > 0, output),
+            if source == "reserved" { (true, 50) } else { (false, 0) },
+            "{status}"
+        );
+    }
 }
 
 #[tokio::test]

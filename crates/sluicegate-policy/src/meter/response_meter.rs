@@ -4,13 +4,14 @@ use bytes::Bytes;
 use http::{StatusCode, response};
 
 use super::usage_reader::UsageReader;
-use crate::{Actual, Dialect, Estimate, MediaType, StreamEnding, TokenMeter, TokenWeights, Usage};
+use crate::{Actual, Dialect, Estimate, MediaType, Refunds, StreamEnding, TokenMeter, TokenWeights, Usage};
 
 /// The meter of one response, from its head to its end.
 #[derive(Debug)]
 pub struct ResponseMeter {
     dialect: Option<Dialect>,
     status: StatusCode,
+    refunds: Refunds,
     media_type: MediaType,
     reader: UsageReader,
     is_complete: bool,
@@ -21,6 +22,7 @@ impl ResponseMeter {
         Self {
             dialect: meter.dialect(),
             status: head.status,
+            refunds: meter.refunds,
             media_type: MediaType::of(&head.headers),
             reader: meter.usage_reader(head, estimate),
             is_complete: false,
@@ -69,15 +71,14 @@ impl ResponseMeter {
     }
 
     /// Returns what the request has used, as far as it has been answered. `None` if nobody knows: an answer in one piece
-    /// broke off before its usage, and may have been made as a whole.
+    /// broke off before its usage, and may have been made as a whole, or it failed with a status that gives nothing back.
     #[must_use]
     pub fn actual(&self) -> Option<Actual> {
         let actual = self.reader.usage();
         if actual.is_reported() {
             Some(actual)
         } else if self.status.is_client_error() || self.status.is_server_error() {
-            // The model has not run.
-            Some(Actual::counted(Usage::default()))
+            self.refunds.has(self.status).then(|| Actual::counted(Usage::default()))
         } else {
             (self.is_complete || self.reader.is_stream()).then_some(actual)
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::response;
 
 use super::token_pointers::TokenPointers;
-use crate::{BodyError, Dialect, Estimate, TokenWeights, UsageReader};
+use crate::{BodyError, Dialect, Estimate, Refunds, TokenWeights, UsageReader};
 
 /// The way to find the tokens of a route's requests.
 #[derive(Clone, Debug)]
@@ -13,6 +13,8 @@ pub struct TokenMeter {
     pub(crate) interface: TokenInterface,
     pub(crate) weights: TokenWeights,
     pub(crate) default_output: u64,
+    /// The statuses of answers that give the tokens back.
+    pub(crate) refunds: Refunds,
 }
 
 /// The interface whose requests and answers a meter reads.
@@ -34,7 +36,12 @@ impl TokenMeter {
     }
 
     pub(crate) fn of(interface: TokenInterface) -> Self {
-        Self { interface, weights: TokenWeights::default(), default_output: Self::DEFAULT_OUTPUT }
+        Self {
+            interface,
+            weights: TokenWeights::default(),
+            default_output: Self::DEFAULT_OUTPUT,
+            refunds: Refunds::default(),
+        }
     }
 
     /// The dialect of requests and answers. `None` if the policy points to their tokens.

@@ -173,6 +173,19 @@ fn what_is_wrong_with_limits_and_meters_of_tokens_is_told() {
              p.toml:3:81: the upstream counts no tokens of this route\n  help: add: count = \"upstream\"",
         ),
         (
+            "[[route]]\npath = '/a'\nmeter = [{ tokens = 'openai', refund = ['6xx', '4xx', '4', 200, '5XX', '-1'] }, { items = '/n', refund = [] }]",
+            "p.toml:3:40: `6xx` is no status of a failed answer\n  help: write it as \"4xx\", \"5xx\" or \"429\"\n\
+             p.toml:3:54: `4` is no status of a failed answer\n  help: write it as \"4xx\", \"5xx\" or \"429\"\n\
+             p.toml:3:59: `200` is no status of a failed answer\n  help: write it as \"4xx\", \"5xx\" or \"429\"\n\
+             p.toml:3:64: `5XX` is no status of a failed answer\n  help: write it as \"4xx\", \"5xx\" or \"429\"\n\
+             p.toml:3:71: `-1` is no status of a failed answer\n  help: write it as \"4xx\", \"5xx\" or \"429\"\n\
+             p.toml:3:107: nothing counts the tokens of a request\n  help: add: tokens = \"openai\"",
+        ),
+        (
+            "[[route]]\npath = '/a'\nmeter = { tokens = 'openai', refund = [true] }",
+            "p.toml:3:40: an entry of `route.meter.refund` must be a status such as \"5xx\" or 429, not true",
+        ),
+        (
             "[responses]\nretry_after_max = '1500ms'",
             "p.toml:2:19: `Retry-After` is in whole seconds\n  help: write it as \"60s\"",
         ),

@@ -228,6 +228,48 @@ fn the_longest_wait_that_a_denial_tells_can_be_bounded() {
     assert!(!response.headers().contains_key("x-should-retry"));
 }
 
+#[test]
+fn the_policy_says_which_failures_give_tokens_back_and_none_gives_a_request_back() {
+    for (refund, statuses) in [
+        ("[\"4xx\", \"5xx\"]", [true, true, true, true]),
+        ("[\"4xx\", 503]", [true, true, false, true]),
+        ("[\"429\"]", [false, true, false, false]),
+        ("[]", [false; 4]),
+    ] {
+        let table = format!("{{ tokens = \"openai\", refund = {refund} }}");
+        for (status, is_refunded) in [400, 429, 500, 503].into_iter().zip(statuses) {
+            let site = with_meter(&table, &["1000 tokens/day", "10/day"]);
+            let pass = site.send(&chat(100)).passed();
+            let reserved = 1000 - balances(&pass)[0];
+            let meter = meter(&pass, status, "application/json");
+            match pass.reservation().unwrap().settlement(Ending::Answered(&meter)) {
+                Settlement::Used(actual) => now(pass.settle_tokens(&actual)).unwrap(),
+                Settlement::Reserved => drop(pass),
+            }
+            let kept = if is_refunded { 0 } else { reserved };
+            assert_eq!(
+                balances(&site.send(&Ask::get("/")).passed()),
+                [1000 - kept, 8],
+                "{status} with {refund}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_failed_answer_that_reports_usage_is_charged_by_it_whatever_its_status() {
+    for refund in ["[]", "[\"5xx\"]"] {
+        let site = with_meter(&format!("{{ tokens = \"openai\", refund = {refund} }}"), &["1000 tokens/day"]);
+        settle(site.send(&chat(100)).passed(), |pass| {
+            let mut meter = meter(pass, 500, "application/json");
+            meter.data(br#"{"error": {}, "usage": {"prompt_tokens": 12, "completion_tokens": 3}}"#);
+            meter.complete();
+            meter
+        });
+        assert_eq!(balances(&site.send(&Ask::get("/")).passed()), [985]);
+    }
+}
+
 fn site(quotas: &[&str]) -> Site {
     with_meter("\"openai\"", quotas)
 }

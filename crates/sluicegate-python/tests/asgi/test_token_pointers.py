@@ -1,4 +1,4 @@
-"""Tokens of apps whose requests and responses have them where the policy says: the gateway's numbers."""
+"""Tokens of apps by what the policy says of them: where they are, and what failures give back. The gateway's numbers."""
 
 import pytest
 from starlette.applications import Starlette
@@ -17,14 +17,20 @@ METER = {
     "text": "/made",
     "usage": {"input": "/stats/read", "output": "/stats/made"},
 }
-POLICY = {"limits": {"tpm": {"quota": QUOTA}}, "route": [{"path": "/generate", "meter": METER, "limits": ["tpm"]}]}
+POLICY = {
+    "limits": {"tpm": {"quota": QUOTA}},
+    "route": [
+        {"path": "/generate", "meter": METER, "limits": ["tpm"]},
+        {"path": "/kept", "meter": {**METER, "refund": ["5xx", 429]}, "limits": ["tpm"]},
+    ],
+}
 REQUEST = {"text": "hi", "params": {"most": 50}}
 
 
 def model(answer):
     """An app, and the tokens that were spent on it: `app, spent = model(answer)`."""
     limiter = Limiter(policy=POLICY)
-    app = Starlette(routes=[Route("/generate", answer, methods=["POST"])])
+    app = Starlette(routes=[Route("/{path:path}", answer, methods=["POST"])])
     charge = Charge(f"tpm|client_ip={ME}", QUOTA)
     return RateLimitMiddleware(app, limiter=limiter), lambda: 100_000 - limiter.peek(charge).remaining
 
@@ -67,3 +73,14 @@ def test_a_request_that_cannot_be_metered_is_refused(ask, body):
     app, spent = model(whole)
     assert ask(app).post("/generate", json=body).status_code == 400
     assert spent() == 0
+
+
+@pytest.mark.parametrize("status, is_kept", [(400, True), (429, False), (500, False)])
+def test_the_policy_says_which_failures_give_tokens_back(ask, status, is_kept):
+    async def refuses(request):
+        return JSONResponse({"error": "no"}, status)
+
+    app, spent = model(refuses)
+    assert ask(app).post("/kept", json=REQUEST).status_code == status
+    assert (spent() > 50) == is_kept
+    assert is_kept or spent() == 0

@@ -31,14 +31,19 @@ pub(super) fn document(meter: &Meter) -> Value {
     document
 }
 
-fn tokens(TokenMeter { interface, weights, default_output }: &TokenMeter) -> Value {
+fn tokens(TokenMeter { interface, weights, default_output, refunds }: &TokenMeter) -> Value {
     let weight = |class: TokenClass| (class.name().to_owned(), json!(f64::from(weights.of(class)) / 1000.0));
     let weights: Map<_, _> = TokenClass::ALL.into_iter().map(weight).collect();
     let name = match interface {
         TokenInterface::Named(dialect) => dialect.name(),
         TokenInterface::Json(_) => MeterTable::JSON,
     };
-    let mut document = json!({ "interface": name, "default_output": default_output, "weights": weights });
+    let mut document = json!({
+        "interface": name,
+        "default_output": default_output,
+        "weights": weights,
+        "refund": refunds.names(),
+    });
     if let (TokenInterface::Json(pointers), Some(fields)) = (interface, document.as_object_mut()) {
         fields.extend(token_places(&pointers.places));
     }

@@ -8,7 +8,7 @@ use serde::{
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{LimitEntry, Number, OneOrMany, Period, Placed};
+use super::{LimitEntry, Number, OneOrMany, Period, Placed, Status};
 use crate::{Dialect, SlotsUntil};
 
 /// `[[route]]`: which requests a list of limits is for. The most specific route of a request wins.
@@ -86,6 +86,9 @@ pub struct MeterTable {
     /// Weights of the classes of tokens; 1 for each class that is left out.
     #[schemars(extend("default" = {}))]
     pub weights: BTreeMap<Placed<String>, Placed<Number>>,
+    /// Statuses of the upstream's failed answers that give back the tokens of their requests. `[]` is none.
+    #[schemars(extend("default" = ["4xx", "5xx"]))]
+    pub refund: Option<Placed<Vec<Placed<Status>>>>,
     /// With `tokens = "json"`: JSON pointers to the texts of a request that the model reads.
     pub prompt: Option<Placed<OneOrMany<String>>>,
     /// With `tokens = "json"`: JSON pointers to the maximum of output tokens in a request. The largest counts.

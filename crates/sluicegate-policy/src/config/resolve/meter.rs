@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::token_places::{foreign_fields, token_places};
 use crate::{
-    Dialect, InputCount, JsonPointer, Meter, TokenClass, TokenMeter, TokenWeights,
+    Dialect, InputCount, JsonPointer, Meter, Refunds, TokenClass, TokenMeter, TokenWeights,
     config::{
         diagnostic::did_you_mean,
-        file::{MeterEntry, MeterTable, Number, Placed, RouteTable},
+        file::{MeterEntry, MeterTable, Number, Placed, RouteTable, Status},
         report::Report,
     },
     meter::{token_meter::TokenInterface, token_pointers::TokenPointers},
@@ -72,7 +72,8 @@ fn of_table(
         let output = table.default_output.as_ref().map(Placed::start);
         let weights = table.weights.keys().next().map(Placed::start);
         let count = table.count.as_ref().map(Placed::start);
-        for start in output.into_iter().chain(count).chain(weights) {
+        let refund = table.refund.as_ref().map(Placed::start);
+        for start in output.into_iter().chain(count).chain(weights).chain(refund) {
             report.error_help(start, "nothing counts the tokens of a request", "add: tokens = \"openai\"");
         }
     }
@@ -106,7 +107,27 @@ fn of_tokens(report: &mut Report<'_>, word: &Placed<String>, table: &MeterTable)
         }),
     };
     let weights = weights(report, &table.weights);
-    Some(TokenMeter { interface: interface?, default_output, weights })
+    let refunds = table.refund.as_ref().map_or_else(Refunds::default, |given| refunds(report, &given.value));
+    Some(TokenMeter { interface: interface?, default_output, weights, refunds })
+}
+
+fn refunds(report: &mut Report<'_>, given: &[Placed<Status>]) -> Refunds {
+    given.iter().fold(Refunds::NONE, |refunds, status| {
+        let Status(text) = &status.value;
+        let more = match text.strip_suffix("xx") {
+            Some("4") => refunds.and_class(4),
+            Some("5") => refunds.and_class(5),
+            _ => match text.parse() {
+                Ok(single @ 400..=599) => refunds.and(single),
+                _ => {
+                    let message = format!("`{}` is no status of a failed answer", text.escape_debug());
+                    report.error_help(status.start(), message, "write it as \"4xx\", \"5xx\" or \"429\"");
+                    refunds
+                }
+            },
+        };
+        more
+    })
 }
 
 /// The counting of the input by the upstream.
