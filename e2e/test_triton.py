@@ -60,6 +60,23 @@ def test_more_rows_than_the_server_takes_never_reach_it(infer, triton, binary):
     assert triton.rows == [64]
 
 
+@pytest.mark.parametrize("binary", [True, False])
+def test_the_batch_is_a_dimension_of_the_input_that_the_policy_names(start, triton, binary):
+    named = POLICY.replace('items = "kserve"', 'items = "kserve", input = "x", dimension = 1')
+    gateway = start(named, upstream=triton.url)
+    client = tritonclient.http.InferenceServerClient(gateway.url.removeprefix("http://"))
+    tensors = [np.zeros((2, 50), np.float32), np.zeros((3, 60), np.float32)]
+    given = [tritonclient.http.InferInput(name, it.shape, "FP32") for name, it in zip(["x", "mask"], tensors)]
+    for tensor, it in zip(given, tensors):
+        tensor.set_data_from_numpy(it, binary_data=binary)
+    client.infer("iris", given)
+    client.infer("iris", given[::-1])
+    with pytest.raises(InferenceServerException, match="Too Many Requests: the limit items .* is spent"):
+        client.infer("iris", given)
+    assert triton.rows == [2, 3]
+    client.close()
+
+
 def test_tensors_may_be_larger_than_max_body(infer, triton):
     infer(8, width=1_000_000)
     with pytest.raises(InferenceServerException, match="The body is larger than 4096 bytes"):

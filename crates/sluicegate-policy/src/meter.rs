@@ -6,6 +6,7 @@ mod dialect;
 mod estimate;
 mod form;
 mod input_count;
+pub(crate) mod items;
 mod json;
 pub(crate) mod json_pointer;
 mod media_type;
@@ -29,6 +30,7 @@ use sluicegate::Unit;
 
 use crate::{Body, BodyError, JsonPointer};
 
+use items::{Items, Tensor};
 use json::{Found, search};
 
 pub use count_request::CountRequest;
@@ -64,7 +66,7 @@ pub use usage_stripper::UsageStripper;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Meter {
-    pub(crate) items: Option<JsonPointer>,
+    pub(crate) items: Option<Items>,
     /// The most items of one request.
     pub(crate) most_items: Option<u64>,
     bytes: bool,
@@ -82,7 +84,12 @@ impl Meter {
     /// A meter of items.
     #[must_use]
     pub fn items(pointer: JsonPointer) -> Self {
-        Self { items: Some(pointer), ..Self::default() }
+        Self { items: Some(Items::At(pointer)), ..Self::default() }
+    }
+
+    /// A meter of the batch of an input in KServe's protocol V2.
+    pub(crate) fn tensor(tensor: Tensor) -> Self {
+        Self { items: Some(Items::Of(tensor)), ..Self::default() }
     }
 
     /// The same meter for requests of at most so many items. Larger ones are refused.
@@ -183,10 +190,11 @@ impl Meter {
             Some(tokens) => Some(Box::new(tokens.estimate(path, body)?)),
             None => None,
         };
-        let pointers: Vec<_> = self.items.iter().chain(&self.values).collect();
+        let pointers: Vec<_> = self.items.iter().filter_map(Items::pointer).chain(&self.values).collect();
         let mut found = if pointers.is_empty() { Vec::new() } else { search(body, &pointers)? }.into_iter();
         let items = match &self.items {
-            Some(pointer) => Some(count(pointer, found.next().flatten().as_ref())?),
+            Some(items @ Items::At(_)) => Some(count(items, found.next().flatten().as_ref())?),
+            Some(items @ Items::Of(tensor)) => Some(count(items, tensor.find(body)?.as_ref())?),
             None => None,
         };
         let values = self.values.iter().cloned().zip(found.map(|found| found.and_then(Found::into_text)));
@@ -206,16 +214,16 @@ impl Meter {
     /// The measure of a request without a body, which its method may allow.
     fn without_body(&self, is_optional: bool) -> Result<Body, BodyError> {
         match &self.items {
-            Some(pointer) if !is_optional => Err(BodyError::Empty(pointer.to_string())),
+            Some(items) if !is_optional => Err(BodyError::Empty(items.to_string())),
             Some(_) => Ok(Body::absent()),
             None => Ok(Body::default()),
         }
     }
 }
 
-fn count(pointer: &JsonPointer, found: Option<&Found>) -> Result<u64, BodyError> {
+fn count(items: &Items, found: Option<&Found>) -> Result<u64, BodyError> {
     let why = match found {
-        None => return Err(BodyError::Missing(pointer.to_string())),
+        None => return Err(BodyError::Missing(items.to_string())),
         Some(Found::Array(length)) => return Ok(*length),
         Some(Found::Whole(number)) if *number <= Meter::MAX_ITEMS => return Ok(*number),
         Some(Found::Whole(_)) => "too large",
@@ -226,7 +234,7 @@ fn count(pointer: &JsonPointer, found: Option<&Found>) -> Result<u64, BodyError>
         Some(Found::Null) => "null",
         Some(Found::Object) => "an object",
     };
-    Err(BodyError::NotACount(pointer.to_string(), why))
+    Err(BodyError::NotACount(items.to_string(), why))
 }
 
 #[cfg(test)]

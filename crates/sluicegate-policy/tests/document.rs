@@ -150,3 +150,43 @@ fn limits_and_routes_are_as_they_were_resolved() {
     assert_eq!(document["routes"][1]["path"], "unmatched");
     assert_eq!(document["tiers"], json!({ "free": { "scale": 1.0 }, "premium": { "scale": 5.0 } }));
 }
+
+#[test]
+fn meters_are_as_they_were_resolved() {
+    let meter = |table: &str| {
+        let text = format!("[[route]]\npath = '/a'\nmeter = {table}\nlimits = []");
+        document(&text)["routes"][0]["meter"].clone()
+    };
+    assert_eq!(meter("'kserve'")["items"], "/inputs/0/shape/0");
+    assert_eq!(meter("{ items = 'kserve', dimension = 2 }")["items"], "/inputs/0/shape/2");
+    assert_eq!(
+        meter("{ items = 'kserve', input = 'ids', max = 4 }"),
+        json!({ "items": "kserve", "input": "ids", "dimension": 0, "max": 4, "bytes": false })
+    );
+    let named = meter("{ tokens = 'tgi', default_output = 5, refund = [503, '4xx', 404] }");
+    assert_eq!(named["tokens"]["interface"], "tgi");
+    assert_eq!(
+        (&named["tokens"]["refund"], &named["tokens"]["default_output"]),
+        (&json!(["4xx", "503"]), &json!(5))
+    );
+    let pointed = meter(
+        "{ tokens = 'json', prompt = ['/s', '/p'], max_output = '/m', stream = '/st', text = '/a~1b', \
+         usage = { input = '/i', output = ['/o', '/x/o'], reasoning = '/r' }, beside = ['reasoning'], summed = ['output'] }",
+    );
+    let expected = json!({
+        "interface": "json",
+        "default_output": 1024,
+        "refund": ["4xx", "5xx"],
+        "weights": pointed["tokens"]["weights"],
+        "prompt": ["/s", "/p"],
+        "max_output": ["/m"],
+        "choices": [],
+        "model": [],
+        "stream": ["/st"],
+        "text": ["/a~1b"],
+        "usage": { "input": ["/i"], "output": ["/o", "/x/o"], "reasoning": ["/r"] },
+        "beside": ["reasoning"],
+        "summed": ["output"],
+    });
+    assert_eq!(pointed["tokens"], expected);
+}

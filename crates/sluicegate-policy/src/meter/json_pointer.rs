@@ -13,11 +13,11 @@ impl JsonPointer {
     /// The most segments: nobody's batch stands deeper.
     pub const MAX_SEGMENTS: usize = 16;
 
-    /// The batch size in KServe's protocol V2: the first dimension of the first input's shape.
-    pub(crate) fn kserve() -> Self {
-        let text = "/inputs/0/shape/0".to_owned();
-        let segments = ["inputs", "0", "shape", "0"].map(str::to_owned).into();
-        Self { text, segments }
+    /// The batch size in KServe's protocol V2, if it is this dimension of the first input's shape.
+    pub(crate) fn kserve(dimension: usize) -> Self {
+        let dimension = dimension.to_string();
+        let segments = ["inputs", "0", "shape", &dimension].map(str::to_owned);
+        Self { text: format!("/{}", segments.join("/")), segments: segments.into() }
     }
 
     /// The pointer to a member of the document, or to a field of a form.

@@ -120,6 +120,13 @@ fn values_that_make_no_sense_are_told_what_would() {
             "p.toml:3:36: the most items cannot be 0\n  help: give a whole number of items, at least 1\n\
              p.toml:3:41: this meter appears twice",
         ),
+        (
+            "[[route]]\npath = '/a'\nmeter = [{ items = 'kserve', input = 'x', dimension = -1 }]\n\
+             [[route]]\npath = '/b'\nmeter = { items = '/n', input = 'x', dimension = 1 }",
+            "p.toml:3:55: a shape has no dimension -1\n  help: give a whole number; the first dimension is 0\n\
+             p.toml:6:33: `input` is for meters whose items are \"kserve\"\n  help: remove `input`, or write: items = \"kserve\"\n\
+             p.toml:6:50: `dimension` is for meters whose items are \"kserve\"\n  help: remove `dimension`, or write: items = \"kserve\"",
+        ),
     ]);
 }
 
@@ -174,12 +181,12 @@ fn what_is_wrong_with_limits_and_meters_of_tokens_is_told() {
         ),
         (
             "[[route]]\npath = '/a'\nmeter = [{ tokens = 'openai', refund = ['6xx', '4xx', '4', 200, '5XX', '-1'] }, { items = '/n', refund = [] }]",
-            "p.toml:3:40: `6xx` is no status of a failed answer\n  help: write it as \"4xx\", \"5xx\" or \"429\"\n\
-             p.toml:3:54: `4` is no status of a failed answer\n  help: write it as \"4xx\", \"5xx\" or \"429\"\n\
-             p.toml:3:59: `200` is no status of a failed answer\n  help: write it as \"4xx\", \"5xx\" or \"429\"\n\
-             p.toml:3:64: `5XX` is no status of a failed answer\n  help: write it as \"4xx\", \"5xx\" or \"429\"\n\
-             p.toml:3:71: `-1` is no status of a failed answer\n  help: write it as \"4xx\", \"5xx\" or \"429\"\n\
-             p.toml:3:107: nothing counts the tokens of a request\n  help: add: tokens = \"openai\"",
+            "p.toml:3:41: `6xx` is no status of a failed answer\n  help: write it as \"4xx\", \"5xx\" or \"429\"\n\
+             p.toml:3:55: `4` is no status of a failed answer\n  help: write it as \"4xx\", \"5xx\" or \"429\"\n\
+             p.toml:3:60: `200` is no status of a failed answer\n  help: write it as \"4xx\", \"5xx\" or \"429\"\n\
+             p.toml:3:65: `5XX` is no status of a failed answer\n  help: write it as \"4xx\", \"5xx\" or \"429\"\n\
+             p.toml:3:72: `-1` is no status of a failed answer\n  help: write it as \"4xx\", \"5xx\" or \"429\"\n\
+             p.toml:3:106: nothing counts the tokens of a request\n  help: add: tokens = \"openai\"",
         ),
         (
             "[[route]]\npath = '/a'\nmeter = { tokens = 'openai', refund = [true] }",
@@ -204,9 +211,9 @@ fn what_is_wrong_with_pointers_to_tokens_is_told() {
         (
             "[[route]]\npath = '/a'\nmeter = { tokens = 'openai', prompt = '/p', usage = { input = '/i' }, summed = ['input'] }"
                 .to_owned(),
-            "p.toml:3:30: `prompt` is for meters whose tokens are \"json\"\n  help: remove `prompt`, or write: tokens = \"json\"\n\
-             p.toml:3:45: `usage` is for meters whose tokens are \"json\"\n  help: remove `usage`, or write: tokens = \"json\"\n\
-             p.toml:3:72: `summed` is for meters whose tokens are \"json\"\n  help: remove `summed`, or write: tokens = \"json\"",
+            "p.toml:3:39: `prompt` is for meters whose tokens are \"json\"\n  help: remove `prompt`, or write: tokens = \"json\"\n\
+             p.toml:3:55: `usage` is for meters whose tokens are \"json\"\n  help: remove `usage`, or write: tokens = \"json\"\n\
+             p.toml:3:81: `summed` is for meters whose tokens are \"json\"\n  help: remove `summed`, or write: tokens = \"json\"",
         ),
         (
             table("max_output = '/m'"),
@@ -230,7 +237,8 @@ fn what_is_wrong_with_pointers_to_tokens_is_told() {
         ),
         (
             table("prompt = '/p', usage = { output = '/o' }, beside = ['output', 'reasoning'], summed = ['outputs']"),
-            "p.toml:3:80: unknown class of tokens `output`\n  help: did you mean `audio_output`?\n\
+            "p.toml:3:80: unknown class of tokens `output`\n  help: the classes here are cached_input, cache_write, \
+             audio_input, image_input, reasoning, audio_output, image_output\n\
              p.toml:3:90: nothing points to `reasoning`\n  help: add: usage = { reasoning = \"/usage/reasoning\" }\n\
              p.toml:3:114: unknown class of tokens `outputs`\n  help: did you mean `output`?",
         ),

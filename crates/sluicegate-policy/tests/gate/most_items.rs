@@ -44,6 +44,73 @@ fn the_batch_of_kserves_protocol_is_the_first_dimension_of_its_first_input() {
     }
 }
 
+#[test]
+fn the_batch_of_kserves_protocol_is_the_dimension_and_the_input_that_the_policy_names() {
+    let first = r#"{"name":"ids","shape":[3,5],"data":[{"name":"ids","shape":[9]}]}"#;
+    let second = r#"{"datatype":"INT32","shape":[7,1],"name":"m\u0061sk"}"#;
+    let body =
+        format!(r#"{{"id":"1","inputs":[{first},{second}],"outputs":[{{"name":"ids","shape":[9]}}]}}"#);
+    let turned = format!(r#"{{"inputs":[{second},{first}]}}"#);
+    for (meter, of_body, of_turned) in [
+        ("{ items = \"kserve\", dimension = 1 }", 5, 1),
+        ("{ items = \"kserve\", dimension = 0 }", 3, 7),
+        ("{ items = \"kserve\", input = \"ids\" }", 3, 3),
+        ("{ items = \"kserve\", input = \"ids\", dimension = 1 }", 5, 5),
+        ("[{ items = \"kserve\", input = \"mask\", max = 7 }, \"bytes\"]", 7, 7),
+    ] {
+        for (body, items) in [(&body, of_body), (&turned, of_turned)] {
+            let whole = Ask::post("/").body(body.clone());
+            let binary = Ask::post("/")
+                .header("inference-header-content-length", &body.len().to_string())
+                .body([body.as_bytes(), &[0xff; 40]].concat());
+            for ask in [whole, binary] {
+                assert_eq!(
+                    site(&format!("meter = {meter}")).send(&ask).remaining(),
+                    10 - items,
+                    "{meter} of {body}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn an_input_whose_batch_cannot_be_found_is_400_and_charges_nothing() {
+    let site = site("meter = { items = \"kserve\", input = \"x\", dimension = 1, max = 4 }");
+    let missing = "`/inputs/x/shape/1` is missing from the body";
+    for (inputs, why) in [
+        (r#"[{"name":"y","shape":[1,2]}]"#, missing),
+        (r#"[{"name":"x","shape":[2]}]"#, missing),
+        (r#"[{"name":"x"}]"#, missing),
+        ("[]", missing),
+        (r#"[{"name":"x","shape":[1,1]},{"shape":[1,9],"name":"x"}]"#, "`/inputs/x` is in the body twice"),
+        (
+            r#"[{"name":"x","shape":[1,-2]}]"#,
+            "`/inputs/x/shape/1` must be an array or a whole number from 0 to 2^53; it is negative",
+        ),
+        (
+            r#"[{"name":"x","shape":[1,2.5]}]"#,
+            "`/inputs/x/shape/1` must be an array or a whole number from 0 to 2^53; it is a number with a point or an exponent, or too large",
+        ),
+    ] {
+        let reply = site.send(&Ask::post("/").body(format!(r#"{{"inputs":{inputs}}}"#)));
+        assert_eq!((reply.status(), reply.detail().as_str()), (400, why), "{inputs}");
+    }
+    for body in [
+        r#"{"inputs":[{"name":"x","shape":[1,1],"shape":[1,9]}]}"#,
+        r#"{"inputs":[{"name":"y","name":"x","shape":[1,1]}]}"#,
+        r#"{"inputs":[],"inputs":[{"name":"x","shape":[1,1]}]}"#,
+        r#"{"inputs":{"x":[1,1]}}"#,
+        r#"{"inputs":[{"name":"x","shape":"[1,1]"}]}"#,
+        r#"{"inputs":[{"name":"x","shape":[1,1]}]"#,
+    ] {
+        assert_eq!(site.send(&Ask::post("/").body(body)).status(), 400, "{body}");
+    }
+    assert_eq!(site.send(&Ask::post("/").body(r#"{"inputs":[{"name":"x","shape":[1,5]}]}"#)).status(), 413);
+    let whole = Ask::post("/").body(r#"{"inputs":[{"name":"x","shape":[1,1]}]}"#);
+    assert_eq!(site.send(&whole).remaining(), 9, "something was charged");
+}
+
 fn site(meter: &str) -> Site {
     Site::new(&format!("[[route]]\npath = \"/\"\n{meter}\nlimits = [\"10 items/minute\"]"))
 }

@@ -10,6 +10,7 @@ use crate::{
     JsonPointer, Meter, TokenClass, TokenMeter,
     config::file::MeterTable,
     meter::{
+        items::{Items, Tensor},
         token_meter::TokenInterface,
         token_pointers::{TokenPlaces, UsageNumber},
     },
@@ -21,6 +22,11 @@ pub(super) fn document(meter: &Meter) -> Value {
         "max": meter.most_items,
         "bytes": meter.gives(Unit::Bytes),
     });
+    if let Some(Items::Of(Tensor { name, dimension })) = &meter.items {
+        document["items"] = json!("kserve");
+        document["input"] = json!(name);
+        document["dimension"] = json!(dimension);
+    }
     if let Some(meter) = meter.tokens() {
         document["tokens"] = tokens(meter);
     }

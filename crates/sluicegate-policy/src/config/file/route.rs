@@ -66,6 +66,11 @@ pub struct MeterTable {
     /// A JSON pointer: the length of the array there, or the whole number there, is the number of items. Or `"kserve"`:
     /// the first dimension of the first input's shape.
     pub items: Option<Placed<String>>,
+    /// With `items = "kserve"`: the name of the input whose shape has the batch, wherever it comes. Defaults to the first input.
+    pub input: Option<Placed<String>>,
+    /// With `items = "kserve"`: the dimension of the shape that is the batch, from 0.
+    #[schemars(range(min = 0), extend("default" = 0))]
+    pub dimension: Option<Placed<i64>>,
     /// The most items of one request; larger requests get 413.
     #[schemars(range(min = 1))]
     pub max: Option<Placed<i64>>,

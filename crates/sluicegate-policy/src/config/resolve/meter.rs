@@ -10,7 +10,7 @@ use crate::{
         file::{MeterEntry, MeterTable, Number, Placed, RouteTable, Status},
         report::Report,
     },
-    meter::{token_meter::TokenInterface, token_pointers::TokenPointers},
+    meter::{items::Tensor, token_meter::TokenInterface, token_pointers::TokenPointers},
 };
 
 use super::gateway::timeout;
@@ -22,7 +22,7 @@ pub(super) fn meter(report: &mut Report<'_>, table: &RouteTable) -> Meter {
         let is_first = match &entry.value {
             MeterEntry::Word(word) if word == BYTES => !std::mem::replace(&mut bytes, true),
             MeterEntry::Word(word) if word == KSERVE => {
-                items.replace(Meter::items(JsonPointer::kserve())).is_none()
+                items.replace(Meter::items(JsonPointer::kserve(0))).is_none()
             }
             MeterEntry::Word(word) => match Dialect::named(word) {
                 Some(dialect) => tokens.replace(TokenMeter::new(dialect)).is_none(),
@@ -60,10 +60,19 @@ fn of_table(
     table: &MeterTable,
     start: usize,
 ) -> (Option<Meter>, Option<TokenMeter>) {
-    let items = table.items.as_ref().map(|items| of_items(report, items, table.max.as_ref()));
+    let items = table.items.as_ref().map(|items| of_items(report, items, table));
     let tokens = table.tokens.as_ref().and_then(|tokens| of_tokens(report, tokens, table));
     if table.items.is_none() && table.tokens.is_none() {
         report.error_help(start, "this meter counts nothing", METERS);
+    }
+    if table.items.as_ref().is_none_or(|items| items.value != KSERVE) {
+        let (input, dimension) =
+            (table.input.as_ref().map(Placed::start), table.dimension.as_ref().map(Placed::start));
+        for (name, start) in [("input", input), ("dimension", dimension)] {
+            let Some(start) = start else { continue };
+            let help = format!("remove `{name}`, or write: items = \"kserve\"");
+            report.error_help(start, format!("`{name}` is for meters whose items are \"kserve\""), help);
+        }
     }
     if let (Some(max), None) = (&table.max, &table.items) {
         report.error_help(max.start(), "nothing counts the items of a request", "add: items = \"/inputs\"");
@@ -114,7 +123,7 @@ fn of_tokens(report: &mut Report<'_>, word: &Placed<String>, table: &MeterTable)
 fn refunds(report: &mut Report<'_>, given: &[Placed<Status>]) -> Refunds {
     given.iter().fold(Refunds::NONE, |refunds, status| {
         let Status(text) = &status.value;
-        let more = match text.strip_suffix("xx") {
+        match text.strip_suffix("xx") {
             Some("4") => refunds.and_class(4),
             Some("5") => refunds.and_class(5),
             _ => match text.parse() {
@@ -125,8 +134,7 @@ fn refunds(report: &mut Report<'_>, given: &[Placed<Status>]) -> Refunds {
                     refunds
                 }
             },
-        };
-        more
+        }
     })
 }
 
@@ -207,17 +215,16 @@ fn unknown(report: &mut Report<'_>, start: usize, word: &str) {
     });
 }
 
-fn of_items(report: &mut Report<'_>, items: &Placed<String>, max: Option<&Placed<i64>>) -> Meter {
-    let pointer = match items.value.as_str() {
-        KSERVE => JsonPointer::kserve(),
-        text => text.parse().unwrap_or_else(|error| {
+fn of_items(report: &mut Report<'_>, items: &Placed<String>, table: &MeterTable) -> Meter {
+    let meter = match items.value.as_str() {
+        KSERVE => of_kserve(report, table),
+        text => Meter::items(text.parse().unwrap_or_else(|error| {
             let message = format!("`{}` is not a JSON pointer: {error}", text.escape_debug());
             report.error_help(items.start(), message, "write it as \"/inputs\"");
             JsonPointer::default()
-        }),
+        })),
     };
-    let meter = Meter::items(pointer);
-    let Some(max) = max else { return meter };
+    let Some(max) = &table.max else { return meter };
     match u64::try_from(max.value) {
         Ok(most @ 1..) => meter.at_most(most),
         _ => {
@@ -225,6 +232,20 @@ fn of_items(report: &mut Report<'_>, items: &Placed<String>, max: Option<&Placed
             report.error_help(max.start(), message, "give a whole number of items, at least 1");
             meter
         }
+    }
+}
+
+fn of_kserve(report: &mut Report<'_>, table: &MeterTable) -> Meter {
+    let dimension = table.dimension.as_ref().map_or(0, |given| {
+        usize::try_from(given.value).unwrap_or_else(|_| {
+            let message = format!("a shape has no dimension {}", given.value);
+            report.error_help(given.start(), message, "give a whole number; the first dimension is 0");
+            0
+        })
+    });
+    match &table.input {
+        Some(name) => Meter::tensor(Tensor { name: name.value.clone(), dimension }),
+        None => Meter::items(JsonPointer::kserve(dimension)),
     }
 }
 
