@@ -1,9 +1,12 @@
 //! Usage in the responses of model servers.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use serde_json::Value;
 use sluicegate_policy::{
-    Actual, Dialect, Estimate, TokenWeights, UsageReader, UsageSource, UsageStripper, ask_for_usage,
+    Actual, Dialect, Estimate, Policy, Source, TokenMeter, TokenWeights, UsageReader, UsageSource,
+    UsageStripper, ask_for_usage,
 };
 
 /// A stream of events has the same usage at any split, and without the usage that was not asked for it has the same text at
@@ -60,15 +63,55 @@ fn reads_alike(dialect: Dialect, content_type: &str, body: &[u8], seed: u8) {
     let whole = read(dialect, content_type, [body]);
     assert_eq!(read(dialect, content_type, pieces(body, seed)), whole, "in pieces");
     assert_eq!(read(dialect, content_type, body.chunks(1)), whole, "in single bytes");
+    let pointed = read_by(POINTED.as_ref(), content_type, [body]);
+    assert_eq!(read_by(POINTED.as_ref(), content_type, pieces(body, seed)), pointed, "in pieces");
+    assert_eq!(read_by(POINTED.as_ref(), content_type, body.chunks(1)), pointed, "in single bytes");
 }
 
 fn read<'a>(dialect: Dialect, content_type: &str, pieces: impl IntoIterator<Item = &'a [u8]>) -> Actual {
+    read_by(Ok(&TokenMeter::new(dialect)), content_type, pieces)
+}
+
+fn read_by<'a>(
+    meter: Result<&TokenMeter, &String>,
+    content_type: &str,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> Actual {
     let head = http::Response::builder().header("content-type", content_type).body(());
     let estimate = Estimate { input: 1000, prompts: 2, choices: 4, ..Estimate::default() };
-    let mut reader = UsageReader::new(dialect, &head.expect("a good head").into_parts().0, &estimate);
+    let head = head.expect("a good head").into_parts().0;
+    let mut reader: UsageReader = meter.expect("a good policy").usage_reader(&head, &estimate);
     pieces.into_iter().for_each(|piece| reader.data(piece));
     reader.usage()
 }
+
+/// A meter of any other server, whose policy points to places in the corpora.
+static POINTED: LazyLock<Result<TokenMeter, String>> = LazyLock::new(|| {
+    let source = Source::new("p.toml", POLICY.as_bytes()).map_err(|error| error.to_string())?;
+    let policy = Policy::parse(&source).map_err(|error| error.to_string())?;
+    let meter = policy.routes.as_slice().first().and_then(|route| route.meter().tokens());
+    meter.cloned().ok_or_else(|| "no meter".to_owned())
+});
+
+const POLICY: &str = r#"
+    [[route]]
+    path = "/"
+    limits = []
+
+    [route.meter]
+    tokens = "json"
+    prompt = "/prompt"
+    text = ["/choices/0/delta/content", "/choices/1/text", "/message/content", "/content/0", "/data/1"]
+    summed = ["output"]
+    beside = ["reasoning"]
+
+    [route.meter.usage]
+    input = ["/usage/prompt_tokens", "/usage/input_tokens", "/prompt_eval_count", "/0/n"]
+    output = ["/usage/completion_tokens", "/usage/output_tokens", "/eval_count", "/tokens_predicted"]
+    cached_input = "/usage/prompt_tokens_details/cached_tokens"
+    reasoning = "/usage/completion_tokens_details/reasoning_tokens"
+    total = "/usage/total_tokens"
+"#;
 
 fn stripped<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut stripper = UsageStripper::default();
