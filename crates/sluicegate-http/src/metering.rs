@@ -31,6 +31,8 @@ pub enum Metering<S: Store> {
 /// An answer that comes, and the tokens that are taken for it meanwhile.
 pub struct Answering<S: Store> {
     meter: ResponseMeter,
+    /// Data has come since the output was last compared with the reservation.
+    has_grown: bool,
     extending: Extending<S>,
 }
 
@@ -63,7 +65,8 @@ impl<S: Resilient> Metering<S> {
     pub fn answered(&mut self, pass: &Pass<S>, head: &response::Parts) {
         if let Some(reservation) = pass.reservation() {
             let meter = reservation.response_meter(head);
-            *self = Self::Answered(Box::new(Answering { meter, extending: Extending::Enough }));
+            let answering = Answering { meter, has_grown: false, extending: Extending::Enough };
+            *self = Self::Answered(Box::new(answering));
         }
     }
 
@@ -72,6 +75,7 @@ impl<S: Resilient> Metering<S> {
     pub fn data(&mut self, data: &[u8]) {
         if let Self::Answered(answering) = self {
             answering.meter.data(data);
+            answering.has_grown = true;
         }
     }
 
@@ -95,8 +99,9 @@ impl<S: Resilient> Metering<S> {
     /// woken when it is to be called again.
     pub fn extend(&mut self, pass: &mut Pass<S>, gate: &Gate<S>, cx: &mut Context<'_>) -> Option<Cut> {
         let Self::Answered(answering) = self else { return None };
-        let Answering { meter, extending } = &mut **answering;
+        let Answering { meter, has_grown, extending } = &mut **answering;
         if matches!(extending, Extending::Enough)
+            && std::mem::take(has_grown)
             && let Some(extension) = pass.extension(meter)
         {
             *extending = Extending::Asked(Box::pin(gate.extend(extension)));
@@ -107,6 +112,8 @@ impl<S: Resilient> Metering<S> {
             Extended::Taken(permit) => {
                 pass.extended(*permit);
                 *extending = Extending::Enough;
+                // It may be longer than that already.
+                *has_grown = true;
                 None
             }
             Extended::Refused => {

@@ -87,6 +87,17 @@ fn a_stream_takes_more_tokens_in_steps_and_is_charged_once() {
 }
 
 #[test]
+fn a_piece_that_is_longer_than_a_step_takes_one_step_after_another() {
+    let site = site("");
+    let mut metered = admitted(&site, "text/event-stream");
+    metered.data(&Bytes::from(WORD.repeat(25)));
+    for left in [80, 70, 70] {
+        assert_eq!(extend(&mut metered), None);
+        assert_eq!(remaining(&site), left);
+    }
+}
+
+#[test]
 fn a_stream_whose_tokens_are_spent_is_cut_only_where_the_limit_says_so() {
     for (on_exhausted, is_cut) in [("finish", false), ("cut", true)] {
         let site = site(&format!(", on_exhausted = \"{on_exhausted}\""));

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{StatusCode, response};
 
 use super::usage_reader::UsageReader;
-use crate::{Actual, Dialect, Estimate, MediaType, Refunds, StreamEnding, TokenMeter, TokenWeights, Usage};
+use crate::{Actual, Dialect, Estimate, MediaType, Refunds, StreamEnding, TokenMeter, Usage};
 
 /// The meter of one response, from its head to its end.
 #[derive(Debug)]
@@ -42,8 +42,7 @@ impl ResponseMeter {
     /// Returns the output tokens that have come so far, at the end of an event, where a stream can be cut.
     #[must_use]
     pub fn produced(&self) -> Option<u64> {
-        let is_between = self.reader.is_between_events();
-        is_between.then(|| self.reader.usage().usage.output(&TokenWeights::default()))
+        self.reader.is_between_events().then(|| self.reader.output())
     }
 
     /// Returns the last bytes of a stream that is cut for this reason: none for one with a content coding, which they would not

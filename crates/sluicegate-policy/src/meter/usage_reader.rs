@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use http::response::Parts;
 
-use crate::{Dialect, Estimate, MediaType, TokenClass, Usage};
+use crate::{Dialect, Estimate, MediaType, TokenClass, TokenWeights, Usage};
 
 use coding::Coding;
 use event_stream::{EventPart, EventStream};
@@ -175,6 +175,16 @@ impl UsageReader {
         actual
     }
 
+    /// Returns the output tokens of all that has passed, of whatever class.
+    #[must_use]
+    pub fn output(&self) -> u64 {
+        // Between two events of a stream, it is asked for after each, and its server has mostly reported nothing yet.
+        match self.tally.counted_alone() {
+            Some(counted) if self.opaque == 0 && !self.is_within_document() => counted,
+            _ => self.usage().usage.output(&TokenWeights::default()),
+        }
+    }
+
     /// Returns `true` if the body is a stream of events or lines.
     #[must_use]
     pub fn is_stream(&self) -> bool {
@@ -257,7 +267,7 @@ impl Framing {
         }
         match self {
             Self::Events(events, repeated) => {
-                while events.is_at_event() && scanner.is_between() {
+                while !bytes.is_empty() && events.is_at_event() && scanner.is_between() {
                     if let Some((index, text, rest)) = repeated.find(bytes) {
                         tally.repeat(index, text);
                         bytes = rest;

@@ -1,7 +1,9 @@
 //! The report of usage, taken out of streams whose client did not ask for it.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
-use memchr::{memchr2, memmem};
+use memchr::{memchr2, memmem::Finder};
 
 use super::members::{Members, after_spaces};
 
@@ -40,9 +42,15 @@ impl UsageStripper {
         if piece.is_empty() {
             return piece;
         }
-        if self.held.is_empty() && !self.passes_rest && !self.boundary.after_return && is_plain(&piece) {
-            // Most pieces are whole events without usage. The boundary is where it was.
-            return piece;
+        if self.held.is_empty() && !self.passes_rest && !self.boundary.after_return {
+            // Most pieces are whole events without usage, or one with the usual null. The boundary stays where it was.
+            let usage = USAGE.find(&piece);
+            if usage.is_none() && ends_event(&piece) {
+                return piece;
+            }
+            if let Some(before) = usage.and_then(|usage| before_usual_null(&piece, usage)) {
+                return [before, b"}\n\n"].concat().into();
+            }
         }
         let mut passed = Vec::with_capacity(self.held.len() + piece.len());
         let mut rest = &piece[..];
@@ -133,14 +141,14 @@ impl Default for Boundary {
     }
 }
 
-/// Returns `true` if these bytes, which begin with an event, are whole events without usage.
-fn is_plain(piece: &[u8]) -> bool {
-    (piece.ends_with(b"\n\n") || piece.ends_with(b"\r\n\r\n")) && memmem::find(piece, USAGE).is_none()
+/// Returns `true` if an event ends at the end of these bytes, for certain.
+fn ends_event(piece: &[u8]) -> bool {
+    piece.ends_with(b"\n\n") || piece.ends_with(b"\r\n\r\n")
 }
 
 /// Passes an event on without the usage that was not asked for. Returns `false` if nothing is left.
 fn strip(event: &[u8], passed: &mut Vec<u8>) -> bool {
-    let Some(first) = memmem::find(event, USAGE) else {
+    let Some(first) = USAGE.find(event) else {
         passed.extend_from_slice(event);
         return true;
     };
@@ -189,7 +197,7 @@ fn before_usual_null(event: &[u8], usage: usize) -> Option<&[u8]> {
     let text = before.strip_prefix(b"data: {")?;
     let is_usual = null == b",\"usage\":null}\n\n"
         && memchr2(b'\r', b'\n', text).is_none()
-        && memmem::find(text, b"\"choices\":[").is_some();
+        && CHOICES.find(text).is_some();
     is_usual.then_some(before)
 }
 
@@ -220,6 +228,8 @@ fn with_comma(text: &[u8], begin: usize, end: usize) -> (usize, usize) {
     if text.get(comma) == Some(&b',') { (begin, after_spaces(text, comma + 1)) } else { (begin, end) }
 }
 
-const USAGE: &[u8] = b"\"usage\"";
+// Made once, because that takes longer than a search.
+static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"usage\""));
+static CHOICES: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"choices\":["));
 /// The longest event that is held.
 const MAX_EVENT: usize = 16 << 10;

@@ -1,7 +1,7 @@
 //! Bodies that arrive in any pieces.
 
 use proptest::prelude::*;
-use sluicegate_policy::Dialect;
+use sluicegate_policy::{Dialect, TokenWeights};
 
 use crate::answer::{Answer, EVENTS, JSON, LINES, described};
 
@@ -73,6 +73,7 @@ proptest! {
             let mut whole = answer.reader();
             whole.data(&body[..end]);
             prop_assert_eq!(pieces.usage(), whole.usage());
+            prop_assert_eq!(pieces.output(), whole.usage().usage.output(&TokenWeights::default()));
             prop_assert_eq!(pieces.is_between_events(), whole.is_between_events());
         }
     }
@@ -98,6 +99,7 @@ proptest! {
         let mut whole = answer.reader();
         whole.data(body.as_bytes());
         prop_assert_eq!(single.usage(), whole.usage());
+        prop_assert_eq!(single.output(), whole.usage().usage.output(&TokenWeights::default()));
         prop_assert_eq!(single.is_between_events(), whole.is_between_events());
     }
 }

@@ -54,21 +54,20 @@ impl MeteredBody {
         }
     }
 
-    /// Passes a frame on, as far as the client gets it. `None` if it gets nothing of it.
+    /// Returns the part of a frame that the client gets. `None` if it gets nothing of it.
     fn stripped(
-        &mut self,
+        stripper: &mut UsageStripper,
         frame: Option<Result<Frame<Bytes>, CutOff>>,
-    ) -> Option<Option<Result<Frame<Bytes>, CutOff>>> {
-        let Some(stripper) = &mut self.metering.stripper else { return Some(frame) };
+    ) -> Option<Result<Frame<Bytes>, CutOff>> {
         let data = match frame {
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(data) => stripper.data(data),
-                Err(trailers) => return Some(Some(Ok(trailers))),
+                Err(trailers) => return Some(Ok(trailers)),
             },
             None => stripper.end(),
-            Some(Err(error)) => return Some(Some(Err(error))),
+            Some(Err(error)) => return Some(Err(error)),
         };
-        (!data.is_empty()).then(|| Some(Ok(Frame::data(data))))
+        (!data.is_empty()).then(|| Ok(Frame::data(data)))
     }
 }
 
@@ -91,11 +90,11 @@ impl Body for MeteredBody {
                     return flushed.as_mut().poll(cx).map(|()| Some(Err(CutOff::Exhausted)));
                 }
             };
+            let Some(stripper) = &mut this.metering.stripper else { return Poll::Ready(frame) };
             let is_end = frame.is_none();
-            match this.stripped(frame) {
-                Some(frame) => return Poll::Ready(frame),
-                None if is_end => return Poll::Ready(None),
-                None => {}
+            let frame = Self::stripped(stripper, frame);
+            if frame.is_some() || is_end {
+                return Poll::Ready(frame);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The event that a stream repeats with another text in it.
 
-use memchr::{memchr2, memmem};
+use memchr::memmem;
 
 /// The event that a stream repeats with another text in it, as most streams do for each token.
 ///
@@ -32,20 +32,19 @@ impl Repeated {
             return None;
         }
         let text = bytes.strip_prefix(&self.before[..])?;
-        let mut end = 0;
+        let (mut end, mut is_escaped) = (0, false);
         loop {
-            end += memchr2(b'"', b'\\', text.get(end..)?)?;
-            if text[end] == b'"' {
-                break;
+            match *text.get(end)? {
+                // It would end the event.
+                b'\r' | b'\n' => return None,
+                _ if is_escaped => is_escaped = false,
+                b'"' => break,
+                byte => is_escaped = byte == b'\\',
             }
-            end += 2;
+            end += 1;
         }
         let (text, rest) = text.split_at(end);
         let rest = rest.strip_prefix(&self.behind[..])?;
-        // A line end would end the event.
-        if memchr2(b'\r', b'\n', text).is_some() {
-            return None;
-        }
         self.misses = 0;
         Some((self.index, text, rest))
     }

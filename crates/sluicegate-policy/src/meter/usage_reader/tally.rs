@@ -23,6 +23,8 @@ pub(super) struct Tally {
     pub(super) convention: Option<Convention>,
     pub(super) fields: Fields,
     pub(super) outputs: Outputs,
+    /// The server has reported some number.
+    has_reports: bool,
     /// The output is pictures.
     pub(super) makes_images: bool,
     /// The server has reported the first of several choices, and so perhaps of several prompts.
@@ -73,6 +75,7 @@ impl Tally {
             convention,
             fields: Fields::default(),
             outputs: Outputs::default(),
+            has_reports: false,
             makes_images: false,
             is_of_first: false,
             only_text: None,
@@ -83,6 +86,7 @@ impl Tally {
     /// Takes note of a number that the head of the response tells.
     pub(super) fn put(&mut self, field: Field, number: u64) {
         self.fields.put(field, number);
+        self.has_reports = true;
         if field == Field::Output {
             self.outputs.report_all(number, None);
         }
@@ -105,6 +109,11 @@ impl Tally {
         self.outputs.add(&Part { index, pieces, ..Part::default() });
     }
 
+    /// Returns the number of tokens that were counted. `None` if the server has reported something, too.
+    pub(super) fn counted_alone(&self) -> Option<u64> {
+        (!self.has_reports).then(|| self.outputs.counted())
+    }
+
     fn end_document(&mut self) {
         self.only_text = self.document.only_text();
         let Document { fields, has_fields, choices, part, is_sound, texts, .. } = &mut self.document;
@@ -119,6 +128,7 @@ impl Tally {
             self.outputs.add(part);
         }
         if std::mem::take(has_fields) {
+            self.has_reports = true;
             let is_of_first = choices.len() > 1
                 && fields.of(Field::Output).is_some_and(|it| fields.of(Field::TimedOutput) == Some(it));
             fields.complete();
