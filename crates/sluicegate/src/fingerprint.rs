@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    hash::{BuildHasher, RandomState},
+    hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState},
 };
 
 use siphasher::sip128::SipHasher13;
@@ -75,6 +75,29 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret")
+    }
+}
+
+/// A hasher for maps by fingerprint. A fingerprint is a hash under a secret already, so nobody can choose keys that collide,
+/// and hashing it again would only take time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct FingerprintHasher(u64);
+
+/// Makes the hashers of maps by fingerprint.
+pub(crate) type ByFingerprint = BuildHasherDefault<FingerprintHasher>;
+
+impl Hasher for FingerprintHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    #[inline]
+    fn write_u64(&mut self, number: u64) {
+        self.0 = self.0.wrapping_add(number).wrapping_mul(ODD);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 

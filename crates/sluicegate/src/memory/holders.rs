@@ -6,7 +6,7 @@ use super::accounts::Accounts;
 use crate::{
     Charge, Cost, Lease, Quota, Timestamp,
     accounts::{Account, Slots, Standing},
-    fingerprint::Fingerprint,
+    fingerprint::{ByFingerprint, Fingerprint},
 };
 
 /// The concurrent limits of one shard, and the leases on them.
@@ -15,9 +15,9 @@ use crate::{
 /// in flight.
 #[derive(Debug, Default)]
 pub(super) struct Holders {
-    slots: HashMap<Fingerprint, Slots>,
+    slots: HashMap<Fingerprint, Slots, ByFingerprint>,
     /// The slots of each lease, so that releasing it a second time frees nothing.
-    leases: HashMap<(Fingerprint, u64), Cost>,
+    leases: HashMap<(Fingerprint, u64), Cost, ByFingerprint>,
 }
 
 impl Holders {
