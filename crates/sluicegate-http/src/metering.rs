@@ -22,8 +22,8 @@ pub enum Metering<S: Store> {
     Unanswered,
     /// No answer will come, and the upstream has done no work.
     Unserved,
-    /// An application has told the usage itself.
-    Told(Usage),
+    /// An application has told the usage itself. Boxed, because it is large, and each request carries its metering.
+    Told(Box<Usage>),
     /// The upstream answers.
     Answered(Box<Answering<S>>),
 }
@@ -133,7 +133,7 @@ impl<S: Resilient> Metering<S> {
         match self {
             Self::Unanswered => Ending::Unanswered,
             Self::Unserved => Ending::Unserved,
-            Self::Told(usage) => Ending::Told(*usage),
+            Self::Told(usage) => Ending::Told(**usage),
             Self::Answered(answering) => Ending::Answered(&answering.meter),
         }
     }

@@ -90,10 +90,10 @@ impl Running {
     ) -> Result<(), StoreError> {
         let Some(reservation) = self.pass.reservation() else { return Ok(()) };
         let (reserved, weights) = (reservation.usage(), TokenWeights::default());
-        self.metering = Metering::Told(Usage::text(
+        self.metering = Metering::Told(Box::new(Usage::text(
             input.map_or_else(|| reserved.input(&weights), Cost::units),
             output.map_or_else(|| reserved.output(&weights), Cost::units),
-        ));
+        )));
         match self.settling()? {
             Some(settling) => settling.await,
             None => Ok(()),

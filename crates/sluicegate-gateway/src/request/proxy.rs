@@ -20,7 +20,7 @@ use crate::{
     log,
     metrics::Metrics,
     request::{
-        body::{AnswerBody, ClientBody, DetachedBody, RequestBody, Rest, discard},
+        body::{AnswerBody, BodyMetering, ClientBody, DetachedBody, RequestBody, Rest, discard},
         detached::{self, DetachedRequests},
         forward::{Forward, Peer},
         framing::{self, RequestFraming},
@@ -309,8 +309,8 @@ fn relay(
     }
     let is_bare = framing::is_without_content(head.status);
     let metering = running.body_metering(&mut head);
-    let body = AnswerBody::upstream(incoming, is_bare, exchange, running);
-    Response::from_parts(head, body.metered(metering))
+    let response = Response::from_parts(head, AnswerBody::upstream(incoming, is_bare, exchange, running));
+    metered(response, metering)
 }
 
 /// The same for a request that goes on when its client leaves.
@@ -327,7 +327,15 @@ fn relay_kept(
         framing::response(&mut head, &remains.incoming, framing);
         metering = remains.running.body_metering(&mut head);
     }
-    Response::from_parts(head, AnswerBody::Detached(body).metered(metering))
+    metered(Response::from_parts(head, AnswerBody::Detached(body)), metering)
+}
+
+#[inline]
+fn metered(response: Response<AnswerBody>, metering: Option<BodyMetering>) -> Response<AnswerBody> {
+    match metering {
+        Some(metering) => response.map(|body| body.metered(metering)),
+        None => response,
+    }
 }
 
 fn is_switched(answered: &Answered) -> bool {

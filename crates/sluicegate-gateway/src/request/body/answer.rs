@@ -40,12 +40,9 @@ impl AnswerBody {
         Self::Upstream { incoming: Observed::new(incoming, attended), is_bare }
     }
 
-    /// The same answer, metered in this way if it is.
-    pub(crate) fn metered(self, metering: Option<BodyMetering>) -> Self {
-        match metering {
-            Some(metering) => Self::Metered(Box::new(MeteredBody::new(self, metering))),
-            None => self,
-        }
+    /// The same answer, metered in this way.
+    pub(crate) fn metered(self, metering: BodyMetering) -> Self {
+        Self::Metered(Box::new(MeteredBody::new(self, metering)))
     }
 
     /// The request that is answered, as long as it is answered by an upstream.
