@@ -320,10 +320,9 @@ impl<S: Resilient> Gate<S> {
         let route = self.policy.routes.get(visit.route());
         let attributes = visit.attributes(route.label(), self.policy.tiers.name(visit.tier()), body);
         let attributes = RequestAttributes { key_hint: visit.hints.key, ..attributes };
-        let is_guess = body.and_then(Body::estimate).is_some_and(|estimate| estimate.max_output.is_none());
-        let reserved = usage
-            .zip(route.meter().tokens())
-            .map(|(usage, meter)| Reserved::of(&usage, meter.weights(), is_guess));
+        let metered = usage.zip(route.meter().tokens()).zip(body.and_then(Body::estimate));
+        let reserved =
+            metered.map(|((usage, meter), estimate)| Reserved::of(&usage, meter.weights(), estimate));
         for id in route.limits() {
             let limit = self.policy.limit(*id);
             let tokens = reserved

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sluicegate::{Cost, Quota, Unit};
 
-use crate::{TokenWeights, Usage};
+use crate::{Estimate, TokenWeights, Usage};
 
 /// The tokens that a limit takes before a request runs.
 ///
@@ -34,7 +34,8 @@ pub struct Reserved {
 }
 
 impl Reserved {
-    pub(crate) fn of(usage: &Usage, weights: &TokenWeights, is_guess: bool) -> Self {
+    pub(crate) fn of(usage: &Usage, weights: &TokenWeights, estimate: &Estimate) -> Self {
+        let is_guess = estimate.max_output.is_none();
         Self { input: usage.input(weights), output: usage.output(weights), is_guess }
     }
 }

@@ -66,7 +66,7 @@ impl Reservation {
     /// The tokens that limits which reserve all have taken.
     #[must_use]
     pub fn reserved(&self) -> Reserved {
-        Reserved::of(&self.usage, &self.meter.weights, self.estimate.max_output.is_none())
+        Reserved::of(&self.usage, &self.meter.weights, &self.estimate)
     }
 
     /// The usage that was reserved, before weights.
