@@ -5,7 +5,7 @@ use std::{borrow::Cow, num::NonZeroU64};
 use http::HeaderName;
 use pyo3::{prelude::*, types::PyString};
 use sluicegate::{Cost, OutageMode, Quota, Unit};
-use sluicegate_policy::{CodeMeter, CodeRoute, KeyTemplate, Mode, Policy, TierShare};
+use sluicegate_policy::{CodeMeter, CodeRoute, Dialect, KeyTemplate, Mode, Policy, TierShare};
 
 use crate::{
     charge::{self, needs_cost},
@@ -31,7 +31,7 @@ pub(crate) struct Route {
 impl Route {
     #[new]
     #[pyo3(signature = (
-        quotas, *, varies, key, cost, asks_cost, max_items, tier, tiers, require_tier, name, algorithm, mode, outage
+        quotas, *, varies, key, cost, asks_cost, meter, max_items, tier, tiers, require_tier, name, algorithm, mode, outage
     ))]
     #[expect(clippy::too_many_arguments, reason = "they are what a RateLimit takes")]
     fn new(
@@ -40,6 +40,7 @@ impl Route {
         key: Option<Vec<String>>,
         cost: Option<&Bound<'_, PyAny>>,
         asks_cost: bool,
+        meter: Option<&str>,
         max_items: Option<i64>,
         tier: Option<&str>,
         tiers: Vec<(String, Bound<'_, PyAny>)>,
@@ -77,7 +78,14 @@ impl Route {
             route.tiers.push((tier.clone(), share));
         }
         let mut made = Self { route, tier_header: tier.map(tier_header).transpose()?, cost: None, asks_cost };
-        made.measure(cost)?;
+        match meter {
+            Some(_) if asks_cost || cost.is_some() => {
+                let message = "a meter finds the cost of a request: give a meter or a cost";
+                return Err(PolicyError::new_err(message));
+            }
+            Some(meter) => made.route.meter = CodeMeter::Tokens(dialect(meter)?),
+            None => made.measure(cost)?,
+        }
         if let Some(most) = max_items {
             made.route.most_items = Some(made.most_items(most)?);
         }
@@ -136,10 +144,12 @@ impl Route {
             None => match self.route.quotas.iter().find(|quota| needs_cost(quota.unit())) {
                 None => CodeMeter::None,
                 Some(quota) => {
+                    let meter =
+                        if unit.is_tokens() { "; or meter= the interface of a model, such as \"openai\"" } else { "" };
                     return Err(PolicyError::new_err(format!(
                         "nothing counts the {unit} of `{quota}`; give cost=: a number that every request takes, a JSON \
                          pointer to an array or a number in the body such as \"/inputs\", or a callable that gets the \
-                         request"
+                         request{meter}"
                     )));
                 }
             },
@@ -182,6 +192,13 @@ fn tier_header(written: &str) -> PyResult<HeaderName> {
     let name = written.strip_prefix("header:").and_then(|name| name.parse().ok());
     name.ok_or_else(|| {
         PolicyError::new_err(format!("a tier is found by \"header:NAME\" or a callable, not {written:?}"))
+    })
+}
+
+fn dialect(written: &str) -> PyResult<Dialect> {
+    Dialect::named(written).ok_or_else(|| {
+        let names = Dialect::ALL.map(Dialect::name).join(", ");
+        PolicyError::new_err(format!("unknown meter {written:?}; the meters of tokens are {names}"))
     })
 }
 

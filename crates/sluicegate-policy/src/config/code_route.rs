@@ -5,7 +5,7 @@ use std::{fmt, num::NonZeroU64};
 use http::Method;
 use sluicegate::{OutageMode, Quota};
 
-use crate::{Diagnostics, JsonPointer, KeyTemplate, Mode};
+use crate::{Dialect, Diagnostics, JsonPointer, KeyTemplate, Mode};
 
 /// A `[[route]]` that is written in a program: the limits of one endpoint, and what its requests cost.
 ///
@@ -13,7 +13,7 @@ use crate::{Diagnostics, JsonPointer, KeyTemplate, Mode};
 ///
 /// # Costs
 ///
-/// A meter or the caller gives one number. Where a quota counts something other than requests and slots, the
+/// A meter of items or the caller gives one number. Where a quota counts something other than requests and slots, the
 /// number is the cost of those quotas, and requests cost `weight`. Where all count requests or slots, it is the
 /// cost of those that count requests; without a meter they cost `weight`. A slot is always one.
 #[derive(Clone, Debug)]
@@ -67,6 +67,8 @@ pub enum CodeMeter {
     /// The value at this place in the body: a number, or the length of an array. Whole dollars if a quota
     /// counts them.
     Items(JsonPointer),
+    /// The tokens that a body in this dialect tells of, on every quota that counts tokens. Requests cost the route's weight.
+    Tokens(Dialect),
     /// Each request [gives](crate::Hints::cost) its cost; one that does not costs the weight, or 1 of another unit.
     Given,
 }

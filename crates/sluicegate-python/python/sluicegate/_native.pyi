@@ -387,6 +387,7 @@ class Route:
         key: list[str] | None,
         cost: Cost | str | None,
         asks_cost: bool,
+        meter: str | None,
         max_items: int | None,
         tier: str | None,
         tiers: list[tuple[str, float | str | Quota]],

@@ -6,7 +6,7 @@ use sluicegate::{Quota, Unit};
 
 use crate::{
     CodeMeter, CodeRoute, CodeRouteError, Diagnostics, Forwarding, Identity, Limit, LimitId, Meter, Part,
-    Policy, Route, Routes, Scale, Source, Tier, TierId, TierShare, Tiers, Timeouts,
+    Policy, Route, Routes, Scale, Source, Tier, TierId, TierShare, Tiers, Timeouts, TokenMeter,
     config::{diagnostic::did_you_mean, report::Report},
     decide::route::Costs,
 };
@@ -42,7 +42,12 @@ fn build(report: &mut Report<'_>, policy: &Policy, code: CodeRoute) -> Option<Po
     let mut limits = accounts::limits(report, drafts, names, &overrides, &tiers, &policy.store, &help);
 
     let other_units = code.quotas.iter().any(|quota| !counts_requests(quota) && !counts_slots(quota));
-    if other_units || code.meter == CodeMeter::None {
+    let costs = match code.meter {
+        CodeMeter::None => Costs::Weight,
+        CodeMeter::Tokens(_) => Costs::ByUnit,
+        CodeMeter::Items(_) | CodeMeter::Given => Costs::OneNumber { requests: !other_units },
+    };
+    if !costs.are_metered(Unit::Requests, None) {
         for limit in limits.iter().filter(|limit| limit.never_admits(code.weight)) {
             never_passes(report, 0, limit, code.weight);
         }
@@ -52,10 +57,7 @@ fn build(report: &mut Report<'_>, policy: &Policy, code: CodeRoute) -> Option<Po
         tier,
         meter: meter(&code),
         weight: code.weight,
-        costs: match code.meter {
-            CodeMeter::None => Costs::Weight,
-            CodeMeter::Items(_) | CodeMeter::Given => Costs::OneNumber { requests: !other_units },
-        },
+        costs,
         limits: (0..limits.len()).map(LimitId).collect(),
         needs_parameters: false,
         timeouts: Timeouts::default(),
@@ -101,9 +103,13 @@ fn check(report: &mut Report<'_>, code: &CodeRoute) {
     if code.weight == 0 {
         report.error_help(0, "a weight cannot be 0", "give a whole number of requests, at least 1");
     }
-    let mut unmetered = code.quotas.iter().filter(|quota| !counts_requests(quota) && !counts_slots(quota));
-    if let (Some(quota), CodeMeter::None) = (unmetered.next(), &code.meter) {
-        let help = "give the cost: its place in the body, or the way to find it";
+    if let Some(quota) = code.quotas.iter().find(|quota| !is_metered(&code.meter, quota)) {
+        let help = match code.meter {
+            CodeMeter::Tokens(_) => "limit them by a route of their own",
+            CodeMeter::None | CodeMeter::Items(_) | CodeMeter::Given => {
+                "give the cost: its place in the body, or the way to find it"
+            }
+        };
         report.error_help(0, format!("nothing counts the {} of `{quota}`", quota.unit()), help);
     }
     if let Some(most) = code.most_items {
@@ -230,12 +236,23 @@ fn meter(code: &CodeRoute) -> Meter {
     let meter = match (&code.meter, code.most_items) {
         (CodeMeter::Items(pointer), None) => Meter::items(pointer.clone()),
         (CodeMeter::Items(pointer), Some(most)) => Meter::items(pointer.clone()).at_most(most.get()),
+        (CodeMeter::Tokens(dialect), _) => Meter::default().and_tokens(TokenMeter::new(*dialect)),
         (CodeMeter::None | CodeMeter::Given, _) => Meter::default(),
     };
     code.key.parts().iter().fold(meter, |meter, part| match part {
         Part::Body(pointer) => meter.and_value(pointer.clone()),
         _ => meter,
     })
+}
+
+/// Returns `true` if this meter finds what a request costs of this quota, or nothing has to.
+fn is_metered(meter: &CodeMeter, quota: &Quota) -> bool {
+    let needs_none = counts_requests(quota) || counts_slots(quota);
+    match meter {
+        CodeMeter::None => needs_none,
+        CodeMeter::Tokens(_) => needs_none || quota.unit().is_tokens(),
+        CodeMeter::Items(_) | CodeMeter::Given => true,
+    }
 }
 
 /// Returns `true` if the number of a body's items says what a request costs in this unit, or nothing about it.

@@ -36,13 +36,23 @@ class RateLimitExceeded(HTTPException):
         # They are about our body, not about one that a handler makes.
         for name in ("content-type", "content-length"):
             headers.pop(name, None)
-        super().__init__(status_code=answer.status, detail=json.loads(answer.body)["detail"], headers=headers)
+        super().__init__(status_code=answer.status, detail=_detail(answer), headers=headers)
         self.answer = answer
 
     @property
     def retry_after(self) -> float | None:
         """Seconds after which the same request passes; None where waiting alone does not help."""
         return self.answer.retry_after
+
+
+def _detail(answer: Answer) -> str:
+    """The message of an answer, in whichever interface's form it is."""
+    if not answer.body:
+        # gRPC has it in a header field.
+        return answer.code
+    document = json.loads(answer.body)
+    error = document["error"]
+    return str(document.get("detail") or (error["message"] if isinstance(error, dict) else error))
 
 
 class _Answer(Response):

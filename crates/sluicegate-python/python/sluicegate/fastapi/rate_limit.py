@@ -58,6 +58,7 @@ class RateLimit:
         *quotas: Quotas | Asked[Quotas | None],
         key: str | Sequence[str] | Asked[str | None] = "client_ip",
         cost: Cost | str | Asked[Cost] | None = None,
+        meter: str | None = None,
         max_items: int | None = None,
         tier: str | Asked[str | None] | None = None,
         tiers: Mapping[str, float | str | Quota] | None = None,
@@ -81,6 +82,8 @@ class RateLimit:
         * `cost`: what a request takes of the quotas that count items, tokens, bytes or usd, which need it; or, where there are
           none, of those that count requests, which is one unless given. A number, a JSON pointer to an array or a number in
           the body (`"/inputs"`), or a callable.
+        * `meter`: the interface of a model whose tokens are counted, such as `"openai"`, in place of `cost`. A request takes an
+          estimate of its tokens, which `settle_async(input_tokens=…, output_tokens=…)` replaces by those that it has used.
         * `max_items`: the most items of one request, where `cost` is their place in the body; larger requests get 413.
         * `tier`: how the caller's tier is found: `"header:NAME"` or a callable; else as the limiter's policy says.
         * `tiers`: what each tier gets: a scale of every quota, or a quota. The first is that of callers without a tier.
@@ -109,6 +112,7 @@ class RateLimit:
             key=None if self._key else [key] if isinstance(key, str) else list(key),  # type: ignore[arg-type]
             cost=None if callable(cost) else cost,
             asks_cost=callable(cost),
+            meter=meter,
             max_items=max_items,
             tier=None if callable(tier) else tier,
             tiers=list(tiers.items()) if tiers else [],
