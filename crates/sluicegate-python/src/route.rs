@@ -144,8 +144,11 @@ impl Route {
             None => match self.route.quotas.iter().find(|quota| needs_cost(quota.unit())) {
                 None => CodeMeter::None,
                 Some(quota) => {
-                    let meter =
-                        if unit.is_tokens() { "; or meter= the interface of a model, such as \"openai\"" } else { "" };
+                    let meter = if unit.is_tokens() {
+                        "; or meter= the interface of a model, such as \"openai\""
+                    } else {
+                        ""
+                    };
                     return Err(PolicyError::new_err(format!(
                         "nothing counts the {unit} of `{quota}`; give cost=: a number that every request takes, a JSON \
                          pointer to an array or a number in the body such as \"/inputs\", or a callable that gets the \

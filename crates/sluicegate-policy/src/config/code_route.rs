@@ -5,7 +5,7 @@ use std::{fmt, num::NonZeroU64};
 use http::Method;
 use sluicegate::{OutageMode, Quota};
 
-use crate::{Dialect, Diagnostics, JsonPointer, KeyTemplate, Mode};
+use crate::{Diagnostics, Dialect, JsonPointer, KeyTemplate, Mode};
 
 /// A `[[route]]` that is written in a program: the limits of one endpoint, and what its requests cost.
 ///
