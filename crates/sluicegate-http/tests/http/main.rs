@@ -3,6 +3,8 @@
 mod admission;
 mod background;
 mod denial_log;
+mod held_store;
+mod late_tokens;
 mod metering;
 mod observed;
 mod reading;

@@ -98,6 +98,32 @@ fn a_piece_that_is_longer_than_a_step_takes_one_step_after_another() {
 }
 
 #[test]
+fn tokens_that_were_taken_on_the_way_are_no_debt() {
+    for (debt, quota, words, charged) in [
+        ("debt = \"forgive\"", 100, 25, 25_u32),
+        ("max_debt = 3", 100, 25, 25),
+        // What could not be taken is a debt. Two steps could be.
+        ("debt = \"forgive\"", 30, 45, 30),
+        ("max_debt = 3", 30, 45, 33),
+        ("debt = \"carry\"", 30, 45, 45),
+    ] {
+        let site = with_quota(quota, &format!(", {debt}"));
+        let mut metered = admitted(&site, "text/event-stream");
+        for _ in 0..words {
+            metered.data(&Bytes::from_static(WORD));
+            assert_eq!(extend(&mut metered), None);
+        }
+        metered.end(End::Dropped);
+        let each = std::time::Duration::from_secs(86_400).div_f64(f64::from(quota));
+        site.clock.advance(each * charged.saturating_sub(quota) + each / 2);
+        let left = u64::from(quota.saturating_sub(charged));
+        assert_eq!(remaining(&site), left, "{debt} of {quota}");
+        site.clock.advance(each);
+        assert_eq!(remaining(&site), left + 1, "{debt} of {quota}");
+    }
+}
+
+#[test]
 fn a_stream_whose_tokens_are_spent_is_cut_only_where_the_limit_says_so() {
     for (on_exhausted, is_cut) in [("finish", false), ("cut", true)] {
         let site = site(&format!(", on_exhausted = \"{on_exhausted}\""));
@@ -118,9 +144,13 @@ fn a_stream_whose_tokens_are_spent_is_cut_only_where_the_limit_says_so() {
 }
 
 fn site(terms: &str) -> Site {
+    with_quota(100, terms)
+}
+
+fn with_quota(quota: u32, terms: &str) -> Site {
     Site::new(&format!(
         "[[route]]\npath = \"/\"\nmeter = {{ tokens = \"openai\", default_output = 10 }}\n\
-         limits = [{{ name = \"otpm\", quota = \"100 output_tokens/day\"{terms} }}]"
+         limits = [{{ name = \"otpm\", quota = \"{quota} output_tokens/day\"{terms} }}]"
     ))
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use http::{Request, request::Parts};
-use sluicegate::{ManualClock, MemoryStore};
+use sluicegate::{ManualClock, MemoryStore, Resilient};
 use sluicegate_http::{Admission, Admitted, Timer};
 use sluicegate_metrics::{Format, Metrics};
 use sluicegate_policy::{Gate, Policy, Reading, Refusal, Rejection, Source};
@@ -16,19 +16,25 @@ pub(crate) type Store = MemoryStore<ManualClock>;
 
 pub(crate) const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-pub(crate) struct Site {
-    pub(crate) admission: Admission<Store, ManualClock>,
+pub(crate) struct Site<S: sluicegate::Store = Store> {
+    pub(crate) admission: Admission<S, ManualClock>,
     pub(crate) clock: ManualClock,
     metrics: Metrics,
 }
 
 impl Site {
     pub(crate) fn new(policy: &str) -> Self {
+        Self::on(policy, |clock| MemoryStore::builder().clock(clock).build())
+    }
+}
+
+impl<S: Resilient> Site<S> {
+    /// An admission on a store that is made with the clock.
+    pub(crate) fn on(policy: &str, store: impl FnOnce(ManualClock) -> S) -> Self {
         let source = Source::new("test.toml", policy.as_bytes()).expect("it is small");
         let policy = Policy::parse(&source).unwrap_or_else(|error| panic!("{error}"));
         let (clock, metrics) = (ManualClock::new(), Metrics::new());
-        let store = MemoryStore::builder().clock(clock.clone()).build();
-        let gate = Arc::new(Gate::new(policy, store, clock.clone()));
+        let gate = Arc::new(Gate::new(policy, store(clock.clone()), clock.clone()));
         let counted = metrics.gate(gate.policy());
         Self { admission: Admission::new(gate, counted, clock.clone()), clock, metrics }
     }
@@ -38,7 +44,7 @@ impl Site {
         &self,
         head: &Parts,
         read: impl FnOnce(&mut Reading) -> Result<(), Refusal>,
-    ) -> Result<Admitted<Store>, Rejection> {
+    ) -> Result<Admitted<S>, Rejection> {
         pollster::block_on(async {
             let mut entry = self.admission.enter(head, PEER).await?;
             let reading = entry

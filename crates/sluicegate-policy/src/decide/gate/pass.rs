@@ -131,7 +131,12 @@ impl<S: Store> Pass<S> {
     pub async fn settle_tokens(mut self, actual: &Actual) -> Result<(), StoreError> {
         let Some(reservation) = self.reservation.take() else { return Ok(()) };
         let extensions = std::mem::take(&mut self.extensions);
-        self.settle_by(|limit, charge| reservation.cost(limit, charge, actual)).await?;
+        // Tokens that were taken while the answer came are no debt.
+        let taken = |charge: &Charge| {
+            let steps = extensions.iter().flat_map(Permit::charges).filter(|step| step.key == charge.key);
+            Cost::new(steps.fold(charge.cost.units(), |sum, step| sum.saturating_add(step.cost.units())))
+        };
+        self.settle_by(|limit, charge| reservation.cost(limit, charge, taken(charge), actual)).await?;
         give_back(extensions, |_| true).await
     }
 

@@ -127,8 +127,8 @@ impl Reservation {
         self.terms.iter().find(|(known, _)| *known == limit).map(|(_, terms)| terms)
     }
 
-    /// The cost of this usage on a limit. `None` if the limit counts no tokens.
-    pub(super) fn cost(&self, limit: LimitId, charge: &Charge, actual: &Actual) -> Option<Cost> {
+    /// The cost of this usage on a limit of which so much has been `taken`. `None` if the limit counts no tokens.
+    pub(super) fn cost(&self, limit: LimitId, charge: &Charge, taken: Cost, actual: &Actual) -> Option<Cost> {
         let debt = self.terms(limit)?.debt;
         let (usage, weights) = (&actual.usage, &self.meter.weights);
         let tokens = match charge.quota.unit() {
@@ -137,6 +137,6 @@ impl Reservation {
             Unit::OutputTokens => usage.output(weights),
             Unit::Requests | Unit::Items | Unit::Bytes | Unit::Usd | Unit::Concurrent => return None,
         };
-        Some(debt.charge(charge.cost, Cost::new(tokens)))
+        Some(debt.charge(taken, Cost::new(tokens)))
     }
 }
