@@ -24,6 +24,7 @@ mod http2_upstream;
 mod input_counts;
 mod interim;
 mod interim_http2;
+mod leaving;
 mod proxy_protocol;
 mod readiness;
 mod recording;
