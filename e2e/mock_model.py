@@ -25,6 +25,10 @@ class MockModel(Server):
         """The sums over all requests, when none is in progress any more."""
         return until(lambda: (totals := self.totals())["running"] == 0 and totals, "no request is in progress")
 
+    def ledger(self):
+        """The records of the requests that have ended."""
+        return self.control.get("/ledger").raise_for_status().json()["requests"]
+
     def set(self, **settings):
         """Changes settings, `_` for `-` in their names."""
         changes = {name.replace("_", "-"): value for name, value in settings.items()}
