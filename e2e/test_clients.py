@@ -2,14 +2,19 @@
 
 import anthropic
 import http_sfv
+import ollama
 import openai
 import pytest
 
 from model import FLOWER
 from server import TIMEOUT
+from token_books import METERS
 
-CHAT = '[[route]]\npath = "/v1/chat/completions"\nlimits = ["{quota}"]\n'
-MESSAGES = '[[route]]\npath = "/v1/messages"\nlimits = ["{quota}"]\n'
+CHAT = '[[route]]\npath = "/v1/chat/completions"\nmeter = "openai"\nlimits = ["{quota}"]\n'
+MESSAGES = '[[route]]\npath = "/v1/messages"\nmeter = "anthropic"\nlimits = ["{quota}"]\n'
+# A request reserves 11 tokens or so, and uses 4.
+EACH_SECOND = pytest.mark.parametrize("quota", ["1/second", "15 tokens/second"])
+EACH_HOUR = pytest.mark.parametrize("quota", ["1/hour", "15 tokens/hour"])
 QUESTION = {"messages": [{"role": "user", "content": "Which gate?"}], "model": "mock", "max_tokens": 1}
 
 
@@ -41,8 +46,9 @@ def message():
     return message
 
 
-def test_openai_waits_as_long_as_it_is_told_and_its_first_retry_passes(gate, mock_model, chat):
-    gateway = gate(CHAT.format(quota="1/second"))
+@EACH_SECOND
+def test_openai_waits_as_long_as_it_is_told_and_its_first_retry_passes(gate, mock_model, chat, quota):
+    gateway = gate(CHAT.format(quota=quota))
 
     asked = asked_until_denied(gateway, chat)
 
@@ -51,8 +57,9 @@ def test_openai_waits_as_long_as_it_is_told_and_its_first_retry_passes(gate, moc
     assert mock_model.totals()["requests"] == asked
 
 
-def test_anthropic_waits_as_long_as_it_is_told_and_its_first_retry_passes(gate, mock_model, message):
-    gateway = gate(MESSAGES.format(quota="1/second"))
+@EACH_SECOND
+def test_anthropic_waits_as_long_as_it_is_told_and_its_first_retry_passes(gate, mock_model, message, quota):
+    gateway = gate(MESSAGES.format(quota=quota))
 
     asked = asked_until_denied(gateway, message)
 
@@ -61,12 +68,12 @@ def test_anthropic_waits_as_long_as_it_is_told_and_its_first_retry_passes(gate, 
     assert mock_model.totals()["requests"] == asked
 
 
-def test_openai_raises_a_rate_limit_error_with_code_and_type(gate, chat):
-    gateway = gate(CHAT.format(quota="1/hour"))
-    chat(gateway)
+@EACH_HOUR
+def test_openai_raises_a_rate_limit_error_with_code_and_type(gate, chat, quota):
+    gateway = gate(CHAT.format(quota=quota))
 
     with pytest.raises(openai.RateLimitError) as raised:
-        chat(gateway)
+        asked_until_denied(gateway, chat)
 
     assert raised.value.code == "rate_limit_exceeded"
     assert raised.value.type == "rate_limit_error"
@@ -76,16 +83,67 @@ def test_openai_raises_a_rate_limit_error_with_code_and_type(gate, chat):
     assert gateway.summary()["limited_requests"] == 1
 
 
-def test_anthropic_raises_a_rate_limit_error_with_type(gate, message):
-    gateway = gate(MESSAGES.format(quota="1/hour"))
-    message(gateway)
+@EACH_HOUR
+def test_anthropic_raises_a_rate_limit_error_with_type(gate, message, quota):
+    gateway = gate(MESSAGES.format(quota=quota))
 
     with pytest.raises(anthropic.RateLimitError) as raised:
-        message(gateway)
+        asked_until_denied(gateway, message)
 
     assert raised.value.body["error"]["type"] == "rate_limit_error"
     assert raised.value.request_id == raised.value.body["request_id"]
     assert gateway.summary()["limited_requests"] == 1
+
+
+def test_ollama_raises_the_error_and_does_not_ask_again(gate, mock_model):
+    gateway = gate('[[route]]\npath = "/api/chat"\nmeter = "ollama"\nlimits = ["5 tokens/day"]')
+    client = ollama.Client(host=gateway.url, timeout=TIMEOUT)
+
+    with pytest.raises(ollama.ResponseError, match="Too Many Requests.*output tokens") as raised:
+        client.chat(model="mock", messages=QUESTION["messages"])
+
+    assert raised.value.status_code == 429
+    assert gateway.summary()["limited_requests"] == 1
+    assert mock_model.totals()["requests"] == 0
+
+
+CUTTING = """
+[defaults]
+key = "global"
+
+[limits.cut]
+quota = "20 output_tokens/day"
+on_exhausted = "cut"
+"""
+CUT_ROUTE = """
+[[route]]
+path = "{path}"
+meter = {{ tokens = "{meter}", default_output = 10 }}
+limits = ["cut"]
+"""
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages", "/api/chat"])
+def test_a_client_takes_a_stream_that_is_cut_for_an_error(gate, mock_model, path):
+    gateway = gate(CUTTING + CUT_ROUTE.format(path=path, meter=METERS[path]))
+    mock_model.set(output_tokens=1000, pause_ms=1)
+    to_openai = openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="unused", timeout=TIMEOUT, max_retries=0)
+    to_anthropic = anthropic.Anthropic(base_url=gateway.url, api_key="unused", timeout=TIMEOUT, max_retries=0)
+    to_ollama = ollama.Client(host=gateway.url, timeout=TIMEOUT)
+    ask = {"model": "mock", "messages": QUESTION["messages"], "stream": True}
+    error, stream = {
+        "/v1/chat/completions": (openai.APIError, lambda: to_openai.chat.completions.create(**ask)),
+        "/v1/completions": (openai.APIError, lambda: to_openai.completions.create(model="mock", prompt="Hi", stream=True)),
+        "/v1/responses": (openai.APIError, lambda: to_openai.responses.create(model="mock", input="Hi", stream=True)),
+        # No maximum: to the mock model, a negative number is none.
+        "/v1/messages": (anthropic.APIStatusError, lambda: to_anthropic.messages.create(**ask, max_tokens=-1)),
+        "/api/chat": (ollama.ResponseError, lambda: to_ollama.chat(**ask)),
+    }[path]
+
+    with pytest.raises(error, match="the tokens of the limit cut are spent"):
+        list(stream())
+
+    assert 20 <= mock_model.totals_at_rest()["output_tokens"] < 1000
 
 
 TWO_LIMITS = """
