@@ -74,7 +74,7 @@ pub(crate) struct RouteMetrics {
     pub(crate) abandoned: Gauge,
     /// Requests that have arrived and whose answer has not been sent.
     pub(crate) in_flight: Gauge,
-    /// Of a route whose input the upstream counts: estimated after all, and counted.
+    /// Of a route whose input is counted: estimated after all, and counted.
     input_counts: Option<[Counter; INPUT_COUNTS.len()]>,
 }
 
@@ -196,7 +196,7 @@ impl Families {
         );
         registry.register(
             "input_counts",
-            "Requests whose input the upstream was to count, and those that were estimated after all",
+            "Requests whose input was to be counted, and those that were estimated after all",
             self.input_counts.clone(),
         );
         registry.register_collector(Box::new(self.upstreams.clone()));
@@ -228,7 +228,7 @@ impl Families {
             }),
             abandoned: self.abandoned.series(&labels),
             in_flight: self.in_flight.series(&labels),
-            input_counts: route.meter().input_count().map(|_| {
+            input_counts: route.meter().counts_input().then(|| {
                 INPUT_COUNTS.map(|result| {
                     self.input_counts.series(&InputCountLabels { route: labels.route.clone(), result })
                 })

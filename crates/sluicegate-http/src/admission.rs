@@ -6,7 +6,7 @@ use http::request::Parts;
 use sluicegate::{Clock, Resilient, Store, Timestamp};
 use sluicegate_metrics::GateMetrics;
 use sluicegate_policy::{
-    CountRequest, Form, Gate, Hints, Outcome, Pass, Reading, Refusal, Rejection, Renderer, RouteId, Visit,
+    Counting, Form, Gate, Hints, Outcome, Pass, Reading, Refusal, Rejection, Renderer, RouteId, Visit,
 };
 
 /// A gate, with the metrics of its decisions and the renderer of its outcomes.
@@ -152,19 +152,19 @@ impl<S: Resilient, C: Clock> Entry<'_, S, C> {
         }
     }
 
-    /// Has the upstream asked for the tokens of the input, if the route wants them [counted](Gate::count_request). `ask` returns
-    /// `None` for input that could not be counted, and its estimate stays.
-    pub async fn count<F>(&mut self, reading: Option<&Reading>, ask: impl FnOnce(CountRequest) -> F)
+    /// Has the input counted, if the route wants that [done](Gate::counting). `count` returns `None` for input that it could not
+    /// count, whose estimate stays.
+    pub async fn count<F>(&mut self, reading: Option<&Reading>, count: impl FnOnce(Counting) -> F)
     where
         F: Future<Output = Option<u64>>,
     {
         let Admission { gate, clock, .. } = self.admission;
-        let Some(request) = gate.count_request(&mut self.visit, reading).await else { return };
+        let Some(counting) = gate.counting(&mut self.visit, reading).await else { return };
         let asked = clock.now();
-        if let Some(tokens) = ask(request).await {
+        if let Some(tokens) = count(counting).await {
             self.visit.counted(tokens);
         }
-        // The upstream's time is no part of the decision's.
+        // The time of counting is no part of the decision's.
         self.began = self.began + clock.now().since(asked);
     }
 

@@ -71,8 +71,8 @@ pub use decide::{
     cors::{Cors, Preflight},
     debt::{Debt, DebtMode},
     gate::{
-        Denied, Ending, Extended, Extension, Gate, Hints, LimitAccount, Outcome, Pass, Refused, Rejection,
-        Reservation, Settlement, Visit,
+        Counting, Denied, Ending, Extended, Extension, Gate, Hints, LimitAccount, Outcome, Pass, Refused,
+        Rejection, Reservation, Settlement, Visit,
     },
     key_template::{KeyError, KeyTemplate, Part, RequestAttributes},
     limit::{Limit, LimitId, Mode},
@@ -89,7 +89,8 @@ pub use decide::{
 pub use meter::{
     Actual, CountRequest, Dialect, Estimate, InputCorrection, InputCount, MediaType, Meter, OutputForecast,
     Progress, Reading, Refunds, ResponseMeter, TextTokens, TokenClass, TokenHistory, TokenMeter,
-    TokenWeights, Tokenizer, Usage, UsageReader, UsageSource, UsageStripper, ask_for_usage,
+    TokenWeights, Tokenization, Tokenizer, TokenizerError, TokenizerFile, Usage, UsageReader, UsageSource,
+    UsageStripper, ask_for_usage,
     body::{Body, BodyError},
     json_pointer::JsonPointer,
 };

@@ -21,6 +21,8 @@ mod text_tokens;
 mod token_history;
 pub(crate) mod token_meter;
 pub(crate) mod token_pointers;
+mod tokenization;
+mod tokenizer_file;
 mod usage;
 mod usage_reader;
 mod usage_request;
@@ -44,6 +46,8 @@ pub use response_meter::ResponseMeter;
 pub use text_tokens::{TextTokens, Tokenizer};
 pub use token_history::{InputCorrection, OutputForecast, TokenHistory};
 pub use token_meter::TokenMeter;
+pub use tokenization::Tokenization;
+pub use tokenizer_file::{TokenizerError, TokenizerFile};
 pub use usage::{TokenClass, TokenWeights, Usage};
 pub(crate) use usage_reader::Word;
 pub use usage_reader::{Actual, UsageReader, UsageSource};
@@ -73,6 +77,7 @@ pub struct Meter {
     pub(crate) tokens: Option<TokenMeter>,
     /// Boxed, because most have none.
     input_count: Option<Box<InputCount>>,
+    tokenizer: Option<Box<TokenizerFile>>,
     /// Pointers of keys.
     values: Vec<JsonPointer>,
 }
@@ -120,6 +125,24 @@ impl Meter {
     #[must_use]
     pub fn input_count(&self) -> Option<&InputCount> {
         self.input_count.as_deref()
+    }
+
+    /// The same meter whose estimates give way to the counts of a tokenizer.
+    #[must_use]
+    pub fn and_tokenizer(self, tokenizer: TokenizerFile) -> Self {
+        Self { tokenizer: Some(Box::new(tokenizer)), ..self }
+    }
+
+    /// The tokenizer that counts the input.
+    #[must_use]
+    pub fn tokenizer(&self) -> Option<&TokenizerFile> {
+        self.tokenizer.as_deref()
+    }
+
+    /// Returns `true` if the input is counted before a decision, by the upstream or a tokenizer.
+    #[must_use]
+    pub fn counts_input(&self) -> bool {
+        self.input_count.is_some() || self.tokenizer.is_some()
     }
 
     /// The meter of tokens.

@@ -102,7 +102,7 @@ fn what_limits_nothing_is_told() {
         (
             "[[route]]\npath = '/a'\nmeter = { tokens = 'openai', count = 'upstream' }\nlimits = '9 output_tokens/s'",
             "p.toml:3:38: no limit of this route reserves input tokens, so none are counted\n  \
-             help: add a limit of tokens or input_tokens, or leave `count` out",
+             help: add a limit of tokens or input_tokens, or leave this out",
         ),
     ]);
 }

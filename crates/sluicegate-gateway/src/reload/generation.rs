@@ -70,7 +70,7 @@ impl Generation {
             keep_alive: settings.keep_alive,
             total: route.timeouts().total,
         };
-        let input_counter = |route: &Route| route.meter().input_count().map(InputCounter::new);
+        let input_counter = |route: &Route| InputCounter::of(route.meter());
         let routes = self.gate.policy().routes.as_slice();
         let detached = before.map(|before| before.detached.clone()).unwrap_or_default();
         let before = before.map(|before| &before.upstreams);

@@ -1,4 +1,4 @@
-//! Asking the upstream for the tokens of requests before they are decided.
+//! Counting the tokens of requests before they are decided: the upstream is asked, or the model's own tokenizer counts.
 
 use std::{cell::Cell, fmt, future::poll_fn, pin::Pin, time::Duration};
 
@@ -8,8 +8,11 @@ use http::{
     request::Parts,
 };
 use http_body::Body as _;
-use sluicegate_policy::{CountRequest, InputCount, RouteId};
-use tokio::time::{Instant, timeout};
+use sluicegate_policy::{CountRequest, Counting, InputCount, Meter, RouteId, Tokenization};
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, timeout},
+};
 
 use crate::{
     request::{
@@ -21,7 +24,7 @@ use crate::{
     upstream::{Answered, SendError},
 };
 
-/// The counts of input that one worker asks for on one route.
+/// The counts of input that one worker has on one route.
 ///
 /// An upstream that does not count, or too late, is left alone for a while, in which estimates take the place of counts.
 pub(crate) struct InputCounter {
@@ -55,20 +58,40 @@ enum Failure {
 }
 
 impl InputCounter {
-    /// A counter that has not asked yet.
-    pub(crate) fn new(count: &InputCount) -> Self {
-        Self {
-            timeout: count.timeout(),
+    /// A counter for a route with this meter, if that says so.
+    pub(crate) fn of(meter: &Meter) -> Option<Self> {
+        meter.counts_input().then(|| Self {
+            timeout: meter.input_count().map_or(InputCount::TIMEOUT, InputCount::timeout),
             known: Cell::default(),
             rests_until: Cell::default(),
             waiting: Cell::default(),
             warned: Cell::default(),
+        })
+    }
+
+    /// Counts the tokens of a request's input. `None` if they are not counted in time. Dropping the future closes the connection
+    /// on which the upstream is asked.
+    pub(crate) async fn count(&self, proxy: &Proxy, request: Counted<'_>, counting: Counting) -> Option<u64> {
+        match counting {
+            Counting::Upstream(asking) => self.counted_by_upstream(proxy, request, &asking).await,
+            Counting::Tokenizer(tokenization) => {
+                let tokens = self.tokenize(tokenization).await;
+                proxy.metrics().route(request.route).count_input(tokens.is_some());
+                tokens
+            }
         }
     }
 
-    /// Asks for the tokens of a request's input. `None` if the upstream does not count them in time. Dropping the future closes
-    /// the connection that it asks on.
-    pub(crate) async fn count(
+    /// Lets the tokenizer count beside the thread that serves requests. It cannot be stopped, so what it counts is bounded.
+    async fn tokenize(&self, tokenization: Tokenization) -> Option<u64> {
+        if tokenization.bytes() > LARGEST_TOKENIZED || self.waiting.get() >= MOST_TOKENIZING {
+            return None;
+        }
+        let _waiting = Waiting::new(&self.waiting);
+        spawn_blocking(move || tokenization.count()).await.ok()?
+    }
+
+    async fn counted_by_upstream(
         &self,
         proxy: &Proxy,
         request: Counted<'_>,
@@ -222,6 +245,10 @@ impl fmt::Display for Failure {
 /// The most requests that wait for a count at a time, so that a crowd of them does not become a crowd of counts. The others are
 /// estimated.
 const MOST_WAITING: usize = 64;
+/// The most requests that a tokenizer counts at a time, for one worker and route. The others are estimated.
+const MOST_TOKENIZING: usize = 4;
+/// The largest body in bytes whose texts a tokenizer counts, which takes a microsecond or two for each byte.
+const LARGEST_TOKENIZED: usize = 64 * 1024;
 /// The time for which an upstream is left alone that fails or is late.
 const REST: Duration = Duration::from_secs(1);
 /// The time for which an upstream is left alone that seems to have no endpoint.

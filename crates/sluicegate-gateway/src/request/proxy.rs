@@ -42,7 +42,7 @@ pub(crate) struct Proxy {
     pub(crate) detached: DetachedRequests,
     /// One for each of the policy's routes.
     pub(crate) timeouts: Box<[Timeouts]>,
-    /// One for each route whose input the upstream counts.
+    /// One for each route whose input is counted.
     pub(crate) input_counters: Box<[Option<InputCounter>]>,
     /// Some upstream knows other URLs than its clients do.
     pub(crate) maps_back: bool,
@@ -151,7 +151,7 @@ impl Proxy {
         let route = entry.route();
         if let Some(counter) = &self.input_counters[route.index()] {
             let counted = Counted { route, head: &*head, peer };
-            let count = async move |asking| counter.count(self, counted, &asking).await;
+            let count = async move |counting| counter.count(self, counted, counting).await;
             // Boxed, because it is large and most routes have none.
             Box::pin(entry.count(reading.as_deref(), count)).await;
         }

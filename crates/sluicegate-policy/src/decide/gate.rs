@@ -29,6 +29,7 @@ use bill::Bill;
 use key_failures::KeyFailures;
 
 pub use accounts::LimitAccount;
+pub use counted::Counting;
 pub use extension::{Extended, Extension};
 pub use hints::Hints;
 pub use outcome::{Denied, Outcome, Refused, Rejection};

@@ -12,7 +12,7 @@ mod request;
 mod rules;
 mod scalar;
 
-use crate::{BodyError, Dialect};
+use crate::{BodyError, Dialect, TokenizerFile};
 
 use request::Request;
 
@@ -72,7 +72,17 @@ impl Estimate {
     ///
     /// When the body is no JSON object, a member that counts is there twice, or a maximum or a number of choices is no number.
     pub fn of_request(dialect: Dialect, path: &str, body: &[u8]) -> Result<Self, BodyError> {
-        Request::read(body).map(|request| request.estimate(dialect, path))
+        Request::read(body, None).map(|request| request.estimate(dialect, path))
+    }
+
+    /// [`of_request`](Self::of_request), with the input [counted](Self::counted) by a tokenizer.
+    pub(super) fn tokenized(
+        dialect: Dialect,
+        path: &str,
+        body: &[u8],
+        tokenizer: &TokenizerFile,
+    ) -> Result<Self, BodyError> {
+        Request::read(body, Some(tokenizer.clone())).map(|request| request.estimate(dialect, path))
     }
 
     /// The most output tokens of all choices. `forecast` is the output of a choice without a maximum.

@@ -128,8 +128,8 @@ impl Reading {
     }
 
     /// The path of the request and its body, if that is JSON.
-    pub(crate) fn json(&self) -> Option<(&str, &[u8])> {
-        matches!(self.plan.format, Format::Json).then(|| (self.path(), self.held.as_slice()))
+    pub(crate) fn json(&self) -> Option<(&str, Bytes)> {
+        matches!(self.plan.format, Format::Json).then(|| (self.path(), self.held.to_bytes()))
     }
 
     fn path(&self) -> &str {
@@ -207,6 +207,13 @@ impl Held {
 
     fn len(&self) -> u64 {
         self.as_slice().len() as u64
+    }
+
+    fn to_bytes(&self) -> Bytes {
+        match self {
+            Self::One(bytes) => bytes.clone(),
+            Self::Nothing | Self::Many(_) => Bytes::copy_from_slice(self.as_slice()),
+        }
     }
 
     fn into_bytes(self) -> Bytes {

@@ -130,6 +130,16 @@ fn values_that_make_no_sense_are_told_what_would() {
     ]);
 }
 
+#[cfg(not(feature = "tokenizers"))]
+#[test]
+fn a_tokenizer_that_this_build_cannot_read_is_refused() {
+    said(&[(
+        "[[route]]\npath = '/a'\nmeter = { tokens = 'openai', tokenizer = 'a.json' }",
+        "p.toml:3:42: this build cannot read tokenizers\n  \
+         help: build the gateway with them: cargo build --release -p sluicegate-gateway --features tokenizers",
+    )]);
+}
+
 #[test]
 fn what_is_wrong_with_limits_and_meters_of_tokens_is_told() {
     said(&[
@@ -191,6 +201,19 @@ fn what_is_wrong_with_limits_and_meters_of_tokens_is_told() {
         (
             "[[route]]\npath = '/a'\nmeter = { tokens = 'openai', refund = [true] }",
             "p.toml:3:40: an entry of `route.meter.refund` must be a status such as \"5xx\" or 429, not true",
+        ),
+        (
+            "[[route]]\npath = '/a'\nmeter = { tokens = 'openai', count = 'upstream', tokenizer = 'a.json' }",
+            "p.toml:3:62: the upstream counts the tokens already\n  help: leave out `tokenizer` or `count`",
+        ),
+        (
+            "[[route]]\npath = '/a'\nmeter = { tokens = 'json', prompt = '/p', tokenizer = 'a.json' }",
+            "p.toml:3:55: a tokenizer counts the texts in requests of a known interface\n  \
+             help: leave `tokenizer` out, or name the interface of the server",
+        ),
+        (
+            "[[route]]\npath = '/a'\nmeter = { items = '/n', tokenizer = '' }",
+            "p.toml:3:37: nothing counts the tokens of a request\n  help: add: tokens = \"openai\"",
         ),
         (
             "[responses]\nretry_after_max = '1500ms'",

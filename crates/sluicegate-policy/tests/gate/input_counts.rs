@@ -144,7 +144,7 @@ fn send(site: &Site, body: &str, tokens: Option<u64>) -> (bool, Outcome<Store>) 
     let (head, ()) = Request::post("/v1/chat/completions").body(()).unwrap().into_parts();
     let mut visit = now(site.gate.enter(&head, "192.0.2.1".parse().unwrap())).unwrap();
     let reading = visit.take_reading().map(|reading| read(*reading, once(body.as_bytes())).unwrap());
-    let asking = now(site.gate.count_request(&mut visit, reading.as_ref()));
+    let asking = now(site.gate.counting(&mut visit, reading.as_ref()));
     if let Some(tokens) = tokens.filter(|_| asking.is_some()) {
         visit.counted(tokens);
     }
@@ -156,7 +156,7 @@ fn is_asked(site: &Site, body: &str) -> bool {
     let (head, ()) = Request::post("/v1/chat/completions").body(()).unwrap().into_parts();
     let mut visit = now(site.gate.enter(&head, "192.0.2.1".parse().unwrap())).unwrap();
     let reading = visit.take_reading().map(|reading| read(*reading, once(body.as_bytes())).unwrap());
-    now(site.gate.count_request(&mut visit, reading.as_ref())).is_some()
+    now(site.gate.counting(&mut visit, reading.as_ref())).is_some()
 }
 
 fn passed(outcome: Outcome<Store>) -> Pass<Store> {

@@ -30,6 +30,9 @@ pub(super) fn document(meter: &Meter) -> Value {
     if let Some(meter) = meter.tokens() {
         document["tokens"] = tokens(meter);
     }
+    if let Some(tokenizer) = meter.tokenizer() {
+        document["tokens"]["tokenizer"] = json!(tokenizer.path().display().to_string());
+    }
     if let Some(count) = meter.input_count() {
         document["tokens"]["count"] = json!(count.endpoint().unwrap_or("upstream"));
         document["tokens"]["count_timeout"] = json!(period(count.timeout()));

@@ -88,6 +88,9 @@ pub struct MeterTable {
     /// Maximum time to wait for such a count. The estimate takes the place of one that comes later.
     #[schemars(extend("default" = "250ms"))]
     pub count_timeout: Option<Placed<Period>>,
+    /// File of the model's own tokenizer, a `tokenizer.json`, which counts the input before a request runs. Only the gateway heeds
+    /// it, if it is built with the feature `tokenizers`.
+    pub tokenizer: Option<Placed<String>>,
     /// Weights of the classes of tokens; 1 for each class that is left out.
     #[schemars(extend("default" = {}))]
     pub weights: BTreeMap<Placed<String>, Placed<Number>>,

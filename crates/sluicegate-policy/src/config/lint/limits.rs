@@ -31,7 +31,7 @@ pub(super) fn lint(report: &mut Report<'_>, file: &File, policy: &Policy) {
             report.error_help(table.path.start(), "this route has no limits, and [defaults] has none", help);
         }
         if let Some(start) = count_of(table).filter(|_| !policy.reserves_input(route)) {
-            let help = "add a limit of tokens or input_tokens, or leave `count` out";
+            let help = "add a limit of tokens or input_tokens, or leave this out";
             let message = "no limit of this route reserves input tokens, so none are counted";
             report.error_help(start, message, help);
         }
@@ -53,10 +53,10 @@ pub(super) fn lint(report: &mut Report<'_>, file: &File, policy: &Policy) {
     }
 }
 
-/// The place of the `count` of a route's meter.
+/// The place of the `count` or the `tokenizer` of a route's meter.
 fn count_of(table: &RouteTable) -> Option<usize> {
     table.meter.as_ref()?.entries().iter().find_map(|entry| match &entry.value {
-        MeterEntry::Table(meter) => meter.count.as_ref().map(Placed::start),
+        MeterEntry::Table(meter) => meter.count.as_ref().or(meter.tokenizer.as_ref()).map(Placed::start),
         MeterEntry::Word(_) => None,
     })
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::token_places::{foreign_fields, token_places};
 use crate::{
-    Dialect, InputCount, JsonPointer, Meter, Refunds, TokenClass, TokenMeter, TokenWeights,
+    Dialect, InputCount, JsonPointer, Meter, Refunds, TokenClass, TokenMeter, TokenWeights, TokenizerError,
+    TokenizerFile,
     config::{
         diagnostic::did_you_mean,
         file::{MeterEntry, MeterTable, Number, Placed, RouteTable, Status},
@@ -13,11 +14,12 @@ use crate::{
     meter::{items::Tensor, token_meter::TokenInterface, token_pointers::TokenPointers},
 };
 
-use super::gateway::timeout;
+use super::{gateway::timeout, path};
 
 /// The meter of a route: at most one that counts items, one that counts tokens, and one that counts bytes.
 pub(super) fn meter(report: &mut Report<'_>, table: &RouteTable) -> Meter {
-    let (mut items, mut tokens, mut bytes, mut input_count) = (None, None, false, None);
+    let (mut items, mut tokens, mut bytes) = (None, None, false);
+    let (mut input_count, mut own_tokenizer) = (None, None);
     for entry in table.meter.as_ref().map(Placed::entries).unwrap_or_default() {
         let is_first = match &entry.value {
             MeterEntry::Word(word) if word == BYTES => !std::mem::replace(&mut bytes, true),
@@ -36,6 +38,7 @@ pub(super) fn meter(report: &mut Report<'_>, table: &RouteTable) -> Meter {
                 let is_twice =
                     items.is_some() && of_items.is_some() || tokens.is_some() && of_tokens.is_some();
                 input_count = count(report, table, of_tokens.as_ref()).or(input_count);
+                own_tokenizer = tokenizer(report, table, of_tokens.as_ref()).or(own_tokenizer);
                 items = of_items.or(items);
                 tokens = of_tokens.or(tokens);
                 !is_twice
@@ -51,6 +54,9 @@ pub(super) fn meter(report: &mut Report<'_>, table: &RouteTable) -> Meter {
     }
     if let Some(count) = input_count {
         meter = meter.and_input_count(count);
+    }
+    if let Some(tokenizer) = own_tokenizer {
+        meter = meter.and_tokenizer(tokenizer);
     }
     if bytes { meter.and_bytes() } else { meter }
 }
@@ -82,7 +88,8 @@ fn of_table(
         let weights = table.weights.keys().next().map(Placed::start);
         let count = table.count.as_ref().map(Placed::start);
         let refund = table.refund.as_ref().map(Placed::start);
-        for start in output.into_iter().chain(count).chain(weights).chain(refund) {
+        let tokenizer = table.tokenizer.as_ref().map(Placed::start);
+        for start in output.into_iter().chain(count).chain(tokenizer).chain(weights).chain(refund) {
             report.error_help(start, "nothing counts the tokens of a request", "add: tokens = \"openai\"");
         }
     }
@@ -169,6 +176,35 @@ fn count(report: &mut Report<'_>, table: &MeterTable, tokens: Option<&TokenMeter
         }
     };
     Some(InputCount { endpoint, timeout })
+}
+
+/// The tokenizer that counts the input.
+fn tokenizer(
+    report: &mut Report<'_>,
+    table: &MeterTable,
+    tokens: Option<&TokenMeter>,
+) -> Option<TokenizerFile> {
+    // Without tokens the table is wrong already.
+    let (given, tokens) = (table.tokenizer.as_ref()?, tokens?);
+    if tokens.dialect().is_none() {
+        let help = "leave `tokenizer` out, or name the interface of the server";
+        let message = "a tokenizer counts the texts in requests of a known interface";
+        report.error_help(given.start(), message, help);
+        return None;
+    }
+    if table.count.is_some() {
+        let help = "leave out `tokenizer` or `count`";
+        report.error_help(given.start(), "the upstream counts the tokens already", help);
+        return None;
+    }
+    let path = path(report, given, "give the tokenizer.json that belongs to the model");
+    match TokenizerFile::read(&path) {
+        Ok(tokenizer) => Some(tokenizer),
+        Err(TokenizerError { message, help }) => {
+            report.error_help(given.start(), message, help);
+            None
+        }
+    }
 }
 
 fn weights(report: &mut Report<'_>, given: &BTreeMap<Placed<String>, Placed<Number>>) -> TokenWeights {

@@ -4,29 +4,41 @@ use sluicegate::{Charge, Cost, Decision, OutageMode, Resilient};
 use smallvec::SmallVec;
 
 use super::{Gate, Visit};
-use crate::{Body, CountRequest, Reading};
+use crate::{Body, CountRequest, Reading, Tokenization};
+
+/// The way to have the input of one request counted.
+#[derive(Clone, Debug)]
+pub enum Counting {
+    /// The upstream is asked.
+    Upstream(CountRequest),
+    /// The model's own tokenizer counts.
+    Tokenizer(Tokenization),
+}
 
 impl<S: Resilient> Gate<S> {
-    /// Returns the request by which to ask the upstream for the tokens of this one's input. [`Visit::counted`] takes the answer.
+    /// Returns the way to have the input of a request counted. [`Visit::counted`] takes the tokens.
     ///
-    /// `None` unless the route has a [count](crate::InputCount), its limits reserve the input, and none of them is spent: looking
-    /// at their balances charges nothing. So a caller that gets denials causes little work at the upstream.
-    pub async fn count_request(
-        &self,
-        visit: &mut Visit<'_>,
-        reading: Option<&Reading>,
-    ) -> Option<CountRequest> {
+    /// `None` unless the route's [meter](crate::Meter::counts_input) says so, its limits reserve the input, and none of them is
+    /// spent. Looking at their balances charges nothing. So a caller that gets denials causes little work.
+    pub async fn counting(&self, visit: &mut Visit<'_>, reading: Option<&Reading>) -> Option<Counting> {
         let route = self.policy.routes.get(visit.route());
-        let (count, tokens) = (route.meter().input_count()?, route.meter().tokens()?);
-        if self.is_free(visit) || !self.policy.reserves_input(route) {
+        let (meter, tokens) = (route.meter(), route.meter().tokens()?);
+        if !meter.counts_input() || self.is_free(visit) || !self.policy.reserves_input(route) {
             return None;
         }
         let body = self.metered(visit, reading).ok()??;
         let (path, json) = reading?.json()?;
-        let request = CountRequest::of(count, tokens.dialect()?, path, json, body.estimate()?)?;
+        let dialect = tokens.dialect()?;
+        let counting = if let Some(tokenizer) = meter.tokenizer() {
+            let (tokenizer, path) = (tokenizer.clone(), path.to_owned());
+            Counting::Tokenizer(Tokenization { tokenizer, dialect, path, body: json })
+        } else {
+            let count = meter.input_count()?;
+            Counting::Upstream(CountRequest::of(count, dialect, path, &json, body.estimate()?)?)
+        };
         let is_spent = self.is_spent(visit, &body).await;
         visit.measured = Some(body);
-        (!is_spent).then_some(request)
+        (!is_spent).then_some(counting)
     }
 
     /// Returns `true` if the request is denied even if its input is half of the estimate: few texts have less.
@@ -47,7 +59,7 @@ impl<S: Resilient> Gate<S> {
 }
 
 impl Visit<'_> {
-    /// Takes the tokens of its input, as the upstream has counted them by a [request](Gate::count_request).
+    /// Takes the tokens of its input, as they were [counted](Gate::counting).
     pub fn counted(&mut self, tokens: u64) {
         if let Some(body) = &mut self.measured {
             body.counted(tokens);

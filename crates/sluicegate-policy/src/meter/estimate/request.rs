@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::{BodyError, Dialect, Estimate, TextTokens, Tokenizer};
+use crate::{BodyError, Dialect, Estimate, TextTokens, Tokenizer, TokenizerFile};
 
 use super::{
     content::{Place, Walk},
@@ -20,6 +20,10 @@ use super::{
 #[derive(Debug, Default)]
 pub(super) struct Request {
     pub(super) text: TextTokens,
+    /// Counts the texts, too, if there is one.
+    tokenizer: Option<TokenizerFile>,
+    /// The tokens that it has counted so far.
+    tokenized: Option<u64>,
     /// Tokens beside the text: numbers of tokens, frames of messages, sound and files.
     pub(super) beside: u64,
     pub(super) pictures: Vec<Picture>,
@@ -49,11 +53,12 @@ pub(super) struct ToolCounts {
 }
 
 impl Request {
-    pub(super) fn read(body: &[u8]) -> Result<Self, BodyError> {
+    pub(super) fn read(body: &[u8], tokenizer: Option<TokenizerFile>) -> Result<Self, BodyError> {
         if body.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|first| *first != b'{') {
             return Err(BodyError::Malformed("it is no object".to_owned()));
         }
-        let mut request = Self::default();
+        let tokenized = tokenizer.as_ref().map(|_| 0);
+        let mut request = Self { tokenizer, tokenized, ..Self::default() };
         let mut json = serde_json::Deserializer::from_slice(body);
         let read = Object { request: &mut request, members: TOP }.deserialize(&mut json);
         if let Some(fault) = request.fault {
@@ -66,14 +71,16 @@ impl Request {
     pub(super) fn estimate(self, dialect: Dialect, path: &str) -> Estimate {
         let facts = PathFacts::of(path);
         let interface = facts.interface.unwrap_or_else(|| Interface::of(dialect, self.shape));
-        let name = self.model.as_deref().or(facts.model);
-        let input = self.input(dialect, name.unwrap_or_default(), Some(interface));
+        let name = self.model.as_deref().or(facts.model).unwrap_or_default();
+        let input = self.input(dialect, name, Some(interface));
+        let beside = || self.beside_texts(dialect, name, Some(interface));
+        let counted = self.tokenized.map(|texts| texts.saturating_add(beside()));
         let model = self.model.or_else(|| facts.model.map(str::to_owned));
         let prompts = self.prompts.max(1);
         let allowance = self.maxima.allowance(interface);
         Estimate {
             input,
-            counted: None,
+            counted,
             max_output: allowance.most,
             named_output: allowance.named,
             prompts,
@@ -90,6 +97,12 @@ impl Request {
     pub(super) fn input(&self, dialect: Dialect, model: &str, interface: Option<Interface>) -> u64 {
         let is_gemini = dialect == Dialect::Gemini;
         let tokenizer = if is_gemini { Tokenizer::Gemma } else { Tokenizer::of_model(model) };
+        let beside = self.beside_texts(dialect, model, interface);
+        self.text.reserved(tokenizer).saturating_add(beside)
+    }
+
+    /// The tokens of that input which are no text.
+    fn beside_texts(&self, dialect: Dialect, model: &str, interface: Option<Interface>) -> u64 {
         let picture_rule = rules::picture_rule(dialect, model);
         let pictures = self.pictures.iter().map(|picture| picture.tokens(picture_rule));
         let frame = match interface {
@@ -97,15 +110,17 @@ impl Request {
             _ if self.is_conversation => rules::CONVERSATION,
             _ => 0,
         };
-        let input =
-            [self.text.reserved(tokenizer), self.beside, frame, rules::tools(self.tools, dialect, model)];
-        input.into_iter().chain(pictures).fold(0, u64::saturating_add)
+        let beside = [self.beside, frame, rules::tools(self.tools, dialect, model)];
+        beside.into_iter().chain(pictures).fold(0, u64::saturating_add)
     }
 
     /// Adds a text that the model reads.
     pub(super) fn add_text(&mut self, text: &str) {
         self.text.push(text);
         self.text.end();
+        if let (Some(tokenizer), Some(tokens)) = (&self.tokenizer, self.tokenized) {
+            self.tokenized = tokenizer.tokens(text).map(|more| tokens.saturating_add(more));
+        }
     }
 
     pub(super) fn add(&mut self, tokens: u64) {
