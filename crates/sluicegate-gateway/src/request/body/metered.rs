@@ -79,22 +79,24 @@ impl Body for MeteredBody {
         let this = self.get_mut();
         loop {
             this.extend(cx);
-            let frame = match &mut this.state {
-                State::Open(answer) => ready!(Pin::new(answer).poll_frame(cx)),
-                State::Cut(ending) => {
+            match (&mut this.state, &mut this.metering.stripper) {
+                (State::Open(answer), None) => return Pin::new(answer).poll_frame(cx),
+                (State::Open(answer), Some(stripper)) => {
+                    let frame = ready!(Pin::new(answer).poll_frame(cx));
+                    let is_end = frame.is_none();
+                    let frame = Self::stripped(stripper, frame);
+                    if frame.is_some() || is_end {
+                        return Poll::Ready(frame);
+                    }
+                }
+                (State::Cut(ending), _) => {
                     let ending = std::mem::take(ending);
                     this.state = State::Ended(Box::pin(sleep(FLUSH)));
                     return Poll::Ready(Some(Ok(Frame::data(ending))));
                 }
-                State::Ended(flushed) => {
+                (State::Ended(flushed), _) => {
                     return flushed.as_mut().poll(cx).map(|()| Some(Err(CutOff::Exhausted)));
                 }
-            };
-            let Some(stripper) = &mut this.metering.stripper else { return Poll::Ready(frame) };
-            let is_end = frame.is_none();
-            let frame = Self::stripped(stripper, frame);
-            if frame.is_some() || is_end {
-                return Poll::Ready(frame);
             }
         }
     }

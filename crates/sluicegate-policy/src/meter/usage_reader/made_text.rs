@@ -110,8 +110,12 @@ impl MadeText {
 }
 
 fn count(text: &[u8]) -> u64 {
-    if text.is_empty() {
-        return 0;
+    let Some((first, rest)) = text.split_first() else { return 0 };
+    let is_word =
+        Class::of(*first) != Class::Digit && rest.iter().all(|byte| Class::of(*byte) == Class::Letter);
+    if is_word && text.len() <= LONGEST_TOKEN {
+        // As most pieces are. There is nothing to divide.
+        return 1;
     }
     let words = words(text);
     if words <= 1 && text.len() <= LONGEST_TOKEN {
