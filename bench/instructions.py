@@ -12,6 +12,7 @@ again and again over one connection. Only the requests after the first 300 are c
 import argparse
 import collections
 import contextlib
+import functools
 import pathlib
 import re
 import socket
@@ -76,13 +77,18 @@ def profile(binary: pathlib.Path, version: str, kind: str, folder: pathlib.Path)
     threading.Thread(target=serve, args=[upstream], daemon=True).start()
     policy, out = folder / "policy.toml", folder / f"{binary.name}-{version}-{kind}"
     policy.write_text(POLICY.format(port=port, admin=free_port(), upstream=upstream.getsockname()[1]))
+    client = functools.cache(lambda: VERSIONS[version](connect(port)))
+    return profiled(binary, policy, out, lambda times: client().ask(kind, times), WARM_UP, COUNTED)
+
+
+def profiled(binary: pathlib.Path, policy: pathlib.Path, out: pathlib.Path, ask, warm_up: int, counted: int) -> pathlib.Path:
+    """Callgrind's file of a gateway while `ask` sends so many requests, after some to warm up."""
     command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", binary, "serve", "--config", policy]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as gateway:
         try:
-            client = VERSIONS[version](connect(port))
-            client.ask(kind, WARM_UP)
+            ask(warm_up)
             control("--zero", gateway.pid)
-            client.ask(kind, COUNTED)
+            ask(counted)
             control("--dump", gateway.pid)
         finally:
             gateway.kill()
@@ -191,7 +197,7 @@ def total(file: pathlib.Path) -> int:
     return int(re.search(r"^(?:summary|totals): (\d+)", file.read_text(), re.M)[1])
 
 
-def functions(file: pathlib.Path, count: int) -> str:
+def functions(file: pathlib.Path, count: int, requests: int = COUNTED) -> str:
     """The functions that execute most, each with its own instructions for one request."""
     own, names, function, is_call = collections.Counter(), {}, "", False
     for line in file.read_text().splitlines():
@@ -207,7 +213,7 @@ def functions(file: pathlib.Path, count: int) -> str:
             # Behind a call stands what the callee has executed.
             own[function] += 0 if is_call else int(line.split()[-1])
             is_call = False
-    return "\n".join(f"{number / COUNTED:8.0f}  {name}" for name, number in own.most_common(count))
+    return "\n".join(f"{number / requests:8.0f}  {name}" for name, number in own.most_common(count))
 
 
 if __name__ == "__main__":

@@ -17,9 +17,9 @@ BODY = '{"inputs": [' + "0.1234567, " * 90 + "0.5]}"
 class Rate:
     """The measurements of one run of a load."""
 
-    def __init__(self, per_second: float, p50: float, p99: float):
-        """The latencies are in microseconds."""
-        self.per_second, self.p50, self.p99 = per_second, p50, p99
+    def __init__(self, per_second: float, p50: float, p99: float, refused: int = 0):
+        """The latencies are in microseconds. Responses with an error are `refused`."""
+        self.per_second, self.p50, self.p99, self.refused = per_second, p50, p99, refused
 
 
 def run(bench: Bench, entry: Entry, connections: int, seconds: int) -> Rate:
@@ -27,15 +27,17 @@ def run(bench: Bench, entry: Entry, connections: int, seconds: int) -> Rate:
     return load(bench, entry.url, connections, seconds)
 
 
-def wrk(bench: Bench, url: str, connections: int, seconds: int) -> Rate:
+def wrk(bench: Bench, url: str, connections: int, seconds: int, body: str = BODY, authorization: str = "") -> Rate:
     script = bench.written("post.lua", f"""
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
-wrk.body = '{BODY}'
+wrk.headers["Authorization"] = {f"'{authorization}'" if authorization else "nil"}
+wrk.body = '{body}'
 """)
-    output = on_its_cpu("wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", script, url)
+    output = on_its_cpu("wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout=20s", "--latency", "-s", script, url)
     p50, p99 = (microseconds(re.search(rf"{which}%\s+([\d.]+\w+)", output)[1]) for which in (50, 99))
-    return Rate(float(re.search(r"Requests/sec:\s+([\d.]+)", output)[1]), p50, p99)
+    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", output)
+    return Rate(float(re.search(r"Requests/sec:\s+([\d.]+)", output)[1]), p50, p99, int(refused[1]) if refused else 0)
 
 
 def h2load(bench: Bench, url: str, connections: int, seconds: int) -> Rate:

@@ -13,10 +13,10 @@ ANSWER = json.dumps({"predictions": [[0.1, 0.7, 0.2]] * 8, "model": "iris", "ver
 
 
 class Entry:
-    """A way for clients to reach a proxy, and whether its limit admits them."""
+    """A way for clients to reach a proxy, and whether its limit admits them and its responses are streams."""
 
-    def __init__(self, *, http2: bool = False, tls: bool = False, allows: bool = True):
-        self.http2, self.tls, self.allows = http2, tls, allows
+    def __init__(self, *, http2: bool = False, tls: bool = False, allows: bool = True, streams: bool = False):
+        self.http2, self.tls, self.allows, self.streams = http2, tls, allows, streams
         self.port = free_port()
 
     @property
@@ -25,10 +25,11 @@ class Entry:
 
 
 class Bench:
-    """A folder for files of configuration, the upstream's port, and the binary that is measured."""
+    """A folder for files of configuration, the upstream's port, and the binaries: the one that is measured, and the mock
+    model's where that is the upstream."""
 
-    def __init__(self, folder: pathlib.Path, binary: pathlib.Path, connections: int):
-        self.folder, self.binary, self.connections = folder, binary, connections
+    def __init__(self, folder: pathlib.Path, binary: pathlib.Path, connections: int, mock_model: pathlib.Path | None = None):
+        self.folder, self.binary, self.connections, self.mock_model = folder, binary, connections, mock_model
         self.upstream = free_port()
 
     def written(self, name: str, text: str) -> pathlib.Path:
@@ -44,10 +45,10 @@ class Bench:
         self.written("both.pem", (self.folder / "cert.pem").read_text() + (self.folder / "key.pem").read_text())
 
 
-def nginx_upstream(bench: Bench):
+def nginx_upstream(bench: Bench, answer: str = ANSWER):
     config = bench.written("upstream.conf", NGINX.format(folder=bench.folder, http="", server=f"""
         listen 127.0.0.1:{bench.upstream} backlog=4096;
-        location / {{ default_type application/json; return 200 '{ANSWER}'; }}"""))
+        location / {{ default_type application/json; return 200 '{answer}'; }}"""))
     return process(LOAD_CPU, ["nginx", "-c", config, "-e", "/dev/null"])
 
 
@@ -64,6 +65,7 @@ def nginx(bench: Bench, entry: Entry):
         {listen}
         location / {{
             limit_req zone=clients {burst};
+            proxy_buffering {"off" if entry.streams else "on"};
             proxy_http_version 1.1;
             proxy_set_header Connection "";
             proxy_pass http://model;

@@ -20,7 +20,6 @@ Peers are installed into virtual environments under target/, from a package inde
 
 import argparse
 import contextlib
-import hashlib
 import json
 import os
 import pathlib
@@ -36,11 +35,11 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-import venv
 from dataclasses import astuple, dataclass
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+import environments
+from environments import ROOT, TARGET
+
 APP_CPU, LOAD_CPU = "0", "1"
 
 # The same framework and server for all; what each needs beside them.
@@ -312,21 +311,9 @@ print(json.dumps(rounds))
 
 
 def environment(name, options) -> pathlib.Path:
-    """The Python of a virtual environment, made again when what it needs has changed."""
-    folder = TARGET / "bench-python" / name
-    python, stamp = folder / "bin" / "python", folder / "installed"
-    needs = [*COMMON, *ENVIRONMENTS[name]]
+    """The Python of a contender's virtual environment."""
     wheel = options.wheel if name == "sluicegate" else None
-    if wheel is not None:
-        needs.append(f"{wheel} {hashlib.sha256(wheel.read_bytes()).hexdigest()}")
-    if stamp.exists() and stamp.read_text().splitlines() == needs:
-        return python
-    print(f"installing {' '.join(ENVIRONMENTS[name])} into {folder}", file=sys.stderr)
-    venv.create(folder, with_pip=True, clear=True)
-    what = [*COMMON, *ENVIRONMENTS[name], *([str(wheel)] if wheel else [])]
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *what], check=True)
-    stamp.write_text("\n".join(needs) + "\n")
-    return python
+    return environments.environment(name, [*COMMON, *ENVIRONMENTS[name]], wheel)
 
 
 def answer(url: str):
