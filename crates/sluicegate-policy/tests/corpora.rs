@@ -6,8 +6,10 @@ use std::{collections::BTreeSet, fs, panic, path::PathBuf};
 #[expect(unreachable_pub, reason = "they are public to the fuzz targets")]
 mod properties;
 
+type Property = fn(&[u8]);
+
 /// Each target, and the property that it is for.
-const TARGETS: [(&str, fn(&[u8])); 8] = [
+const TARGETS: [(&str, Property); 8] = [
     ("estimate", properties::estimate),
     ("forwarding", properties::forwarding),
     ("json_meter", properties::json_meter),

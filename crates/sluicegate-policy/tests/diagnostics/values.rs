@@ -259,6 +259,11 @@ fn what_is_wrong_with_pointers_to_tokens_is_told() {
              p.toml:3:100: one of `/u` and `/u/t` is inside the other\n  help: each value can count once",
         ),
         (
+            table("prompt = '/p', count = 'upstream'"),
+            "p.toml:3:51: servers of the interface json do not count tokens beforehand\n  \
+             help: leave `count` out; it is for openai, anthropic, llama.cpp",
+        ),
+        (
             table("prompt = '/p', usage = { output = '/o' }, beside = ['output', 'reasoning'], summed = ['outputs']"),
             "p.toml:3:80: unknown class of tokens `output`\n  help: the classes here are cached_input, cache_write, \
              audio_input, image_input, reasoning, audio_output, image_output\n\

@@ -27,7 +27,6 @@ pub(crate) struct BodyMetering {
     pub(crate) stripper: Option<UsageStripper>,
 }
 
-#[expect(clippy::large_enum_variant, reason = "the body is boxed as a whole")]
 enum State {
     /// The frames of the answer pass on.
     Open(AnswerBody),

@@ -56,7 +56,7 @@ pub enum MeterEntry {
     Word(String),
     /// `{ items = "/inputs", max = 64 }`: a batch's size. `{ tokens = "openai", default_output = 256 }`: tokens.
     /// `{ tokens = "json", prompt = "/text", usage = { output = "/tokens" } }`: tokens of any other server.
-    Table(MeterTable),
+    Table(Box<MeterTable>),
 }
 
 /// A meter that reads JSON.
@@ -159,6 +159,6 @@ impl<'de> Visitor<'de> for EntryVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<MeterEntry, A::Error> {
-        MeterTable::deserialize(MapAccessDeserializer::new(table)).map(MeterEntry::Table)
+        MeterTable::deserialize(MapAccessDeserializer::new(table)).map(Box::new).map(MeterEntry::Table)
     }
 }

@@ -31,8 +31,8 @@ pub(super) fn token_places(report: &mut Report<'_>, table: &MeterTable, start: u
     let text = answer.pointers(report, table.text.as_ref());
     let usage = usage(report, table, &mut answer);
     let parts = TokenClass::ALL.into_iter().filter(|class| class.is_part()).map(UsageNumber::Class);
-    let beside = listed(report, table, &table.beside, parts);
-    let summed = listed(report, table, &table.summed, UsageNumber::all());
+    let beside = listed(report, table, &table.beside, &parts);
+    let summed = listed(report, table, &table.summed, &UsageNumber::all());
     let places = TokenPlaces { prompt, max_output, choices, model, stream, text, usage, beside, summed };
     if table.prompt.is_none() {
         let message = "nothing says where the prompt of a request is";
@@ -89,7 +89,7 @@ fn listed(
     report: &mut Report<'_>,
     table: &MeterTable,
     given: &[Placed<String>],
-    possible: impl Iterator<Item = UsageNumber> + Clone,
+    possible: &(impl Iterator<Item = UsageNumber> + Clone),
 ) -> Vec<UsageNumber> {
     let mut listed = Vec::new();
     for name in given {
