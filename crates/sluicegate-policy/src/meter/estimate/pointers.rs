@@ -5,6 +5,7 @@ use std::fmt;
 use serde::de::{
     Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
+use serde_json::de::Read;
 use smallvec::SmallVec;
 
 use super::{
@@ -72,6 +73,15 @@ impl RequestPointers {
         }
     }
 
+    fn find<'de, R: Read<'de>>(
+        &self,
+        mut json: serde_json::Deserializer<R>,
+        findings: &mut Findings,
+    ) -> serde_json::Result<()> {
+        Value { findings, tree: &self.tree, node: NodeId::ROOT }.deserialize(&mut json)?;
+        json.end()
+    }
+
     /// Returns `true` if the model makes no output.
     pub(crate) fn is_without_output(&self) -> bool {
         self.is_without_output
@@ -85,13 +95,15 @@ impl RequestPointers {
     /// is no number.
     pub(crate) fn estimate(&self, path: &str, body: &[u8]) -> Result<Estimate, BodyError> {
         let mut findings = Findings::default();
-        let mut json = serde_json::Deserializer::from_slice(body);
-        let read =
-            Value { findings: &mut findings, tree: &self.tree, node: NodeId::ROOT }.deserialize(&mut json);
+        // Checked in one go, as by a named interface.
+        let read = match simdutf8::basic::from_utf8(body) {
+            Ok(text) => self.find(serde_json::Deserializer::from_str(text), &mut findings),
+            Err(_) => self.find(serde_json::Deserializer::from_slice(body), &mut findings),
+        };
         if let Some(fault) = findings.fault {
             return Err(fault);
         }
-        read.and_then(|()| json.end()).map_err(|error| BodyError::Malformed(error.to_string()))?;
+        read.map_err(|error| BodyError::Malformed(error.to_string()))?;
         if !findings.has_prompt {
             return Err(BodyError::Missing(self.prompt.clone()));
         }

@@ -219,6 +219,21 @@ fn values_that_are_no_numbers_are_refused() {
 }
 
 #[test]
+fn bytes_that_are_no_text_are_a_fault_only_where_they_count() {
+    let read = |body: &[u8]| Estimate::of_request(Dialect::OpenAi, "", body);
+    assert_eq!(read(b"{\"user\": \"\xff\", \"prompt\": \"one two\"}").unwrap().input, 3);
+    for body in
+        [&b"{\"prompt\": \"\xff\"}"[..], b"{\"prompt\": \"\\n\xc3\"}", b"{\"prompt\": \"\xed\xa0\x80\"}"]
+    {
+        let error = read(body).unwrap_err().to_string();
+        assert!(
+            error.starts_with("the body is not valid JSON: invalid unicode code point at line 1"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn a_member_that_counts_may_not_be_there_twice() {
     for (body, pointer) in [
         (r#"{"max_tokens": 1, "max_tokens": 9}"#, "/max_tokens"),
