@@ -1,10 +1,6 @@
 //! Streams whose clients leave: within 100 ms, the upstream is closed and the slot is free.
 
-use std::{
-    future::poll_fn,
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::{future::poll_fn, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use h2::{RecvStream, SendStream, client};
@@ -13,6 +9,7 @@ use sluicegate_gateway::Gateway;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinHandle,
+    time::Instant,
 };
 
 use crate::support::{Client, Scripted, gateway_of, soon};
