@@ -13,17 +13,23 @@ pub struct ResponseMeter {
     status: StatusCode,
     refunds: Refunds,
     media_type: MediaType,
+    /// The answer comes as the model makes it.
+    is_stream: bool,
     reader: UsageReader,
     is_complete: bool,
 }
 
 impl ResponseMeter {
     pub(crate) fn new(meter: &TokenMeter, head: &response::Parts, estimate: &Estimate) -> Self {
+        let (dialect, media_type) = (meter.dialect(), MediaType::of(&head.headers));
+        // Gemini's stream is an array in JSON unless it is asked for as events.
+        let is_array = dialect == Some(Dialect::Gemini) && media_type == MediaType::Json && estimate.streams;
         Self {
-            dialect: meter.dialect(),
+            dialect,
             status: head.status,
             refunds: meter.refunds,
-            media_type: MediaType::of(&head.headers),
+            media_type,
+            is_stream: media_type.is_stream() || is_array,
             reader: meter.usage_reader(head, estimate),
             is_complete: false,
         }
@@ -50,7 +56,7 @@ impl ResponseMeter {
     #[must_use]
     pub fn ending(&self, reason: &str) -> Option<Bytes> {
         let ending = StreamEnding { status: StatusCode::TOO_MANY_REQUESTS, message: reason };
-        match (self.media_type.is_stream(), self.reader.is_plain()) {
+        match (self.is_stream, self.reader.is_plain()) {
             (true, true) => ending.in_dialect(self.dialect, self.media_type),
             (true, false) => Some(Bytes::new()),
             (false, _) => None,
@@ -79,7 +85,7 @@ impl ResponseMeter {
         } else if self.status.is_client_error() || self.status.is_server_error() {
             self.refunds.has(self.status).then(|| Actual::counted(Usage::default()))
         } else {
-            (self.is_complete || self.reader.is_stream()).then_some(actual)
+            (self.is_complete || self.is_stream || self.reader.is_stream()).then_some(actual)
         }
     }
 }

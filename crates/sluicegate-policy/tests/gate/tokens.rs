@@ -149,6 +149,24 @@ fn a_client_that_leaves_a_stream_pays_the_input_and_what_was_produced() {
 }
 
 #[test]
+fn a_stream_of_gemini_as_an_array_is_a_stream_too() {
+    let path = "/v1beta/models/gemini-flash:streamGenerateContent";
+    let site =
+        Site::new(&format!("[[route]]\npath = {path:?}\nmeter = \"gemini\"\nlimits = [\"1000 tokens/day\"]"));
+    let body = json!({ "contents": [{ "parts": [{ "text": "hi" }] }], "generationConfig": { "maxOutputTokens": 99 } });
+    let ask = Ask::post(path).header("content-type", "application/json").body(body.to_string());
+    let pass = site.send(&ask).passed();
+    let mut left = meter(&pass, 200, "application/json");
+    left.data(br#"[{"candidates":[{"content":{"parts":[{"text":"one two"}]}}]}"#);
+    assert_eq!(left.produced(), Some(2));
+    assert!(left.ending("spent").unwrap().starts_with(b",\n{\"error\":"));
+    let Settlement::Used(actual) = pass.reservation().unwrap().settlement(Ending::Answered(&left)) else {
+        panic!("what was produced is known");
+    };
+    assert_eq!(actual.usage.of(TokenClass::Output), 2);
+}
+
+#[test]
 fn a_client_that_leaves_before_an_answer_in_one_piece_pays_what_it_has_reserved() {
     let site = site(&["1000 tokens/day"]);
     let pass = site.send(&chat(100)).passed();
