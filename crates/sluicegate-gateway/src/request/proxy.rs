@@ -90,7 +90,7 @@ impl Proxy {
         let protocol = upgrade::asked_for(head).filter(|_| body.is_end_stream());
         let mut body = Some(body);
         let answer = match self.decide(head, &mut body, peer).await {
-            Ok((running, body)) => {
+            Ok((running, sent)) => {
                 if let Some(interims) = interims {
                     poll_fn(|cx| {
                         interims.attend(cx);
@@ -98,7 +98,7 @@ impl Proxy {
                     })
                     .await;
                 }
-                let sent = self.send(head, body, peer, protocol, interims, running).await;
+                let sent = self.send(head, sent, peer, protocol, interims, running).await;
                 if let Some(interims) = interims {
                     interims.sent().await;
                 }
@@ -109,7 +109,10 @@ impl Proxy {
                     Ok((Sent::Detached(head, body), id)) => {
                         return relay_kept(head, body, framing, &id);
                     }
-                    Err(response) => response,
+                    Err((response, rest)) => {
+                        body = rest;
+                        response
+                    }
                 }
             }
             Err(rejection) => {
@@ -168,7 +171,8 @@ impl Proxy {
         Ok((running, body))
     }
 
-    /// Sends a request that may pass to the upstream, under the id that comes with the answer.
+    /// Sends a request that may pass to the upstream, under the id that comes with the answer. An answer of ours comes with the
+    /// part of the body that nobody has read.
     async fn send(
         self: &Rc<Self>,
         head: &mut Parts,
@@ -177,7 +181,7 @@ impl Proxy {
         protocol: Option<HeaderValue>,
         interims: Option<&Interims>,
         mut running: Running,
-    ) -> Result<(Sent, RequestId), Response<Bytes>> {
+    ) -> Result<(Sent, RequestId), (Response<Bytes>, Option<ClientBody>)> {
         let id = self.forward.request(head, peer);
         let route = running.route();
         let forwarding = self.policy().routes.get(route).forwarding();
@@ -205,7 +209,10 @@ impl Proxy {
                 Ok(answered) => return Ok((Sent::Attended(answered, running), id)),
                 Err(error) => {
                     running.failed(&error);
-                    self.admission().renderer().refused(&error.into(), running.form(), &id)
+                    // They tell what may become of the rest of the body.
+                    head.headers = std::mem::take(request.headers_mut());
+                    let refused = self.admission().renderer().refused(&error.into(), running.form(), &id);
+                    (refused, request.into_body().into_rest())
                 }
             },
             Some(arrival) => {
@@ -224,7 +231,7 @@ impl Proxy {
                             running.failed(&error);
                             error.into()
                         });
-                        self.admission().renderer().refused(&refusal, &form, &id)
+                        (self.admission().renderer().refused(&refusal, &form, &id), None)
                     }
                 }
             }

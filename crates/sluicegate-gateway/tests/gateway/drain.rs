@@ -100,6 +100,19 @@ async fn one_gateway_takes_over_from_another_on_the_same_port() {
 }
 
 #[tokio::test]
+async fn a_drain_does_not_wait_for_a_client_whose_upload_found_no_upstream() {
+    let nobody =
+        std::net::TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound");
+    let gateway = gateway_with(nobody, |settings| settings.drain_idle_timeout = Duration::ZERO);
+    let mut client = Client::connect(gateway.address()).await;
+    for _ in 0..2 {
+        assert_eq!(client.post("/predict", b"{}").await.status, 502);
+    }
+    assert_eq!(soon(gateway.drain()).await, Drained { cut: 0 });
+    assert!(client.closed_cleanly().await);
+}
+
+#[tokio::test]
 async fn a_drain_cuts_what_has_not_finished_in_time() {
     let upstream = Upstream::start().await;
     let gateway =

@@ -101,6 +101,15 @@ impl RequestBody {
         if rest.ended { Self::Read(Some(held)) } else { Self::Streamed(rest, None).after(vec![held]) }
     }
 
+    /// Returns the part that has not been read from the client.
+    pub(crate) fn into_rest(self) -> Option<ClientBody> {
+        match self {
+            Self::Read(_) => None,
+            Self::Begun(_, rest) => rest.into_rest(),
+            Self::Streamed(body, _) => Some(body),
+        }
+    }
+
     /// Returns `true` if trailers may follow: behind chunks, and on any stream of HTTP/2.
     pub(crate) fn may_have_trailers(&self) -> bool {
         match self {

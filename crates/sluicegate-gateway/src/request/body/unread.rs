@@ -31,11 +31,12 @@ pub(crate) enum Rest {
 }
 
 impl Unread {
-    /// Notes that the head of another request has been read, and what comes after it.
+    /// Notes that the head of another request has been read, and what comes after it. So the last one's body has been, too.
     pub(crate) fn begin(&self, rest: Rest) -> Self {
         let connection = Rc::clone(&self.connection);
         let request = connection.last.get() + 1;
         connection.last.set(request);
+        connection.is_marked.set(false);
         connection.rest.set(rest);
         Self { connection, request }
     }
@@ -86,5 +87,14 @@ mod tests {
         assert!(!connection.is_nothing(), "another protocol may follow");
         connection.begin(Rest::Nothing);
         assert!(connection.is_nothing());
+    }
+
+    #[test]
+    fn a_body_that_was_let_go_has_been_read_once_the_next_request_comes() {
+        let connection = Unread::default();
+        connection.begin(Rest::Body).mark();
+        assert!(connection.is_marked());
+        connection.begin(Rest::Nothing);
+        assert!(!connection.is_marked());
     }
 }
