@@ -22,7 +22,6 @@ import contextlib
 import os
 import pathlib
 import re
-import shutil
 import socket
 import statistics
 import sys
@@ -32,7 +31,7 @@ import time
 
 import chats
 from chats import METERED, UNMETERED, Client, chat
-from environments import TARGET
+from environments import parsed
 from instructions import connect
 from proxies import LOAD_CPU, Bench, Entry, free_port, nginx, processor_time
 
@@ -252,15 +251,7 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--prompts", type=int, default=300, help="requests with a long prompt")
     parser.add_argument("--streams", type=int, default=1000, help="open streams, a multiple of 50")
-    parser.add_argument("--sluicegate", type=pathlib.Path, default=TARGET / "release/sluicegate", help="the gateway's release binary")
-    parser.add_argument("--mock-model", type=pathlib.Path, default=TARGET / "release/mock-model")
-    options = parser.parse_args()
-    for program in (options.sluicegate, options.mock_model):
-        if not program.exists():
-            parser.error(f"{program} is missing: cargo build --release --workspace --bin sluicegate --bin mock-model")
-    if shutil.which("nginx") is None:
-        parser.error("nginx is missing: apt-get install nginx-light")
-    return options
+    return parsed(parser, "nginx", "nginx-light")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ import argparse
 import asyncio
 import contextlib
 import pathlib
-import shutil
 import statistics
 import sys
 import tempfile
@@ -26,7 +25,7 @@ import time
 
 import chats
 from chats import Client, chat
-from environments import TARGET
+from environments import parsed
 from litellm_proxy import LIMITED, UNLIMITED, UNREACHED, authorized, litellm
 from proxies import Bench
 from python import redis
@@ -175,15 +174,7 @@ def arguments():
     parser.add_argument("--only", default="", help="the contenders with this in their names")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of the latencies")
     parser.add_argument("--seconds", type=float, default=1.5, help="seconds after the first denial")
-    parser.add_argument("--sluicegate", type=pathlib.Path, default=TARGET / "release/sluicegate", help="the gateway's release binary")
-    parser.add_argument("--mock-model", type=pathlib.Path, default=TARGET / "release/mock-model")
-    options = parser.parse_args()
-    for program in (options.sluicegate, options.mock_model):
-        if not program.exists():
-            parser.error(f"{program} is missing: cargo build --release --workspace --bin sluicegate --bin mock-model")
-    if shutil.which("redis-server") is None:
-        parser.error("redis-server is missing: apt-get install redis-server")
-    return options
+    return parsed(parser, "redis-server", "redis-server")
 
 
 if __name__ == "__main__":
