@@ -1,8 +1,16 @@
-"""Requests for tokens on the paths of the mock model, and the mark of a token in the streams of three dialects."""
+"""Routes and requests for tokens on the paths of the mock model, and the mark of a token in the streams of three dialects."""
 
 import re
 
 MESSAGES = [{"role": "user", "content": "How many gates has the river?"}]
+
+# A route whose streams take ten tokens at a time.
+ROUTE = """
+[[route]]
+path = "{path}"
+meter = {{ tokens = "{meter}", default_output = 10 }}
+limits = ["{limit}"]
+"""
 
 # The request of each path, for at most n tokens.
 BODIES = {

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from any_model import TEXT, AnyModel
+from dialects import ROUTE
 from server import TIMEOUT, until
 
 pytestmark = pytest.mark.skipif("CLIENTS" not in os.environ, reason="`./test clients` installs the libraries and runs this")
@@ -77,12 +78,6 @@ CUTTING = """
 quota = "20 output_tokens/day"
 key = "body:/model"
 on_exhausted = "cut"
-"""
-ROUTE = """
-[[route]]
-path = "{path}"
-meter = {{ tokens = "{meter}", default_output = 10 }}
-limits = ["{limit}"]
 """
 ROUTES = [
     ("/v1/chat/completions", "openai", "tpm"),

@@ -6,6 +6,7 @@ import ollama
 import openai
 import pytest
 
+from dialects import ROUTE
 from model import FLOWER
 from server import TIMEOUT
 from token_books import METERS
@@ -115,17 +116,11 @@ key = "global"
 quota = "20 output_tokens/day"
 on_exhausted = "cut"
 """
-CUT_ROUTE = """
-[[route]]
-path = "{path}"
-meter = {{ tokens = "{meter}", default_output = 10 }}
-limits = ["cut"]
-"""
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages", "/api/chat"])
 def test_a_client_takes_a_stream_that_is_cut_for_an_error(gate, mock_model, path):
-    gateway = gate(CUTTING + CUT_ROUTE.format(path=path, meter=METERS[path]))
+    gateway = gate(CUTTING + ROUTE.format(path=path, meter=METERS[path], limit="cut"))
     mock_model.set(output_tokens=1000, pause_ms=1)
     to_openai = openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="unused", timeout=TIMEOUT, max_retries=0)
     to_anthropic = anthropic.Anthropic(base_url=gateway.url, api_key="unused", timeout=TIMEOUT, max_retries=0)
