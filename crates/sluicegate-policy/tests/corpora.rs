@@ -44,7 +44,7 @@ fn every_target_is_among_them_and_has_a_corpus() {
     }
 }
 
-/// What is in a folder of `fuzz/`.
+/// The entries of a folder of `fuzz/`.
 fn files(folder: &str) -> impl Iterator<Item = PathBuf> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fuzz").join(folder);
     let entries = fs::read_dir(folder).expect("the folder is there");
