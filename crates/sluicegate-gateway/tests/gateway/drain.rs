@@ -10,7 +10,7 @@ use sluicegate_gateway::{Drained, Gateway, StartError};
 use sluicegate_policy::{Policy, Source};
 use tokio::net::TcpStream;
 
-use crate::support::{Client, Upstream, gateway, gateway_with, http2::Client2, soon, until};
+use crate::support::{Client, Port, Upstream, gateway, gateway_with, http2::Client2, soon, until};
 
 #[tokio::test]
 async fn a_drain_finishes_running_streams_and_closes_idle_connections() {
@@ -101,9 +101,8 @@ async fn one_gateway_takes_over_from_another_on_the_same_port() {
 
 #[tokio::test]
 async fn a_drain_does_not_wait_for_a_client_whose_upload_found_no_upstream() {
-    let nobody =
-        std::net::TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound");
-    let gateway = gateway_with(nobody, |settings| settings.drain_idle_timeout = Duration::ZERO);
+    let nobody = Port::keep();
+    let gateway = gateway_with(nobody.address, |settings| settings.drain_idle_timeout = Duration::ZERO);
     let mut client = Client::connect(gateway.address()).await;
     for _ in 0..2 {
         assert_eq!(client.post("/predict", b"{}").await.status, 502);

@@ -3,6 +3,7 @@
 pub(crate) mod client;
 pub(crate) mod h2_client;
 pub(crate) mod http2;
+pub(crate) mod port;
 pub(crate) mod scripted;
 pub(crate) mod stubborn;
 pub(crate) mod tls;
@@ -20,6 +21,7 @@ use sluicegate_policy::{GatewaySettings, Policy, Source};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 pub(crate) use self::client::Client;
+pub(crate) use self::port::Port;
 pub(crate) use self::scripted::Scripted;
 pub(crate) use self::stubborn::Stubborn;
 pub(crate) use self::upstream::Upstream;

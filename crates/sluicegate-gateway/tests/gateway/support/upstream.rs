@@ -2,7 +2,7 @@
 
 use std::{
     convert::Infallible,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU16, AtomicUsize, Ordering::SeqCst},
@@ -28,12 +28,15 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
+use super::Port;
+
 /// `/echo` returns the body (`/echo/trailers` its trailers, too), `/seen` the head that arrived, `/stream`
 /// the test's own pieces, `/hang` nothing, `/nothing` a 204 and `/port` the upstream's port. `/break` closes,
 /// and `/early` responds with 413 without reading the body. The same below `/read`, `/slot`, `/held`,
 /// `/short`, `/tensors`, `/form` and `/free`.
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
+    port: Port,
     streams: mpsc::UnboundedReceiver<Stream>,
     opened: mpsc::UnboundedSender<Stream>,
     counts: Arc<Counts>,
@@ -71,15 +74,15 @@ impl Upstream {
     }
 
     async fn speaking(streams: Option<u32>) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("loopback has free ports");
-        let address = listener.local_addr().expect("it is bound");
+        let port = Port::keep();
+        let address = port.address;
         let counts = Arc::new(Counts { port: address.port(), streams, ..Counts::default() });
         let (opened, streams) = mpsc::unbounded_channel();
-        let serving = tokio::spawn(serve(listener, Arc::clone(&counts), opened.clone()));
-        Self { address, streams, opened, counts, serving }
+        let serving = tokio::spawn(serve(port.listen().await, Arc::clone(&counts), opened.clone()));
+        Self { address, port, streams, opened, counts, serving }
     }
 
-    /// Closes the listener and every connection.
+    /// Closes the listener and every connection. The port stays its own.
     pub(crate) async fn stop(&mut self) {
         self.serving.abort();
         let _ = super::soon(&mut self.serving).await;
@@ -87,8 +90,8 @@ impl Upstream {
 
     /// Listens again at the same address.
     pub(crate) async fn start_again(&mut self) {
-        let listener = TcpListener::bind(self.address).await.expect("nobody else took it");
-        self.serving = tokio::spawn(serve(listener, Arc::clone(&self.counts), self.opened.clone()));
+        self.serving =
+            tokio::spawn(serve(self.port.listen().await, Arc::clone(&self.counts), self.opened.clone()));
     }
 
     /// Connections accepted so far.
