@@ -90,5 +90,13 @@ def free_port():
     raise AssertionError("no port is free")
 
 
-# Below those that the system gives to clients: one of their connections could take a port before its server does.
-PORTS = iter(random.sample(range(10_000, 32_000), 2_000))
+def own_ports():
+    """The ports of this worker of pytest-xdist, which no other worker uses.
+
+    They are below those that the system gives to clients: one of their connections could take a port before its server does.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    return range(10_000 + worker, 32_000, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+
+
+PORTS = iter(random.sample(own_ports(), 2_000))
