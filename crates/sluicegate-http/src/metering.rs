@@ -10,7 +10,9 @@ use std::{
 use bytes::Bytes;
 use http::response;
 use sluicegate::{Clock, Resilient, Store, StoreError};
-use sluicegate_policy::{Ending, Extended, Gate, LimitId, Pass, ResponseMeter, Settlement, Usage};
+use sluicegate_policy::{
+    Ending, Extended, Gate, LimitId, Pass, Repetition, ResponseMeter, Settlement, Usage,
+};
 
 use crate::Admission;
 
@@ -79,6 +81,16 @@ impl<S: Resilient> Metering<S> {
         }
     }
 
+    /// Returns the event that the last bytes were, if they were one alone that repeats an earlier one with another text.
+    #[inline]
+    #[must_use]
+    pub fn repetition(&self) -> Option<Repetition> {
+        match self {
+            Self::Answered(answering) => answering.meter.repetition(),
+            Self::Unanswered | Self::Unserved | Self::Told(_) => None,
+        }
+    }
+
     /// Returns `true` if the answer is a stream of events that has no content coding.
     #[must_use]
     pub fn is_plain_event_stream(&self) -> bool {
@@ -89,6 +101,24 @@ impl<S: Resilient> Metering<S> {
     pub fn complete(&mut self) {
         if let Self::Answered(answering) = self {
             answering.meter.complete();
+        }
+    }
+
+    /// Returns `true` if [`extend`](Self::extend) has something to do: more output has come than was reserved, or the store is
+    /// asked for more.
+    #[inline]
+    #[must_use]
+    pub fn is_to_be_extended(&mut self, pass: &Pass<S>) -> bool {
+        let Self::Answered(answering) = self else { return false };
+        match answering.extending {
+            Extending::Enough => {
+                std::mem::take(&mut answering.has_grown) && {
+                    answering.has_grown = pass.is_outgrown(&answering.meter);
+                    answering.has_grown
+                }
+            }
+            Extending::Asked(_) => true,
+            Extending::Refused => false,
         }
     }
 

@@ -88,7 +88,7 @@ pub use decide::{
 };
 pub use meter::{
     Actual, CountRequest, Dialect, Estimate, InputCorrection, InputCount, MediaType, Meter, OutputForecast,
-    Progress, Reading, Refunds, ResponseMeter, TextTokens, TokenClass, TokenHistory, TokenMeter,
+    Progress, Reading, Refunds, Repetition, ResponseMeter, TextTokens, TokenClass, TokenHistory, TokenMeter,
     TokenWeights, Tokenization, Tokenizer, TokenizerError, TokenizerFile, Usage, UsageReader, UsageSource,
     UsageStripper, ask_for_usage,
     body::{Body, BodyError},

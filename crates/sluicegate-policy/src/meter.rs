@@ -50,7 +50,7 @@ pub use tokenization::Tokenization;
 pub use tokenizer_file::{TokenizerError, TokenizerFile};
 pub use usage::{TokenClass, TokenWeights, Usage};
 pub(crate) use usage_reader::Word;
-pub use usage_reader::{Actual, UsageReader, UsageSource};
+pub use usage_reader::{Actual, Repetition, UsageReader, UsageSource};
 pub use usage_request::ask_for_usage;
 pub use usage_stripper::UsageStripper;
 

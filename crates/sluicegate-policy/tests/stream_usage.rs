@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use sluicegate_policy::{UsageStripper, ask_for_usage};
+use sluicegate_policy::{Dialect, Estimate, UsageReader, UsageStripper, ask_for_usage};
 
 fn asked(body: &str) -> Option<String> {
     ask_for_usage(body.as_bytes()).map(|body| String::from_utf8(body.to_vec()).expect("text"))
@@ -180,6 +180,106 @@ proptest! {
         let same = body.bytes().zip(asking.bytes()).take_while(|(old, new)| old == new).count();
         let rest = body.bytes().rev().zip(asking.bytes().rev()).take_while(|(old, new)| old == new).count();
         prop_assert!(same + rest + "false".len() >= body.len(), "{} {}", body, asking);
+    }
+}
+
+fn reader() -> UsageReader {
+    let head =
+        http::Response::builder().header("content-type", "text/event-stream").body(()).expect("a head");
+    UsageReader::new(Dialect::OpenAi, &head.into_parts().0, &Estimate::default())
+}
+
+/// The bytes that pass, where the reader of the same stream tells the stripper of repetitions; and the number of these.
+fn stripped_beside_a_reader(pieces: &[&[u8]]) -> (String, usize) {
+    let (mut reader, mut stripper) = (reader(), UsageStripper::default());
+    let (mut passed, mut repetitions) = (Vec::new(), 0);
+    for piece in pieces {
+        reader.data(piece);
+        let data = Bytes::copy_from_slice(piece);
+        passed.extend_from_slice(&match reader.repetition() {
+            Some(repetition) => {
+                repetitions += 1;
+                stripper.repetition(data, repetition)
+            }
+            None => stripper.data(data),
+        });
+    }
+    passed.extend_from_slice(&stripper.end());
+    (String::from_utf8(passed).expect("text"), repetitions)
+}
+
+#[test]
+fn usage_is_taken_out_of_repetitions_too() {
+    for behind in [",\"usage\":null}", ", \"usage\": null }", "}", ",\"usage\":null,\"id\":7}"] {
+        let event = |text: &str| {
+            format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}}}}]{behind}\n\n")
+        };
+        let texts = ["a", " usage", "usage", "\\\"usage", "\\\"usage\\\":null}", "", "\\n", "\u{e9}"];
+        let events: Vec<String> = texts.into_iter().map(event).collect();
+        let pieces: Vec<&[u8]> = events.iter().map(String::as_bytes).collect();
+        let (passed, repetitions) = stripped_beside_a_reader(&pieces);
+        assert_eq!(passed, stripped(&pieces));
+        assert_eq!(passed.matches("null").count(), 1, "the one in a text: {passed}");
+        assert_eq!(
+            repetitions,
+            texts.len() - 2,
+            "all but the first, which may have a mark, and the one that is learned"
+        );
+    }
+}
+
+#[test]
+fn only_an_event_alone_is_a_repetition() {
+    let event = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
+    let two = event.repeat(2);
+    let mut reader = reader();
+    // The first of a stream may begin with a mark, and the second is learned.
+    for (piece, is_one) in [
+        (event, false),
+        (event, false),
+        (event, true),
+        (&*two, false),
+        (event, true),
+        (&event[..9], false),
+        (&event[9..], false),
+    ] {
+        reader.data(piece.as_bytes());
+        assert_eq!(reader.repetition().is_some(), is_one, "{piece}");
+    }
+}
+
+/// Events that repeat each other, and others between them.
+const SHAPES: [(&str, &str); 5] = [
+    ("data: {\"choices\":[{\"delta\":{\"content\":\"", "\"}}],\"usage\":null}\n\n"),
+    ("data: {\"choices\":[{\"delta\":{\"content\":\"", "\"}}]}\n\n"),
+    ("data: {\"usage\":null,\"choices\":[{\"delta\":{\"content\":\"", "\"}}]}\n\n"),
+    ("data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1},\"id\":\"", "\"}\n\n"),
+    (": ", "\r\n\r\n"),
+];
+
+proptest! {
+    #[test]
+    fn a_reader_that_tells_of_repetitions_changes_nothing(
+        events in prop::collection::vec(
+            (
+                prop::sample::select(vec![0, 0, 0, 1, 1, 2, 3, 4]),
+                prop::sample::select(vec!["a", "", "usage", "\\\"usage", "\\\\", "\\\"usage\\\":null", "two words"]),
+            ),
+            0..20,
+        ),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
+    ) {
+        let mut pieces = Vec::new();
+        for (at, (shape, text)) in events.iter().enumerate() {
+            let event = format!("{}{text}{}", SHAPES[*shape].0, SHAPES[*shape].1).into_bytes();
+            // Most events are pieces of their own.
+            match cuts.iter().find(|cut| cut.index(events.len()) == at) {
+                Some(cut) => pieces.extend(event.chunks(1 + cut.index(event.len())).map(<[u8]>::to_vec)),
+                None => pieces.push(event),
+            }
+        }
+        let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
+        prop_assert_eq!(stripped_beside_a_reader(&pieces).0, stripped(&pieces));
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
     log,
     metrics::Metrics,
     request::{
-        body::{AnswerBody, BodyMetering, ClientBody, DetachedBody, RequestBody, Rest, discard},
+        body::{AnswerBody, ClientBody, DetachedBody, RelayedBody, RequestBody, Rest, discard},
         detached::{self, DetachedRequests},
         forward::{Forward, Peer},
         framing::{self, RequestFraming},
@@ -316,8 +316,8 @@ fn relay(
     }
     let is_bare = framing::is_without_content(head.status);
     let metering = running.body_metering(&mut head);
-    let response = Response::from_parts(head, AnswerBody::upstream(incoming, is_bare, exchange, running));
-    metered(response, metering)
+    let body = RelayedBody::attended(incoming, is_bare, exchange, running);
+    Response::from_parts(head, AnswerBody::relayed(body, metering))
 }
 
 /// The same for a request that goes on when its client leaves.
@@ -334,15 +334,7 @@ fn relay_kept(
         framing::response(&mut head, &remains.incoming, framing);
         metering = remains.running.body_metering(&mut head);
     }
-    metered(Response::from_parts(head, AnswerBody::Detached(body)), metering)
-}
-
-#[inline]
-fn metered(response: Response<AnswerBody>, metering: Option<BodyMetering>) -> Response<AnswerBody> {
-    match metering {
-        Some(metering) => response.map(|body| body.metered(metering)),
-        None => response,
-    }
+    Response::from_parts(head, AnswerBody::relayed(RelayedBody::Detached(body), metering))
 }
 
 fn is_switched(answered: &Answered) -> bool {

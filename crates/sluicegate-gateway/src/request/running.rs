@@ -7,7 +7,7 @@ use http::{header::CONTENT_LENGTH, response};
 use prometheus_client::metrics::gauge::Gauge;
 use sluicegate::{StoreError, SystemClock, Timestamp};
 use sluicegate_http::{Admission, Admitted, Cut, Metering, Settling};
-use sluicegate_policy::{Form, Pass, RequestId, Reservation, RouteId, UsageStripper};
+use sluicegate_policy::{Form, Pass, Repetition, RequestId, Reservation, RouteId, UsageStripper};
 use sluicegate_stores::AnyStore;
 use tokio::runtime::Handle;
 
@@ -78,9 +78,25 @@ impl Running {
         Some(BodyMetering { stripper: is_stripped.then(UsageStripper::default) })
     }
 
+    /// The event that the last data was, if it was one alone that repeats an earlier one with another text.
+    #[inline]
+    pub(crate) fn repetition(&self) -> Option<Repetition> {
+        self.metering.repetition()
+    }
+
     /// Takes more tokens for an answer that is longer than what was reserved. Returns the last bytes of a stream that is to be
     /// cut.
+    #[inline]
     pub(crate) fn extend(&mut self, cx: &mut Context<'_>) -> Option<Bytes> {
+        let pass = self.pass.as_mut()?;
+        if !self.metering.is_to_be_extended(pass) {
+            return None;
+        }
+        self.extend_now(cx)
+    }
+
+    #[inline(never)]
+    fn extend_now(&mut self, cx: &mut Context<'_>) -> Option<Bytes> {
         let gate = self.flight.serving.admission.gate();
         let pass = self.pass.as_mut()?;
         let Cut { limit, last } = self.metering.extend(pass, gate, cx)?;

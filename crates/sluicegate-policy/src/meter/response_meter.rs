@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{StatusCode, response};
 
-use super::usage_reader::UsageReader;
+use super::usage_reader::{Repetition, UsageReader};
 use crate::{Actual, Dialect, Estimate, MediaType, Refunds, StreamEnding, TokenMeter, Usage};
 
 /// The meter of one response, from its head to its end.
@@ -61,6 +61,12 @@ impl ResponseMeter {
             (true, false) => Some(Bytes::new()),
             (false, _) => None,
         }
+    }
+
+    /// Returns the event that the last bytes were, if they were one alone that repeats an earlier one with another text.
+    #[must_use]
+    pub fn repetition(&self) -> Option<Repetition> {
+        self.reader.repetition()
     }
 
     /// Returns `true` if the answer is a stream of events whose bytes are the events themselves, so that some can be taken out.

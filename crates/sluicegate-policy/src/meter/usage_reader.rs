@@ -28,6 +28,7 @@ use scanner::Scanner;
 use tally::Tally;
 
 pub(crate) use pointers::AnswerPointers;
+pub use repeated::Repetition;
 pub(crate) use word::Word;
 
 /// The reader of the usage in one response, while its bytes pass.
@@ -59,6 +60,8 @@ pub struct UsageReader {
     expected: Expected,
     /// The bytes in a coding that could not be read.
     opaque: u64,
+    /// The last bytes were one event, which repeats an earlier one.
+    repetition: Option<Repetition>,
 }
 
 /// The usage of one response.
@@ -142,14 +145,45 @@ impl UsageReader {
             tally,
             expected: Expected::of(estimate),
             opaque: 0,
+            repetition: None,
         }
     }
 
     /// Takes the next bytes of the body, as they are sent, at whatever split.
     pub fn data(&mut self, bytes: &[u8]) {
         let Self { coding, framing, scanner, tally, .. } = self;
+        self.repetition = None;
+        let mut rest = bytes;
+        if let (Coding::Identity, Framing::Events(events, repeated)) = (&*coding, &mut *framing)
+            && events.is_at_event()
+            && scanner.is_between()
+        {
+            // Most pieces of a stream are nothing else.
+            while let Some((text, behind)) = repeated.find(rest) {
+                tally.repeat(&text);
+                if behind.is_empty() {
+                    let is_alone = rest.len() == bytes.len();
+                    self.repetition = is_alone.then(|| repeated.last());
+                    return;
+                }
+                rest = behind;
+            }
+        }
+        self.decode(rest);
+    }
+
+    /// Apart, because a coding needs room on the stack.
+    #[inline(never)]
+    fn decode(&mut self, bytes: &[u8]) {
+        let Self { coding, framing, scanner, tally, .. } = self;
         let unread = coding.decode(bytes, |plain| framing.read(plain, scanner, tally));
         self.opaque = self.opaque.saturating_add(unread as u64);
+    }
+
+    /// Returns the event that the last bytes were, if they were one alone that repeats an earlier one.
+    #[must_use]
+    pub fn repetition(&self) -> Option<Repetition> {
+        self.repetition
     }
 
     /// Returns the usage of all that has passed.
@@ -268,8 +302,8 @@ impl Framing {
         match self {
             Self::Events(events, repeated) => {
                 while !bytes.is_empty() && events.is_at_event() && scanner.is_between() {
-                    if let Some((index, text, rest)) = repeated.find(bytes) {
-                        tally.repeat(index, text);
+                    if let Some((text, rest)) = repeated.find(bytes) {
+                        tally.repeat(&text);
                         bytes = rest;
                         continue;
                     }

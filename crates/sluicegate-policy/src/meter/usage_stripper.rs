@@ -5,7 +5,10 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 use memchr::{memchr2, memmem::Finder};
 
-use super::members::{Members, after_spaces};
+use super::{
+    members::{Members, after_spaces},
+    usage_reader::Repetition,
+};
 
 /// Takes out of a stream in OpenAI's dialect what [`ask_for_usage`](crate::ask_for_usage) has caused: the chunk that has
 /// usage and no choices, and members `"usage":null` of the others.
@@ -34,23 +37,50 @@ pub struct UsageStripper {
     passes_rest: bool,
     /// The last event was taken out.
     is_out: bool,
+    /// The event that the stream repeats, and what becomes of it.
+    repeated: Option<(Repetition, Usual)>,
+}
+
+/// The outcome for most pieces of a stream, each of which is an event.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Usual {
+    /// It has no usage, and passes as it is.
+    Passes,
+    /// Its last member is `"usage":null`, which is taken out.
+    LosesNull,
 }
 
 impl UsageStripper {
+    /// Takes the next bytes of the stream as [`data`](Self::data) does. They are this repetition, as the reader of the same
+    /// stream has found, so that what was taken out of the event before is taken out again.
+    pub fn repetition(&mut self, piece: Bytes, repetition: Repetition) -> Bytes {
+        if !self.is_at_event() {
+            return self.data(piece);
+        }
+        let usual = match self.repeated {
+            Some((known, usual)) if known == repetition => Some(usual),
+            _ => {
+                let usual = usual(&piece).filter(|usual| usual.stands_behind(repetition));
+                self.repeated = usual.map(|usual| (repetition, usual));
+                usual
+            }
+        };
+        match usual {
+            Some(usual) => usual.of(piece),
+            None => self.data(piece),
+        }
+    }
+
     /// Takes the next bytes of the stream, and returns those that may pass.
     pub fn data(&mut self, piece: Bytes) -> Bytes {
         if piece.is_empty() {
             return piece;
         }
-        if self.held.is_empty() && !self.passes_rest && !self.boundary.after_return {
-            // Most pieces are whole events without usage, or one with the usual null. The boundary stays where it was.
-            let usage = USAGE.find(&piece);
-            if usage.is_none() && ends_event(&piece) {
-                return piece;
-            }
-            if let Some(before) = usage.and_then(|usage| before_usual_null(&piece, usage)) {
-                return [before, b"}\n\n"].concat().into();
-            }
+        // The boundary stays where it was.
+        if self.is_at_event()
+            && let Some(usual) = usual(&piece)
+        {
+            return usual.of(piece);
         }
         let mut passed = Vec::with_capacity(self.held.len() + piece.len());
         let mut rest = &piece[..];
@@ -90,11 +120,31 @@ impl UsageStripper {
         passed.into()
     }
 
+    /// Returns `true` if the next byte begins an event, and is no line feed that belongs to the one before.
+    fn is_at_event(&self) -> bool {
+        self.held.is_empty() && !self.passes_rest && !self.boundary.after_return
+    }
+
     /// Returns the rest when the stream ends.
     pub fn end(&mut self) -> Bytes {
         let mut passed = Vec::new();
         strip(&std::mem::take(&mut self.held), &mut passed);
         passed.into()
+    }
+}
+
+impl Usual {
+    /// Returns `true` if all repetitions of an event have this outcome, because it depends on the bytes behind the text.
+    fn stands_behind(self, repetition: Repetition) -> bool {
+        self == Self::Passes || repetition.behind >= USUAL_NULL.len()
+    }
+
+    /// The part of such an event that the client gets.
+    fn of(self, piece: Bytes) -> Bytes {
+        match self {
+            Self::Passes => piece,
+            Self::LosesNull => [&piece[..piece.len() - USUAL_NULL.len()], USUAL_END].concat().into(),
+        }
     }
 }
 
@@ -141,6 +191,14 @@ impl Default for Boundary {
     }
 }
 
+/// The usual outcome for these bytes, if they have one: whole events without usage, or one with the usual null.
+fn usual(piece: &[u8]) -> Option<Usual> {
+    match USAGE.find(piece) {
+        None => ends_event(piece).then_some(Usual::Passes),
+        Some(usage) => before_usual_null(piece, usage).map(|_| Usual::LosesNull),
+    }
+}
+
 /// Returns `true` if an event ends at the end of these bytes, for certain.
 fn ends_event(piece: &[u8]) -> bool {
     piece.ends_with(b"\n\n") || piece.ends_with(b"\r\n\r\n")
@@ -154,7 +212,7 @@ fn strip(event: &[u8], passed: &mut Vec<u8>) -> bool {
     };
     if let Some(rest) = before_usual_null(event, first) {
         passed.extend_from_slice(rest);
-        passed.extend_from_slice(b"}\n\n");
+        passed.extend_from_slice(USUAL_END);
         return true;
     }
     let mut data = data_lines(event);
@@ -195,9 +253,8 @@ fn strip(event: &[u8], passed: &mut Vec<u8>) -> bool {
 fn before_usual_null(event: &[u8], usage: usize) -> Option<&[u8]> {
     let (before, null) = event.split_at_checked(usage.checked_sub(1)?)?;
     let text = before.strip_prefix(b"data: {")?;
-    let is_usual = null == b",\"usage\":null}\n\n"
-        && memchr2(b'\r', b'\n', text).is_none()
-        && CHOICES.find(text).is_some();
+    let is_usual =
+        null == USUAL_NULL && memchr2(b'\r', b'\n', text).is_none() && CHOICES.find(text).is_some();
     is_usual.then_some(before)
 }
 
@@ -231,5 +288,8 @@ fn with_comma(text: &[u8], begin: usize, end: usize) -> (usize, usize) {
 // Made once, because that takes longer than a search.
 static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"usage\""));
 static CHOICES: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"choices\":["));
+/// The end of an event with the usual null, and without it.
+const USUAL_NULL: &[u8] = b",\"usage\":null}\n\n";
+const USUAL_END: &[u8] = b"}\n\n";
 /// The longest event that is held.
 const MAX_EVENT: usize = 16 << 10;

@@ -2,8 +2,9 @@
 
 use std::{
     future::Future,
+    mem,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -12,7 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use sluicegate_policy::UsageStripper;
 use tokio::time::{Sleep, sleep};
 
-use super::{AnswerBody, CutOff};
+use super::{CutOff, RelayedBody};
 
 /// The body of an answer whose tokens are metered: without the usage that its client has not asked for, and cut where a limit
 /// is spent that says so.
@@ -29,7 +30,7 @@ pub(crate) struct BodyMetering {
 
 enum State {
     /// The frames of the answer pass on.
-    Open(AnswerBody),
+    Open(RelayedBody),
     /// The limit is spent: these bytes are the last. The upstream is closed already.
     Cut(Bytes),
     /// The last bytes are on their way: a body that fails at once would take them along. Then it breaks off, so that no client
@@ -38,35 +39,53 @@ enum State {
 }
 
 impl MeteredBody {
-    pub(crate) fn new(answer: AnswerBody, metering: BodyMetering) -> Self {
+    pub(crate) fn new(answer: RelayedBody, metering: BodyMetering) -> Self {
         Self { state: State::Open(answer), metering }
     }
 
     /// Cuts the answer if its tokens are spent.
+    #[inline]
     fn extend(&mut self, cx: &mut Context<'_>) {
         if let State::Open(answer) = &mut self.state
             && let Some(running) = answer.running()
             && let Some(ending) = running.extend(cx)
         {
-            let flushed = || State::Ended(Box::pin(sleep(FLUSH)));
-            self.state = if ending.is_empty() { flushed() } else { State::Cut(ending) };
+            self.cut(ending);
         }
     }
 
-    /// Returns the part of a frame that the client gets. `None` if it gets nothing of it.
-    fn stripped(
+    #[cold]
+    fn cut(&mut self, ending: Bytes) {
+        let flushed = || State::Ended(Box::pin(sleep(FLUSH)));
+        self.state = if ending.is_empty() { flushed() } else { State::Cut(ending) };
+    }
+
+    /// Takes the usage out of a frame of this answer. Returns `true` if the client gets the frame: something is left.
+    fn strip(
+        answer: &mut RelayedBody,
         stripper: &mut UsageStripper,
-        frame: Option<Result<Frame<Bytes>, CutOff>>,
-    ) -> Option<Result<Frame<Bytes>, CutOff>> {
-        let data = match frame {
-            Some(Ok(frame)) => match frame.into_data() {
-                Ok(data) => stripper.data(data),
-                Err(trailers) => return Some(Ok(trailers)),
-            },
-            None => stripper.end(),
-            Some(Err(error)) => return Some(Err(error)),
-        };
-        (!data.is_empty()).then(|| Ok(Frame::data(data)))
+        frame: &mut Option<Result<Frame<Bytes>, CutOff>>,
+    ) -> bool {
+        match frame {
+            Some(Ok(frame)) => {
+                let Some(data) = frame.data_mut() else { return true };
+                let piece = mem::take(data);
+                let repetition = answer.running().and_then(|running| running.repetition());
+                *data = match repetition {
+                    Some(repetition) => stripper.repetition(piece, repetition),
+                    None => stripper.data(piece),
+                };
+                !data.is_empty()
+            }
+            Some(Err(_)) => true,
+            None => {
+                let rest = stripper.end();
+                if !rest.is_empty() {
+                    *frame = Some(Ok(Frame::data(rest)));
+                }
+                true
+            }
+        }
     }
 }
 
@@ -81,15 +100,17 @@ impl Body for MeteredBody {
             match (&mut this.state, &mut this.metering.stripper) {
                 (State::Open(answer), None) => return Pin::new(answer).poll_frame(cx),
                 (State::Open(answer), Some(stripper)) => {
-                    let frame = ready!(Pin::new(answer).poll_frame(cx));
-                    let is_end = frame.is_none();
-                    let frame = Self::stripped(stripper, frame);
-                    if frame.is_some() || is_end {
-                        return Poll::Ready(frame);
+                    let mut polled = Pin::new(&mut *answer).poll_frame(cx);
+                    let passes = match &mut polled {
+                        Poll::Ready(frame) => Self::strip(answer, stripper, frame),
+                        Poll::Pending => true,
+                    };
+                    if passes {
+                        return polled;
                     }
                 }
                 (State::Cut(ending), _) => {
-                    let ending = std::mem::take(ending);
+                    let ending = mem::take(ending);
                     this.state = State::Ended(Box::pin(sleep(FLUSH)));
                     return Poll::Ready(Some(Ok(Frame::data(ending))));
                 }

@@ -4,7 +4,7 @@ use std::{
     error::Error,
     fmt,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
@@ -40,14 +40,16 @@ impl Body for UpstreamBody {
     type Error = CutOff;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
-        let mut frame = ready!(match self.get_mut() {
+        let mut polled = match self.get_mut() {
             Self::Http1(body) => {
                 wake_filter::poll_frame(body, cx).map(|frame| frame.map(|frame| frame.map_err(CutOff::Http1)))
             }
             Self::Http2(body) => Pin::new(body).poll_frame(cx),
-        });
-        clean_trailers(&mut frame);
-        Poll::Ready(frame)
+        };
+        if let Poll::Ready(frame) = &mut polled {
+            clean_trailers(frame);
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

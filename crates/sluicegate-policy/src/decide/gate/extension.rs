@@ -26,11 +26,16 @@ pub enum Extended<S: Store> {
 }
 
 impl Reservation {
+    #[inline]
+    fn is_outgrown(&self, meter: &ResponseMeter) -> bool {
+        let reserved = self.usage.of(TokenClass::Output).saturating_add(self.extended);
+        meter.produced().is_some_and(|produced| produced > reserved)
+    }
+
     /// Takes note of a step of output tokens, once the answer is longer than what is reserved.
     fn next_step(&mut self, meter: &ResponseMeter) -> Option<u64> {
-        let reserved = self.usage.of(TokenClass::Output).saturating_add(self.extended);
         let step = self.meter.default_output;
-        (meter.produced()? > reserved).then(|| {
+        self.is_outgrown(meter).then(|| {
             self.extended = self.extended.saturating_add(step);
             step * u64::from(self.meter.weights.of(TokenClass::Output)).div_ceil(1000)
         })
@@ -38,6 +43,13 @@ impl Reservation {
 }
 
 impl<S: Store> Pass<S> {
+    /// Returns `true` if the answer has become longer than what is reserved for it.
+    #[inline]
+    #[must_use]
+    pub fn is_outgrown(&self, meter: &ResponseMeter) -> bool {
+        self.reservation.as_ref().is_some_and(|reservation| reservation.is_outgrown(meter))
+    }
+
     /// Returns the tokens to take now, if the answer has become longer than what is reserved for it.
     pub fn extension(&mut self, meter: &ResponseMeter) -> Option<Extension> {
         let cost = Cost::new(self.reservation.as_mut()?.next_step(meter)?);

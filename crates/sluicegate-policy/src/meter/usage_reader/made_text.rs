@@ -27,10 +27,20 @@ struct Escape {
 impl MadeText {
     /// Takes the next piece of a string as it is written. Returns its tokens when it ends.
     pub(super) fn take(&mut self, piece: &[u8], ends: bool) -> u64 {
-        let is_fresh = self.held.is_empty() && self.tokens == 0 && self.escape.is_none();
-        if ends && is_fresh && piece.len() < HELD && memchr::memchr(b'\\', piece).is_none() {
-            return count(piece);
+        if ends && memchr::memchr(b'\\', piece).is_none() {
+            return self.take_plain(piece);
         }
+        self.take_escaped(piece, ends)
+    }
+
+    /// Takes the rest of a string, which has no escapes. Returns its tokens.
+    #[inline]
+    pub(super) fn take_plain(&mut self, piece: &[u8]) -> u64 {
+        let is_fresh = self.held.is_empty() && self.tokens == 0 && self.escape.is_none();
+        if is_fresh && piece.len() < HELD { count(piece) } else { self.take_escaped(piece, true) }
+    }
+
+    fn take_escaped(&mut self, piece: &[u8], ends: bool) -> u64 {
         for byte in piece {
             self.byte(*byte);
         }
@@ -109,14 +119,17 @@ impl MadeText {
     }
 }
 
+#[inline]
 fn count(text: &[u8]) -> u64 {
     let Some((first, rest)) = text.split_first() else { return 0 };
-    let is_word =
-        Class::of(*first) != Class::Digit && rest.iter().all(|byte| Class::of(*byte) == Class::Letter);
-    if is_word && text.len() <= LONGEST_TOKEN {
-        // As most pieces are. There is nothing to divide.
-        return 1;
-    }
+    let is_word = text.len() <= LONGEST_TOKEN
+        && CLASSES[usize::from(*first)] != Class::Digit
+        && rest.iter().all(|byte| CLASSES[usize::from(*byte)] == Class::Letter);
+    // Most pieces are one. There is nothing to divide.
+    if is_word { 1 } else { count_words(text) }
+}
+
+fn count_words(text: &[u8]) -> u64 {
     let words = words(text);
     if words <= 1 && text.len() <= LONGEST_TOKEN {
         return 1;
@@ -165,6 +178,17 @@ impl Class {
         }
     }
 }
+
+/// The class of each byte.
+static CLASSES: [Class; 256] = {
+    let mut classes = [Class::Sign; 256];
+    let mut byte = u8::MAX;
+    while byte > 0 {
+        classes[byte as usize] = Class::of(byte);
+        byte -= 1;
+    }
+    classes
+};
 
 /// The length of the run of a class at the beginning.
 fn run(text: &[u8], class: Class) -> usize {

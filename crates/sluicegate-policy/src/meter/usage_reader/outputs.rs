@@ -44,6 +44,19 @@ impl Outputs {
         self.has_pieces |= part.pieces > 0;
     }
 
+    /// Adds a part of a choice that is a text in pieces.
+    #[inline]
+    pub(super) fn add_pieces(&mut self, index: u64, pieces: u64) {
+        match self.choices.first_mut() {
+            // As in most streams.
+            Some(choice) if choice.index == index => {
+                choice.pieces = choice.pieces.saturating_add(pieces);
+                self.has_pieces |= pieces > 0;
+            }
+            _ => self.add(&Part { index, pieces, ..Part::default() }),
+        }
+    }
+
     /// Takes a report of the output, and of the input if it has one, that came in a document with these choices.
     pub(super) fn report(&mut self, within: &[Part], output: u64, input: Option<u64>) {
         let covered = |choice: &Choice| match within {

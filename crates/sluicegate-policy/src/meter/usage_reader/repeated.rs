@@ -14,6 +14,20 @@ pub(super) struct Repeated {
     index: u64,
     /// The events since the last repetition. Where none comes, it is no longer looked for.
     misses: u8,
+    /// The number of events that were learned so far.
+    learned: u32,
+}
+
+/// An event that repeats an earlier one with another text in it.
+///
+/// All repetitions of one event have the same bytes before and behind their texts, and no text has a line end or a quote
+/// without a backslash before it. So what depends on these bytes alone needs to be found only once.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Repetition {
+    /// The number of the event that is repeated, within its stream.
+    pub(crate) event: u32,
+    /// The number of bytes behind the text.
+    pub(crate) behind: usize,
 }
 
 impl Repeated {
@@ -26,27 +40,29 @@ impl Repeated {
         Some(&bytes[..end])
     }
 
-    /// Finds a repetition at the beginning of these bytes: its choice, its text as it is written, and the bytes behind it.
-    pub(super) fn find<'a>(&mut self, bytes: &'a [u8]) -> Option<(u64, &'a [u8], &'a [u8])> {
+    /// Finds a repetition at the beginning of these bytes: its text, and the bytes behind it.
+    #[inline]
+    pub(super) fn find<'a>(&mut self, bytes: &'a [u8]) -> Option<(RepeatedText<'a>, &'a [u8])> {
         if self.behind.is_empty() {
             return None;
         }
         let text = bytes.strip_prefix(&self.before[..])?;
-        let (mut end, mut is_escaped) = (0, false);
+        let (mut end, mut is_escaped, mut has_escapes) = (0, false, false);
         loop {
             match *text.get(end)? {
                 // It would end the event.
                 b'\r' | b'\n' => return None,
                 _ if is_escaped => is_escaped = false,
                 b'"' => break,
-                byte => is_escaped = byte == b'\\',
+                b'\\' => (is_escaped, has_escapes) = (true, true),
+                _ => {}
             }
             end += 1;
         }
-        let (text, rest) = text.split_at(end);
+        let (written, rest) = text.split_at(end);
         let rest = rest.strip_prefix(&self.behind[..])?;
         self.misses = 0;
-        Some((self.index, text, rest))
+        Some((RepeatedText { index: self.index, written, has_escapes }, rest))
     }
 
     /// Takes note of an event that has no effect but this text.
@@ -64,11 +80,26 @@ impl Repeated {
         self.behind.clear();
         self.behind.extend_from_slice(behind);
         self.index = only.index;
+        self.learned = self.learned.wrapping_add(1);
+    }
+
+    /// The repetition that was found last.
+    pub(super) fn last(&self) -> Repetition {
+        Repetition { event: self.learned, behind: self.behind.len() }
     }
 
     pub(super) fn miss(&mut self) {
         self.misses = self.misses.saturating_add(1);
     }
+}
+
+/// The text of a repetition.
+pub(super) struct RepeatedText<'a> {
+    /// The choice that it belongs to.
+    pub(super) index: u64,
+    /// The string as it is written.
+    pub(super) written: &'a [u8],
+    pub(super) has_escapes: bool,
 }
 
 /// The text of a document that has no other effect.

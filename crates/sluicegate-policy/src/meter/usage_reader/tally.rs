@@ -10,7 +10,7 @@ use super::{
     outputs::{Outputs, Part},
     place::{Flow, Place, Side},
     pointers::Convention,
-    repeated::OnlyText,
+    repeated::{OnlyText, RepeatedText},
     scanner::Sink,
 };
 
@@ -104,9 +104,14 @@ impl Tally {
     }
 
     /// Counts a text of a choice, in an event that has no other effect.
-    pub(super) fn repeat(&mut self, index: u64, text: &[u8]) {
-        let pieces = self.document.text.take(text, true);
-        self.outputs.add(&Part { index, pieces, ..Part::default() });
+    #[inline]
+    pub(super) fn repeat(&mut self, text: &RepeatedText<'_>) {
+        let pieces = if text.has_escapes {
+            self.document.text.take(text.written, true)
+        } else {
+            self.document.text.take_plain(text.written)
+        };
+        self.outputs.add_pieces(text.index, pieces);
     }
 
     /// Returns the number of tokens that were counted. `None` if the server has reported something, too.
