@@ -71,6 +71,11 @@ impl Plan {
         self.length.is_none() && meter.reads_content() && matches!(self.format, Format::Opaque)
     }
 
+    /// The number of bytes that will be held, if the head tells it.
+    pub(super) fn held_length(&self) -> Option<usize> {
+        self.length.filter(|length| self.holds_all() && *length <= self.limit)?.try_into().ok()
+    }
+
     fn holds_all(&self) -> bool {
         self.to_end || matches!(self.format, Format::Json | Format::Form)
     }

@@ -75,7 +75,7 @@ impl Reading {
         if self.plan.is_encoded && !piece.is_empty() {
             return Err(Refusal::EncodedBody);
         }
-        self.held.add(piece);
+        self.held.add(piece, self.plan.held_length());
         if self.has_enough(false)? {
             return Ok(Progress::Enough);
         }
@@ -99,6 +99,7 @@ impl Reading {
     ///
     /// As for [`take`](Self::take).
     pub fn end(&mut self) -> Result<(), Refusal> {
+        self.held.end();
         self.has_enough(true).map(|_| ())
     }
 
@@ -172,6 +173,15 @@ impl Reading {
     }
 }
 
+/// The room for a body of which so many bytes have come. A client gets no room for an announcement alone: all of it is reserved
+/// when a quarter has come, and until then twice what has.
+fn capacity(length: usize, announced: Option<usize>) -> usize {
+    match announced {
+        Some(all) if all >= length && all / 4 <= length => all,
+        _ => 2 * length,
+    }
+}
+
 /// The bytes read so far. Most bodies arrive in one piece, which is kept as it is.
 #[derive(Debug)]
 enum Held {
@@ -181,20 +191,34 @@ enum Held {
 }
 
 impl Held {
-    fn add(&mut self, piece: Bytes) {
-        *self = match std::mem::replace(self, Self::Nothing) {
-            Self::Nothing => Self::One(piece),
-            Self::One(first) => {
-                let mut joined = BytesMut::with_capacity(2 * (first.len() + piece.len()));
-                joined.extend_from_slice(&first);
-                joined.extend_from_slice(&piece);
-                Self::Many(joined)
+    /// Adds a piece of a body of which so many bytes will be held, if that is known.
+    fn add(&mut self, piece: Bytes, announced: Option<usize>) {
+        if let Self::Nothing = self {
+            *self = Self::One(piece);
+            return;
+        }
+        let length = self.as_slice().len() + piece.len();
+        if let Self::One(first) = self {
+            let mut joined = BytesMut::with_capacity(capacity(length, announced));
+            joined.extend_from_slice(first);
+            *self = Self::Many(joined);
+        }
+        if let Self::Many(joined) = self {
+            if joined.capacity() < length {
+                // Into a new place that it fits exactly: `reserve` would at least double it.
+                let mut larger = BytesMut::with_capacity(capacity(length, announced));
+                larger.extend_from_slice(joined);
+                *joined = larger;
             }
-            Self::Many(mut joined) => {
-                joined.extend_from_slice(&piece);
-                Self::Many(joined)
-            }
-        };
+            joined.extend_from_slice(&piece);
+        }
+    }
+
+    /// Takes note that no more will come.
+    fn end(&mut self) {
+        if let Self::Many(joined) = self {
+            *self = Self::One(std::mem::take(joined).freeze());
+        }
     }
 
     fn as_slice(&self) -> &[u8] {

@@ -14,6 +14,7 @@ mod forms;
 mod grpc;
 mod guessing;
 mod headers;
+mod held;
 mod hints;
 mod inference_header;
 mod input;
