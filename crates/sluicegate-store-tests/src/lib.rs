@@ -46,6 +46,7 @@
 //! be moved can wait instead. A behaviour that is not in the suite does not exist.
 
 pub mod behaviours;
+pub mod lending;
 pub mod oracle;
 
 mod caller;

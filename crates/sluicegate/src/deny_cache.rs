@@ -3,6 +3,7 @@
 mod builder;
 mod epochs;
 mod hashed_charges;
+mod lender;
 mod remembered;
 mod table;
 

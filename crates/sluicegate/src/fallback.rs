@@ -6,6 +6,7 @@ mod breakers;
 mod builder;
 mod counters;
 mod lease;
+mod lender;
 mod local_store;
 mod probe;
 mod resilient;

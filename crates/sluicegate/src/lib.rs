@@ -10,6 +10,7 @@
 //!   concurrent limits.
 //! * A [`Store`] keeps the balances. [`MemoryStore`] is one, for a single process.
 //! * A [`DenyCache`] remembers what a store denied, so that a key which is over its limit costs that store nothing.
+//! * A [`Leased`] store takes chunks of a quota from a store behind a network, and spends them without a call.
 //! * A [`Fallback`] goes on when a store behind a network does not answer, in the [`OutageMode`] of each charge.
 //!
 //! ```
@@ -59,6 +60,8 @@ mod fallback;
 mod fingerprint;
 mod key;
 mod lease;
+mod leased;
+mod lender;
 mod limit;
 mod limiter;
 mod memory;
@@ -86,6 +89,8 @@ pub use deny_cache::{DenyCache, DenyCacheBuilder};
 pub use fallback::{Fallback, FallbackBuilder, FallbackLease, ServerState, Taker, Transition};
 pub use key::{Key, KeyParts, KeyWriter};
 pub use lease::{Lease, Taken};
+pub use leased::{Leased, LeasedBuilder, LeasedLease, LeasedStatistics};
+pub use lender::{Chunk, Lender, Remainder};
 pub use limit::Limit;
 pub use limiter::Limiter;
 pub use memory::{MemoryStore, MemoryStoreBuilder};

@@ -48,9 +48,9 @@ pub fn a_crowd_is_charged_all_or_nothing<S: Subject>(fresh: impl Fn() -> S) {
     }
     assert_eq!(admitted, 5 * ROUNDS);
     for round in 0..ROUNDS {
-        assert_eq!(caller.remaining(&narrow(round)), 0, "in round {round}");
+        assert_eq!(caller.exhaust(&[narrow(round)]), 0, "in round {round}");
         for charge in wide(round) {
-            assert_eq!(caller.remaining(&charge), 2, "{charge:?}");
+            assert_eq!(caller.exhaust(std::slice::from_ref(&charge)), 2, "{charge:?}");
         }
     }
 }

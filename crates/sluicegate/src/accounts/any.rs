@@ -83,4 +83,14 @@ impl AnyAccount {
             Self::Concurrent(account) => account.idle_at(),
         }
     }
+
+    /// Returns the end of the window that counts now, if the account counts in windows.
+    #[must_use]
+    pub fn window_ends(&self, quota: &Quota) -> Option<Timestamp> {
+        match self {
+            Self::FixedWindow(account) => Some(account.ends()),
+            Self::SlidingWindow(account) => Some(account.begins() + quota.window()),
+            Self::TokenBucket(_) | Self::SlidingLog(_) | Self::Concurrent(_) => None,
+        }
+    }
 }

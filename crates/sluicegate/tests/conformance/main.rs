@@ -2,5 +2,6 @@
 
 mod deny_cache;
 mod fallback;
+mod leased;
 mod local_store;
 mod memory;
