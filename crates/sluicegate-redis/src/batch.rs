@@ -38,6 +38,8 @@ impl<'r> Batch<'r> {
         let (letter, lease) = match request.verb {
             // Only slots are held under a lease's name.
             Verb::Take { lease } => (b't', request.holds_slots().then_some(lease)),
+            Verb::Lend { lease, .. } => (b'b', Some(lease)),
+            Verb::GiveBack { lease, .. } => (b'g', Some(lease)),
             Verb::Look => (b'l', None),
             Verb::Reset => (b'd', None),
             Verb::Settle { lease, .. } => (b's', Some(lease)),
@@ -48,9 +50,17 @@ impl<'r> Batch<'r> {
             count(self.leases.len())
         });
         self.bytes.extend([letter, count(request.lines.len()), lease]);
-        if let Verb::Settle { taken_at, give_or_take, mark, .. } = &request.verb {
-            let row = self.row([*taken_at, *give_or_take, 0, 0]);
-            let mark = mark.as_deref().map_or(0, |mark| self.key(mark, Kind::Mark));
+        let of_request = match &request.verb {
+            Verb::Settle { taken_at, give_or_take, mark, .. } => {
+                Some(([*taken_at, *give_or_take, 0, 0], mark.as_deref()))
+            }
+            Verb::Lend { life, .. } => Some(([*life, 0, 0, 0], None)),
+            Verb::GiveBack { floor: [floor, fraction], .. } => Some(([*floor, *fraction, 0, 0], None)),
+            _ => None,
+        };
+        if let Some((row, mark)) = of_request {
+            let row = self.row(row);
+            let mark = mark.map_or(0, |mark| self.key(mark, Kind::Mark));
             self.bytes.extend([row, mark]);
         }
         for line in &request.lines {

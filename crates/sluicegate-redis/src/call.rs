@@ -89,11 +89,14 @@ impl Script {
     }
 }
 
-static BUCKETS: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("script/buckets.lua")));
+static BUCKETS: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(concat!(include_str!("script/chunks.lua"), include_str!("script/buckets.lua")))
+});
 
-/// One script in four parts. The first documents requests and replies.
+/// One script in five parts. The second documents requests and replies.
 static BATCH: LazyLock<Script> = LazyLock::new(|| {
     Script::new(concat!(
+        include_str!("script/chunks.lua"),
         include_str!("script/read.lua"),
         include_str!("script/accounts.lua"),
         include_str!("script/decide.lua"),

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use sluicegate::{Algorithm, Charge, Cost, Lease, Quota, StoreError, Timestamp};
-use sluicegate_remote::unix_time::{TICKS_PER_MICROSECOND, micros};
+use sluicegate::{Algorithm, Charge, Cost, Lease, Quota, Remainder, StoreError, Timestamp};
+use sluicegate_remote::unix_time::{TICKS_PER_MICROSECOND, micros, timestamp};
 use smallvec::{SmallVec, smallvec};
 
 use crate::{
@@ -162,6 +162,21 @@ impl<'c> ChargesBySlot<'c> {
         let taken_at = number(micros(lease.taken_at));
         let verb = Verb::Settle { lease: lease.id, taken_at, give_or_take, mark };
         Some(Request { verb, slot, lines: settled })
+    }
+
+    /// The request that gives back the rest of a bucket's chunk, which is its only line.
+    pub(crate) fn giving_back(&self, lease: u64, rest: Remainder) -> Option<Request> {
+        let (draft, charge) = (self.lines.first()?, self.charges.first()?);
+        let amount = charge.cost.units();
+        let spent = amount.saturating_sub(rest.left.units());
+        let left = charge.quota.worth(amount).saturating_sub(charge.quota.worth(spent));
+        let ([left, left_fraction], at) = (split(left), micros(rest.floor));
+        // Rounded up, against admission.
+        let floor = if timestamp(at) < rest.floor { at.saturating_add(1) } else { at };
+        let row = [number(left), number(left_fraction), 0, 0];
+        let line = Line { account: Arc::clone(&draft.account), kind: Kind::TokenBucket, row };
+        let verb = Verb::GiveBack { lease, floor: [number(floor), 0] };
+        Some(Request { verb, slot: draft.slot, lines: smallvec![line] })
     }
 
     /// The request that forgets these lines, which live in one slot.

@@ -59,7 +59,7 @@ impl Replies {
             }
         };
         let mut numbers = SmallVec::new();
-        if matches!(request.verb, Verb::Take { .. } | Verb::Look) {
+        if matches!(request.verb, Verb::Take { .. } | Verb::Lend { .. } | Verb::Look) {
             for line in &request.lines {
                 let count = match line.kind {
                     Kind::Concurrent | Kind::Mark => 1,

@@ -19,6 +19,11 @@ pub(crate) struct Request {
 pub(crate) enum Verb {
     /// Takes every line, or none.
     Take { lease: u64 },
+    /// Takes one line as a chunk, which is out for this long at most (in microseconds).
+    Lend { lease: u64, life: i64 },
+    /// Gives back the rest of a bucket's chunk, which made it full at this time at the latest (in microseconds, and a
+    /// fraction in ticks).
+    GiveBack { lease: u64, floor: [i64; 2] },
     /// Tells how the accounts stand.
     Look,
     /// Replaces what a lease was charged at this time, give or take so much (both in microseconds); and gives back its
@@ -44,7 +49,7 @@ pub(crate) type Row = [i64; 4];
 impl Request {
     /// Returns `true` if it is retried until it is done: wrong spending must not persist.
     pub(crate) fn is_durable(&self) -> bool {
-        matches!(self.verb, Verb::Settle { .. })
+        matches!(self.verb, Verb::Settle { .. } | Verb::GiveBack { .. })
     }
 
     /// Returns `true` if it takes slots of concurrent limits.
@@ -52,9 +57,19 @@ impl Request {
         self.held().next().is_some()
     }
 
-    /// The request that gives back the slots of this one, if it takes any.
+    /// The request that gives back what this one takes and somebody has to claim: slots, or a bucket's chunk.
     pub(crate) fn release(&self) -> Option<Self> {
-        let Verb::Take { lease } = self.verb else { return None };
+        let lease = match self.verb {
+            Verb::Take { lease } => lease,
+            Verb::Lend { lease, .. } => {
+                let of_bucket = |line: &&Line| line.kind == Kind::TokenBucket;
+                // Of which nothing was spent: it leaves its bucket as it found it.
+                let verb = Verb::GiveBack { lease, floor: [0; 2] };
+                let lines: SmallVec<[Line; 4]> = self.lines.iter().filter(of_bucket).cloned().collect();
+                return (!lines.is_empty()).then_some(Self { verb, slot: self.slot, lines });
+            }
+            _ => return None,
+        };
         let lines: SmallVec<[Line; 4]> =
             self.held().map(|line| Line { row: [line.row[0], 0, 0, 0], ..line.clone() }).collect();
         let verb = Verb::Settle { lease, taken_at: 0, give_or_take: 0, mark: None };

@@ -1,5 +1,7 @@
 //! A store in Redis or Valkey.
 
+mod lender;
+
 use std::{
     collections::HashMap,
     fmt,

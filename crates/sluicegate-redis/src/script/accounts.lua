@@ -9,6 +9,13 @@ local function move(k, at, fraction)
   full_at[k], full_at_fraction[k], changed[k] = at, fraction, true
 end
 
+-- The time at which a bucket is full, as it stands: no earlier than the chunks that are out let it be.
+local function standing(k)
+  local chunks = lent and lent[k]
+  if chunks and full_at[k] < now + chunks.out then return now + chunks.out, 0 end
+  return full_at[k], full_at_fraction[k]
+end
+
 -- Functions cost time to make: only those that these kinds of keys need are made.
 local at_most, fixed_window, sliding_window, put_fixed_window, put_sliding_window, charge
 if ARGV[3]:find('[fsg]') then
@@ -97,6 +104,40 @@ if ARGV[3]:find('[fsg]') then
   end
 end
 
+local lend, take_back
+if ARGV[5]:find('[bg]') then
+  -- Notes a chunk that was charged.
+  function lend(k, id, worth, ends)
+    if not lent then
+      meet_chunks()
+      lent = {}
+    end
+    local chunks = lent[k] or { out = 0 }
+    local place = #chunks + 1
+    while place > 1 and chunks[place - 1][3] > ends do place = place - 1 end
+    table.insert(chunks, place, { id, worth, ends })
+    chunks.out = chunks.out + worth
+    lent[k] = chunks
+  end
+
+  -- Takes back the rest of a chunk, if it is still out.
+  function take_back(k, id, left, left_fraction, floor, floor_fraction)
+    local chunks, place = lent and lent[k], nil
+    for i = 1, chunks and #chunks or 0 do
+      if chunks[i][1] == id then place = i end
+    end
+    if not place then return end
+    local at, fraction = full_at[k], full_at_fraction[k]
+    -- With others out, nobody knows how much was out when.
+    if #chunks > 1 then floor, floor_fraction = now + chunks.out, 0 end
+    if at < floor or at == floor and fraction < floor_fraction then at, fraction = floor, floor_fraction end
+    chunks.out = chunks.out - chunks[place][2]
+    table.remove(chunks, place)
+    if not chunks[1] then lent[k] = nil end
+    move(k, at - left, fraction - left_fraction)
+  end
+end
+
 local hold, renew, release
 if ARGV[3]:find('c') then
   -- When the lease of a member ends; nil where it has.
@@ -142,7 +183,10 @@ if ARGV[3]:find('m') then
     local kind = kinds[k]
     if kind == TOKEN_BUCKET then
       local sign, by, fraction = rows[row], rows[row + 1], rows[row + 2]
-      if sign > 0 and full_at[k] < now then full_at[k], full_at_fraction[k] = now, 0 end
+      if sign > 0 then
+        full_at[k], full_at_fraction[k] = standing(k)
+        if full_at[k] < now then full_at[k], full_at_fraction[k] = now, 0 end
+      end
       if sign > 0 or full_at[k] > 0 then
         move(k, full_at[k] + sign * by, full_at_fraction[k] + sign * fraction)
       end

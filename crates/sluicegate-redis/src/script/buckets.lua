@@ -22,13 +22,23 @@ local kept = call('MGET', unpack(KEYS))
 local answer, fits = { now, DONE, 0, 0 }, true
 -- Of each account as it will be.
 local full_at, full_at_fraction = {}, {}
+local lent
 for k = 1, #KEYS do
   local at, fraction = 0, 0
   if kept[k] then
     at = tonumber(kept[k])
     if not at then
-      at, fraction = kept[k]:match('^(%d+) (%d+)$')
+      local chunks
+      at, fraction, chunks = kept[k]:match('^(%d+) (%d+)([ %x]*)$')
       at, fraction = tonumber(at), tonumber(fraction)
+      if at and chunks ~= '' then
+        if not lent then
+          meet_chunks()
+          lent = {}
+        end
+        at, fraction, lent[k] = read_chunks(at, fraction, chunks, now)
+        if lent[k] and at < now + lent[k].out then at, fraction = now + lent[k].out, 0 end
+      end
     end
   elseif call('EXISTS', KEYS[k]) > 0 then
     at = nil
@@ -42,7 +52,13 @@ for k = 1, #KEYS do
     at, fraction = at + worth, fraction + worth_fraction
     if fraction >= FRACTION then at, fraction = at + 1, fraction - FRACTION end
     local level, tolerance = at - now, tonumber(ARGV[4 * k])
-    if level > tolerance or level == tolerance and fraction > tonumber(ARGV[4 * k + 1]) then fits = false end
+    if level > tolerance or level == tolerance and fraction > tonumber(ARGV[4 * k + 1]) then
+      fits = false
+      if lent and lent[k] and worth <= tolerance then
+        answer[2 * k + 1], answer[2 * k + 2] = denying(
+          answer[2 * k + 1], answer[2 * k + 2], lent[k], worth, worth_fraction, tolerance, tonumber(ARGV[4 * k + 1]))
+      end
+    end
     if at >= LAST then at, fraction = LAST, 0 end
     full_at[k], full_at_fraction[k] = at, fraction
   end
@@ -56,6 +72,11 @@ for k = 1, #KEYS do
   if at then
     local idle, text = at, format('%d', at)
     if fraction > 0 then idle, text = at + 1, format('%d %d', at, fraction) end
+    if lent and lent[k] then
+      local chunks
+      chunks, idle = write_chunks(lent[k], idle)
+      text = format('%d %d', at, fraction) .. chunks
+    end
     call('PSETEX', KEYS[k], format('%d', math.ceil((idle - real) / 1000) + 1), text)
   end
 end

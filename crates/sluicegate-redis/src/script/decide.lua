@@ -6,7 +6,7 @@ while bytes[next_byte] do
   local request, lines, lease_id = bytes[next_byte], bytes[next_byte + 1], ARGV[5 + bytes[next_byte + 2]]
   next_byte = next_byte + 3
   local taken_at, give_or_take, mark
-  if request == SETTLE then
+  if request == SETTLE or request == LEND or request == GIVE_BACK then
     local row = bytes[next_byte] * 4 - 3
     taken_at, give_or_take, mark = rows[row], rows[row + 1], bytes[next_byte + 1]
     next_byte = next_byte + 2
@@ -26,21 +26,29 @@ while bytes[next_byte] do
     answer[n + 1] = FOREIGN
     answer[n + 2] = 'the key ' .. KEYS[broken] .. ' holds something that is no account'
     n = n + 2
-  elseif request == TAKE or request == LOOK then
+  elseif request == TAKE or request == LOOK or request == LEND then
     n = n + 1
     local fits, place = true, n
     for line = first, last, 2 do
       local k, row = bytes[line], bytes[line + 1] * 4 - 3
       local kind = kinds[k]
       if kind == TOKEN_BUCKET then
-        local worth, fraction, at, at_fraction = rows[row], rows[row + 1], full_at[k], full_at_fraction[k]
+        local worth, fraction = rows[row], rows[row + 1]
+        local at, at_fraction = standing(k)
         answer[n + 1], answer[n + 2] = at, at_fraction
         n = n + 2
         if worth > 0 or fraction > 0 then
           local level, tolerance = worth, rows[row + 2]
           if at >= now then level, fraction = level + at - now, fraction + at_fraction end
           if fraction >= FRACTION then level, fraction = level + 1, fraction - FRACTION end
-          if level > tolerance or level == tolerance and fraction > rows[row + 3] then fits = false end
+          if level > tolerance or level == tolerance and fraction > rows[row + 3] then
+            fits = false
+            -- What never fits waits for nothing.
+            if lent and lent[k] and worth <= tolerance then
+              answer[n - 1], answer[n] = denying(
+                at, at_fraction, lent[k], worth, rows[row + 1], tolerance, rows[row + 3])
+            end
+          end
         end
       elseif kind == SLOTS then
         local cost, amount, count = rows[row], rows[row + 1], held[k]
@@ -79,15 +87,17 @@ while bytes[next_byte] do
       end
     end
     answer[place] = fits and DONE or DENIED
-    if fits and request == TAKE then
+    if fits and request ~= LOOK then
       for line = first, last, 2 do
         local k, row = bytes[line], bytes[line + 1] * 4 - 3
         local kind, cost = kinds[k], rows[row]
         if kind == TOKEN_BUCKET then
-          local worth, fraction, at, at_fraction = cost, rows[row + 1], full_at[k], full_at_fraction[k]
+          local worth, fraction = cost, rows[row + 1]
           if worth > 0 or fraction > 0 then
+            local at, at_fraction = standing(k)
             if at < now then at, at_fraction = now, 0 end
             move(k, at + worth, at_fraction + fraction)
+            if request == LEND then lend(k, lease_id, fraction > 0 and worth + 1 or worth, now + taken_at) end
           end
         elseif cost > 0 then
           if kind == SLOTS then
@@ -98,6 +108,11 @@ while bytes[next_byte] do
         end
       end
     end
+  elseif request == GIVE_BACK then
+    n = n + 1
+    answer[n] = DONE
+    local k, row = bytes[first], bytes[first + 1] * 4 - 3
+    take_back(k, lease_id, rows[row], rows[row + 1], taken_at, give_or_take)
   elseif request == RENEW then
     n = n + 1
     answer[n] = DONE

@@ -6,8 +6,8 @@
 -- ARGV[3]   one letter for each key: t token bucket, f fixed window, s sliding window, g sliding log,
 --           c slots of a concurrent limit, m the mark of a settlement
 -- ARGV[4]   rows of four numbers, as doubles, each row once: most requests of a batch want the same
--- ARGV[5]   the requests, in bytes: a letter, how many lines, which of the leases (0: none), for `s` also a row and a
---           mark's key (0: none); and of each line its key and a row
+-- ARGV[5]   the requests, in bytes: a letter, how many lines, which of the leases (0: none), for `s`, `b` and `g` also a
+--           row and a mark's key (0: none); and of each line its key and a row
 -- ARGV[6..] the leases
 --
 --           t take, l look    row of t: worth, its fraction, tolerance, its fraction
@@ -15,11 +15,14 @@
 --           s settle          its own row: when it was taken, give or take
 --                             row of t: 1 or -1, difference, its fraction
 --                             row of f s g: estimate, actual, amount, window    of c: cost
+--           b lend a chunk    its own row: its life    row as for a take
+--           g give one back   its own row: the latest that it made its bucket full at, and a fraction
+--                             row of t: what was not spent, its fraction
 --           r renew           row of c: cost, when it was taken    of g, the mark of the time: how long it is kept
 --           d reset           any row
 --
 -- It answers with one list of integers: the time, and for each request 1 (done), 0 (denied) or 2 and a text (the keys
--- hold something else). A take or look that was answered 1 or 0 is followed by its accounts as they stood before it.
+-- hold something else). A take, loan or look that was answered 1 or 0 is followed by its accounts as they stood before it.
 --
 -- All numbers are integers below 2^53, which doubles hold exactly. Times are whole microseconds; those of token buckets
 -- have a fraction in 1/16000 of one, so that they are as fine as the engine's ticks. What decides here is the
@@ -30,7 +33,7 @@ local LAST = 2730758304606846 -- the end of the engine's clock
 local MOST = 9007199254740992
 -- The letters of ARGV[3] and ARGV[5].
 local TOKEN_BUCKET, FIXED_WINDOW, SLIDING_WINDOW, SLIDING_LOG, SLOTS, MARK = ('tfsgcm'):byte(1, -1)
-local TAKE, LOOK, SETTLE, RENEW, RESET = ('tlsrd'):byte(1, -1)
+local TAKE, LOOK, SETTLE, RENEW, RESET, LEND, GIVE_BACK = ('tlsrdbg'):byte(1, -1)
 local DENIED, DONE, FOREIGN = 0, 1, 2
 local floor, ceil, min, max, call, format = math.floor, math.ceil, math.min, math.max, redis.call, string.format
 local KEYS, ARGV = KEYS, ARGV
@@ -53,6 +56,7 @@ local bytes = { ARGV[5]:byte(1, -1) }
 -- The accounts, one table for each field, by the numbers of their keys. A key is of one kind, so fields of different kinds
 -- share a table: tables cost time to make. Buckets alone, which is what most batches are about, need but two.
 local full_at, full_at_fraction = {}, {} -- of buckets
+local lent = nil -- of those among them that have chunks out
 local ends_at, window_count = full_at, full_at_fraction -- of fixed windows
 local begins_at, current_count, previous_count = full_at, full_at_fraction, nil -- of sliding windows
 local logs = full_at -- of logs: {at, cost, …}
@@ -100,9 +104,18 @@ for k = 1, #KEYS do
   elseif kind == TOKEN_BUCKET then
     local at, fraction = tonumber(text), 0
     if not at then
-      at, fraction = text:match('^(%d+) (%d+)$')
+      local chunks
+      at, fraction, chunks = text:match('^(%d+) (%d+)([ %x]*)$')
       at, fraction = tonumber(at), tonumber(fraction)
-      if not fraction then foreign[k] = true end
+      if not fraction then
+        foreign[k] = true
+      elseif chunks ~= '' then
+        if not lent then
+          meet_chunks()
+          lent = {}
+        end
+        at, fraction, lent[k] = read_chunks(at, fraction, chunks, now)
+      end
     end
     full_at[k], full_at_fraction[k] = at, fraction
   elseif kind == FIXED_WINDOW then

@@ -27,6 +27,11 @@ for k in pairs(changed) do
       if full_at_fraction[k] > 0 then
         idle, text = idle + 1, format('%d %d', full_at[k], full_at_fraction[k])
       end
+      if lent and lent[k] then
+        local chunks
+        chunks, idle = write_chunks(lent[k], idle)
+        text = format('%d %d', full_at[k], full_at_fraction[k]) .. chunks
+      end
     elseif kind == FIXED_WINDOW then
       idle, text = idle_at[k], format('%d %d %d', ends_at[k], window_count[k], idle_at[k])
     elseif kind == SLIDING_WINDOW then

@@ -8,6 +8,7 @@ mod clusters;
 mod conformance;
 mod idle;
 mod leases;
+mod lending;
 mod migrations;
 mod names;
 mod outages;

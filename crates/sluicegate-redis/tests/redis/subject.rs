@@ -19,7 +19,7 @@ use tokio::runtime::Runtime;
 /// A store by a clock that tests move; `APART` where it is a cluster.
 pub(crate) struct Still<const APART: bool> {
     pub(crate) running: Running,
-    clock: ManualClock,
+    pub(crate) clock: ManualClock,
     _server: Arc<dyn std::any::Any + Send + Sync>,
 }
 
@@ -104,10 +104,7 @@ impl Still<true> {
 
 impl<const APART: bool> Still<APART> {
     fn at(url: &str, server: Arc<dyn std::any::Any + Send + Sync>) -> Self {
-        let clock = ManualClock::new();
-        clock.advance(
-            SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970") - EPOCH + AHEAD,
-        );
+        let clock = ahead();
         let running = Running::open(patient(url).clock(clock.clone()));
         Self { running, clock, _server: server }
     }
@@ -127,8 +124,7 @@ impl<const APART: bool> Subject for Still<APART> {
     }
 
     fn now(&self) -> Timestamp {
-        let ticks = self.clock.now().ticks();
-        Timestamp::from_ticks(ticks - ticks % MICROSECOND)
+        whole_micros(self.clock.now())
     }
 
     fn advance(&self, by: Duration) {
@@ -150,6 +146,18 @@ impl<const APART: bool> Subject for Still<APART> {
     fn run<F: Future>(&self, future: F) -> F::Output {
         self.running.runtime.block_on(future)
     }
+}
+
+/// A clock that is ahead of the real time.
+pub(crate) fn ahead() -> ManualClock {
+    let clock = ManualClock::new();
+    clock.advance(SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970") - EPOCH + AHEAD);
+    clock
+}
+
+/// A time as Redis tells it.
+pub(crate) fn whole_micros(time: Timestamp) -> Timestamp {
+    Timestamp::from_ticks(time.ticks() - time.ticks() % MICROSECOND)
 }
 
 /// A server that whoever asks at the same time shares.
@@ -194,5 +202,5 @@ const EPOCH: Duration = Duration::from_secs(1_577_836_800);
 /// The lead of a test's clock on the real time, so that Redis forgets nothing too early.
 const AHEAD: Duration = Duration::from_secs(3_600);
 /// In ticks of 1/16 ns.
-const MICROSECOND: u64 = 16_000;
+pub(crate) const MICROSECOND: u64 = 16_000;
 const TIMEOUT: Duration = Duration::from_secs(30);
