@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sluicegate_bench::redis::{Bare, Check, Denied, Ours};
+use sluicegate_bench::redis::{Bare, Check, Chunks, Denied, Ours};
 use sluicegate_test_servers::RedisServer;
 use tokio::task::LocalSet;
 
@@ -34,6 +34,8 @@ async fn measure(only: Option<u32>, rounds: usize, length: Duration) -> Result<(
         Box::new(Bare::connect(&url).await?),
         Box::new(Ours::open(&url, 1)?),
         Box::new(Ours::open(&url, 3)?),
+        Box::new(Chunks::open(&url, 1).await?),
+        Box::new(Chunks::open(&url, 3).await?),
         Box::new(Denied::open(&url).await?),
     ];
     println!(

@@ -3,7 +3,7 @@
 use std::{error::Error, future::Future, pin::Pin, rc::Rc, time::Duration};
 
 use ::redis::{Script, aio::MultiplexedConnection};
-use sluicegate::{Charge, DenyCache, Quota, Store};
+use sluicegate::{Charge, DenyCache, Fallback, Leased, Quota, Store};
 use sluicegate_redis::RedisStore;
 use tokio::runtime::Handle;
 
@@ -98,6 +98,52 @@ impl Check for Ours {
             let charge = |(name, quota): &(&str, Quota)| Charge::new(format!("{name}|{key:08}"), *quota);
             let charges: Vec<Charge> = self.limits.iter().map(charge).collect();
             let decision = self.store.take(&charges).await.expect("Redis answers");
+            assert!(decision.is_allowed(), "a quota that is never spent");
+        })
+    }
+}
+
+/// The store behind an instance that spends hot keys' quotas in chunks, with one or three limits on one key.
+#[derive(Clone)]
+#[expect(missing_debug_implementations, reason = "nobody prints a contender")]
+pub struct Chunks {
+    store: Rc<Leased<Fallback<DenyCache<RedisStore>>>>,
+    charges: Vec<Charge>,
+}
+
+impl Chunks {
+    /// A store of its own.
+    ///
+    /// # Errors
+    ///
+    /// When Redis does not answer.
+    pub async fn open(url: &str, limits: usize) -> Result<Self, Box<dyn Error>> {
+        let store = RedisStore::builder(url)?.timeout(TIMEOUT).open(&Handle::current())?;
+        store.check().await?;
+        let store = Leased::builder(Fallback::builder(DenyCache::builder(store).build()).build()).build();
+        let quota: Quota = "1000000000/hour".parse()?;
+        let names = ["rps", "rpm", "rpd"];
+        let charges = names[..limits].iter().map(|name| Charge::new(format!("{name}|hot {limits}"), quota));
+        Ok(Self { store: Rc::new(store), charges: charges.collect() })
+    }
+}
+
+impl Check for Chunks {
+    fn name(&self) -> &'static str {
+        if self.charges.len() == 1 {
+            "sluicegate, chunks, one limit"
+        } else {
+            "sluicegate, chunks, three limits"
+        }
+    }
+
+    fn again(&self) -> Box<dyn Check> {
+        Box::new(self.clone())
+    }
+
+    fn check(&self, _: u32) -> Pin<Box<dyn Future<Output = ()> + '_>> {
+        Box::pin(async {
+            let decision = self.store.take(&self.charges).await.expect("Redis answers");
             assert!(decision.is_allowed(), "a quota that is never spent");
         })
     }

@@ -10,7 +10,7 @@ use prometheus_client::{
     encoding::{DescriptorEncoder, EncodeMetric},
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
 };
-use sluicegate::{OutageMode, ServerState};
+use sluicegate::{OutageMode, ServerState, Unit};
 use sluicegate_stores::StoreStatistics;
 
 /// The stores of a process. All series exist from the start, whichever stores there are.
@@ -99,6 +99,7 @@ impl Collector for Stores {
                 statistics.live_leases,
                 "Requests that hold slots of concurrent limits in a store elsewhere",
             ),
+            ("live_chunks", statistics.live_chunks, "Chunks of quotas that this process holds"),
         ] {
             let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
             gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
@@ -117,6 +118,12 @@ impl Collector for Stores {
                 "lost_settlements",
                 statistics.lost_settlements,
                 "Settlements that did not reach the store in time: the estimates stay charged",
+            ),
+            ("chunks", statistics.chunks, "Chunks of quotas taken from a store elsewhere"),
+            (
+                "chunk_decisions",
+                statistics.decided_by_chunks,
+                "Requests that chunks of quotas paid, without a call of the store",
             ),
             (
                 "evictions",
@@ -137,8 +144,26 @@ impl Collector for Stores {
             let labels = [("outage", outage.as_str())];
             ConstCounter::new(value).encode(family.encode_family(&labels)?)?;
         }
+        encode_units(&mut encoder, &statistics)?;
         encode_servers(&mut encoder, &statistics.servers)
     }
+}
+
+/// Encodes the units that lie unspent in chunks of quotas, or did to their end.
+fn encode_units(encoder: &mut DescriptorEncoder<'_>, statistics: &StoreStatistics) -> Result<(), fmt::Error> {
+    let counted = |unit: &Unit| *unit != Unit::Concurrent;
+    let help = "Units of quotas that lie unspent in the chunks that this process holds; usd in nano-dollars";
+    let mut family = encoder.encode_descriptor("chunk_idle_units", help, None, MetricType::Gauge)?;
+    for (unit, amount) in statistics.idle_units.iter().filter(|(unit, _)| counted(unit)) {
+        let gauge = ConstGauge::new(i64::try_from(amount).unwrap_or(i64::MAX));
+        gauge.encode(family.encode_family(&[("unit", unit.as_str())])?)?;
+    }
+    let help = "Units of quotas whose chunks ended unspent: they stay charged; usd in nano-dollars";
+    let mut family = encoder.encode_descriptor("chunk_expired_units", help, None, MetricType::Counter)?;
+    for (unit, amount) in statistics.expired_units.iter().filter(|(unit, _)| counted(unit)) {
+        ConstCounter::new(amount).encode(family.encode_family(&[("unit", unit.as_str())])?)?;
+    }
+    Ok(())
 }
 
 /// Encodes the metrics of each server of a store elsewhere.

@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use sluicegate::ServerState;
+use sluicegate::{ServerState, Unit};
 use sluicegate_metrics::{Format, Metrics};
-use sluicegate_stores::StoreStatistics;
+use sluicegate_stores::{StoreStatistics, Units};
 
 #[test]
 fn several_stores_are_summed() {
@@ -22,6 +22,36 @@ fn several_stores_are_summed() {
             "sluicegate_live_keys 8",
             "sluicegate_outage_decisions_total{outage=\"deny\"} 2",
             "sluicegate_outage_decisions_total{outage=\"allow\"} 0",
+        ],
+    );
+}
+
+#[test]
+fn units_of_chunks_are_told_by_their_units() {
+    let metrics = Metrics::new();
+    for tokens in [300, 40] {
+        let idle_units = Units::of(&[(Unit::Tokens, tokens)]);
+        let expired_units = Units::of(&[(Unit::Requests, 1), (Unit::Usd, tokens)]);
+        let statistics = StoreStatistics {
+            live_chunks: 2,
+            chunks: 5,
+            decided_by_chunks: 70,
+            idle_units,
+            expired_units,
+            ..StoreStatistics::none()
+        };
+        metrics.watch_store(move || Some(statistics.clone()));
+    }
+    assert_written(
+        &metrics,
+        &[
+            "sluicegate_live_chunks 4",
+            "sluicegate_chunks_total 10",
+            "sluicegate_chunk_decisions_total 140",
+            "sluicegate_chunk_idle_units{unit=\"tokens\"} 340",
+            "sluicegate_chunk_idle_units{unit=\"requests\"} 0",
+            "sluicegate_chunk_expired_units_total{unit=\"requests\"} 2",
+            "sluicegate_chunk_expired_units_total{unit=\"usd\"} 340",
         ],
     );
 }

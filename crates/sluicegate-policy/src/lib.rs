@@ -60,7 +60,7 @@ pub use config::{
     overrides::Overrides,
     policy::{Identity, Policy, Responses},
     source::Source,
-    store_settings::{StoreKeys, StoreSettings},
+    store_settings::{ChunkSettings, StoreKeys, StoreSettings},
     store_url::{StoreKind, StoreUrl, StoreUrlError},
     upstream::{Upstream, UpstreamError},
 };

@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use sluicegate::OutageMode;
-use sluicegate_policy::{Overrides, Policy, Source, StoreKeys, StoreKind, StoreSettings};
+use sluicegate_policy::{ChunkSettings, Overrides, Policy, Source, StoreKeys, StoreKind, StoreSettings};
 
 fn parse(text: &str) -> Result<Policy, String> {
     resolve(text, &[])
@@ -29,7 +29,7 @@ fn every_setting_is_read_and_what_is_not_given_has_its_default() {
     assert_eq!(parse("").unwrap().store, StoreSettings::default());
     let text = "[store]\nurl = 'rediss://:hunter2hunter2@cache'\nprefix = 'my.app-1_x'\nkeys = 'readable'\n\
                 secret = 'sixteen bytes at'\ntimeout = '50ms'\nlease = '3s'\nca = 'ca.pem'\noutage = 'deny'\n\
-                replicas = 4\nmax_keys = 7\nremember_denials = false";
+                replicas = 4\nmax_keys = 7\nremember_denials = false\nchunks = { share = 0.05, life = '500ms' }";
     let store = parse(text).unwrap().store;
     assert_eq!((store.url.kind(), store.url.reveal()), (StoreKind::Redis, "rediss://:hunter2hunter2@cache"));
     assert_eq!((store.prefix.as_str(), store.keys), ("my.app-1_x", StoreKeys::Readable));
@@ -38,6 +38,31 @@ fn every_setting_is_read_and_what_is_not_given_has_its_default() {
     assert_eq!(store.ca.as_deref(), Some(Path::new("dir/ca.pem")));
     assert_eq!((store.outage, store.replicas.get(), store.max_keys), (OutageMode::Deny, 4, 7));
     assert!(!store.remember_denials);
+    let chunks = store.chunks.unwrap();
+    assert_eq!((chunks.share.millionths(), chunks.life), (50_000, Duration::from_millis(500)));
+    assert_eq!(parse("[store.chunks]").unwrap().store.chunks, Some(ChunkSettings::default()));
+}
+
+#[test]
+fn chunks_are_small_parts_that_do_not_last() {
+    said(&[
+        (
+            "[store]\nchunks = { share = 0.6 }",
+            "2:20: an instance cannot hold 0.6 of a quota\n  help: give a number from 0.001 to 0.5, such as 0.1",
+        ),
+        (
+            "[store]\nchunks = { share = 0 }",
+            "2:20: an instance cannot hold 0 of a quota\n  help: give a number from 0.001 to 0.5, such as 0.1",
+        ),
+        (
+            "[store.chunks]\nlife = '99ms'",
+            "2:8: a chunk cannot last 99ms\n  help: give a duration from \"100ms\" to \"60s\", such as \"1s\"",
+        ),
+        (
+            "[store.chunks]\nsize = 3",
+            "2:1: unknown field `size`\n  help: the fields here are `life`, `share`",
+        ),
+    ]);
 }
 
 #[test]

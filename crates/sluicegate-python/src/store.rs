@@ -6,7 +6,7 @@ use std::{
 };
 
 use pyo3::prelude::*;
-use sluicegate::{Charge, Cost, Decision, FallbackLease, Lease, OutageMode, Resilient, StoreError, Taken};
+use sluicegate::{Charge, Cost, Decision, OutageMode, Resilient, StoreError, Taken};
 use sluicegate_policy::{StoreKind, StoreSettings};
 use sluicegate_stores::{AnyStore, StoreStatistics};
 
@@ -108,7 +108,7 @@ impl Drop for Patient {
 }
 
 impl sluicegate::Store for Store {
-    type Lease = FallbackLease<Lease>;
+    type Lease = <AnyStore<AnyClock> as sluicegate::Store>::Lease;
 
     #[inline]
     async fn take(&self, charges: &[Charge]) -> Result<Decision<Taken<Self::Lease>>, StoreError> {

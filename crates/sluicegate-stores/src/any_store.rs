@@ -1,16 +1,20 @@
 //! The store that a policy names.
 
 use sluicegate::{
-    Charge, Clock, Cost, Decision, FallbackLease, Lease, MemoryStore, OutageMode, Resilient, Store,
-    StoreError, SystemClock, Taken, Transition,
+    Charge, Clock, Cost, Decision, FallbackLease, Lease, LeasedLease, MemoryStore, OutageMode, Resilient,
+    Store, StoreError, SystemClock, Taken, Transition,
 };
 use sluicegate_memcached::{MemcachedStore, MemcachedStoreBuilder};
 use sluicegate_policy::{Hidden, StoreKeys, StoreKind, StoreSettings};
 use sluicegate_redis::{RedisStore, RedisStoreBuilder};
 
-use crate::{Remote, StoreStatistics};
+use crate::{
+    Remote, Spender, StoreStatistics,
+    remote::{clear, inner, statistics},
+};
 
-/// The store that a policy names. A remote one goes on in an outage, and remembers its denials.
+/// The store that a policy names. A remote one goes on in an outage, and remembers its denials. Quotas in Redis are spent in
+/// chunks, if the policy says so.
 ///
 /// Its futures can be awaited on any runtime or none. A remote store has one thread, `sluicegate-store`, that speaks with
 /// the server; dropping the store ends it, when what was left to be given back has arrived, or after a second.
@@ -21,7 +25,7 @@ pub enum AnyStore<C = SystemClock> {
     /// This process's memory.
     Memory(MemoryStore<C>),
     /// Redis or Valkey.
-    Redis(Box<Remote<RedisStore>>),
+    Redis(Box<Spender>),
     /// Memcached.
     Memcached(Box<Remote<MemcachedStore>>),
 }
@@ -73,7 +77,7 @@ impl<C: Clock + Clone> AnyStore<C> {
             StoreKind::Redis => {
                 let builder = redis(settings)?;
                 let remote = Remote::open(settings, watch, |runtime| builder.open(runtime))?;
-                Ok(Self::Redis(Box::new(remote)))
+                Ok(Self::Redis(Box::new(Spender::of(remote, settings.chunks))))
             }
             StoreKind::Memcached => {
                 let builder = memcached(settings)?;
@@ -91,8 +95,8 @@ impl<C: Clock + Clone> AnyStore<C> {
     pub async fn check(&self) -> Result<(), StoreError> {
         match self {
             Self::Memory(_) => Ok(()),
-            Self::Redis(remote) => remote.inner().check().await,
-            Self::Memcached(remote) => remote.inner().check().await,
+            Self::Redis(spender) => inner(spender.store.store()).check().await,
+            Self::Memcached(remote) => inner(&remote.store).check().await,
         }
     }
 
@@ -110,7 +114,10 @@ impl<C: Clock + Clone> AnyStore<C> {
                 memory.clear();
                 Ok(())
             }
-            Self::Redis(remote) => Box::pin(remote.clear(RedisStore::clear)).await,
+            Self::Redis(spender) => {
+                spender.store.give_back();
+                Box::pin(clear(spender.store.store(), RedisStore::clear)).await
+            }
             Self::Memcached(_) => Err(StoreError::misconfigured(
                 "memcached cannot list its keys, so not all accounts can be forgotten at once: reset them key by key, or \
                  restart it or send it flush_all by hand, where nobody else keeps anything in it",
@@ -123,32 +130,32 @@ impl<C: Clock + Clone> AnyStore<C> {
     pub fn statistics(&self) -> StoreStatistics {
         match self {
             Self::Memory(memory) => StoreStatistics::of_memory(memory),
-            Self::Redis(remote) => {
-                let counts = remote.inner().statistics();
+            Self::Redis(spender) => {
+                let counts = inner(spender.store.store()).statistics();
                 StoreStatistics {
                     takes: counts.takes,
                     round_trips: counts.round_trips,
                     lost_settlements: counts.lost_settlements,
                     live_leases: counts.live_leases,
-                    ..remote.statistics()
+                    ..spender.statistics()
                 }
             }
-            Self::Memcached(remote) => remote.statistics(),
+            Self::Memcached(remote) => statistics(&remote.store),
         }
     }
 }
 
 impl<C: Clock + Clone> Store for AnyStore<C> {
-    /// Memory takes all charges itself, so a lease that is only on what stood in for a store is nothing to it.
-    type Lease = FallbackLease<Lease>;
+    /// Memory takes all charges itself, so a lease that is only on what stood in for a store, or on chunks, is nothing to it.
+    type Lease = LeasedLease<FallbackLease<Lease>>;
 
     #[inline]
     async fn take(&self, charges: &[Charge]) -> Result<Decision<Taken<Self::Lease>>, StoreError> {
         match self {
             Self::Memory(memory) => Ok(taken_here(memory.take_now(charges))),
             // Boxed, so that a request in memory does not carry what one elsewhere needs.
-            Self::Redis(remote) => Box::pin(remote.store.take(charges)).await,
-            Self::Memcached(remote) => Box::pin(remote.store.take(charges)).await,
+            Self::Redis(spender) => Box::pin(spender.store.take(charges)).await,
+            Self::Memcached(remote) => Ok(taken(Box::pin(remote.store.take(charges)).await?)),
         }
     }
 
@@ -160,20 +167,23 @@ impl<C: Clock + Clone> Store for AnyStore<C> {
     ) -> Result<(), StoreError> {
         match self {
             Self::Memory(memory) => {
-                if let Some(lease) = lease.store() {
+                if let Some(lease) = lease.store().and_then(FallbackLease::store) {
                     memory.settle_now(charges, *lease, actual);
                 }
                 Ok(())
             }
-            Self::Redis(remote) => Box::pin(remote.store.settle(charges, lease, actual)).await,
-            Self::Memcached(remote) => Box::pin(remote.store.settle(charges, lease, actual)).await,
+            Self::Redis(spender) => Box::pin(spender.store.settle(charges, lease, actual)).await,
+            Self::Memcached(remote) => match lease.into_store() {
+                Some(lease) => Box::pin(remote.store.settle(charges, lease, actual)).await,
+                None => Ok(()),
+            },
         }
     }
 
     async fn reset(&self, accounts: &[Charge]) -> Result<(), StoreError> {
         match self {
             Self::Memory(memory) => memory.reset(accounts).await,
-            Self::Redis(remote) => Box::pin(remote.store.reset(accounts)).await,
+            Self::Redis(spender) => Box::pin(spender.store.reset(accounts)).await,
             Self::Memcached(remote) => Box::pin(remote.store.reset(accounts)).await,
         }
     }
@@ -181,12 +191,16 @@ impl<C: Clock + Clone> Store for AnyStore<C> {
     fn release(&self, charges: &[Charge], lease: Self::Lease) {
         match self {
             Self::Memory(memory) => {
-                if let Some(lease) = lease.store() {
+                if let Some(lease) = lease.store().and_then(FallbackLease::store) {
                     memory.release(charges, *lease);
                 }
             }
-            Self::Redis(remote) => remote.store.release(charges, lease),
-            Self::Memcached(remote) => remote.store.release(charges, lease),
+            Self::Redis(spender) => spender.store.release(charges, lease),
+            Self::Memcached(remote) => {
+                if let Some(lease) = lease.into_store() {
+                    remote.store.release(charges, lease);
+                }
+            }
         }
     }
 }
@@ -201,15 +215,21 @@ impl<C: Clock + Clone> Resilient for AnyStore<C> {
         match self {
             Self::Memory(memory) => Ok(taken_here(memory.take_now(charges))),
             // Boxed, as in `take`.
-            Self::Redis(remote) => Box::pin(remote.store.take_or(charges, outage)).await,
-            Self::Memcached(remote) => Box::pin(remote.store.take_or(charges, outage)).await,
+            Self::Redis(spender) => Box::pin(spender.store.take_or(charges, outage)).await,
+            Self::Memcached(remote) => Ok(taken(Box::pin(remote.store.take_or(charges, outage)).await?)),
         }
     }
 }
 
 #[inline]
-fn taken_here(decision: Decision<Taken>) -> Decision<Taken<FallbackLease<Lease>>> {
-    decision.map(|taken| taken.map_lease(FallbackLease::of_store))
+fn taken_here(decision: Decision<Taken>) -> Decision<Taken<LeasedLease<FallbackLease<Lease>>>> {
+    taken(decision.map(|taken| taken.map_lease(FallbackLease::of_store)))
+}
+
+/// A decision without chunks.
+#[inline]
+fn taken<L>(decision: Decision<Taken<L>>) -> Decision<Taken<LeasedLease<L>>> {
+    decision.map(|taken| taken.map_lease(LeasedLease::of_store))
 }
 
 fn redis(settings: &StoreSettings) -> Result<RedisStoreBuilder, StoreError> {

@@ -19,12 +19,16 @@
 
 mod any_store;
 mod remote;
+mod spender;
 mod statistics;
 mod thread;
+mod units;
 
 pub use any_store::AnyStore;
 pub use remote::Remote;
+pub use spender::Spender;
 pub use statistics::StoreStatistics;
+pub use units::Units;
 
 /// Runs the examples of the guide and of the README as tests: no other crate knows all that they use.
 #[cfg(doctest)]

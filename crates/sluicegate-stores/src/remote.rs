@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sluicegate::{Backend, DenyCache, Fallback, StoreError, Transition};
-use sluicegate_policy::{StoreKind, StoreSettings, StoreUrl};
+use sluicegate_policy::{StoreKind, StoreSettings};
 use tokio::runtime::Handle;
 
 use crate::{StoreStatistics, thread::StoreThread};
@@ -12,9 +12,12 @@ use crate::{StoreStatistics, thread::StoreThread};
 #[derive(Debug)]
 pub struct Remote<S> {
     // Dropped in this order: the thread ends when the store has, and what it had left to say has arrived.
-    pub(crate) store: Fallback<DenyCache<S>>,
-    _thread: StoreThread,
+    pub(crate) store: Decorated<S>,
+    pub(crate) thread: StoreThread,
 }
+
+/// What goes around a store elsewhere.
+pub(crate) type Decorated<S> = Fallback<DenyCache<S>>;
 
 impl<S: Backend> Remote<S> {
     /// Opens a store whose tasks run on a thread of their own.
@@ -24,7 +27,7 @@ impl<S: Backend> Remote<S> {
         open: impl FnOnce(&Handle) -> Result<S, StoreError>,
     ) -> Result<Self, StoreError> {
         let thread = StoreThread::start()?;
-        let mut cache = DenyCache::builder(open(thread.runtime())?).cap(longest_memory(&settings.url));
+        let mut cache = DenyCache::builder(open(thread.runtime())?).cap(longest_memory(settings));
         if !settings.remember_denials {
             cache = cache.max_keys(0);
         }
@@ -33,46 +36,49 @@ impl<S: Backend> Remote<S> {
             .max_keys(settings.max_keys)
             .watch(watch)
             .build();
-        Ok(Self { store, _thread: thread })
+        Ok(Self { store, thread })
     }
+}
 
-    /// Returns the store itself.
-    pub fn inner(&self) -> &S {
-        self.store.store().store()
-    }
+/// Forgets what stands in for the store, then what is there, by `clear`, and then which denials it gave.
+pub(crate) async fn clear<S: Backend>(
+    store: &Decorated<S>,
+    clear: impl AsyncFnOnce(&S) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    store.local().clear();
+    let cleared = clear(inner(store)).await;
+    // After an error too, for something was forgotten perhaps.
+    store.store().clear();
+    cleared
+}
 
-    /// Forgets what stands in for the store, then what is there, by `clear`, and then which denials it gave.
-    pub(crate) async fn clear(
-        &self,
-        clear: impl AsyncFnOnce(&S) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
-        self.store.local().clear();
-        let cleared = clear(self.inner()).await;
-        // After an error too, for something was forgotten perhaps.
-        self.store.store().clear();
-        cleared
-    }
+/// Returns the store itself.
+pub(crate) fn inner<S: Backend>(store: &Decorated<S>) -> &S {
+    store.store().store()
+}
 
-    /// The statistics common to all remote stores.
-    pub(crate) fn statistics(&self) -> StoreStatistics {
-        StoreStatistics {
-            up: self.store.is_up(),
-            errors: self.store.errors(),
-            outages: self.store.outages(),
-            servers: self.store.servers(),
-            decided_locally: self.store.decided_locally(),
-            allowed: self.store.allowed(),
-            refused: self.store.refused(),
-            remembered_denials: self.store.store().hits(),
-            ..StoreStatistics::of_memory(self.store.local())
-        }
+/// The statistics common to all remote stores.
+pub(crate) fn statistics<S: Backend>(store: &Decorated<S>) -> StoreStatistics {
+    StoreStatistics {
+        up: store.is_up(),
+        errors: store.errors(),
+        outages: store.outages(),
+        servers: store.servers(),
+        decided_locally: store.decided_locally(),
+        allowed: store.allowed(),
+        refused: store.refused(),
+        remembered_denials: store.store().hits(),
+        ..StoreStatistics::of_memory(store.local())
     }
 }
 
 /// The maximum time that a denial is remembered.
-fn longest_memory(url: &StoreUrl) -> Duration {
-    if url.kind() == StoreKind::Memcached || url.scheme().ends_with("+cluster") {
-        // What it takes in several places it may give back: others are denied in between what is there again soon.
+fn longest_memory(settings: &StoreSettings) -> Duration {
+    let url = &settings.url;
+    let in_several_places = url.kind() == StoreKind::Memcached || url.scheme().ends_with("+cluster");
+    if in_several_places || settings.chunks.is_some() {
+        // What it takes in several places, or in chunks, it may give back: others are denied in between what is there
+        // again soon.
         GIVEN_BACK_BY
     } else {
         // They hold for as long as their wait, unless the store is emptied or the account is deleted.

@@ -4,6 +4,8 @@ use std::{iter::Sum, ops::Add};
 
 use sluicegate::{Clock, MemoryStore, ServerState};
 
+use crate::Units;
+
 /// Counters of a store since it was opened, and gauges of what it holds now. Those that a kind of store lacks are zero.
 ///
 /// Those of several stores are added up; together they are up when each is.
@@ -37,6 +39,16 @@ pub struct StoreStatistics {
     pub live_keys: usize,
     /// Of those, the accounts that were forgotten for want of room before they had earned back what they spent.
     pub evictions: u64,
+    /// Requests that chunks of quotas paid, without a call.
+    pub decided_by_chunks: u64,
+    /// Chunks taken from the store.
+    pub chunks: u64,
+    /// Chunks held now.
+    pub live_chunks: usize,
+    /// Units that lie in the chunks held now.
+    pub idle_units: Units,
+    /// Units of chunks that ended unspent.
+    pub expired_units: Units,
 }
 
 impl StoreStatistics {
@@ -51,7 +63,15 @@ impl StoreStatistics {
     pub fn when_gone(self) -> Self {
         let gone = |server| ServerState { up: None, ..server };
         let servers = self.servers.into_iter().map(gone).collect();
-        Self { up: true, live_leases: 0, live_keys: 0, servers, ..self }
+        Self {
+            up: true,
+            live_leases: 0,
+            live_keys: 0,
+            live_chunks: 0,
+            idle_units: Units::default(),
+            servers,
+            ..self
+        }
     }
 
     pub(crate) fn of_memory(memory: &MemoryStore<impl Clock>) -> Self {
@@ -78,6 +98,11 @@ impl Add for StoreStatistics {
             live_leases: self.live_leases + other.live_leases,
             live_keys: self.live_keys + other.live_keys,
             evictions: self.evictions + other.evictions,
+            decided_by_chunks: self.decided_by_chunks + other.decided_by_chunks,
+            chunks: self.chunks + other.chunks,
+            live_chunks: self.live_chunks + other.live_chunks,
+            idle_units: self.idle_units + other.idle_units,
+            expired_units: self.expired_units + other.expired_units,
         }
     }
 }
@@ -107,6 +132,8 @@ impl Sum for StoreStatistics {
 
 #[cfg(test)]
 mod tests {
+    use sluicegate::Unit;
+
     use super::*;
 
     #[test]
@@ -132,6 +159,11 @@ mod tests {
                 live_leases: held(10),
                 live_keys: held(11),
                 evictions: count(12),
+                decided_by_chunks: count(13),
+                chunks: count(14),
+                live_chunks: held(15),
+                idle_units: Units::of(&[(Unit::Tokens, count(16))]),
+                expired_units: Units::of(&[(Unit::Usd, count(17))]),
             }
         };
         assert_eq!(

@@ -7,7 +7,7 @@ use std::{
 };
 
 use sluicegate::{Charge, Decision, Limiter, ManualClock, Permit, Quota, Transition};
-use sluicegate_policy::{Hidden, StoreKeys, StoreSettings};
+use sluicegate_policy::{ChunkSettings, Hidden, StoreKeys, StoreSettings};
 use sluicegate_stores::AnyStore;
 use sluicegate_test_servers::{MemcachedServer, RedisServer};
 
@@ -48,6 +48,28 @@ async fn stores_on_one_server_share_their_accounts() {
         let elsewhere = limiter(&StoreSettings { prefix: "other".to_owned(), ..at(&url) });
         assert!(allowed(&elsewhere, "alice", "3/day").await.is_some(), "another prefix, another account");
     }
+}
+
+#[tokio::test]
+async fn quotas_in_redis_are_spent_in_chunks_if_the_policy_says_so() {
+    let redis = RedisServer::start();
+    let one_by_one = limiter(&at(&redis.url()));
+    let in_chunks = limiter(&StoreSettings { chunks: Some(ChunkSettings::default()), ..at(&redis.url()) });
+    for limiter in [&one_by_one, &in_chunks] {
+        limiter.store().check().await.expect("the server answers");
+        for _ in 0..200 {
+            assert!(allowed(limiter, "alice", "1000/day").await.is_some());
+        }
+    }
+    let (calls, chunks) = (one_by_one.store().statistics(), in_chunks.store().statistics());
+    assert_eq!((calls.decided_by_chunks, calls.chunks), (0, 0));
+    assert!(chunks.decided_by_chunks > 100 && chunks.chunks > 0, "{chunks:?}");
+    assert!(chunks.takes < 100, "{chunks:?}");
+
+    // What is left comes back.
+    drop(in_chunks);
+    let peek = one_by_one.take(&[charge("alice", "1000/day").cost(600)]).await.expect("Redis answers");
+    assert!(peek.denial().is_none(), "{peek:?}");
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ pub(crate) fn keep(running: &Policy, next: &mut Policy) -> Vec<&'static str> {
     }
     keep_settings! {
         running.store => next.store, kept: StoreSettings, "store";
-        restart { url, prefix, keys, secret, timeout, lease, ca, replicas, max_keys, remember_denials }
+        restart { url, prefix, keys, secret, timeout, lease, ca, replicas, max_keys, remember_denials, chunks }
         reload { outage }
     }
     let was: Vec<_> = running.gateway.upstreams.iter().map(ToString::to_string).collect();

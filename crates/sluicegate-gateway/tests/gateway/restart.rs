@@ -134,5 +134,6 @@ const STORE: &[(&str, &str, bool)] = &[
     ("replicas", "replicas = 7", false),
     ("max_keys", "max_keys = 7777", false),
     ("remember_denials", "remember_denials = false", false),
+    ("chunks", "chunks = { share = 0.07 }", false),
     ("outage", "outage = \"deny\"", true),
 ];

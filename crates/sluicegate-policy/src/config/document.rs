@@ -233,6 +233,7 @@ fn store(settings: &StoreSettings) -> Value {
         replicas,
         max_keys,
         remember_denials,
+        chunks,
     } = settings;
     json!({
         "url": url.to_string(),
@@ -246,6 +247,7 @@ fn store(settings: &StoreSettings) -> Value {
         "replicas": replicas,
         "max_keys": max_keys,
         "remember_denials": remember_denials,
+        "chunks": chunks.map(|chunks| json!({ "share": factor(chunks.share), "life": period(chunks.life) })),
     })
 }
 

@@ -1,5 +1,6 @@
 //! The policy as written: what the file says, with the place of everything that can be wrong.
 
+mod chunks;
 mod cors;
 mod entry;
 mod gateway;
@@ -33,6 +34,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
+pub use chunks::ChunksTable;
 pub use cors::CorsTable;
 pub use gateway::{Address, GatewayTable};
 pub use health::{EjectionTable, HealthTable};

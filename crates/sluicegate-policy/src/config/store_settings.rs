@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sluicegate::OutageMode;
 
-use crate::{Hidden, StoreUrl};
+use crate::{Hidden, Scale, StoreUrl};
 
 /// Settings for access to the store, each from the file or its default. Those that the kind of store does not
 /// need are ignored.
@@ -34,6 +34,23 @@ pub struct StoreSettings {
     pub max_keys: usize,
     /// Serves a denial from memory for as long as it holds.
     pub remember_denials: bool,
+    /// Takes chunks of quotas from Redis, and spends them in memory. Without them, each decision is a call.
+    pub chunks: Option<ChunkSettings>,
+}
+
+/// Settings of the chunks of quotas that an instance takes from the store.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ChunkSettings {
+    /// The part of a quota's burst that this instance may hold.
+    pub share: Scale,
+    /// The time after which a chunk ends.
+    pub life: Duration,
+}
+
+impl Default for ChunkSettings {
+    fn default() -> Self {
+        Self { share: Scale::from_millionths(100_000), life: Duration::from_secs(1) }
+    }
 }
 
 impl Default for StoreSettings {
@@ -50,6 +67,7 @@ impl Default for StoreSettings {
             replicas: NonZeroU32::MIN,
             max_keys: 1_000_000,
             remember_denials: true,
+            chunks: None,
         }
     }
 }

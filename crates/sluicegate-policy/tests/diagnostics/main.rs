@@ -32,7 +32,7 @@ fn unknown_fields_and_words_get_the_ones_that_were_meant() {
         ),
         (
             "[store]\ncolour = 1",
-            "p.toml:2:1: unknown field `colour`\n  help: the fields here are `ca`, `keys`, `lease`, `max_keys`, \
+            "p.toml:2:1: unknown field `colour`\n  help: the fields here are `ca`, `chunks`, `keys`, `lease`, `max_keys`, \
              `outage`, `prefix`, `remember_denials`, `replicas`, `secret`, `timeout`, `url`",
         ),
         (

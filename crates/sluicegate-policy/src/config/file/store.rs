@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
-use super::{Period, Placed};
+use super::{ChunksTable, Period, Placed};
 use crate::{Hidden, StoreKeys};
 
 /// `[store]`: where balances are kept.
@@ -49,6 +49,8 @@ pub struct StoreTable {
     /// Serves a remote store's denial from memory for as long as it holds.
     #[schemars(extend("default" = true))]
     pub remember_denials: Option<bool>,
+    /// Takes chunks of hot keys' quotas from Redis, and spends them in memory. Without it, each decision is a call.
+    pub chunks: Option<ChunksTable>,
 }
 
 /// The schema of what is done in an outage: the engine's values know nothing of schemas.

@@ -1,14 +1,14 @@
 //! `[store]`, and what its kind asks of limits.
 
-use std::{num::NonZeroU32, path::PathBuf, time::Duration};
+use std::{num::NonZeroU32, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use sluicegate::{Algorithm, OutageMode, Quota};
 
 use crate::{
-    Hidden, StoreKind, StoreSettings, StoreUrl,
+    ChunkSettings, Hidden, Scale, StoreKind, StoreSettings, StoreUrl,
     config::{
         diagnostic::did_you_mean,
-        file::{Period, Placed, StoreTable},
+        file::{ChunksTable, Period, Placed, StoreTable},
         report::Report,
     },
 };
@@ -29,6 +29,7 @@ pub(super) fn resolve(report: &mut Report<'_>, table: &StoreTable) -> StoreSetti
         replicas: table.replicas.as_ref().map_or(default.replicas, |given| replicas(report, given)),
         max_keys: table.max_keys.as_ref().map_or(default.max_keys, |given| max_keys(report, given)),
         remember_denials: table.remember_denials.unwrap_or(default.remember_denials),
+        chunks: table.chunks.as_ref().map(|given| chunks(report, given)),
         url,
     }
 }
@@ -134,6 +135,28 @@ fn ca(report: &mut Report<'_>, given: &Placed<String>, url: &StoreUrl) -> PathBu
     file
 }
 
+fn chunks(report: &mut Report<'_>, table: &ChunksTable) -> ChunkSettings {
+    let mut chunks = ChunkSettings::default();
+    if let Some(given) = &table.share {
+        match Scale::of(given.value.0).filter(|_| SHARES.contains(&given.value.0)) {
+            Some(share) => chunks.share = share,
+            None => {
+                let message = format!("an instance cannot hold {} of a quota", given.value.0);
+                report.error_help(given.start(), message, "give a number from 0.001 to 0.5, such as 0.1");
+            }
+        }
+    }
+    if let Some(given) = &table.life {
+        chunks.life = given.value.0;
+        if !CHUNK_LIVES.contains(&chunks.life) {
+            let message = format!("a chunk cannot last {:?}", chunks.life);
+            let help = "give a duration from \"100ms\" to \"60s\", such as \"1s\"";
+            report.error_help(given.start(), message, help);
+        }
+    }
+    chunks
+}
+
 fn replicas(report: &mut Report<'_>, given: &Placed<i64>) -> NonZeroU32 {
     let replicas = u32::try_from(given.value).ok().and_then(NonZeroU32::new);
     let replicas = replicas.filter(|replicas| replicas.get() <= MOST_REPLICAS);
@@ -162,6 +185,8 @@ fn max_keys(report: &mut Report<'_>, given: &Placed<i64>) -> usize {
 const SHORTEST_SECRET: usize = 16;
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(1);
 const SHORTEST_LEASE: Duration = Duration::from_secs(3);
+const SHARES: RangeInclusive<f64> = 0.001..=0.5;
+const CHUNK_LIVES: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(60);
 const MOST_REPLICAS: u32 = 1_000_000;
 const MOST_KEYS: usize = 1_000_000_000;
 /// The integers that Redis' scripts, whose numbers are doubles, count exactly.
