@@ -9,11 +9,45 @@ local function move(k, at, fraction)
   full_at[k], full_at_fraction[k], changed[k] = at, fraction, true
 end
 
--- The time at which a bucket is full, as it stands: no earlier than the chunks that are out let it be.
-local function standing(k)
-  local chunks = lent and lent[k]
-  if chunks and full_at[k] < now + chunks.out then return now + chunks.out, 0 end
-  return full_at[k], full_at_fraction[k]
+local standing, lend, take_back
+if lent or ARGV[5]:find('[bg]') then
+  -- The time at which a bucket is full, as it stands: no earlier than the chunks that are out let it be.
+  function standing(k)
+    local chunks = lent and lent[k]
+    if chunks and full_at[k] < now + chunks.out then return now + chunks.out, 0 end
+    return full_at[k], full_at_fraction[k]
+  end
+
+  -- Notes a chunk that was charged.
+  function lend(k, id, worth, ends)
+    if not lent then
+      read_chunks, denying, write_chunks = chunk_functions()
+      lent = {}
+    end
+    local chunks = lent[k] or { out = 0 }
+    local place = #chunks + 1
+    while place > 1 and chunks[place - 1][3] > ends do place = place - 1 end
+    table.insert(chunks, place, { id, worth, ends })
+    chunks.out = chunks.out + worth
+    lent[k] = chunks
+  end
+
+  -- Takes back the rest of a chunk, if it is still out.
+  function take_back(k, id, left, left_fraction, floor, floor_fraction)
+    local chunks, place = lent and lent[k], nil
+    for i = 1, chunks and #chunks or 0 do
+      if chunks[i][1] == id then place = i end
+    end
+    if not place then return end
+    local at, fraction = full_at[k], full_at_fraction[k]
+    -- With others out, nobody knows how much was out when.
+    if #chunks > 1 then floor, floor_fraction = now + chunks.out, 0 end
+    if at < floor or at == floor and fraction < floor_fraction then at, fraction = floor, floor_fraction end
+    chunks.out = chunks.out - chunks[place][2]
+    table.remove(chunks, place)
+    if not chunks[1] then lent[k] = nil end
+    move(k, at - left, fraction - left_fraction)
+  end
 end
 
 -- Functions cost time to make: only those that these kinds of keys need are made.
@@ -104,40 +138,6 @@ if ARGV[3]:find('[fsg]') then
   end
 end
 
-local lend, take_back
-if ARGV[5]:find('[bg]') then
-  -- Notes a chunk that was charged.
-  function lend(k, id, worth, ends)
-    if not lent then
-      meet_chunks()
-      lent = {}
-    end
-    local chunks = lent[k] or { out = 0 }
-    local place = #chunks + 1
-    while place > 1 and chunks[place - 1][3] > ends do place = place - 1 end
-    table.insert(chunks, place, { id, worth, ends })
-    chunks.out = chunks.out + worth
-    lent[k] = chunks
-  end
-
-  -- Takes back the rest of a chunk, if it is still out.
-  function take_back(k, id, left, left_fraction, floor, floor_fraction)
-    local chunks, place = lent and lent[k], nil
-    for i = 1, chunks and #chunks or 0 do
-      if chunks[i][1] == id then place = i end
-    end
-    if not place then return end
-    local at, fraction = full_at[k], full_at_fraction[k]
-    -- With others out, nobody knows how much was out when.
-    if #chunks > 1 then floor, floor_fraction = now + chunks.out, 0 end
-    if at < floor or at == floor and fraction < floor_fraction then at, fraction = floor, floor_fraction end
-    chunks.out = chunks.out - chunks[place][2]
-    table.remove(chunks, place)
-    if not chunks[1] then lent[k] = nil end
-    move(k, at - left, fraction - left_fraction)
-  end
-end
-
 local hold, renew, release
 if ARGV[3]:find('c') then
   -- When the lease of a member ends; nil where it has.
@@ -184,7 +184,7 @@ if ARGV[3]:find('m') then
     if kind == TOKEN_BUCKET then
       local sign, by, fraction = rows[row], rows[row + 1], rows[row + 2]
       if sign > 0 then
-        full_at[k], full_at_fraction[k] = standing(k)
+        if lent then full_at[k], full_at_fraction[k] = standing(k) end
         if full_at[k] < now then full_at[k], full_at_fraction[k] = now, 0 end
       end
       if sign > 0 or full_at[k] > 0 then

@@ -22,7 +22,7 @@ local kept = call('MGET', unpack(KEYS))
 local answer, fits = { now, DONE, 0, 0 }, true
 -- Of each account as it will be.
 local full_at, full_at_fraction = {}, {}
-local lent
+local lent, read_chunks, denying, write_chunks
 for k = 1, #KEYS do
   local at, fraction = 0, 0
   if kept[k] then
@@ -33,7 +33,7 @@ for k = 1, #KEYS do
       at, fraction = tonumber(at), tonumber(fraction)
       if at and chunks ~= '' then
         if not lent then
-          meet_chunks()
+          read_chunks, denying, write_chunks = chunk_functions()
           lent = {}
         end
         at, fraction, lent[k] = read_chunks(at, fraction, chunks, now)

@@ -4,12 +4,12 @@
 -- A bucket that has lent chunks is kept as `at fraction`, and for each chunk ` lease worth end`, in the order of their
 -- ends; times and worths are microseconds, worths rounded up.
 
-local read_chunks, denying, write_chunks
--- Functions cost time to make, and few calls meet a chunk.
-local function meet_chunks()
+-- The functions for chunks. Functions cost time to make, and few calls meet a chunk; one that names no variable around it
+-- costs least.
+local function chunk_functions()
   -- Reads the chunks after a bucket's time, and forgets those that have ended: the bucket has earned nothing back that they
   -- held to their end. Returns the bucket and the chunks that are out, if any.
-  function read_chunks(at, fraction, text, now)
+  local function read_chunks(at, fraction, text, now)
     local chunks, out = {}, 0
     for id, worth, ends in text:gmatch(' (%x+) (%d+) (%d+)') do
       chunks[#chunks + 1] = { id, tonumber(worth), tonumber(ends) }
@@ -26,7 +26,7 @@ local function meet_chunks()
   end
 
   -- The bucket as it stands for a charge that it denies: full as late as makes the wait exact.
-  function denying(at, fraction, chunks, worth, worth_fraction, tolerance, tolerance_fraction)
+  local function denying(at, fraction, chunks, worth, worth_fraction, tolerance, tolerance_fraction)
     local out, rest = chunks.out, worth_fraction - tolerance_fraction
     for i = 1, #chunks do
       local _, lent, ends = unpack(chunks[i])
@@ -39,7 +39,7 @@ local function meet_chunks()
   end
 
   -- The chunks as they are kept, and when the bucket is full.
-  function write_chunks(chunks, full_at)
+  local function write_chunks(chunks, full_at)
     local text, out = {}, chunks.out
     for i = 1, #chunks do
       local id, worth, ends = unpack(chunks[i])
@@ -49,5 +49,7 @@ local function meet_chunks()
     end
     return table.concat(text), full_at
   end
+
+  return read_chunks, denying, write_chunks
 end
 

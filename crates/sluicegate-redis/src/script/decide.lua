@@ -34,7 +34,8 @@ while bytes[next_byte] do
       local kind = kinds[k]
       if kind == TOKEN_BUCKET then
         local worth, fraction = rows[row], rows[row + 1]
-        local at, at_fraction = standing(k)
+        local at, at_fraction = full_at[k], full_at_fraction[k]
+        if lent then at, at_fraction = standing(k) end
         answer[n + 1], answer[n + 2] = at, at_fraction
         n = n + 2
         if worth > 0 or fraction > 0 then
@@ -94,7 +95,8 @@ while bytes[next_byte] do
         if kind == TOKEN_BUCKET then
           local worth, fraction = cost, rows[row + 1]
           if worth > 0 or fraction > 0 then
-            local at, at_fraction = standing(k)
+            local at, at_fraction = full_at[k], full_at_fraction[k]
+            if lent then at, at_fraction = standing(k) end
             if at < now then at, at_fraction = now, 0 end
             move(k, at + worth, at_fraction + fraction)
             if request == LEND then lend(k, lease_id, fraction > 0 and worth + 1 or worth, now + taken_at) end

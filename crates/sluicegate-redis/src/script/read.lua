@@ -56,7 +56,7 @@ local bytes = { ARGV[5]:byte(1, -1) }
 -- The accounts, one table for each field, by the numbers of their keys. A key is of one kind, so fields of different kinds
 -- share a table: tables cost time to make. Buckets alone, which is what most batches are about, need but two.
 local full_at, full_at_fraction = {}, {} -- of buckets
-local lent = nil -- of those among them that have chunks out
+local lent, read_chunks, denying, write_chunks -- the chunks of those that have any out
 local ends_at, window_count = full_at, full_at_fraction -- of fixed windows
 local begins_at, current_count, previous_count = full_at, full_at_fraction, nil -- of sliding windows
 local logs = full_at -- of logs: {at, cost, …}
@@ -111,7 +111,7 @@ for k = 1, #KEYS do
         foreign[k] = true
       elseif chunks ~= '' then
         if not lent then
-          meet_chunks()
+          read_chunks, denying, write_chunks = chunk_functions()
           lent = {}
         end
         at, fraction, lent[k] = read_chunks(at, fraction, chunks, now)
