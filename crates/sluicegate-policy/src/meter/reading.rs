@@ -1,6 +1,6 @@
 //! Reading as much of a body as a decision needs.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{request::Parts, uri::PathAndQuery};
 
 use crate::{Body, BodyError, JsonPointer, Meter, Refusal};
@@ -187,7 +187,7 @@ fn capacity(length: usize, announced: Option<usize>) -> usize {
 enum Held {
     Nothing,
     One(Bytes),
-    Many(BytesMut),
+    Many(Vec<u8>),
 }
 
 impl Held {
@@ -199,16 +199,14 @@ impl Held {
         }
         let length = self.as_slice().len() + piece.len();
         if let Self::One(first) = self {
-            let mut joined = BytesMut::with_capacity(capacity(length, announced));
+            let mut joined = Vec::with_capacity(capacity(length, announced));
             joined.extend_from_slice(first);
             *self = Self::Many(joined);
         }
         if let Self::Many(joined) = self {
             if joined.capacity() < length {
-                // Into a new place that it fits exactly: `reserve` would at least double it.
-                let mut larger = BytesMut::with_capacity(capacity(length, announced));
-                larger.extend_from_slice(joined);
-                *joined = larger;
+                // Most allocators grow large room in place, without a copy.
+                joined.reserve_exact(capacity(length, announced) - joined.len());
             }
             joined.extend_from_slice(&piece);
         }
@@ -217,7 +215,7 @@ impl Held {
     /// Takes note that no more will come.
     fn end(&mut self) {
         if let Self::Many(joined) = self {
-            *self = Self::One(std::mem::take(joined).freeze());
+            *self = Self::One(std::mem::take(joined).into());
         }
     }
 
@@ -244,7 +242,7 @@ impl Held {
         match self {
             Self::Nothing => Bytes::new(),
             Self::One(bytes) => bytes,
-            Self::Many(bytes) => bytes.freeze(),
+            Self::Many(bytes) => bytes.into(),
         }
     }
 }
