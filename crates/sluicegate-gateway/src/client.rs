@@ -98,8 +98,12 @@ struct Bounds {
 
 impl Clients {
     /// Serves one connection until it ends, or the drain has begun and its requests are answered.
-    pub(crate) async fn serve(self: Rc<Self>, stream: TcpStream, connected: Connected, draining: Draining) {
-        let mut connected = connected;
+    pub(crate) async fn serve(
+        self: Rc<Self>,
+        stream: TcpStream,
+        mut connected: Connected,
+        draining: Draining,
+    ) {
         if let Err(error) = self.begin(stream, &mut connected, draining).await {
             if error.is::<TooMany>() {
                 connected.refuse_resets();
@@ -127,7 +131,16 @@ impl Clients {
             }
         }
         match &self.certificates {
-            None => self.in_clear(stream, connected, bounds, draining).await,
+            None => {
+                let told = protocol_in_clear(&mut stream, bounds, &mut draining).await?;
+                let Some(protocol) = told else { return Ok(()) };
+                let peer = Peer::new(connected.ip(), "http");
+                match protocol {
+                    // Called from here alone: each function in between would keep everything once more for the connection.
+                    Protocol::Http1 => self.http1(stream, &peer, bounds, draining).await,
+                    _ => Box::pin(self.converse(protocol, stream, peer, bounds, draining)).await,
+                }
+            }
             Some(certificates) => {
                 Box::pin(self.by_tls(stream, connected, certificates, bounds, draining)).await
             }
@@ -150,23 +163,6 @@ impl Clients {
         if let Some(ip) = announced? {
             connected.is_from(ip, self.current.proxy().policy())?;
         }
-        Ok(())
-    }
-
-    async fn in_clear(
-        &self,
-        mut stream: Lookahead<TcpStream>,
-        connected: &Connected,
-        bounds: Bounds,
-        mut draining: Draining,
-    ) -> Result<(), Box<dyn Error>> {
-        let protocol = tokio::select! {
-            biased;
-            told = timeout(bounds.header, protocol(&mut stream)) => told??,
-            // It has not asked for anything.
-            () = draining.over(bounds.last) => return Ok(()),
-        };
-        self.converse(protocol, stream, Peer::new(connected.ip(), "http"), bounds, draining).await?;
         Ok(())
     }
 
@@ -322,6 +318,19 @@ impl Clients {
             Box::pin(tunnel.run(TokioIo::new(parts.io), parts.read_buf)).await?;
         }
         Ok(())
+    }
+}
+
+/// The protocol of a connection in clear. `None` if the drain is over before its client has asked for anything.
+async fn protocol_in_clear(
+    stream: &mut Lookahead<TcpStream>,
+    bounds: Bounds,
+    draining: &mut Draining,
+) -> Result<Option<Protocol>, Box<dyn Error>> {
+    tokio::select! {
+        biased;
+        told = timeout(bounds.header, protocol(stream)) => Ok(Some(told??)),
+        () = draining.over(bounds.last) => Ok(None),
     }
 }
 

@@ -40,8 +40,8 @@ pub(crate) enum Offer {
     Http1,
 }
 
-/// A connection to an upstream.
-pub(crate) type Wire = Either<TcpStream, TlsStream<TcpStream>>;
+/// A connection to an upstream. TLS is boxed, because it is large: connections in clear would carry room for it.
+pub(crate) type Wire = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 
 impl Dialer {
     /// For the upstreams of these settings. Certificates are read now.
@@ -94,7 +94,7 @@ impl Dialer {
             // A server without ALPN does not negotiate a protocol.
             _ => Version::HTTP_11,
         };
-        Ok((Wire::Right(stream), version))
+        Ok((Wire::Right(Box::new(stream)), version))
     }
 }
 
@@ -110,3 +110,13 @@ fn roots_of_the_system() -> Result<RootCertStore, TlsError> {
 }
 
 const SYSTEM: &str = "the system's root certificates";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_in_clear_has_no_room_for_tls() {
+        assert!(size_of::<Wire>() <= size_of::<TcpStream>() + size_of::<u64>(), "{}", size_of::<Wire>());
+    }
+}

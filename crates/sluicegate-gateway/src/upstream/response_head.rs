@@ -3,6 +3,8 @@
 //! Hyper reads up to 100 fields at no cost, and more of them at one that every response would pay. It skips interim
 //! responses, or allocates for each request to tell of them. Here, a head of neither kind costs a look at its lines.
 
+use std::sync::LazyLock;
+
 use bytes::{Buf, Bytes, BytesMut};
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
@@ -23,25 +25,15 @@ pub(super) enum Seen {
     Final(Option<Box<HeaderMap>>),
 }
 
-/// Finds the end of a head, as servers write it. Made once, because that costs more than a search.
-#[derive(Debug)]
-pub(super) struct HeadEnd(Finder<'static>);
-
-impl HeadEnd {
-    pub(super) fn new() -> Self {
-        Self(Finder::new(b"\r\n\r\n"))
+/// Returns `true` if these bytes begin with a whole head that hyper reads by itself.
+pub(super) fn is_plain(bytes: &[u8]) -> bool {
+    if !bytes.starts_with(b"HTTP/1.") || bytes.get(9).is_none_or(|digit| *digit == b'1') {
+        return false;
     }
-
-    /// Returns `true` if these bytes begin with a whole head that hyper reads by itself.
-    pub(super) fn is_plain(&self, bytes: &[u8]) -> bool {
-        if !bytes.starts_with(b"HTTP/1.") || bytes.get(9).is_none_or(|digit| *digit == b'1') {
-            return false;
-        }
-        let Some(end) = self.0.find(bytes) else { return false };
-        // Most heads are too short for so many fields. The status has a line of its own, and what was found ends the last field's.
-        end <= SHORTEST_FIELD * HYPERS_MAX_FIELDS
-            || memchr_iter(b'\n', &bytes[..end]).count() <= HYPERS_MAX_FIELDS
-    }
+    let Some(end) = HEAD_END.find(bytes) else { return false };
+    // Most heads are too short for so many fields. The status has a line of its own, and what was found ends the last field's.
+    end <= SHORTEST_FIELD * HYPERS_MAX_FIELDS
+        || memchr_iter(b'\n', &bytes[..end]).count() <= HYPERS_MAX_FIELDS
 }
 
 /// Peeks at the bytes of a response, and removes those that hyper does not read.
@@ -96,6 +88,9 @@ fn map<'a>(fields: impl Iterator<Item = &'a httparse::Header<'a>>) -> Option<Hea
     }
     Some(headers)
 }
+
+/// The end of a head, as servers write it. Made once, because that costs more than a search.
+static HEAD_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
 
 /// As many fields as hyper reads where it is not told a number.
 const HYPERS_MAX_FIELDS: usize = 100;

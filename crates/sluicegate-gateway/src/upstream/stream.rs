@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 
 use super::{
     State,
-    response_head::{self, HeadEnd, Seen},
+    response_head::{self, Seen},
 };
 use crate::{io::coalesced_write, upstream::dial::Wire};
 
@@ -26,14 +26,13 @@ use crate::{io::coalesced_write, upstream::dial::Wire};
 pub(crate) struct UpstreamStream {
     io: TokioIo<Wire>,
     state: Rc<State>,
-    head_end: HeadEnd,
     /// Bytes that were looked at and not yet read.
     held: BytesMut,
 }
 
 impl UpstreamStream {
     pub(super) fn new(stream: Wire, state: Rc<State>) -> Self {
-        Self { io: TokioIo::new(stream), state, head_end: HeadEnd::new(), held: BytesMut::new() }
+        Self { io: TokioIo::new(stream), state, held: BytesMut::new() }
     }
 }
 
@@ -81,7 +80,7 @@ impl Read for UpstreamStream {
             let mut piece = ReadBuf::uninit(&mut piece[..room]);
             ready!(Pin::new(&mut this.io).poll_read(cx, piece.unfilled()))?;
             let piece = piece.filled();
-            if this.held.is_empty() && (piece.is_empty() || this.head_end.is_plain(piece)) {
+            if this.held.is_empty() && (piece.is_empty() || response_head::is_plain(piece)) {
                 this.state.note_head(None);
                 buffer.put_slice(piece);
                 return Poll::Ready(Ok(()));
