@@ -59,6 +59,24 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
 
+    if "three limits, hot".contains(&only) {
+        println!("\n| limits | path | three in one take, ns | one, ns | ratio |\n|---|---|---|---|---|");
+        for path in [Path::Allow, Path::Deny] {
+            let contender = Sluicegate::new(1_000, path);
+            let key = "user:00000000001".to_owned();
+            let times: Vec<(f64, f64)> = (0..rounds * 4_000 / scale)
+                .map(|_| {
+                    let three = nanoseconds_of_repeats(|| contender.check_three(black_box(&key)));
+                    (three, nanoseconds_of_repeats(|| contender.check(black_box(&key))))
+                })
+                .collect();
+            let three = median(times.iter().map(|(three, _)| *three));
+            let one = median(times.iter().map(|(_, one)| *one));
+            let ratio = median(times.iter().map(|(three, one)| three / one));
+            println!("| three limits, hot | {} | {three:.1} | {one:.1} | {ratio:.2} |", path.name());
+        }
+    }
+
     println!("\n| keys | sluicegate, bytes per key | governor, bytes per key | ratio |\n|---|---|---|---|");
     for count in [1_000_000 / scale, 10_000_000 / scale] {
         let (ours, theirs) = (footprint::<Sluicegate>(count)?, footprint::<Governor>(count)?);
@@ -107,6 +125,16 @@ fn nanoseconds_of_batch<C: Contender>(contender: &C, keys: &[String], batch: &[u
     // A table as full as it is made for has forgotten fewer than one account in a thousand.
     assert!(passed.abs_diff(expected) <= BATCH / 50, "{} took a side path", C::NAME);
     elapsed * 1e9 / batch.iter().map(|_| 1.0).sum::<f64>()
+}
+
+/// Nanoseconds per check, of a batch of the same.
+#[expect(clippy::disallowed_methods, reason = "real time is what is measured")]
+fn nanoseconds_of_repeats(mut check: impl FnMut() -> bool) -> f64 {
+    let began = Instant::now();
+    for _ in 0..BATCH {
+        black_box(check());
+    }
+    began.elapsed().as_secs_f64() * 1e9 / (0..BATCH).map(|_| 1.0).sum::<f64>()
 }
 
 /// The middle one; of an even number, the mean of the middle two.

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use governor::{DefaultKeyedRateLimiter, RateLimiter};
-use sluicegate::{Charge, MemoryStore, Quota};
+use sluicegate::{Charge, Key, MemoryStore, Quota};
 
 /// The path of a request: to pass, or to be denied.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -44,6 +44,16 @@ pub trait Contender: Sync {
 pub struct Sluicegate {
     store: MemoryStore,
     quota: Quota,
+}
+
+impl Sluicegate {
+    /// Returns `true` if a request with this key is admitted by three limits, each with its own accounts.
+    #[inline]
+    #[must_use]
+    pub fn check_three(&self, key: &str) -> bool {
+        let charge = |limit| Charge::new(Key::of([limit, key]), self.quota);
+        self.store.take_now(&[charge("rpm"), charge("rpd"), charge("all")]).is_allowed()
+    }
 }
 
 impl Contender for Sluicegate {

@@ -68,7 +68,7 @@ pub(crate) fn statistics<S: Backend>(store: &Decorated<S>) -> StoreStatistics {
         allowed: store.allowed(),
         refused: store.refused(),
         remembered_denials: store.store().hits(),
-        ..StoreStatistics::of_memory(store.local())
+        ..StoreStatistics::of_memory(&store.local())
     }
 }
 

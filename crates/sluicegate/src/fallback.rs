@@ -17,6 +17,7 @@ mod transition;
 
 use std::{
     fmt,
+    ops::Deref,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
@@ -123,8 +124,8 @@ impl<S, C: Clock> Fallback<S, C> {
         &self.store
     }
 
-    /// The local store that replaces it in an outage.
-    pub fn local(&self) -> &MemoryStore<C> {
+    /// The local store that replaces it in an outage. It frees no memory until the reference is dropped.
+    pub fn local(&self) -> impl Deref<Target = MemoryStore<C>> + '_ {
         self.local.tidy();
         self.local.store()
     }

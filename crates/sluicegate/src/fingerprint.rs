@@ -1,11 +1,13 @@
 //! Fingerprints of keys.
 
+mod siphash;
+
 use std::{
     fmt,
     hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState},
 };
 
-use siphasher::sip128::SipHasher13;
+use siphash::SipHash;
 
 use crate::{Algorithm, Key};
 
@@ -20,6 +22,12 @@ pub(crate) struct Fingerprint {
 }
 
 impl Fingerprint {
+    /// The fingerprint of these bits.
+    #[cfg(test)]
+    pub(crate) const fn of(place: u64, tag: u64) -> Self {
+        Self { place, tag }
+    }
+
     /// A number for the key's account of this algorithm.
     #[inline]
     pub(crate) fn account(self, algorithm: Algorithm) -> u64 {
@@ -54,7 +62,7 @@ impl Fingerprint {
 
 /// The key of the hash. Without it, keys that fall into one bucket cannot be chosen.
 #[derive(Clone)]
-pub(crate) struct Secret(SipHasher13);
+pub(crate) struct Secret(SipHash);
 
 impl Secret {
     /// A secret of 128 bits from the operating system.
@@ -62,13 +70,13 @@ impl Secret {
         // The standard library's maps are keyed by the system's random numbers; hashing anything under such keys
         // gives a number as hard to guess, without another dependency.
         let random = || RandomState::new().hash_one(0_u64);
-        Self(SipHasher13::new_with_keys(random(), random()))
+        Self(SipHash::new([random(), random()]))
     }
 
     #[inline]
     pub(crate) fn fingerprint(&self, key: &Key) -> Fingerprint {
-        let hash = self.0.hash(key.as_bytes());
-        Fingerprint { place: hash.h1, tag: hash.h2.max(1) }
+        let [place, tag] = self.0.hash(key.as_bytes());
+        Fingerprint { place, tag: tag.max(1) }
     }
 }
 

@@ -3,31 +3,27 @@
 mod accounts;
 mod builder;
 mod evicted;
+mod glance;
 mod holders;
 mod locked;
 mod shard;
 mod table;
+mod take;
+mod token_buckets;
 
 use std::{
     fmt,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
     time::Duration,
 };
 
-use smallvec::SmallVec;
-
 pub use builder::MemoryStoreBuilder;
 use evicted::Evicted;
-use locked::Locked;
 use shard::Shard;
+use token_buckets::TokenBuckets;
 
 use crate::{
-    Algorithm, Balance, Charge, Clock, Cost, Decision, Denial, Lease, Store, StoreError, SystemClock, Taken,
-    Wait,
-    accounts::Verdict,
+    Algorithm, Charge, Clock, Cost, Decision, Lease, Store, StoreError, SystemClock, Taken,
     fingerprint::{Fingerprint, Secret},
     timestamp::duration,
 };
@@ -56,8 +52,10 @@ use crate::{
 ///
 /// # Atomicity
 ///
-/// Keys are spread over shards, each behind a lock. A request's charges are judged and taken while all of its
-/// shards are locked, in order, so a request is charged everywhere or nowhere, and is never seen half charged.
+/// A request is charged everywhere or nowhere, and is never seen half charged. Token buckets are in a table without a
+/// lock: a denial only reads it, and a charge is one compare-and-swap. Several are charged together while their slots
+/// are held. New token buckets and all other accounts are spread over shards, each behind a lock, which are locked in
+/// order.
 ///
 /// # Memory
 ///
@@ -67,7 +65,7 @@ use crate::{
 ///
 /// | algorithm | bytes |
 /// |---|---|
-/// | token bucket | 20 |
+/// | token bucket | 23 |
 /// | fixed window | 60 |
 /// | sliding window | 60 |
 /// | sliding log | 80, and 16 for each charge in its window |
@@ -78,6 +76,7 @@ use crate::{
 /// used least recently. So a caller that floods the store with new keys evicts those keys, not the account
 /// that it has used up. The slots of concurrent limits are never forgotten while they are held.
 pub struct MemoryStore<C = SystemClock> {
+    token_buckets: TokenBuckets<AtomicU64>,
     shards: Box<[Padded]>,
     secret: Secret,
     leases: AtomicU64,
@@ -113,21 +112,10 @@ impl<C: Clock> MemoryStore<C> {
     /// Takes every charge, or takes none and names the one that was denied: [`Store::take`] without a future.
     #[inline]
     pub fn take_now(&self, charges: &[Charge]) -> Decision<Taken> {
-        if let [charge] = charges {
-            // Read beside hashing, which takes as long, and not while others wait for the lock.
-            let now = self.clock.now();
-            let fingerprint = self.secret.fingerprint(&charge.key);
-            let mut shard = self.lock(fingerprint.shard(self.shards.len()));
-            let now = shard.latest(now);
-            if let Some(standing) = shard.take(fingerprint, charge, now) {
-                drop(shard);
-                let balance = Balance::from(standing);
-                let balances = balance.into();
-                return match balance.wait {
-                    Wait::None => Decision::Allow(Taken { balances, lease: Lease::new(0, now) }),
-                    wait => Decision::Deny(Denial { charge: 0, wait, balances }),
-                };
-            }
+        if let [charge] = charges
+            && let Some(decision) = self.take_one(charge)
+        {
+            return decision;
         }
         self.take_together(charges)
     }
@@ -143,11 +131,7 @@ impl<C: Clock> MemoryStore<C> {
                     _ => continue,
                 },
             };
-            let fingerprint = self.secret.fingerprint(&charge.key);
-            let mut shard = self.lock(fingerprint.shard(self.shards.len()));
-            let now = shard.latest(self.clock.now());
-            let accounts = shard.accounts_mut(charge.quota.algorithm());
-            accounts.settle(fingerprint, &charge.quota, charge.cost, actual, lease, now);
+            self.settle_one(charge, actual, lease);
         }
     }
 
@@ -155,18 +139,27 @@ impl<C: Clock> MemoryStore<C> {
     pub fn reset_now(&self, accounts: &[Charge]) {
         for account in accounts {
             let fingerprint = self.secret.fingerprint(&account.key);
-            let mut shard = self.lock(fingerprint.shard(self.shards.len()));
-            shard.accounts_mut(account.quota.algorithm()).reset(fingerprint);
+            match self.shard(fingerprint).accounts_mut(account.quota.algorithm()) {
+                Some(accounts) => accounts.reset(fingerprint),
+                None => self.token_buckets.reset(fingerprint),
+            }
         }
     }
 
-    /// Forgets every account, as if each were [reset](Store::reset), and frees the memory that they took. Charges that
-    /// are taken meanwhile may be forgotten or not.
+    /// Forgets every account, as if each were [reset](Store::reset). Charges that are taken meanwhile may be forgotten or
+    /// not. The memory of token buckets is kept for those to come, and that of other accounts is freed.
     pub fn clear(&self) {
+        self.token_buckets.clear();
         for shard in 0..self.shards.len() {
             let forgotten = self.lock(shard).clear();
             drop(forgotten);
         }
+    }
+
+    /// Forgets every account, and frees all memory.
+    pub(crate) fn free(&mut self) {
+        self.clear();
+        self.token_buckets.free();
     }
 
     /// The store's clock.
@@ -187,7 +180,8 @@ impl<C: Clock> MemoryStore<C> {
     /// The number of accounts. One that has earned back its spending counts until its slot is used again.
     #[expect(clippy::len_without_is_empty, reason = "a number to watch; whether it is zero says nothing")]
     pub fn len(&self) -> usize {
-        (0..self.shards.len()).map(|shard| self.lock(shard).len()).sum()
+        let in_shards: usize = (0..self.shards.len()).map(|shard| self.lock(shard).len()).sum();
+        self.token_buckets.len() + in_shards
     }
 
     /// The number of accounts evicted, for lack of room, before they had earned back their spending.
@@ -202,49 +196,33 @@ impl<C: Clock> MemoryStore<C> {
     }
 
     fn evicted(&self) -> Evicted {
-        (0..self.shards.len()).fold(Evicted::default(), |sum, shard| sum + self.lock(shard).evicted())
+        (0..self.shards.len())
+            .fold(self.token_buckets.evicted(), |sum, shard| sum + self.lock(shard).evicted())
     }
 
-    /// Several charges, or one that needs a lease.
-    fn take_together(&self, charges: &[Charge]) -> Decision<Taken> {
-        let fingerprints: SmallVec<[Fingerprint; 4]> =
-            charges.iter().map(|charge| self.secret.fingerprint(&charge.key)).collect();
-        let mut order: SmallVec<[usize; 4]> =
-            fingerprints.iter().map(|fingerprint| fingerprint.shard(self.shards.len())).collect();
-        // All threads lock in the same order, so no two of them wait for each other.
-        order.sort_unstable();
-        order.dedup();
-        let mut shards: SmallVec<[MutexGuard<'_, Shard>; 4]> =
-            order.iter().map(|shard| self.lock(*shard)).collect();
-        let places: SmallVec<[usize; 4]> = fingerprints
-            .iter()
-            .map(|fingerprint| order.partition_point(|shard| *shard < fingerprint.shard(self.shards.len())))
-            .collect();
-        let now = shards.iter_mut().fold(self.clock.now(), |now, shard| shard.latest(now));
-        for shard in &mut shards {
-            shard.latest(now);
-        }
-
-        let books = Locked { charges, fingerprints: &fingerprints, places: &places, shards: &shards, now };
-        let verdict = Verdict::of(charges, &books);
-        let lease = Lease::new(self.lease_id(charges), now);
-        if verdict.admits() {
-            for ((charge, fingerprint), place) in charges.iter().zip(&fingerprints).zip(&places) {
-                let accounts = shards[*place].accounts_mut(charge.quota.algorithm());
-                accounts.charge(*fingerprint, &charge.quota, charge.cost, lease, now);
+    fn settle_one(&self, charge: &Charge, actual: Cost, lease: Lease) {
+        let Charge { key, quota, cost } = charge;
+        let now = self.clock.now();
+        let fingerprint = self.secret.fingerprint(key);
+        if quota.algorithm() != Algorithm::TokenBucket {
+            let mut shard = self.shard(fingerprint);
+            let now = shard.latest(now);
+            if let Some(accounts) = shard.accounts_mut(quota.algorithm()) {
+                accounts.settle(fingerprint, quota, *cost, actual, lease, now);
             }
+        } else if !self.token_buckets.settle(fingerprint, quota, *cost, actual, lease.taken_at, now)
+            // If the account was forgotten, so was the estimate: there is nothing to give back.
+            && actual > *cost
+        {
+            let _alone = self.shard(fingerprint);
+            self.token_buckets.settle_new(fingerprint, quota, *cost, actual, lease.taken_at, now);
         }
-        drop(shards);
-        verdict.decision(lease)
     }
 
-    /// A number that no other lease has, where one is needed: counting is a memory access that all threads share.
-    fn lease_id(&self, charges: &[Charge]) -> u64 {
-        if charges.iter().any(|charge| charge.quota.algorithm() == Algorithm::Concurrent) {
-            self.leases.fetch_add(1, Ordering::Relaxed)
-        } else {
-            0
-        }
+    /// Locks the shard of a key.
+    #[inline]
+    fn shard(&self, fingerprint: Fingerprint) -> MutexGuard<'_, Shard> {
+        self.lock(fingerprint.shard(self.shards.len()))
     }
 
     #[inline]
@@ -276,7 +254,7 @@ impl<C: Clock> Store for MemoryStore<C> {
     fn release(&self, charges: &[Charge], lease: Lease) {
         for charge in charges.iter().filter(|charge| charge.quota.algorithm() == Algorithm::Concurrent) {
             let fingerprint = self.secret.fingerprint(&charge.key);
-            self.lock(fingerprint.shard(self.shards.len())).holders.release(fingerprint, lease);
+            self.shard(fingerprint).holders.release(fingerprint, lease);
         }
     }
 }

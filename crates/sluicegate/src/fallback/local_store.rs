@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     Algorithm, Balance, Balances, Charge, Clock, Cost, Decision, Denial, Lease, MemoryStore, Quota, Store,
-    Taken, Wait,
+    Taken, Timestamp, Wait,
 };
 
 /// The local store that replaces a store in an outage, with this instance's share of every quota.
@@ -26,21 +26,21 @@ use crate::{
 /// would admit one more burst in each new outage.
 pub(super) struct LocalStore<C> {
     replicas: NonZeroU32,
-    store: MemoryStore<C>,
+    /// Locked exclusively to free the memory.
+    store: RwLock<MemoryStore<C>>,
     /// The time at which the last of the accounts will be full, in ticks. [`NEVER_USED`] while there are none. Written
-    /// under a shared lock of `kept`.
+    /// under a shared lock of the store.
     full_by: AtomicU64,
-    /// Locked exclusively to forget all accounts.
-    kept: RwLock<()>,
 }
 
 impl<C: Clock> LocalStore<C> {
     pub(super) fn new(replicas: NonZeroU32, store: MemoryStore<C>) -> Self {
-        Self { replicas, store, full_by: AtomicU64::new(NEVER_USED), kept: RwLock::new(()) }
+        Self { replicas, store: RwLock::new(store), full_by: AtomicU64::new(NEVER_USED) }
     }
 
-    pub(super) const fn store(&self) -> &MemoryStore<C> {
-        &self.store
+    /// The store. Its memory is not freed meanwhile.
+    pub(super) fn store(&self) -> RwLockReadGuard<'_, MemoryStore<C>> {
+        self.store.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Frees the memory if no account matters any more.
@@ -52,19 +52,20 @@ impl<C: Clock> LocalStore<C> {
     }
 
     fn tidy_when_full(&self) {
-        let now = self.store.clock().now();
-        let is_due = || self.full_by.load(Ordering::Relaxed) <= now.ticks();
-        if !is_due() {
+        let is_due = |now: Timestamp| self.full_by.load(Ordering::Relaxed) <= now.ticks();
+        let now = self.store().clock().now();
+        if !is_due(now) {
             return;
         }
-        let _alone = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        // Whoever uses the store now, maybe this very thread, tidies it next time.
+        let Ok(mut store) = self.store.try_write() else { return };
         // Another thread may have taken from it, or freed it, since.
-        if is_due() {
-            let next = if self.store.holds_slots() {
+        if is_due(now) {
+            let next = if store.holds_slots() {
                 // Slots may be given back at any time.
                 (now + RECHECK).ticks()
             } else {
-                self.store.clear();
+                store.free();
                 NEVER_USED
             };
             self.full_by.store(next, Ordering::Relaxed);
@@ -74,12 +75,12 @@ impl<C: Clock> LocalStore<C> {
     /// Takes memory's part of the charges, all or none; the others pass as if their accounts were full. The claim is only
     /// on what was taken here.
     pub(super) fn take(&self, charges: &[Charge], takers: &Takers) -> Decision<Taken> {
-        let _kept = self.keep();
+        let store = self.store();
         let shares = Shares::of(charges, takers.places(Taker::Memory), self.replicas);
-        match self.store.take_now(&shares.charges) {
+        match store.take_now(&shares.charges) {
             Decision::Allow(mut taken) => {
-                self.owe(&shares, &mut taken);
-                self.note(&taken.balances);
+                owe(&store, &shares, &mut taken);
+                self.note(&store, &taken.balances);
                 Decision::Allow(Taken { balances: shares.among(charges, &taken.balances), ..taken })
             }
             Decision::Deny(denial) => Decision::Deny(Denial {
@@ -100,21 +101,22 @@ impl<C: Clock> LocalStore<C> {
 
     /// Settles what the lease took here.
     pub(super) fn settle(&self, charges: &[Charge], takers: &Takers, lease: Lease, actual: &[Cost]) {
-        let _kept = self.keep();
+        let store = self.store();
         for (place, share) in self.taken_here(charges, takers) {
-            self.store.settle_now(from_ref(&share), lease, actual.get(place..=place).unwrap_or_default());
-            self.note(&self.balance(share));
+            store.settle_now(from_ref(&share), lease, actual.get(place..=place).unwrap_or_default());
+            self.note(&store, &balance(&store, share));
         }
     }
 
     pub(super) fn reset(&self, accounts: &[Charge]) {
-        self.store.reset_now(accounts);
+        self.store().reset_now(accounts);
     }
 
     /// Gives back the slots that the lease took here.
     pub(super) fn release(&self, charges: &[Charge], takers: &Takers, lease: Lease) {
+        let store = self.store();
         for (_, share) in self.taken_here(charges, takers) {
-            self.store.release(from_ref(&share), lease);
+            store.release(from_ref(&share), lease);
         }
     }
 
@@ -130,45 +132,39 @@ impl<C: Clock> LocalStore<C> {
         })
     }
 
-    /// Charges what an admitted request costs beyond the share.
-    fn owe(&self, shares: &Shares, taken: &mut Taken) {
-        for ((charge, cost), balance) in
-            shares.charges.iter().zip(&shares.costs).zip(taken.balances.iter_mut())
-        {
-            // More slots than there are cannot be held.
-            if *cost > charge.cost && charge.quota.algorithm() != Algorithm::Concurrent {
-                self.store.settle_now(from_ref(charge), taken.lease, &[*cost]);
-                if let Some(owed) = self.balance(charge.clone()).first() {
-                    *balance = *owed;
-                }
-            }
-        }
-    }
-
-    /// Returns the balance of one account.
-    fn balance(&self, charge: Charge) -> Balances {
-        match self.store.take_now(&[charge.cost(Cost::ZERO)]) {
-            Decision::Allow(Taken { balances, .. }) | Decision::Deny(Denial { balances, .. }) => balances,
-        }
-    }
-
     /// Keeps the memory until these accounts are full.
-    fn note(&self, balances: &[Balance]) {
+    fn note(&self, store: &MemoryStore<C>, balances: &[Balance]) {
         let full_after = balances.iter().map(|balance| balance.reset_after).max();
         if let Some(full_after) = full_after {
-            let full_by = (self.store.clock().now() + full_after).ticks();
+            let full_by = (store.clock().now() + full_after).ticks();
             self.full_by.fetch_max(full_by, Ordering::Relaxed);
         }
-    }
-
-    fn keep(&self) -> RwLockReadGuard<'_, ()> {
-        self.kept.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<C> fmt::Debug for LocalStore<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LocalStore").field("replicas", &self.replicas).finish_non_exhaustive()
+    }
+}
+
+/// Charges what an admitted request costs beyond the share.
+fn owe<C: Clock>(store: &MemoryStore<C>, shares: &Shares, taken: &mut Taken) {
+    for ((charge, cost), owing) in shares.charges.iter().zip(&shares.costs).zip(taken.balances.iter_mut()) {
+        // More slots than there are cannot be held.
+        if *cost > charge.cost && charge.quota.algorithm() != Algorithm::Concurrent {
+            store.settle_now(from_ref(charge), taken.lease, &[*cost]);
+            if let Some(owed) = balance(store, charge.clone()).first() {
+                *owing = *owed;
+            }
+        }
+    }
+}
+
+/// Returns the balance of one account.
+fn balance<C: Clock>(store: &MemoryStore<C>, charge: Charge) -> Balances {
+    match store.take_now(&[charge.cost(Cost::ZERO)]) {
+        Decision::Allow(Taken { balances, .. }) | Decision::Deny(Denial { balances, .. }) => balances,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Mutex, sync::atomic::AtomicU64, thread};
 
-use super::{MemoryStore, Padded, shard::Shard};
+use super::{MemoryStore, Padded, shard::Shard, token_buckets::TokenBuckets};
 use crate::{Clock, SystemClock, fingerprint::Secret};
 
 /// Sets up a [`MemoryStore`].
@@ -37,6 +37,7 @@ impl<C: Clock> MemoryStoreBuilder<C> {
         let shards = shards(self.max_keys);
         let keys = self.max_keys.div_ceil(shards);
         MemoryStore {
+            token_buckets: TokenBuckets::with_room_for(self.max_keys),
             shards: (0..shards).map(|_| Padded(Mutex::new(Shard::with_room_for(keys)))).collect(),
             secret: Secret::random(),
             // Zero is for leases that hold nothing.

@@ -2,7 +2,7 @@
 
 use std::sync::MutexGuard;
 
-use super::{accounts::Accounts, shard::Shard};
+use super::{accounts::Accounts, glance::Glance, shard::Shard, token_buckets::Word};
 use crate::{
     Charge, Cost, Timestamp,
     accounts::{Books, Standing},
@@ -10,35 +10,42 @@ use crate::{
 };
 
 /// The accounts of one request, while their shards are locked.
-pub(super) struct Locked<'a> {
+pub(super) struct Locked<'a, 'g, W> {
     pub(super) charges: &'a [Charge],
     /// Of the charges' keys, index by index.
     pub(super) fingerprints: &'a [Fingerprint],
-    /// Of each charge, which of the `shards` has its account.
+    /// Of each charge, which of the `shards` has its account, unless it is a token bucket.
     pub(super) places: &'a [usize],
     pub(super) shards: &'a [MutexGuard<'a, Shard>],
+    pub(super) token_buckets: &'a Glance<'g, W>,
     pub(super) now: Timestamp,
 }
 
-impl Locked<'_> {
-    fn accounts(&self, charge: usize) -> &dyn Accounts {
+impl<W> Locked<'_, '_, W> {
+    /// The accounts of a charge's shard and algorithm. `None` for a token bucket.
+    fn accounts(&self, charge: usize) -> Option<&dyn Accounts> {
         self.shards[self.places[charge]].accounts(self.charges[charge].quota.algorithm())
     }
 }
 
-impl Books for Locked<'_> {
+impl<W: Word> Books for Locked<'_, '_, W> {
     fn same_account(&self, charge: usize, other: usize) -> bool {
-        let account = |index: usize| (self.fingerprints[index], self.charges[index].quota.algorithm());
-        account(charge) == account(other)
+        self.token_buckets.same_account(charge, other)
     }
 
     fn judge(&self, charge: usize, cost: Cost) -> Standing {
         let quota = &self.charges[charge].quota;
-        self.accounts(charge).judge(self.fingerprints[charge], quota, cost, self.now)
+        match self.accounts(charge) {
+            Some(accounts) => accounts.judge(self.fingerprints[charge], quota, cost, self.now),
+            None => self.token_buckets.judge(charge, cost),
+        }
     }
 
     fn judge_after(&self, earlier: &mut dyn Iterator<Item = &Charge>, charge: usize, cost: Cost) -> Standing {
         let quota = &self.charges[charge].quota;
-        self.accounts(charge).judge_after(earlier, self.fingerprints[charge], quota, cost, self.now)
+        match self.accounts(charge) {
+            Some(accounts) => accounts.judge_after(earlier, self.fingerprints[charge], quota, cost, self.now),
+            None => self.token_buckets.judge_after(earlier, charge, cost),
+        }
     }
 }

@@ -5,15 +5,14 @@ use std::mem;
 use super::{accounts::Accounts, evicted::Evicted, holders::Holders, table::Table};
 use crate::{
     Algorithm, Charge, Timestamp,
-    accounts::{FixedWindow, SlidingLog, SlidingWindow, Standing, TokenBucket},
+    accounts::{FixedWindow, SlidingLog, SlidingWindow, Standing},
     fingerprint::Fingerprint,
 };
 
-/// All accounts of the keys that fall into this shard: a table for each algorithm, which takes memory once the
-/// algorithm is used.
+/// All accounts of the keys that fall into this shard, but their token buckets: a table for each algorithm, which takes
+/// memory once the algorithm is used. The lock is also needed to give one of these keys a token bucket.
 #[derive(Debug)]
 pub(super) struct Shard {
-    token_buckets: Table<TokenBucket>,
     fixed_windows: Table<FixedWindow>,
     sliding_windows: Table<SlidingWindow>,
     sliding_logs: Table<SlidingLog>,
@@ -24,7 +23,6 @@ pub(super) struct Shard {
 impl Shard {
     pub(super) fn with_room_for(keys: usize) -> Self {
         Self {
-            token_buckets: Table::with_room_for(keys),
             fixed_windows: Table::with_room_for(keys),
             sliding_windows: Table::with_room_for(keys),
             sliding_logs: Table::with_room_for(keys),
@@ -41,8 +39,8 @@ impl Shard {
         self.now
     }
 
-    /// Judges the only charge of a request, and takes it if it fits; `None` for a concurrent limit, which needs
-    /// a lease.
+    /// Judges the only charge of a request, and takes it if it fits. `None` for a token bucket, which is not here, and
+    /// for a concurrent limit, which needs a lease.
     #[inline]
     pub(super) fn take(
         &mut self,
@@ -51,38 +49,38 @@ impl Shard {
         now: Timestamp,
     ) -> Option<Standing> {
         Some(match charge.quota.algorithm() {
-            Algorithm::TokenBucket => self.token_buckets.take(fingerprint, charge, now),
             Algorithm::FixedWindow => self.fixed_windows.take(fingerprint, charge, now),
             Algorithm::SlidingWindow => self.sliding_windows.take(fingerprint, charge, now),
             Algorithm::SlidingLog => self.sliding_logs.take(fingerprint, charge, now),
-            Algorithm::Concurrent => return None,
+            Algorithm::TokenBucket | Algorithm::Concurrent => return None,
         })
     }
 
-    pub(super) fn accounts(&self, algorithm: Algorithm) -> &dyn Accounts {
+    /// The accounts of an algorithm. `None` for token buckets, which are not here.
+    pub(super) fn accounts(&self, algorithm: Algorithm) -> Option<&dyn Accounts> {
         match algorithm {
-            Algorithm::TokenBucket => &self.token_buckets,
-            Algorithm::FixedWindow => &self.fixed_windows,
-            Algorithm::SlidingWindow => &self.sliding_windows,
-            Algorithm::SlidingLog => &self.sliding_logs,
-            Algorithm::Concurrent => &self.holders,
+            Algorithm::TokenBucket => None,
+            Algorithm::FixedWindow => Some(&self.fixed_windows),
+            Algorithm::SlidingWindow => Some(&self.sliding_windows),
+            Algorithm::SlidingLog => Some(&self.sliding_logs),
+            Algorithm::Concurrent => Some(&self.holders),
         }
     }
 
-    pub(super) fn accounts_mut(&mut self, algorithm: Algorithm) -> &mut dyn Accounts {
+    /// The same, to be changed.
+    pub(super) fn accounts_mut(&mut self, algorithm: Algorithm) -> Option<&mut dyn Accounts> {
         match algorithm {
-            Algorithm::TokenBucket => &mut self.token_buckets,
-            Algorithm::FixedWindow => &mut self.fixed_windows,
-            Algorithm::SlidingWindow => &mut self.sliding_windows,
-            Algorithm::SlidingLog => &mut self.sliding_logs,
-            Algorithm::Concurrent => &mut self.holders,
+            Algorithm::TokenBucket => None,
+            Algorithm::FixedWindow => Some(&mut self.fixed_windows),
+            Algorithm::SlidingWindow => Some(&mut self.sliding_windows),
+            Algorithm::SlidingLog => Some(&mut self.sliding_logs),
+            Algorithm::Concurrent => Some(&mut self.holders),
         }
     }
 
     /// Forgets every account. Returns them to be freed outside the lock.
     pub(super) fn clear(&mut self) -> Self {
         let empty = Self {
-            token_buckets: self.token_buckets.emptied(),
             fixed_windows: self.fixed_windows.emptied(),
             sliding_windows: self.sliding_windows.emptied(),
             sliding_logs: self.sliding_logs.emptied(),
@@ -93,17 +91,10 @@ impl Shard {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.token_buckets.len()
-            + self.fixed_windows.len()
-            + self.sliding_windows.len()
-            + self.sliding_logs.len()
-            + self.holders.len()
+        self.fixed_windows.len() + self.sliding_windows.len() + self.sliding_logs.len() + self.holders.len()
     }
 
     pub(super) fn evicted(&self) -> Evicted {
-        self.token_buckets.evicted()
-            + self.fixed_windows.evicted()
-            + self.sliding_windows.evicted()
-            + self.sliding_logs.evicted()
+        self.fixed_windows.evicted() + self.sliding_windows.evicted() + self.sliding_logs.evicted()
     }
 }

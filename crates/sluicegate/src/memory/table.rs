@@ -238,7 +238,7 @@ struct Room {
     least: u64,
 }
 
-/// As many buckets as are allocated together: 16 KiB of token buckets.
+/// As many buckets as are allocated together.
 #[derive(Debug)]
 struct Page<A> {
     buckets: [Bucket<A>; PAGE],
@@ -285,7 +285,7 @@ impl<A> Bucket<A> {
     }
 }
 
-/// Four slots: of token buckets, exactly a cache line, so that finding an account has fetched it.
+/// Four slots, whose tags are on one cache line.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 struct CacheLine<A> {
@@ -311,7 +311,7 @@ const PAGE: usize = 128;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::accounts::{FixedWindow, SlidingLog, SlidingWindow, TokenBucket};
+    use crate::accounts::{FixedWindow, SlidingLog, SlidingWindow};
 
     /// Bytes for each key that a full table has room for: a slot and a quarter.
     fn bytes_per_key<A>() -> usize {
@@ -321,7 +321,7 @@ mod tests {
     #[test]
     fn a_key_takes_as_many_bytes_as_the_documentation_says() {
         let measured = [
-            ("token bucket", bytes_per_key::<TokenBucket>()),
+            ("token bucket", super::super::token_buckets::BYTES_PER_KEY),
             ("fixed window", bytes_per_key::<FixedWindow>()),
             ("sliding window", bytes_per_key::<SlidingWindow>()),
             ("sliding log", bytes_per_key::<SlidingLog>()),
