@@ -25,14 +25,20 @@ class Gates:
         # By the id of the route's object, which is kept beside its gate so that no other object gets that id.
         self._gates: dict[Any, tuple[Any, Gate]] = {}
         self._varying: dict[Any, tuple[Any, Gate]] = {}
+        # Most limits are on one route. These are its object, the root of its app, and its gate.
+        self._latest: tuple[Any, Any, Gate] | None = None
 
     def of(self, scope: MutableMapping[str, Any]) -> Gate:
         """The gate of a request's route."""
-        route = route_of(scope)
-        place = (id(route), scope.get("root_path"))
+        route, root = route_of(scope), scope.get("root_path")
+        latest = self._latest
+        if latest is not None and latest[0] is route and latest[1] == root:
+            return latest[2]
+        place = (id(route), root)
         known = self._gates.get(place)
         if known is None:
             known = self._keep(self._gates, _MOST_ROUTES, place, route, self._gate(scope, route, self._route))
+        self._latest = (route, root, known[1])
         return known[1]
 
     def of_quotas(self, scope: MutableMapping[str, Any], quotas: list[str | Quota]) -> Gate:

@@ -129,13 +129,14 @@ class RateLimit:
         if self._default is not None:
             route(self._default).check(self._limiter)
         # FastAPI looks at this to learn that the call is to be awaited; the call itself is the class's.
-        self.__call__ = self._admit  # type: ignore[assignment, method-assign]
+        self.__call__ = self._permit  # type: ignore[assignment, method-assign]
 
     def __call__(self, connection: HTTPConnection, response: Response = None) -> Any:  # type: ignore[assignment]
         """As a dependency: the permit of a request, to be awaited. As a decorator: the endpoint, limited."""
-        if isinstance(connection, HTTPConnection):
-            return self._admit(connection, response)
-        endpoint = decorated(connection, self.permit, sys._getframe(1).f_locals)
+        # FastAPI always gives a response. What a connection is takes longer to find out: it is an abstract class.
+        if response is not None or isinstance(connection, HTTPConnection):
+            return self._permit(connection, response, True)
+        endpoint = decorated(connection, self._permit, sys._getframe(1).f_locals)
         described_by(endpoint, self.describe_429)
         return endpoint
 
@@ -149,6 +150,16 @@ class RateLimit:
 
             await limit.permit(websocket)
         """
+        return await self._permit(connection)
+
+    def describe_429(self, app: Any, route: Any) -> dict[str, Any] | None:
+        """The answer to what is denied, for the description of an app."""
+        return problem_429(app, RateLimitExceeded) if self._denies else None
+
+    async def _permit(
+        self, connection: HTTPConnection, response: Response | None = None, ends_with_task: bool = False
+    ) -> Pass | None:
+        """The permit, whose lines go to the response."""
         scope = connection.scope
         if self._exempt is not None and await _asked(self._exempt, connection):
             return None
@@ -167,20 +178,12 @@ class RateLimit:
         scope[PERMIT] = decision
         if decision.holds:
             keep_until_sent(scope, decision)
-        return decision
-
-    def describe_429(self, app: Any, route: Any) -> dict[str, Any] | None:
-        """The answer to what is denied, for the description of an app."""
-        return problem_429(app, RateLimitExceeded) if self._denies else None
-
-    async def _admit(self, connection: HTTPConnection, response: Response | None) -> Pass | None:
-        permit = await self.permit(connection)
-        if permit is not None and permit.holds:
-            release_with_task(connection.scope)
-        if permit is not None and response is not None:
+            if ends_with_task:
+                release_with_task(scope)
+        if response is not None:
             # FastAPI adds them to the response that it makes of what the endpoint returns.
-            response.raw_headers.extend(permit.lines)
-        return permit
+            response.raw_headers.extend(decision.lines)
+        return decision
 
     async def _ask(self, connection: HTTPConnection) -> Any:
         """The decision of a request of which callables tell something; None where they say that there is no limit."""
