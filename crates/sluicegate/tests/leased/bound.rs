@@ -191,10 +191,11 @@ proptest! {
     }
 
     #[test]
-    fn a_fixed_window_never_gives_more_than_its_amount(
+    fn a_window_never_gives_more_than_its_amount(
+        algorithm in prop::sample::select(vec![Algorithm::FixedWindow, Algorithm::SlidingWindow]),
         events in prop::collection::vec(event().prop_filter("a window is the server's", |event| !matches!(event, Event::Step(_))), 1..80),
     ) {
-        let mut scene = Scene::new(quota(200, Algorithm::FixedWindow));
+        let mut scene = Scene::new(quota(200, algorithm));
         events.iter().for_each(|event| scene.play(event));
         scene.check_windows();
     }
