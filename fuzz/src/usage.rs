@@ -116,7 +116,7 @@ fn stripped<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
 
 /// Single bytes for every eighth seed, and pieces of different lengths for the others.
 fn pieces(mut body: &[u8], seed: u8) -> Vec<&[u8]> {
-    if seed % 8 == 0 {
+    if seed.is_multiple_of(8) {
         return body.chunks(1).collect();
     }
     let mut pieces = Vec::new();
