@@ -11,7 +11,7 @@ use loom::{
         Mutex,
         atomic::{AtomicU64, Ordering},
     },
-    thread,
+    thread::{self, JoinHandle},
 };
 
 use super::{TokenBuckets, Word};
@@ -114,14 +114,23 @@ fn race_within<T: Send + 'static, U: Send + 'static>(
     all.max_branches = 10_000;
     all.check(move || {
         let table = Arc::new(table());
-        let thread = thread::spawn({
-            let table = Arc::clone(&table);
-            move || one(&table)
-        });
+        let thread = begin(&table, one);
         let other = other(&table);
-        let one = thread.join().expect("no thread panics");
-        check(&table, one, other);
+        check(&table, thread.join().expect("no thread panics"), other);
     });
+    // Once more with the roles exchanged: loom forgets the load of one thread over a later load of the other, and tries
+    // no other order of that first load and a store.
+    all.check(move || {
+        let table = Arc::new(table());
+        let thread = begin(&table, other);
+        let one = one(&table);
+        check(&table, one, thread.join().expect("no thread panics"));
+    });
+}
+
+fn begin<T: Send + 'static>(table: &Arc<Table>, run: fn(&Table) -> T) -> JoinHandle<T> {
+    let table = Arc::clone(table);
+    thread::spawn(move || run(&table))
 }
 
 #[test]
