@@ -99,9 +99,16 @@ class BackgroundJobs:
             elif message["type"] == "http.response.body" and not message.get("more_body", False):
                 is_answered.set()
 
+        asked = asyncio.ensure_future(self._app(scope, receive, send))
         try:
-            await asyncio.wait_for(self._app(scope, receive, send), _TIMEOUT)
-        except Exception as error:
+            # Before Python 3.12, `wait_for` forgets a cancellation that comes together with the response.
+            await asyncio.wait({asked}, timeout=_TIMEOUT)
+        finally:
+            asked.cancel()
+        await asyncio.wait({asked})
+        if asked.cancelled():
+            logger.debug("%s does not respond within %s s", path, _TIMEOUT)
+        elif error := asked.exception():
             logger.debug("%s fails with %r", path, error)
         return 200 <= status < 300
 

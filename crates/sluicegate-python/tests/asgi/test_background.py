@@ -142,6 +142,23 @@ def test_an_app_that_shuts_down_is_asked_no_more():
     assert states[-1] == "down"
 
 
+def test_jobs_that_are_ended_while_the_app_responds_have_ended():
+    asked = []
+
+    def jobs():
+        return [task for task in asyncio.all_tasks() if "BackgroundJobs" in task.get_coro().__qualname__]
+
+    async def health(request):
+        asked.append(request)
+        for job in jobs():
+            job.cancel()
+        return PlainTextResponse("not yet", 503)
+
+    app, limiter = limited(health)
+    served(app, lambda: asked and not jobs())
+    assert limiter.warming_up is not None
+
+
 def test_in_a_second_loop_the_jobs_begin_anew():
     is_ready = threading.Event()
 
