@@ -88,7 +88,7 @@ def test_the_metrics_tell_the_same(told, accept, media, parse):
     for family in parse(text):
         assert family.name.startswith("sluicegate_"), family.name
         for sample in family.samples:
-            assert set(sample.labels) <= {"route", "limit", "decision", "tier", "outage", "le"}, sample
+            assert set(sample.labels) <= {"route", "limit", "decision", "tier", "outage", "unit", "le"}, sample
             assert "203.0.113.7" not in sample.labels.values()
             if sample.name == "sluicegate_requests_total":
                 key = sample.labels["route"], sample.labels["decision"]
