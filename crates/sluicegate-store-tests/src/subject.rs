@@ -24,6 +24,9 @@ pub trait Subject: Sync {
     /// be moved.
     const RECORDINGS: u32 = 2_048;
 
+    /// The ticks by which its accounts may be ahead of exact books or behind them, because it rounds.
+    const ROUNDING: u64 = 0;
+
     /// The store.
     fn store(&self) -> &Self::Store;
 

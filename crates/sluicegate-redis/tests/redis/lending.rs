@@ -186,12 +186,22 @@ impl Spending {
             .build();
         Self { leased, clock, runtime, _server: server }
     }
+
+    /// Waits for the chunk that may be on its way: one that is lent when the clock has moved on is charged for the time
+    /// between, which its holder cannot tell from a slow reply.
+    fn wait_for_chunk(&self) {
+        let quota: Quota = "1/second".parse().expect("a good quota");
+        let later = [Charge::new("later", quota).cost(0)];
+        let _ = self.runtime.block_on(self.leased.store().take(&later)).expect("it answers");
+    }
 }
 
 impl Subject for Spending {
     type Store = Spender;
     const APART: bool = true;
     const RECORDINGS: u32 = 256;
+    // The worth of each chunk is rounded up.
+    const ROUNDING: u64 = 20 * MICROSECOND;
 
     fn store(&self) -> &Self::Store {
         &self.leased
@@ -207,14 +217,17 @@ impl Subject for Spending {
     }
 
     fn advance(&self, by: Duration) {
+        self.wait_for_chunk();
         self.clock.advance(by);
     }
 
     fn set_back(&self, by: Duration) {
+        self.wait_for_chunk();
         self.clock.set_back(by);
     }
 
     fn set_forward(&self, by: Duration) {
+        self.wait_for_chunk();
         self.clock.set_forward(by);
     }
 

@@ -34,6 +34,15 @@ impl Moment {
     pub(super) fn see(self, due: impl Fn(u128) -> Due) -> Due {
         Due::between(due(tick_of(self.latest)), due(tick_of(self.earliest)))
     }
+
+    /// A moment that may have been so many ticks earlier or later.
+    #[must_use]
+    pub fn give_or_take(self, ticks: u64) -> Self {
+        Self {
+            earliest: Timestamp::from_ticks(self.earliest.ticks().saturating_sub(ticks)),
+            latest: Timestamp::from_ticks(self.latest.ticks().saturating_add(ticks)),
+        }
+    }
 }
 
 /// The time when a charge fits.
