@@ -129,7 +129,7 @@ class RateLimit:
         if self._default is not None:
             route(self._default).check(self._limiter)
         # FastAPI looks at this to learn that the call is to be awaited; the call itself is the class's.
-        self.__call__ = self._permit  # type: ignore[assignment, method-assign]
+        self.__call__ = self._permit  # type: ignore[method-assign]
 
     def __call__(self, connection: HTTPConnection, response: Response = None) -> Any:  # type: ignore[assignment]
         """As a dependency: the permit of a request, to be awaited. As a decorator: the endpoint, limited."""
