@@ -38,6 +38,8 @@ pub(crate) struct Connection {
     sender: SendRequest<RequestBody>,
     state: Rc<State>,
     driver: AbortHandle,
+    /// The time before which no other request is sent on it.
+    rests_until: Option<Instant>,
     /// Receives the stream if the upstream switches to another protocol.
     switched: Option<oneshot::Receiver<Switched>>,
 }
@@ -65,7 +67,7 @@ impl Connection {
             .await
             .map_err(io::Error::other)?;
         let driver = spawn_local(Driver::new(connection, Rc::clone(&state))).abort_handle();
-        Ok(Self { sender, state, driver, switched: None })
+        Ok(Self { sender, state, driver, rests_until: None, switched: None })
     }
 
     /// Returns `true` if a request can be sent on it now: the connection is open, and done with the previous
@@ -121,10 +123,16 @@ impl Connection {
         self.switched.take()?.await.ok()
     }
 
-    /// The exchange is over: nothing is awaited but the next request.
-    pub(super) fn rest(&self) {
+    /// The exchange is over: nothing is awaited but the next request, which comes no earlier than after so long.
+    pub(super) fn rest(&mut self, at_least: Option<Duration>) {
         self.state.wait_for(Waiting::Request);
         self.state.until.set(None);
+        self.rests_until = at_least.map(|at_least| Instant::now() + at_least);
+    }
+
+    /// Returns `true` if no other request is to be sent on it yet.
+    pub(super) fn rests(&self) -> bool {
+        self.rests_until.is_some_and(|until| Instant::now() < until)
     }
 
     fn explain(&self, error: hyper::Error) -> SendError {

@@ -1,8 +1,9 @@
 //! One request at an upstream, until the last byte of its answer.
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
-use http::Response;
+use http::{Response, header::CONTENT_TYPE};
+use http_body::Body;
 
 use super::{
     Answered, Upstream,
@@ -17,6 +18,8 @@ pub(crate) struct Exchange {
     upstream: Rc<Upstream>,
     connection: Option<Connection>,
     kind: RequestKind,
+    /// The answer is a stream of events.
+    is_stream: bool,
 }
 
 impl Exchange {
@@ -24,7 +27,7 @@ impl Exchange {
     pub(super) fn begin(upstream: Rc<Upstream>) -> Self {
         upstream.in_flight.add();
         let kind = upstream.health.classify();
-        Self { upstream, connection: None, kind }
+        Self { upstream, connection: None, kind, is_stream: false }
     }
 
     /// The upstream that gets the request.
@@ -39,6 +42,7 @@ impl Exchange {
         connection: Option<Connection>,
     ) -> Answered {
         self.upstream.health.answered(self.kind, response.status());
+        self.is_stream = connection.is_some() && is_event_stream(&response);
         self.connection = connection;
         Answered { response, exchange: self }
     }
@@ -55,8 +59,8 @@ impl Exchange {
 
     /// The answer has arrived to its last byte.
     pub(crate) fn finish(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            connection.rest();
+        if let Some(mut connection) = self.connection.take() {
+            connection.rest(self.is_stream.then_some(REST_OF_STREAM));
             self.upstream.links.put(connection);
         }
     }
@@ -67,3 +71,17 @@ impl Drop for Exchange {
         self.upstream.in_flight.remove();
     }
 }
+
+fn is_event_stream(response: &Response<UpstreamBody>) -> bool {
+    response.body().size_hint().exact().is_none()
+        && response.headers().get(CONTENT_TYPE).is_some_and(|kind| {
+            let kind = kind.as_bytes();
+            kind.get(..EVENT_STREAM.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(EVENT_STREAM))
+        })
+}
+
+const EVENT_STREAM: &[u8] = b"text/event-stream";
+
+/// The time for which a connection rests after a stream. llama-server closes it then, though the head has said otherwise,
+/// and a request that crosses with the close would be lost.
+const REST_OF_STREAM: Duration = Duration::from_millis(100);

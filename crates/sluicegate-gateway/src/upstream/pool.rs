@@ -14,7 +14,11 @@ impl Pool {
     /// An idle connection that is still open as far as is known, if there is one.
     pub(super) fn take(&self) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
-        while let Some(connection) = idle.pop() {
+        for place in (0..idle.len()).rev() {
+            if idle[place].rests() {
+                continue;
+            }
+            let connection = idle.remove(place);
             if connection.is_ready() {
                 return Some(connection);
             }

@@ -11,6 +11,7 @@ mod cors;
 mod decisions;
 mod drain;
 mod encoded_answers;
+mod ended_streams;
 mod extended_connect;
 mod failures;
 mod floods;
