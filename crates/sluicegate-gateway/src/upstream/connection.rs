@@ -38,8 +38,6 @@ pub(crate) struct Connection {
     sender: SendRequest<RequestBody>,
     state: Rc<State>,
     driver: AbortHandle,
-    /// The time before which no other request is sent on it.
-    rests_until: Option<Instant>,
     /// Receives the stream if the upstream switches to another protocol.
     switched: Option<oneshot::Receiver<Switched>>,
 }
@@ -67,7 +65,7 @@ impl Connection {
             .await
             .map_err(io::Error::other)?;
         let driver = spawn_local(Driver::new(connection, Rc::clone(&state))).abort_handle();
-        Ok(Self { sender, state, driver, rests_until: None, switched: None })
+        Ok(Self { sender, state, driver, switched: None })
     }
 
     /// Returns `true` if a request can be sent on it now: the connection is open, and done with the previous
@@ -123,16 +121,21 @@ impl Connection {
         self.switched.take()?.await.ok()
     }
 
-    /// The exchange is over: nothing is awaited but the next request, which comes no earlier than after so long.
-    pub(super) fn rest(&mut self, at_least: Option<Duration>) {
+    /// No other request is to be sent for so long once the exchange is over.
+    pub(super) fn rest_after(&self, time: Duration) {
+        self.state.rest_after.set(Some(time));
+    }
+
+    /// The exchange is over: nothing is awaited but the next request.
+    pub(super) fn rest(&self) {
         self.state.wait_for(Waiting::Request);
         self.state.until.set(None);
-        self.rests_until = at_least.map(|at_least| Instant::now() + at_least);
+        self.state.rests_until.set(self.state.rest_after.take().map(|time| Instant::now() + time));
     }
 
     /// Returns `true` if no other request is to be sent on it yet.
     pub(super) fn rests(&self) -> bool {
-        self.rests_until.is_some_and(|until| Instant::now() < until)
+        self.state.rests_until.get().is_some_and(|until| Instant::now() < until)
     }
 
     fn explain(&self, error: hyper::Error) -> SendError {
@@ -171,6 +174,9 @@ pub(crate) struct State {
     timeouts: Cell<Timeouts>,
     /// The end of the whole exchange, even if bytes still move.
     until: Cell<Option<Instant>>,
+    /// The time for which no other request is sent once the exchange is over, and that before which none is sent.
+    rest_after: Cell<Option<Duration>>,
+    rests_until: Cell<Option<Instant>>,
     /// A request was handed over, and the driver has not been woken by it yet.
     handed_over: Cell<bool>,
     /// Bytes went out that the driver has not noted yet.
@@ -196,6 +202,8 @@ impl State {
             waiting: Cell::default(),
             timeouts: Cell::new(timeouts),
             until: Cell::default(),
+            rest_after: Cell::default(),
+            rests_until: Cell::default(),
             handed_over: Cell::default(),
             wrote: Cell::default(),
             gave_up: Cell::default(),

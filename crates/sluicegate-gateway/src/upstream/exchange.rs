@@ -18,8 +18,6 @@ pub(crate) struct Exchange {
     upstream: Rc<Upstream>,
     connection: Option<Connection>,
     kind: RequestKind,
-    /// The answer is a stream of events.
-    is_stream: bool,
 }
 
 impl Exchange {
@@ -27,7 +25,7 @@ impl Exchange {
     pub(super) fn begin(upstream: Rc<Upstream>) -> Self {
         upstream.in_flight.add();
         let kind = upstream.health.classify();
-        Self { upstream, connection: None, kind, is_stream: false }
+        Self { upstream, connection: None, kind }
     }
 
     /// The upstream that gets the request.
@@ -42,7 +40,9 @@ impl Exchange {
         connection: Option<Connection>,
     ) -> Answered {
         self.upstream.health.answered(self.kind, response.status());
-        self.is_stream = connection.is_some() && is_event_stream(&response);
+        if let Some(connection) = connection.as_ref().filter(|_| is_event_stream(&response)) {
+            connection.rest_after(REST_OF_STREAM);
+        }
         self.connection = connection;
         Answered { response, exchange: self }
     }
@@ -59,8 +59,8 @@ impl Exchange {
 
     /// The answer has arrived to its last byte.
     pub(crate) fn finish(&mut self) {
-        if let Some(mut connection) = self.connection.take() {
-            connection.rest(self.is_stream.then_some(REST_OF_STREAM));
+        if let Some(connection) = self.connection.take() {
+            connection.rest();
             self.upstream.links.put(connection);
         }
     }
