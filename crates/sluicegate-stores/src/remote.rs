@@ -16,7 +16,7 @@ pub struct Remote<S> {
     pub(crate) thread: StoreThread,
 }
 
-/// What goes around a store elsewhere.
+/// A store elsewhere, in its decorators.
 pub(crate) type Decorated<S> = Fallback<DenyCache<S>>;
 
 impl<S: Backend> Remote<S> {

@@ -24,7 +24,7 @@ impl Spending {
 
 impl Subject for Spending {
     type Store = Leased<LendingStore<ManualClock>, ManualClock>;
-    /// What a request that is not decided yet has of a chunk is denied to others.
+    /// Others are denied the part of a chunk that an undecided request has taken.
     const APART: bool = true;
 
     fn store(&self) -> &Self::Store {

@@ -23,7 +23,7 @@ impl Scene {
         self.link.calls.load(Relaxed)
     }
 
-    /// What the store itself would still give.
+    /// The amount that the store itself would still give.
     fn remaining(&self, charge: &Charge) -> u64 {
         let peek = run(self.link.store.take(&[charge.clone().cost(0)])).expect("it answers");
         peek.allowed().expect("a peek").balances[0].remaining

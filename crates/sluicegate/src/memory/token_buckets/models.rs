@@ -62,7 +62,7 @@ impl Table {
         table
     }
 
-    /// What the store does with one charge.
+    /// Takes one charge as the store does.
     fn take(&self, key: Fingerprint, cost: u64) -> Standing {
         self.look(key, cost).unwrap_or_else(|| {
             let _alone = self.lock.lock().expect("no thread panics");
@@ -75,7 +75,7 @@ impl Table {
         self.buckets.take(key, &charge(cost), NOW)
     }
 
-    /// What the store does with several charges on accounts that are there.
+    /// Takes several charges as the store does, on accounts that are there.
     fn take_all(&self, keys: &[Fingerprint], cost: u64) -> bool {
         let charges: Vec<Charge> = keys.iter().map(|_| charge(cost)).collect();
         glance::take(&self.buckets, &charges, keys, NOW).expect("they have accounts").is_allowed()
@@ -135,13 +135,8 @@ fn begin<T: Send + 'static>(table: &Arc<Table>, run: fn(&Table) -> T) -> JoinHan
 
 #[test]
 fn of_two_charges_that_do_not_fit_together_one_is_taken() {
-    let table = || {
-        let table = Table::new();
-        table.take(X, 4);
-        table
-    };
     race(
-        table,
+        || spent(4),
         |table| table.take(X, 4).fits(),
         |table| table.take(X, 4).fits(),
         |table, one, other| {
@@ -199,13 +194,8 @@ fn a_key_that_goes_and_comes_back_is_judged_by_its_own_account() {
 
 #[test]
 fn a_refund_and_a_charge_both_count() {
-    let table = || {
-        let table = Table::new();
-        table.take(X, 8);
-        table
-    };
     race(
-        table,
+        || spent(8),
         |table| table.settle(X, 8, 3),
         |table| table.take(X, 2).fits(),
         |table, (), other| {
@@ -261,13 +251,8 @@ fn two_requests_with_the_same_limits_in_opposite_orders_wait_for_neither() {
 
 #[test]
 fn a_reset_and_a_charge_leave_the_charge_or_nothing() {
-    let table = || {
-        let table = Table::new();
-        table.take(X, 8);
-        table
-    };
     race(
-        table,
+        || spent(8),
         |table| table.buckets.reset(X),
         |table| table.take(X, 5).fits(),
         |table, (), other| {
@@ -275,6 +260,13 @@ fn a_reset_and_a_charge_leave_the_charge_or_nothing() {
             assert_eq!(table.buckets.len(), usize::from(other));
         },
     );
+}
+
+/// A table with an account of X that has spent so much.
+fn spent(cost: u64) -> Table {
+    let table = Table::new();
+    table.take(X, cost);
+    table
 }
 
 /// A table with accounts of A, B and C that have spent 2, 5 and 2.
