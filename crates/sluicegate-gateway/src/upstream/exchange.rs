@@ -2,8 +2,9 @@
 
 use std::{rc::Rc, time::Duration};
 
-use http::{Response, header::CONTENT_TYPE};
+use http::Response;
 use http_body::Body;
+use sluicegate_policy::MediaType;
 
 use super::{
     Answered, Upstream,
@@ -73,14 +74,8 @@ impl Drop for Exchange {
 }
 
 fn is_event_stream(response: &Response<UpstreamBody>) -> bool {
-    response.body().size_hint().exact().is_none()
-        && response.headers().get(CONTENT_TYPE).is_some_and(|kind| {
-            let kind = kind.as_bytes();
-            kind.get(..EVENT_STREAM.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(EVENT_STREAM))
-        })
+    response.body().size_hint().exact().is_none() && MediaType::of(response.headers()) == MediaType::Events
 }
-
-const EVENT_STREAM: &[u8] = b"text/event-stream";
 
 /// The time for which a connection rests after a stream. llama-server closes it then, though the head has said otherwise,
 /// and a request that crosses with the close would be lost.
