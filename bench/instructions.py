@@ -1,27 +1,29 @@
 #!/usr/bin/env python3
-"""Instructions that the gateway executes for an allowed and for a denied request, over HTTP/1.1 and over HTTP/2.
+"""Instructions that the gateway and nginx execute for an allowed and for a denied request, over HTTP/1.1 and over HTTP/2.
 
     cargo build --release --workspace --bin sluicegate
-    apt-get install valgrind
-    python3 bench/instructions.py [--functions 40] [target/release/sluicegate …]
+    apt-get install valgrind nginx-light
+    python3 bench/instructions.py [--cache] [--functions 40] [target/release/sluicegate …]
 
-Runs each binary in callgrind, beside an upstream and a client in this process. The client sends a small JSON body by POST,
-again and again over one connection. Only the requests after the first 300 are counted, so nothing of the start is.
+Runs nginx and each binary in callgrind, beside an upstream and a client in this process. The client sends 1 KB of JSON by
+POST, again and again over one connection. Only the requests after the first 1,500 are counted, so nothing of the start is.
+Each proxy has one limit of requests. A denial that is logged writes one line. `--cache` counts the misses of small caches,
+too.
 """
 
 import argparse
-import collections
 import contextlib
 import functools
 import pathlib
 import re
 import socket
-import subprocess
 import tempfile
 import threading
 import time
 
-from proxies import free_port
+import callgrind
+from callgrind import functions as of_functions
+from proxies import NGINX, free_port
 
 POLICY = """
 [gateway]
@@ -32,71 +34,103 @@ threads  = 1
 
 [[route]]
 path   = "/allowed"
-limits = ["1000000/minute", "100 concurrent"]
+limits = ["1000000/second"]
 
 [[route]]
 path   = "/denied"
 limits = ["1/day"]
 """
 
+NGINX_HTTP = """
+    limit_req_zone $binary_remote_addr zone=allowed:10m rate=1000000r/s;
+    limit_req_zone $binary_remote_addr zone=denied:10m rate=1r/m;
+    limit_req_status 429;
+    limit_req_log_level {level};
+    upstream model {{ server 127.0.0.1:{upstream}; keepalive 4; }}"""
+NGINX_SERVER = """
+        listen 127.0.0.1:{port}{http2};
+        proxy_http_version 1.1;
+        proxy_set_header Connection "";
+        location /allowed {{ limit_req zone=allowed burst=1000000 nodelay; proxy_pass http://model; }}
+        location /denied {{ limit_req zone=denied; proxy_pass http://model; }}"""
+
+BODY = b'{"inputs": [%b]}' % b", ".join([b"[5.1, 3.5, 1.4, 0.2]"] * 46)
+BODY += b" " * (1024 - len(BODY))
 REQUEST = (b"POST %b HTTP/1.1\r\nHost: models.example\r\nUser-Agent: bench/1\r\nAccept: */*\r\n"
-           b"Content-Type: application/json\r\nContent-Length: 27\r\n\r\n" b'{"inputs": [0.1, 0.2, 0.3]}')
+           b"Content-Type: application/json\r\nContent-Length: 1024\r\n\r\n" + BODY)
 ANSWER = (b"HTTP/1.1 200 OK\r\nServer: model\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\n"
           b"Content-Type: application/json\r\nContent-Length: 23\r\n\r\n" b'{"predictions": [0.75]}')
-FIELDS = {b"user-agent": b"bench/1", b"accept": b"*/*", b"content-type": b"application/json", b"content-length": b"27"}
-BODY = b'{"inputs": [0.1, 0.2, 0.3]}'
+FIELDS = {b"user-agent": b"bench/1", b"accept": b"*/*", b"content-type": b"application/json", b"content-length": b"1024"}
 # The preface and empty settings, and a window of the connection that no responses fill.
 BEGINNING = (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" b"\0\0\0\4\0\0\0\0\0" b"\0\0\4\x08\0\0\0\0\0\x7f\xfe\0\0")
-DATA, HEADERS, END_STREAM, END_HEADERS = 0, 1, 1, 4
-EXPECTED = {"allowed": b"200", "denied": b"429"}
-WARM_UP, COUNTED = 300, 2000
+DATA, HEADERS, END_STREAM, END_HEADERS, PADDED_OR_PRIORITY = 0, 1, 1, 4, 0x28
+# Of each kind of request: its path, whether a denial is logged, and the status of the response.
+KINDS = {"allowed": ("/allowed", False, b"200"), "denied": ("/denied", False, b"429"), "denied, logged": ("/denied", True, b"429")}
+COUNTED = 1500
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("binaries", nargs="*", type=pathlib.Path, default=[pathlib.Path("target/release/sluicegate")])
-    arguments.add_argument("--functions", type=int, default=0, help="list so many functions that execute most")
-    arguments.add_argument("--keep", type=pathlib.Path, help="keep callgrind's files in this folder")
-    options = arguments.parse_args()
-    rows = [(version, kind) for version in VERSIONS for kind in EXPECTED]
-    print("| binary |", " | ".join(f"{kind}, HTTP/{version}" for version, kind in rows), "|")
-    print("|---" * (len(rows) + 1) + "|")
+    options = arguments()
+    columns = [(version, kind) for version in VERSIONS for kind in KINDS if options.only in f"{kind}, HTTP/{version}"]
+    measures = {"instructions": ["Ir"]}
+    if options.cache:
+        measures |= {"instruction misses": ["I1mr"], "data misses": ["D1mr", "D1mw"]}
+    print("| of a request | proxy |", " | ".join(f"{kind}, HTTP/{version}" for version, kind in columns), "|")
+    print("|---" * (len(columns) + 2) + "|")
     lists = []
     with contextlib.ExitStack() as stack:
         folder = options.keep or pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        for binary in options.binaries:
-            profiles = [profile(binary, version, kind, folder) for version, kind in rows]
-            print(f"| {binary} |", " | ".join(f"{total(file) / COUNTED:,.0f}" for file in profiles), "|", flush=True)
-            lists += [f"\n{file.stem}\n\n{functions(file, options.functions)}" for file in profiles if options.functions]
+        for number, binary in enumerate(["nginx", *options.binaries]):
+            files = [profile(binary, version, kind, folder, number, options.cache) for version, kind in columns]
+            counts = [callgrind.totals(file) for file in files]
+            for measure, events in measures.items():
+                cells = (sum(count[event] for event in events) / COUNTED for count in counts)
+                print(f"| {measure} | {binary} |", " | ".join(f"{cell:,.0f}" for cell in cells), "|", flush=True)
+            if options.functions:
+                lists += [f"\n{file.stem}\n\n{of_functions(file, options.functions, COUNTED)}" for file in files]
     print(*lists, sep="\n")
 
 
-def profile(binary: pathlib.Path, version: str, kind: str, folder: pathlib.Path) -> pathlib.Path:
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("binaries", nargs="*", type=pathlib.Path, default=[pathlib.Path("target/release/sluicegate")])
+    parser.add_argument("--only", default="", help="only the columns whose titles contain this")
+    parser.add_argument("--cache", action="store_true", help="count the misses of caches of 32 KB, too")
+    parser.add_argument("--functions", type=int, default=0, help="list so many functions that execute most")
+    parser.add_argument("--keep", type=pathlib.Path, help="keep callgrind's files in this folder")
+    return parser.parse_args()
+
+
+def profile(binary: pathlib.Path | str, version: str, kind: str, folder: pathlib.Path, number: int, caches: bool) -> pathlib.Path:
     """Callgrind's file of the requests that are counted."""
     port, upstream = free_port(), socket.create_server(("127.0.0.1", 0))
     threading.Thread(target=serve, args=[upstream], daemon=True).start()
-    policy, out = folder / "policy.toml", folder / f"{binary.name}-{version}-{kind}"
-    policy.write_text(POLICY.format(port=port, admin=free_port(), upstream=upstream.getsockname()[1]))
+    path, is_logged, expected = KINDS[kind]
+    out = folder / f"{number}-{pathlib.Path(binary).name}-{version}-{kind.replace(', ', '-')}"
+    start = nginx if binary == "nginx" else sluicegate
+    command = start(binary, out, port, upstream.getsockname()[1], version, is_logged)
     client = functools.cache(lambda: VERSIONS[version](connect(port)))
-    return profiled(binary, policy, out, lambda times: client().ask(kind, times), WARM_UP, COUNTED)
+
+    def ask(times: int) -> None:
+        client().ask(path.encode(), expected, times)
+
+    log = "info" if is_logged else "error"
+    return callgrind.profiled(command, out, ask, COUNTED, COUNTED, caches=caches, log=log)
 
 
-def profiled(binary: pathlib.Path, policy: pathlib.Path, out: pathlib.Path, ask, warm_up: int, counted: int) -> pathlib.Path:
-    """Callgrind's file of a gateway while `ask` sends so many requests, after some to warm up."""
-    command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", binary, "serve", "--config", policy]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as gateway:
-        try:
-            ask(warm_up)
-            control("--zero", gateway.pid)
-            ask(counted)
-            control("--dump", gateway.pid)
-        finally:
-            gateway.kill()
-    return out.with_name(f"{out.name}.1")
+def sluicegate(binary: pathlib.Path, out: pathlib.Path, port: int, upstream: int, _version: str, _is_logged: bool):
+    policy = out.with_name(f"{out.name}.toml")
+    policy.write_text(POLICY.format(port=port, admin=free_port(), upstream=upstream))
+    return [binary, "serve", "--config", policy]
 
 
-def control(order: str, pid: int) -> None:
-    subprocess.run(["callgrind_control", order, str(pid)], check=True, capture_output=True)
+def nginx(_binary: str, out: pathlib.Path, port: int, upstream: int, version: str, is_logged: bool):
+    """One process, as callgrind follows no worker. Its log has errors alone."""
+    config = out.with_name(f"{out.name}.conf")
+    http = NGINX_HTTP.format(level="error" if is_logged else "info", upstream=upstream)
+    server = NGINX_SERVER.format(port=port, http2=" http2" if version == "2" else "")
+    config.write_text(NGINX.format(folder=out.parent, http=http, server=server))
+    return ["nginx", "-c", config, "-e", out.with_name(f"{out.name}.log"), "-g", "master_process off;"]
 
 
 def serve(upstream: socket.socket) -> None:
@@ -106,9 +140,12 @@ def serve(upstream: socket.socket) -> None:
 
 
 def answer(connection: socket.socket) -> None:
-    """The gateway writes a small request in one piece, so one is read at a time."""
-    while connection.recv(65536):
-        connection.sendall(ANSWER)
+    received = b""
+    while piece := connection.recv(65536):
+        received += piece
+        if is_whole(received):
+            received = b""
+            connection.sendall(ANSWER)
 
 
 def connect(port: int) -> socket.socket:
@@ -127,14 +164,14 @@ class Http1:
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
 
-    def ask(self, kind: str, times: int) -> None:
+    def ask(self, path: bytes, expected: bytes, times: int) -> None:
         for _ in range(times):
-            self.connection.sendall(REQUEST % f"/{kind}".encode())
+            self.connection.sendall(REQUEST % path)
             received = b""
             while not is_whole(received):
                 received += self.connection.recv(65536)
         # The first request of a day is allowed, and the last tells of all others.
-        assert received.startswith(b"HTTP/1.1 " + EXPECTED[kind]), received
+        assert received.startswith(b"HTTP/1.1 " + expected), received
 
 
 def is_whole(received: bytes) -> bool:
@@ -149,9 +186,9 @@ class Http2:
         self.connection, self.stream, self.received = connection, -1, b""
         connection.sendall(BEGINNING)
 
-    def ask(self, kind: str, times: int) -> None:
+    def ask(self, path: bytes, expected: bytes, times: int) -> None:
         # POST, http, a path and an authority by their places in the static table, and fields by their names.
-        head = b"\x83\x86" + b"\x04" + text(f"/{kind}".encode()) + b"\x01" + text(b"models.example")
+        head = b"\x83\x86" + b"\x04" + text(path) + b"\x01" + text(b"models.example")
         head += b"".join(b"\0" + text(name) + text(value) for name, value in FIELDS.items())
         for _ in range(times):
             self.stream += 2
@@ -159,7 +196,7 @@ class Http2:
                 frame(HEADERS, END_HEADERS, self.stream, head) + frame(DATA, END_STREAM, self.stream, BODY)
             )
             status = self.response()
-        assert status == EXPECTED[kind], status
+        assert status == expected, status
 
     def response(self) -> bytes:
         """Reads to the end of the response."""
@@ -167,8 +204,9 @@ class Http2:
         while True:
             kind, flags, stream, payload = self.read()
             if stream == self.stream and kind == HEADERS:
-                # 200 is in the static table; others are written out, or were before.
-                status = b"200" if payload[0] == 0x88 else b"429"
+                assert not flags & PADDED_OR_PRIORITY
+                # Behind a change of the table's size. 200 is in the static table; others are written out, or were before.
+                status = b"200" if 0x88 in payload[:2] else b"429"
             if stream == self.stream and flags & END_STREAM:
                 return status
 
@@ -191,30 +229,6 @@ def text(value: bytes) -> bytes:
 
 
 VERSIONS = {"1.1": Http1, "2": Http2}
-
-
-def total(file: pathlib.Path) -> int:
-    return int(re.search(r"^(?:summary|totals): (\d+)", file.read_text(), re.M)[1])
-
-
-def functions(file: pathlib.Path, count: int, requests: int = COUNTED) -> str:
-    """The functions that execute most, each with its own instructions for one request."""
-    own, names, function, is_call = collections.Counter(), {}, "", False
-    for line in file.read_text().splitlines():
-        kind, _, value = line.partition("=")
-        if kind in ("fn", "cfn"):
-            number, _, name = value.partition(" ")
-            # A name is written once, and from then on its number stands for it.
-            name = names.setdefault(number, name)
-            function = name if kind == "fn" else function
-        elif kind == "calls":
-            is_call = True
-        elif re.match(r"[\d+*-]", line):
-            # Behind a call stands what the callee has executed.
-            own[function] += 0 if is_call else int(line.split()[-1])
-            is_call = False
-    return "\n".join(f"{number / requests:8.0f}  {name}" for name, number in own.most_common(count))
-
 
 if __name__ == "__main__":
     main()

@@ -16,8 +16,9 @@ import pathlib
 import tempfile
 
 import chats
+from callgrind import functions, profiled, total
 from environments import TARGET
-from instructions import connect, functions, profiled, total
+from instructions import connect
 from metering import CHUNKS, CONTENDERS, USAGES
 from proxies import Bench, free_port
 
@@ -55,7 +56,8 @@ def profile(bench: Bench, binary: pathlib.Path, name: str, asks: bool) -> pathli
         for response in asyncio.run(chats.ask(port, request, 1, times)):
             assert response.status == 200 and response.events >= CHUNKS, response
 
-    return profiled(binary, bench.written(f"{out.name}.toml", policy), out, ask, WARM_UP, COUNTED)
+    command = [binary, "serve", "--config", bench.written(f"{out.name}.toml", policy)]
+    return profiled(command, out, ask, WARM_UP, COUNTED)
 
 
 def arguments():
