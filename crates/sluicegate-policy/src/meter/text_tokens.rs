@@ -4,6 +4,7 @@ mod masks;
 mod scripts;
 mod weights;
 
+use fearless_simd::{Level, Simd, dispatch};
 use masks::{BLOCK, Masks};
 use weights::Kind;
 
@@ -58,15 +59,8 @@ impl TextTokens {
 
     /// Adds the next piece of the text.
     pub fn push(&mut self, piece: &str) {
-        let text = piece.as_bytes();
-        self.bytes += text.len() as u64;
-        let (blocks, rest) = text.as_chunks::<BLOCK>();
-        for (index, block) in blocks.iter().enumerate() {
-            self.count(&Masks::of_block(block), text, index * BLOCK);
-        }
-        if !rest.is_empty() {
-            self.count(&Masks::of_rest(rest), text, blocks.len() * BLOCK);
-        }
+        self.bytes += piece.len() as u64;
+        dispatch!(Level::new(), simd => self.count_all(simd, piece.as_bytes()));
     }
 
     /// Ends the text. What follows is another one, whose first characters continue no word or number of this one.
@@ -109,20 +103,33 @@ impl TextTokens {
         u64::from(self.edge.spaces == 2 && !self.edge.has_line_end)
     }
 
+    #[inline(always)]
     fn add(&mut self, kind: Kind, count: u32) {
         self.counts[kind as usize] += u64::from(count);
     }
 
     /// Adds the bits of a mask, most of which have none.
-    #[inline]
+    #[inline(always)]
     fn add_bits(&mut self, kind: Kind, mask: u64) {
         if mask != 0 {
             self.add(kind, mask.count_ones());
         }
     }
 
+    /// Counts a text with the instructions of `simd`. All that it calls is inlined, and so compiled for them.
+    #[inline(always)]
+    fn count_all<S: Simd>(&mut self, simd: S, text: &[u8]) {
+        let (blocks, rest) = text.as_chunks::<BLOCK>();
+        for (index, block) in blocks.iter().enumerate() {
+            self.count(&Masks::of_block(simd, block), text, index * BLOCK);
+        }
+        if !rest.is_empty() {
+            self.count(&Masks::of_rest(simd, rest), text, blocks.len() * BLOCK);
+        }
+    }
+
     /// Counts a block, which begins `at` this byte of `text`.
-    #[inline]
+    #[inline(always)]
     fn count(&mut self, block: &Masks, text: &[u8], at: usize) {
         let Masks { lower, upper, digit, .. } = *block;
         let (was, letter) = (self.edge, block.letter());
@@ -165,6 +172,7 @@ impl TextTokens {
     }
 
     /// Counts the runs of whitespace: each with a line end, and each of blanks alone that has more than one.
+    #[inline(always)]
     fn count_whitespace(&mut self, block: &Masks) {
         let (space, line_end, was) = (block.space, block.line_end, self.edge);
         if space == 0 && was.spaces == 0 {
@@ -195,6 +203,7 @@ impl TextTokens {
 }
 
 /// The groups of up to three that begin in these digits. `before` is the number of digits in the group that is open.
+#[inline(always)]
 fn digit_groups(digit: u64, after_digit: u64, before: u64) -> u32 {
     let mut begun = digit & !after_digit;
     if before > 0 {
@@ -212,7 +221,7 @@ fn digit_groups(digit: u64, after_digit: u64, before: u64) -> u32 {
 }
 
 /// The letters behind the first twenty of a run, of which so many stand `before` these.
-#[inline]
+#[inline(always)]
 fn late_letters(letter: u64, before: u64) -> u32 {
     let two = letter & letter << 1;
     let four = two & two << 2;

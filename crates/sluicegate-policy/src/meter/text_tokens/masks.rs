@@ -1,6 +1,6 @@
-//! The classes of the bytes in a block of text, sixteen bytes at a time.
+//! The classes of the bytes in a block of text, all of them at once.
 
-use wide::i8x16;
+use fearless_simd::{Simd, prelude::*, u8x64};
 
 /// The bytes of a block, one for each bit of a mask.
 pub(super) const BLOCK: usize = 64;
@@ -25,26 +25,46 @@ pub(super) struct Masks {
 }
 
 impl Masks {
-    #[inline]
-    pub(super) fn of_block(block: &[u8; BLOCK]) -> Self {
-        let mut masks = Self { length: 64, ..Self::default() };
-        let (lines, _) = block.as_chunks::<LINE>();
-        for (index, line) in lines.iter().enumerate() {
-            masks.set(line, LINE * index);
+    #[inline(always)]
+    pub(super) fn of_block<S: Simd>(simd: S, block: &[u8; BLOCK]) -> Self {
+        let bytes: u8x64<S> = (*block).simd_into(simd);
+        let is = |byte: u8| bytes.simd_eq(byte);
+        let between = |from: u8, to: u8| (bytes - from).simd_le(to - from);
+        let (lower, upper, digit) = (between(b'a', b'z'), between(b'A', b'Z'), between(b'0', b'9'));
+        let (graphic, blank) = (between(b'!', b'~'), is(b' ') | is(b'\t'));
+        let beyond = bytes.simd_ge(0x80).to_bitmask();
+        let [lower, upper, digit, graphic, blank] =
+            [lower, upper, digit, graphic, blank].map(|mask| mask.to_bitmask());
+        let mut masks = Self {
+            lower,
+            upper,
+            digit,
+            space: blank,
+            punctuation: graphic & !(lower | upper | digit),
+            length: 64,
+            ..Self::default()
+        };
+        let others = !(graphic | blank | beyond);
+        if others != 0 {
+            masks.line_end = (is(b'\n') | is(b'\r')).to_bitmask();
+            masks.space |= masks.line_end;
+            masks.control = others & !masks.line_end;
+        }
+        if beyond != 0 {
+            // All that do not begin with the bits 10.
+            masks.lead = bytes.simd_ge(0xC0).to_bitmask();
         }
         masks
     }
 
     /// The masks of the rest of a text, which is not empty and shorter than a block.
-    pub(super) fn of_rest(rest: &[u8]) -> Self {
-        let mut masks = Self::default();
-        for (index, bytes) in rest.chunks(LINE).enumerate() {
-            // A space in the place of the bytes that are missing, which `valid` takes away.
-            let mut line = [b' '; LINE];
-            line[..bytes.len()].copy_from_slice(bytes);
-            masks.set(&line, LINE * index);
-            masks.length += u32::try_from(bytes.len()).unwrap_or_default();
-        }
+    #[inline(always)]
+    pub(super) fn of_rest<S: Simd>(simd: S, rest: &[u8]) -> Self {
+        // A space in the place of the bytes that are missing, which `valid` takes away.
+        let mut block = [b' '; BLOCK];
+        block[..rest.len()].copy_from_slice(rest);
+        let mut masks = Self::of_block(simd, &block);
+        masks.length = u32::try_from(rest.len()).unwrap_or_default();
         masks.space &= masks.valid();
         masks
     }
@@ -57,38 +77,4 @@ impl Masks {
     pub(super) fn valid(&self) -> u64 {
         u64::MAX >> (64 - self.length)
     }
-
-    /// Sets the bits of sixteen bytes from bit `at` on.
-    #[inline(always)]
-    fn set(&mut self, line: &[u8; LINE], at: usize) {
-        // Bytes beyond ASCII are negative.
-        let line = i8x16::new(line.map(u8::cast_signed));
-        let all = |byte: u8| i8x16::splat(byte.cast_signed());
-        let mask = |lanes: i8x16| u64::from(lanes.to_bitmask()) << at;
-        let between = |from: u8, to: u8| line.simd_gt(all(from - 1)) & all(to + 1).simd_gt(line);
-        let (lower, upper, digit) = (between(b'a', b'z'), between(b'A', b'Z'), between(b'0', b'9'));
-        let graphic = between(b'!', b'~');
-        let blank = line.simd_eq(all(b' ')) | line.simd_eq(all(b'\t'));
-        let beyond = line.to_bitmask();
-        let words = lower | upper | digit;
-        self.lower |= mask(lower);
-        self.upper |= mask(upper);
-        self.digit |= mask(digit);
-        self.space |= mask(blank);
-        self.punctuation |= mask(graphic & !words);
-        let others = !((graphic | blank).to_bitmask() | beyond) & 0xFFFF;
-        if others != 0 {
-            let line_end = mask(line.simd_eq(all(b'\n')) | line.simd_eq(all(b'\r')));
-            self.line_end |= line_end;
-            self.space |= line_end;
-            self.control |= u64::from(others) << at & !line_end;
-        }
-        if beyond != 0 {
-            // All that do not begin with the bits 10.
-            self.lead |= u64::from(beyond) << at & mask(line.simd_gt(all(0xBF)));
-        }
-    }
 }
-
-/// The bytes of a vector.
-const LINE: usize = 16;

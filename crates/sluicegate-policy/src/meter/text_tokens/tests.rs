@@ -205,6 +205,14 @@ proptest! {
     }
 
     #[test]
+    fn instructions_that_every_processor_has_count_alike(text in text()) {
+        let mut tokens = TextTokens::default();
+        dispatch!(Level::baseline(), simd => tokens.count_all(simd, text.as_bytes()));
+        tokens.end();
+        prop_assert_eq!(tokens.counts, slowly(&text));
+    }
+
+    #[test]
     fn it_does_not_matter_where_pieces_end(text in text(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..9)) {
         let ends: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| ends[cut.index(ends.len())]).chain([0, text.len()]).collect();
