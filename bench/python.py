@@ -20,7 +20,6 @@ Peers are installed into virtual environments under target/, from a package inde
 
 import argparse
 import contextlib
-import json
 import os
 import pathlib
 import random
@@ -106,8 +105,6 @@ def main() -> int:
         store = running.enter_context(redis())
         servers = {c: running.enter_context(Server(c, pythons[c.environment], store, folder, options)) for c in [BARE, *chosen]}
         report(measure(servers, options), options)
-    if not options.only or re.search(options.only, "take"):
-        print(f"\n`Limiter.take` in memory, one hot key, in a loop: {take(pythons['sluicegate'], options)}")
     return 0
 
 
@@ -285,31 +282,6 @@ def calls(store: str) -> int:
     return sum(int(count) for count in re.findall(r"cmdstat_(?:evalsha|eval|fcall)\w*:calls=(\d+)", text))
 
 
-def take(python, options) -> str:
-    """Microseconds of a call, and of one that reads the quota's text."""
-    command = ["taskset", "-c", APP_CPU, str(python), "-c", TAKE, str(options.rounds)]
-    output = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, **options.path}).stdout
-    return "; ".join(f"{title} {spread(rounds, 3)} µs" for title, rounds in json.loads(output).items())
-
-
-TAKE = """
-import json, sys, timeit
-from sluicegate import Limiter, Quota
-limiter, quota, calls = Limiter(), Quota.parse("1000000000/minute"), 200_000
-statements = {
-    "allowed": lambda: limiter.take("alice", quota),
-    "denied": lambda: limiter.take("bob", "1/day"),
-    "with the quota as text": lambda: limiter.take("carol", "1000000000/minute"),
-}
-limiter.take("bob", "1/day")
-rounds = {title: [] for title in statements}
-for _ in range(int(sys.argv[1])):
-    for title, statement in statements.items():
-        rounds[title].append(timeit.timeit(statement, number=calls) / calls * 1e6)
-print(json.dumps(rounds))
-"""
-
-
 def environment(name, options) -> pathlib.Path:
     """The Python of a contender's virtual environment."""
     wheel = options.wheel if name == "sluicegate" else None
@@ -344,7 +316,7 @@ def arguments():
     parser.add_argument("--seconds", type=int, default=1)
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--freeze", action="store_true", help="have every app call gc.freeze() when it is loaded")
-    parser.add_argument("--only", default="", metavar="REGEX", help="the contenders to measure, by their names; `take` too")
+    parser.add_argument("--only", default="", metavar="REGEX", help="the contenders to measure, by their names")
     parser.add_argument(
         "--sluicegate", type=pathlib.Path, metavar="PATH", help="a wheel (default: the newest under target/wheels), or a folder with the package"
     )

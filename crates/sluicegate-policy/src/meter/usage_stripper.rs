@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use memchr::{memchr2, memmem::Finder};
 
 use super::{
@@ -39,6 +39,8 @@ pub struct UsageStripper {
     is_out: bool,
     /// The event that the stream repeats, and what becomes of it.
     repeated: Option<(Repetition, Usual)>,
+    /// Room for events that lose something. It is used again once they have been sent.
+    room: BytesMut,
 }
 
 /// The outcome for most pieces of a stream, each of which is an event.
@@ -66,7 +68,7 @@ impl UsageStripper {
             }
         };
         match usual {
-            Some(usual) => usual.of(piece),
+            Some(usual) => self.usual(usual, piece),
             None => self.data(piece),
         }
     }
@@ -80,7 +82,7 @@ impl UsageStripper {
         if self.is_at_event()
             && let Some(usual) = usual(&piece)
         {
-            return usual.of(piece);
+            return self.usual(usual, piece);
         }
         let mut passed = Vec::with_capacity(self.held.len() + piece.len());
         let mut rest = &piece[..];
@@ -120,6 +122,22 @@ impl UsageStripper {
         passed.into()
     }
 
+    /// The part of an event with this outcome that the client gets.
+    fn usual(&mut self, usual: Usual, piece: Bytes) -> Bytes {
+        match usual {
+            Usual::Passes => piece,
+            Usual::LosesNull => {
+                let rest = &piece[..piece.len() - USUAL_NULL.len()];
+                if self.room.capacity() < rest.len() + USUAL_END.len() {
+                    self.room.reserve(ROOM.max(piece.len()));
+                }
+                self.room.extend_from_slice(rest);
+                self.room.extend_from_slice(USUAL_END);
+                self.room.split().freeze()
+            }
+        }
+    }
+
     /// Returns `true` if the next byte begins an event, and is no line feed that belongs to the one before.
     fn is_at_event(&self) -> bool {
         self.held.is_empty() && !self.passes_rest && !self.boundary.after_return
@@ -137,14 +155,6 @@ impl Usual {
     /// Returns `true` if all repetitions of an event have this outcome, because it depends on the bytes behind the text.
     fn stands_behind(self, repetition: Repetition) -> bool {
         self == Self::Passes || repetition.behind >= USUAL_NULL.len()
-    }
-
-    /// The part of such an event that the client gets.
-    fn of(self, piece: Bytes) -> Bytes {
-        match self {
-            Self::Passes => piece,
-            Self::LosesNull => [&piece[..piece.len() - USUAL_NULL.len()], USUAL_END].concat().into(),
-        }
     }
 }
 
@@ -291,5 +301,7 @@ static CHOICES: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"cho
 /// The end of an event with the usual null, and without it.
 const USUAL_NULL: &[u8] = b",\"usage\":null}\n\n";
 const USUAL_END: &[u8] = b"}\n\n";
+/// The least room for events that lose something, a few of a usual size.
+const ROOM: usize = 1 << 10;
 /// The longest event that is held.
 const MAX_EVENT: usize = 16 << 10;
