@@ -1,4 +1,4 @@
-//! A batch of requests, as the script reads it.
+//! A batch of requests, as a script reads it.
 
 use std::collections::HashMap;
 
@@ -6,32 +6,46 @@ use redis::Cmd;
 
 use crate::{
     key_names::Kind,
-    request::{Request, Row, Verb},
+    request::{Line, Request, Row, Verb},
 };
 
-/// A batch of requests, as the keys and arguments that the head of the script describes.
+/// A batch of requests, as the keys and arguments that the head of its script describes.
 pub(crate) struct Batch<'r> {
     keys: Vec<&'r str>,
     places: HashMap<&'r str, u8>,
-    kinds: Vec<u8>,
     rows: Vec<Row>,
     bytes: Vec<u8>,
+    /// What the script of buckets does not ask for.
+    mixed: Option<Mixed>,
+}
+
+/// The rest of a batch that does not only take buckets.
+#[derive(Default)]
+struct Mixed {
+    kinds: Vec<u8>,
     leases: Vec<u64>,
 }
 
 impl<'r> Batch<'r> {
     /// The batch of these requests, which have few enough lines that a byte counts them, their marks and their rows.
     pub(crate) fn of(requests: impl Iterator<Item = &'r Request>) -> Self {
-        let mut batch = Self {
-            keys: Vec::new(),
-            places: HashMap::new(),
-            kinds: Vec::new(),
-            rows: Vec::new(),
-            bytes: Vec::new(),
-            leases: Vec::new(),
-        };
+        let mut batch = Self { mixed: Some(Mixed::default()), ..Self::new() };
         requests.for_each(|request| batch.add(request));
         batch
+    }
+
+    /// The batch of these takes of token buckets.
+    pub(crate) fn of_takes(takes: impl Iterator<Item = &'r Request>) -> Self {
+        let mut batch = Self::new();
+        for take in takes {
+            batch.bytes.push(count(take.lines.len()));
+            batch.add_lines(&take.lines);
+        }
+        batch
+    }
+
+    fn new() -> Self {
+        Self { keys: Vec::new(), places: HashMap::new(), rows: Vec::new(), bytes: Vec::new(), mixed: None }
     }
 
     fn add(&mut self, request: &'r Request) {
@@ -45,10 +59,13 @@ impl<'r> Batch<'r> {
             Verb::Settle { lease, .. } => (b's', Some(lease)),
             Verb::Renew { lease } => (b'r', Some(lease)),
         };
-        let lease = lease.map_or(0, |lease| {
-            self.leases.push(lease);
-            count(self.leases.len())
-        });
+        let lease = match (lease, &mut self.mixed) {
+            (Some(lease), Some(Mixed { leases, .. })) => {
+                leases.push(lease);
+                count(leases.len())
+            }
+            _ => 0,
+        };
         self.bytes.extend([letter, count(request.lines.len()), lease]);
         let of_request = match &request.verb {
             Verb::Settle { taken_at, give_or_take, mark, .. } => {
@@ -63,7 +80,11 @@ impl<'r> Batch<'r> {
             let mark = mark.map_or(0, |mark| self.key(mark, Kind::Mark));
             self.bytes.extend([row, mark]);
         }
-        for line in &request.lines {
+        self.add_lines(&request.lines);
+    }
+
+    fn add_lines(&mut self, lines: &'r [Line]) {
+        for line in lines {
             let (key, row) = (self.key(&line.account, line.kind), self.row(line.row));
             self.bytes.extend([key, row]);
         }
@@ -73,7 +94,9 @@ impl<'r> Batch<'r> {
     fn key(&mut self, name: &'r str, kind: Kind) -> u8 {
         *self.places.entry(name).or_insert_with(|| {
             self.keys.push(name);
-            self.kinds.push(kind.letter());
+            if let Some(Mixed { kinds, .. }) = &mut self.mixed {
+                kinds.push(kind.letter());
+            }
             count(self.keys.len())
         })
     }
@@ -95,11 +118,19 @@ impl<'r> Batch<'r> {
         for key in &self.keys {
             command.arg(*key);
         }
+        command.arg(time);
         let doubles = self.rows.iter().flatten().flat_map(|number| double(*number).to_le_bytes());
         let doubles: Vec<u8> = doubles.collect();
-        command.arg(time).arg(lease).arg(&self.kinds[..]).arg(doubles).arg(&self.bytes[..]);
-        for lease in &self.leases {
-            command.arg(format!("{lease:016x}"));
+        match &self.mixed {
+            None => {
+                command.arg(doubles).arg(&self.bytes[..]);
+            }
+            Some(Mixed { kinds, leases }) => {
+                command.arg(lease).arg(&kinds[..]).arg(doubles).arg(&self.bytes[..]);
+                for lease in leases {
+                    command.arg(format!("{lease:016x}"));
+                }
+            }
         }
     }
 }

@@ -12,11 +12,9 @@ use crate::{
 };
 
 /// A batch of requests as one call of a script.
-pub(crate) enum Call<'r> {
-    /// One take of token buckets.
-    Buckets(&'r Request),
-    /// Anything else.
-    Batch(Batch<'r>),
+pub(crate) struct Call<'r> {
+    batch: Batch<'r>,
+    script: &'static Script,
 }
 
 impl<'r> Call<'r> {
@@ -24,52 +22,36 @@ impl<'r> Call<'r> {
     pub(crate) const LINES: usize = 100;
 
     /// The call of these requests, which are all of one slot and have no more than so many lines.
-    pub(crate) fn of(mut requests: impl ExactSizeIterator<Item = &'r Request> + Clone) -> Self {
-        if requests.len() == 1
-            && let Some(request) = requests.clone().next()
-            && matches!(request.verb, Verb::Take { .. })
-            && request.lines.iter().all(|line| line.kind == Kind::TokenBucket)
-        {
-            return Self::Buckets(request);
+    pub(crate) fn of(requests: impl Iterator<Item = &'r Request> + Clone) -> Self {
+        if requests.clone().all(takes_buckets) {
+            Self { batch: Batch::of_takes(requests), script: &BUCKETS }
+        } else {
+            Self { batch: Batch::of(requests), script: &BATCH }
         }
-        Self::Batch(Batch::of(&mut requests))
     }
 
     /// The command that calls the script by its hash, as a server knows it that has run it before.
     pub(crate) fn evalsha(&self, time: &str, lease: u64) -> Cmd {
-        self.command("EVALSHA", &self.script().hash, time, lease)
+        self.command("EVALSHA", &self.script.hash, time, lease)
     }
 
     /// The command that brings the script along.
     pub(crate) fn eval(&self, time: &str, lease: u64) -> Cmd {
-        self.command("EVAL", self.script().text, time, lease)
-    }
-
-    fn script(&self) -> &'static Script {
-        match self {
-            Self::Buckets(_) => &BUCKETS,
-            Self::Batch(_) => &BATCH,
-        }
+        self.command("EVAL", self.script.text, time, lease)
     }
 
     fn command(&self, name: &str, script: &str, time: &str, lease: u64) -> Cmd {
         let mut command = redis::cmd(name);
         command.arg(script);
-        match self {
-            Self::Batch(batch) => batch.write(&mut command, time, lease),
-            Self::Buckets(request) => {
-                command.arg(request.lines.len());
-                for line in &request.lines {
-                    command.arg(&*line.account);
-                }
-                command.arg(time);
-                for number in request.lines.iter().flat_map(|line| line.row) {
-                    command.arg(number);
-                }
-            }
-        }
+        self.batch.write(&mut command, time, lease);
         command
     }
+}
+
+/// Returns `true` if the script of buckets can do it.
+fn takes_buckets(request: &Request) -> bool {
+    matches!(request.verb, Verb::Take { .. })
+        && request.lines.iter().all(|line| line.kind == Kind::TokenBucket)
 }
 
 /// A script, and what Redis calls it.
@@ -89,14 +71,20 @@ impl Script {
     }
 }
 
+/// For batches that take nothing but token buckets, which most do.
 static BUCKETS: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(concat!(include_str!("script/chunks.lua"), include_str!("script/buckets.lua")))
+    Script::new(concat!(
+        include_str!("script/chunks.lua"),
+        include_str!("script/time.lua"),
+        include_str!("script/buckets.lua"),
+    ))
 });
 
-/// One script in five parts. The second documents requests and replies.
+/// One script in six parts. The third documents requests and replies.
 static BATCH: LazyLock<Script> = LazyLock::new(|| {
     Script::new(concat!(
         include_str!("script/chunks.lua"),
+        include_str!("script/time.lua"),
         include_str!("script/read.lua"),
         include_str!("script/accounts.lua"),
         include_str!("script/decide.lua"),

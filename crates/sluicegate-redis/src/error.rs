@@ -21,8 +21,8 @@ pub(crate) fn explained(error: &RedisError, server_info: &ServerInfo, was_a_conn
         )),
         (ErrorKind::Server(ServerErrorKind::NoPerm), _) => person(format!(
             "{at} does not let this user do what a limiter does ({says}); allow it the keys of store.prefix and the \
-             commands EVAL, EVALSHA, MGET, PSETEX, DEL, EXISTS, PEXPIREAT, TIME and those of sorted sets, and SCAN and UNLINK to \
-             forget all accounts"
+             commands EVAL, EVALSHA, MGET, PSETEX, SETRANGE, DEL, EXISTS, PEXPIREAT, TIME and those of sorted sets, and SCAN and \
+             UNLINK to forget all accounts"
         )),
         (ErrorKind::Server(ServerErrorKind::ReadOnly), _) => person(format!(
             "{at} is a read-only replica; give the primary's address in store.url, or redis+sentinel:// or \

@@ -27,16 +27,26 @@ pub(crate) enum Reply {
 /// The replies to a batch, read one after the other.
 pub(crate) struct Replies {
     now: u64,
-    values: std::vec::IntoIter<Value>,
+    values: Values,
+}
+
+/// The return value of a script.
+enum Values {
+    /// Numbers, and texts where the keys hold data of another program.
+    List(std::vec::IntoIter<Value>),
+    /// Numbers alone, as doubles.
+    Packed { bytes: Vec<u8>, read: usize },
 }
 
 impl Replies {
     /// The replies in the script's return value; `None` if it is malformed.
     pub(crate) fn of(value: Value) -> Option<Self> {
-        let Value::Array(values) = value else { return None };
-        let mut values = values.into_iter();
-        let now = number(&values.next()?)?;
-        Some(Self { now, values })
+        let mut values = match value {
+            Value::Array(values) => Values::List(values.into_iter()),
+            Value::BulkString(bytes) => Values::Packed { bytes, read: 0 },
+            _ => return None,
+        };
+        Some(Self { now: values.number()?, values })
     }
 
     /// Returns the time of the decision, in microseconds since 1970.
@@ -46,17 +56,10 @@ impl Replies {
 
     /// Reads the reply to the next request.
     pub(crate) fn next(&mut self, request: &Request) -> Option<Reply> {
-        let admitted = match self.number()? {
+        let admitted = match self.values.number()? {
             0 => false,
             1 => true,
-            _ => {
-                return match self.values.next()? {
-                    Value::BulkString(text) => {
-                        Some(Reply::Foreign(String::from_utf8_lossy(&text).into_owned()))
-                    }
-                    _ => None,
-                };
-            }
+            _ => return self.values.text().map(Reply::Foreign),
         };
         let mut numbers = SmallVec::new();
         if matches!(request.verb, Verb::Take { .. } | Verb::Lend { .. } | Verb::Look) {
@@ -67,22 +70,55 @@ impl Replies {
                     Kind::FixedWindow => 3,
                     Kind::SlidingWindow => 4,
                     Kind::SlidingLog => {
-                        let charges = self.number()?;
+                        let charges = self.values.number()?;
                         numbers.push(charges);
                         usize::try_from(charges).ok()?.checked_mul(2)? + 1
                     }
                 };
                 for _ in 0..count {
-                    numbers.push(self.number()?);
+                    numbers.push(self.values.number()?);
                 }
             }
         }
         Some(Reply::Done { now: self.now, admitted, numbers })
     }
+}
 
+impl Values {
     fn number(&mut self) -> Option<u64> {
-        number(&self.values.next()?)
+        match self {
+            Self::List(values) => match values.next()? {
+                Value::Int(number) => u64::try_from(number).ok(),
+                _ => None,
+            },
+            Self::Packed { bytes, read } => {
+                let double = bytes.get(*read..)?.first_chunk()?;
+                *read += double.len();
+                whole(f64::from_le_bytes(*double))
+            }
+        }
     }
+
+    fn text(&mut self) -> Option<String> {
+        match self {
+            Self::List(values) => match values.next()? {
+                Value::BulkString(text) => Some(String::from_utf8_lossy(&text).into_owned()),
+                _ => None,
+            },
+            Self::Packed { .. } => None,
+        }
+    }
+}
+
+/// The whole number that a double holds.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "checked, and the script rounds nothing"
+)]
+fn whole(double: f64) -> Option<u64> {
+    const MOST_WHOLE: f64 = 9_007_199_254_740_992.0;
+    (0.0..=MOST_WHOLE).contains(&double).then_some(double as u64)
 }
 
 /// The accounts of a request's lines, from the numbers in its reply. Each line comes with one of its charges.
@@ -123,11 +159,4 @@ fn account(kind: Kind, charge: &Charge, numbers: &mut impl Iterator<Item = u64>)
         Kind::Concurrent => AnyAccount::Concurrent(Slots::held(numbers.next()?)),
         Kind::Mark => return None,
     })
-}
-
-fn number(value: &Value) -> Option<u64> {
-    match value {
-        Value::Int(number) => u64::try_from(*number).ok(),
-        _ => None,
-    }
 }

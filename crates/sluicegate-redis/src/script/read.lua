@@ -35,19 +35,11 @@ local MOST = 9007199254740992
 local TOKEN_BUCKET, FIXED_WINDOW, SLIDING_WINDOW, SLIDING_LOG, SLOTS, MARK = ('tfsgcm'):byte(1, -1)
 local TAKE, LOOK, SETTLE, RENEW, RESET, LEND, GIVE_BACK = ('tlsrdbg'):byte(1, -1)
 local DENIED, DONE, FOREIGN = 0, 1, 2
+local ZERO = ('0'):byte()
 local floor, ceil, min, max, call, format = math.floor, math.ceil, math.min, math.max, redis.call, string.format
 local KEYS, ARGV = KEYS, ARGV
 
--- Once: it runs on while a script does.
-local time = call('TIME')
-local real = time[1] * 1000000 + time[2]
-local now, least = real, tonumber(ARGV[1])
-if not least then
-  now = tonumber(ARGV[1]:sub(2))
-elseif least > real then
-  -- This clock was set back, or is another server's: time goes on.
-  now, real = least, least
-end
+local now, real, spanned = times(call('TIME'), ARGV[1])
 local lease = tonumber(ARGV[2])
 local kinds = { ARGV[3]:byte(1, -1) }
 local rows = { struct.unpack('<' .. ('d'):rep(#ARGV[4] / 8), ARGV[4]) }
@@ -67,8 +59,8 @@ if ARGV[3]:find('[^t]') then
   previous_count, idle_at = {}, {}
   members = previous_count
 end
--- By the numbers of keys: what is to be written, and what holds something else.
-local changed, foreign = {}, {}
+-- By the numbers of keys: what is to be written, what holds something else, and the time to which a key is kept for sure.
+local changed, foreign, kept_to = {}, {}, {}
 
 local kept = call('MGET', unpack(KEYS))
 local absent
@@ -103,30 +95,36 @@ for k = 1, #KEYS do
     settled[k] = true
   elseif kind == TOKEN_BUCKET then
     local at, fraction = tonumber(text), 0
+    local zero = text:byte() == ZERO
     if not at then
       local chunks
       at, fraction, chunks = text:match('^(%d+) (%d+)([ %x]*)$')
       at, fraction = tonumber(at), tonumber(fraction)
       if not fraction then
-        foreign[k] = true
+        foreign[k], zero = true, false
       elseif chunks ~= '' then
         if not lent then
           read_chunks, denying, write_chunks = chunk_functions()
           lent = {}
         end
+        -- That zero is all of a number: with chunks, a bucket is kept for as long as they are.
         at, fraction, lent[k] = read_chunks(at, fraction, chunks, now)
+        zero = false
       end
     end
     full_at[k], full_at_fraction[k] = at, fraction
+    if zero then kept_to[k] = at - at % SPAN + SPAN end
   elseif kind == FIXED_WINDOW then
     local ends, count, idle = text:match('^(%d+) (%d+) (%d+)$')
     ends_at[k], window_count[k], idle_at[k] = tonumber(ends), tonumber(count), tonumber(idle)
     if not idle then foreign[k] = true end
+    if text:byte() == ZERO then kept_to[k] = idle_at[k] end
   elseif kind == SLIDING_WINDOW then
     local begins, current, previous, idle = text:match('^(%d+) (%d+) (%d+) (%d+)$')
     begins_at[k], current_count[k], previous_count[k] = tonumber(begins), tonumber(current), tonumber(previous)
     idle_at[k] = tonumber(idle)
     if not idle then foreign[k] = true end
+    if text:byte() == ZERO then kept_to[k] = idle_at[k] end
   else
     local log = {}
     for number in text:gmatch('%d+') do log[#log + 1] = tonumber(number) end

@@ -21,22 +21,30 @@ for k in pairs(changed) do
   elseif kind == MARK then
     call('PSETEX', key, 60000, 1)
   else
-    local idle, text
+    -- When the account is idle, and when its key goes.
+    local idle, ends, text
     if kind == TOKEN_BUCKET then
-      idle, text = full_at[k], format('%d', full_at[k])
-      if full_at_fraction[k] > 0 then
-        idle, text = idle + 1, format('%d %d', full_at[k], full_at_fraction[k])
-      end
+      local at, fraction = full_at[k], full_at_fraction[k]
+      idle = fraction > 0 and at + 1 or at
       if lent and lent[k] then
         local chunks
         chunks, idle = write_chunks(lent[k], idle)
-        text = format('%d %d', full_at[k], full_at_fraction[k]) .. chunks
+        text = format('%d %d', at, fraction) .. chunks
+      elseif not spanned then
+        text = fraction > 0 and format('%d %d', at, fraction) or format('%d', at)
+      else
+        ends = at - at % SPAN + SPAN
+        text = fraction > 0 and format('0%d %05d', at, fraction) or format('0%d', at)
       end
     elseif kind == FIXED_WINDOW then
-      idle, text = idle_at[k], format('%d %d %d', ends_at[k], window_count[k], idle_at[k])
+      idle = idle_at[k]
+      ends = spanned and idle
+      text = format(ends and '0%d %d %d' or '%d %d %d', ends_at[k], window_count[k], idle)
     elseif kind == SLIDING_WINDOW then
       idle = idle_at[k]
-      text = format('%d %d %d %d', begins_at[k], current_count[k], previous_count[k], idle)
+      ends = spanned and idle
+      text = format(
+        ends and '0%d %d %d %d' or '%d %d %d %d', begins_at[k], current_count[k], previous_count[k], idle)
     else
       local log = logs[k]
       idle, text = idle_at[k], {}
@@ -44,12 +52,15 @@ for k in pairs(changed) do
       text[#text + 1] = format('%d', idle)
       text = table.concat(text, ' ')
     end
-    if idle > now then
+    if idle <= now then
+      call('DEL', key)
+    -- A text that is shorter than the one that it replaces would leave the end of that one. A user who may not do this can
+    -- still do all else.
+    elseif not (ends and kept_to[k] and ends <= kept_to[k] and #text >= #kept[k]
+        and redis.pcall('SETRANGE', key, '0', text) == #text) then
       -- Counted from the beginning of the millisecond in which this script began: hence one more. PSETEX takes two thirds
       -- of the time of SET with PXAT.
-      call('PSETEX', key, format('%d', ceil((idle - real) / 1000) + 1), text)
-    else
-      call('DEL', key)
+      call('PSETEX', key, format('%d', ceil(((ends or idle) - real) / 1000) + 1), text)
     end
   end
 end

@@ -27,6 +27,8 @@ fn what_waits_together_travels_together() {
 fn each_caller_of_a_batch_gets_its_own_answer() {
     let server = RedisServer::start();
     let store = Running::at(&server.url());
+    // The first take reads the mark of the time, and others could overtake it.
+    store.admit(&[hourly("warm", 9)]);
     let own = |caller: usize| hourly(&format!("caller {caller}"), 7).cost(u64::try_from(caller % 8).unwrap());
     let charges: Vec<[Charge; 3]> =
         (0..120).map(|caller| [own(caller), hourly("all", 50), slots("gpu", 200)]).collect();
@@ -72,6 +74,42 @@ fn a_failed_batch_fails_each_of_its_callers() {
         assert!(!error.is_misconfiguration());
     }
     server.resume();
+}
+
+#[test]
+fn a_key_that_holds_something_else_fails_only_the_requests_that_ask_for_it() {
+    let server = RedisServer::start();
+    let store = Running::open(patient(&server.url()).prefix("taken").readable_keys(true));
+    store.admit(&[hourly("warm", 1)]);
+    server.command(&["SET", "taken:1:{=a}:=a:t", "somebody's own"]);
+    server.command(&["RPUSH", "taken:1:{=b}:=b:t", "somebody's", "own"]);
+    let names = ["first", "a", "one", "b", "two", "a", "three"];
+    let charges = names.map(|name| [hourly(name, 2), hourly("all", 9)]);
+    // While the first call waits for its answer, the next ones are collected.
+    server.pause();
+    let decisions = store.runtime.block_on(async {
+        let takes = join_all(charges.iter().map(|charges| store.store.take(charges)));
+        tokio::join!(takes, async { server.resume() }).0
+    });
+    let mut admitted = 0;
+    for (name, decision) in names.into_iter().zip(decisions) {
+        match decision {
+            Err(error) => {
+                assert!(name.len() == 1, "{name}: {error}");
+                let told =
+                    format!("the key taken:1:{{={name}}}:={name}:t holds something that is no account");
+                assert!(error.to_string().contains(&told), "{error}");
+            }
+            Ok(decision) => {
+                admitted += 1;
+                let taken = decision.allowed().expect("all fit");
+                assert_eq!(taken.balances.iter().map(|b| b.remaining).collect::<Vec<_>>(), [1, 9 - admitted]);
+            }
+        }
+    }
+    assert_eq!((admitted, store.remaining(&hourly("all", 9))), (4, 5));
+    assert_eq!(server.command(&["GET", "taken:1:{=a}:=a:t"]), "somebody's own");
+    assert_eq!(server.command(&["TYPE", "taken:1:{=b}:=b:t"]), "list");
 }
 
 #[test]

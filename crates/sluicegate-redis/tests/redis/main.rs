@@ -6,6 +6,7 @@ mod clearing;
 mod clocks;
 mod clusters;
 mod conformance;
+mod expiries;
 mod idle;
 mod leases;
 mod lending;
