@@ -38,11 +38,17 @@ struct Inline {
 }
 
 impl Inline {
-    #[inline]
-    fn new(text: &str) -> Option<Self> {
-        let mut bytes = [0; INLINE];
-        bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
-        Self::of(bytes, text.len())
+    const EMPTY: Self = Self { bytes: [0; INLINE], end: NonZeroU8::MIN };
+
+    /// Puts a text here. Returns `false` if it is too long.
+    #[inline(always)]
+    fn fill(&mut self, text: &str) -> bool {
+        let (Some(bytes), Ok(len)) = (self.bytes.get_mut(..text.len()), u8::try_from(text.len())) else {
+            return false;
+        };
+        bytes.copy_from_slice(text.as_bytes());
+        self.end = NonZeroU8::MIN.saturating_add(len);
+        true
     }
 
     /// The text in the first `len` bytes.
@@ -63,6 +69,7 @@ impl Key {
     /// percent-encoded.
     ///
     /// A [`Limit`](crate::Limit) writes its keys itself.
+    #[inline]
     pub fn of<'a>(parts: impl IntoIterator<Item = &'a str>) -> Self {
         let mut key = KeyWriter::new();
         for part in parts {
@@ -104,7 +111,14 @@ impl Key {
 impl From<&str> for Key {
     #[inline]
     fn from(text: &str) -> Self {
-        Self(Inline::new(text).map_or_else(|| Text::Shared(text.into()), Text::Inline))
+        // Written where it stays: a processor does not forward several writes to one read that copies them.
+        let mut key = Self(Text::Inline(Inline::EMPTY));
+        if let Text::Inline(inline) = &mut key.0
+            && !inline.fill(text)
+        {
+            key.0 = Text::Shared(text.into());
+        }
+        key
     }
 }
 

@@ -52,10 +52,11 @@ impl KeyWriter {
 
     #[inline]
     fn encode(&mut self, text: &str) {
-        let is_special = |byte: u8| byte == b'|' || byte == b'%';
-        if !text.bytes().any(is_special) {
-            return self.push(text);
-        }
+        if has_special(text.as_bytes()) { self.encode_special(text) } else { self.push(text) }
+    }
+
+    #[cold]
+    fn encode_special(&mut self, text: &str) {
         for piece in text.split_inclusive(['|', '%']) {
             if let Some(plain) = piece.strip_suffix('|') {
                 self.push(plain);
@@ -100,3 +101,22 @@ impl Write for Encoded<'_> {
         Ok(())
     }
 }
+
+/// Returns `true` if there is a `|` or `%` in the text. Looks at eight bytes at a time.
+#[inline]
+fn has_special(text: &[u8]) -> bool {
+    let (words, rest) = text.as_chunks();
+    let last = rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+    words.iter().fold(specials(last), |found, word| found | specials(u64::from_le_bytes(*word))) != 0
+}
+
+/// Zero if no byte of the word is `|` or `%`.
+#[inline]
+const fn specials(word: u64) -> u64 {
+    let (bars, percents) = (word ^ (LOW_BITS * b'|' as u64), word ^ (LOW_BITS * b'%' as u64));
+    // Subtracting one borrows from the high bit only of a byte that is zero, or that follows one.
+    ((bars.wrapping_sub(LOW_BITS) & !bars) | (percents.wrapping_sub(LOW_BITS) & !percents)) & (LOW_BITS << 7)
+}
+
+/// The lowest bit of each byte.
+const LOW_BITS: u64 = u64::MAX / 255;
