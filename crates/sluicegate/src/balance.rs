@@ -25,15 +25,20 @@ pub struct Balance {
     pub wait: Wait,
 }
 
-/// One balance for each charge, in the charges' order. Reads as a slice; up to two take no allocation.
+/// One balance for each charge, in the charges' order. Reads as a slice; up to three take no allocation.
 #[derive(Clone, Default, Eq, PartialEq)]
-pub struct Balances(SmallVec<[Balance; 2]>);
+pub struct Balances(SmallVec<[Balance; 3]>);
 
 impl Balances {
     /// The balances of a request without charges.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, balance: Balance) {
+        self.0.push(balance);
     }
 }
 

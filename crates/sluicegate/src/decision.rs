@@ -42,6 +42,7 @@ use crate::{Balances, Taken, Wait};
 ///
 /// The same happens to a permit that is given no name: write `let _permit = …`, for `let _ = …` drops it at once.
 #[must_use = "a request may only pass when its decision is Allow"]
+#[expect(clippy::large_enum_variant, reason = "what is allowed has balances, too")]
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Decision<T> {
     /// Every charge was taken.

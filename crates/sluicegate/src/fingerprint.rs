@@ -40,6 +40,14 @@ impl Fingerprint {
         self.tag
     }
 
+    /// A byte that most other keys of a bucket do not share, and never zero. It is there sooner than the tag, for the hash
+    /// gives one half after the other.
+    #[inline]
+    pub(crate) fn hint(self) -> u8 {
+        let [byte, ..] = self.place.to_le_bytes();
+        byte.max(1)
+    }
+
     /// Selects the shard of the key out of `shards` (a power of two).
     #[inline]
     pub(crate) fn shard(self, shards: usize) -> usize {

@@ -6,6 +6,7 @@ mod evicted;
 mod glance;
 mod holders;
 mod locked;
+mod several;
 mod shard;
 mod table;
 mod take;
@@ -24,6 +25,7 @@ use token_buckets::TokenBuckets;
 
 use crate::{
     Algorithm, Charge, Clock, Cost, Decision, Lease, Store, StoreError, SystemClock, Taken,
+    accounts::Account,
     fingerprint::{Fingerprint, Secret},
     timestamp::duration,
 };
@@ -53,9 +55,9 @@ use crate::{
 /// # Atomicity
 ///
 /// A request is charged everywhere or nowhere, and is never seen half charged. Token buckets are in a table without a
-/// lock: a denial only reads it, and a charge is one compare-and-swap. Several are charged together while their slots
-/// are held. New token buckets and all other accounts are spread over shards, each behind a lock, which are locked in
-/// order.
+/// lock: a denial only reads it, and a charge is one compare-and-swap. Up to eight are charged together while their
+/// slots are held. All else is spread over shards, each behind a lock, which are locked in order: new token buckets,
+/// accounts of other kinds, and requests with two charges on one account.
 ///
 /// # Memory
 ///
@@ -110,14 +112,15 @@ impl Default for MemoryStore {
 
 impl<C: Clock> MemoryStore<C> {
     /// Takes every charge, or takes none and names the one that was denied: [`Store::take`] without a future.
-    #[inline]
+    #[inline(always)]
     pub fn take_now(&self, charges: &[Charge]) -> Decision<Taken> {
-        if let [charge] = charges
-            && let Some(decision) = self.take_one(charge)
-        {
-            return decision;
+        match charges {
+            [charge] if charge.quota.algorithm() == Algorithm::TokenBucket => {
+                let (account, now) = self.take_one(charge);
+                take::decision(account.judge(&charge.quota, charge.cost, now), now)
+            }
+            _ => self.take_any(charges),
         }
-        self.take_together(charges)
     }
 
     /// Replaces the estimates in `charges` by their `actual` costs: [`Store::settle`] without a future.

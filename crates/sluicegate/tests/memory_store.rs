@@ -275,3 +275,73 @@ fn a_crowd_that_is_reset_while_it_comes_and_goes_leaves_no_slot_behind() {
     assert_eq!(store.len(), 0);
     assert_eq!((0..9).filter(|_| store.take_now(&gpu).is_allowed()).count(), 3);
 }
+
+#[test]
+fn any_number_of_token_buckets_is_charged_together_or_not_at_all() {
+    for count in 1..=12 {
+        let (store, _clock) = store();
+        let all: Vec<Charge> =
+            (0..count).map(|number| Charge::new(number.to_string(), quota("10/minute"))).collect();
+        for left in [9, 8] {
+            assert_eq!(remaining(&store.take_now(&all)), vec![left; count]);
+        }
+        let last = [all[count - 1].clone().cost(8)];
+        assert!(store.take_now(&last).is_allowed());
+        let denied = store.take_now(&all);
+        assert_eq!(denied.denial().map(|denial| denial.charge), Some(count - 1));
+        let mut left = vec![8; count];
+        left[count - 1] = 0;
+        assert_eq!(remaining(&denied), left, "nothing was charged");
+    }
+}
+
+#[test]
+fn of_several_denials_the_first_with_the_longest_wait_is_named() {
+    let (store, clock) = store();
+    let charges = ["2/second", "2/hour", "2 per 60 minutes", "2/minute"]
+        .map(|text| Charge::new(text, quota(text)).cost(2));
+    assert!(store.take_now(&charges).is_allowed());
+    clock.advance(Duration::from_secs(30));
+    let decision = store.take_now(&charges);
+    let denial = decision.denial().expect("three are spent");
+    assert_eq!((denial.charge, denial.retry_after()), (1, Some(Duration::from_secs(3_570))));
+    assert_eq!(remaining(&decision), [2, 0, 0, 1], "as a peek finds them");
+    assert_eq!(denial.balances[0].wait, Wait::None);
+    assert_eq!(denial.balances[3].wait, Wait::For(Duration::from_secs(30)));
+}
+
+#[test]
+fn a_peek_among_charges_is_judged_with_them_and_takes_nothing() {
+    let (store, _clock) = store();
+    let alice = Charge::new("alice", quota("10/minute"));
+    let bob = Charge::new("bob", quota("10/minute"));
+    let [peek, none] = [&alice, &bob].map(|charge| charge.clone().cost(0));
+    assert_eq!(remaining(&store.take_now(&[none.clone(), alice.clone()])), [10, 9]);
+    assert_eq!(store.len(), 1, "a peek needs no account");
+    assert_eq!(remaining(&store.take_now(&[peek.clone(), bob.clone()])), [9, 9]);
+    assert_eq!(remaining(&store.take_now(&[alice.clone(), peek, bob])), [8, 8, 8]);
+    assert_eq!(remaining(&store.take_now(&[none, alice])), [8, 7]);
+}
+
+#[test]
+fn threads_that_charge_the_same_limits_together_charge_all_of_them() {
+    let store = MemoryStore::builder().clock(ManualClock::new()).build();
+    let charge = |name: &str| Charge::new(name, quota("100000/day"));
+    let [one, other] = [["a", "b", "c"], ["c", "a", "b"]].map(|names| names.map(charge));
+    thread::scope(|scope| {
+        for charges in [&one, &other, &one] {
+            let store = &store;
+            scope.spawn(move || assert!((0..5_000).all(|_| store.take_now(charges).is_allowed())));
+        }
+    });
+    assert_eq!(remaining(&store.take_now(&one)), [84_999; 3]);
+}
+
+#[test]
+fn a_store_for_more_keys_than_the_machine_has_memory_for_is_smaller() {
+    let store = MemoryStore::builder().max_keys(usize::MAX).clock(ManualClock::new()).build();
+    let charges = [Charge::new("alice", quota("1/minute")), Charge::new("bob", quota("1/minute"))];
+    assert!(store.take_now(&charges).is_allowed());
+    assert!(!store.take_now(&charges).is_allowed());
+    assert_eq!(store.len(), 2);
+}

@@ -1,7 +1,7 @@
 //! Token buckets, kept as one time: the generic cell rate algorithm (ITU-T I.371).
 
 use super::{Account, Standing};
-use crate::{Cost, Quota, Timestamp};
+use crate::{Charge, Cost, Quota, Timestamp};
 
 /// A token bucket, kept as the time at which it will be full: the theoretical arrival time of GCRA.
 ///
@@ -16,6 +16,12 @@ impl TokenBucket {
     #[must_use]
     pub const fn full_at(full_at: Timestamp) -> Self {
         Self { full_at }
+    }
+
+    /// Returns `true` if a charge fits and changes the bucket. One that costs nothing only looks.
+    #[inline(always)]
+    pub(crate) fn takes(self, charge: &Charge, now: Timestamp) -> bool {
+        !charge.cost.is_zero() && self.judge(&charge.quota, charge.cost, now).fits()
     }
 
     /// Ticks until the bucket is full.

@@ -4,8 +4,8 @@ use smallvec::SmallVec;
 
 use super::token_buckets::{Entry, Hold, TokenBuckets, Word};
 use crate::{
-    Algorithm, Charge, Cost, Decision, Lease, Taken, Timestamp,
-    accounts::{Account, Books, Standing, TokenBucket, Verdict},
+    Algorithm, Charge, Cost, Timestamp,
+    accounts::{Account, Books, Standing, TokenBucket},
     fingerprint::Fingerprint,
 };
 
@@ -20,32 +20,6 @@ pub(super) struct Glance<'g, W> {
     /// Of each charge, the token bucket, if its key has one.
     entries: SmallVec<[Option<Entry<'g, W>>; INLINE]>,
     now: Timestamp,
-}
-
-/// Takes the charges of a request, all on token buckets, or none. `None` if one of the keys needs an account and has none.
-pub(super) fn take<W: Word>(
-    token_buckets: &TokenBuckets<W>,
-    charges: &[Charge],
-    fingerprints: &[Fingerprint],
-    now: Timestamp,
-) -> Option<Decision<Taken>> {
-    let mut round = 0;
-    loop {
-        let glance = Glance::at(token_buckets, charges, fingerprints, now);
-        let verdict = Verdict::of(charges, &glance);
-        if verdict.admits() {
-            if glance.lacks_account() {
-                return None;
-            }
-            let Some(mut holds) = glance.hold() else {
-                W::pause(round);
-                round += 1;
-                continue;
-            };
-            glance.charge(&mut holds);
-        }
-        return Some(verdict.decision(Lease::new(0, now)));
-    }
 }
 
 /// The held slots of a request's token buckets, each with the first charge on it.
@@ -71,11 +45,6 @@ impl<'g, W: Word> Glance<'g, W> {
             glance.entries.push(entry);
         }
         glance
-    }
-
-    /// Returns `true` if a charge needs a token bucket for a key that has none.
-    pub(super) fn lacks_account(&self) -> bool {
-        self.charges.iter().zip(&self.entries).any(|(charge, entry)| is_kept(charge) && entry.is_none())
     }
 
     /// Locks all token buckets that the request is charged on, or none if one of them has changed.

@@ -7,81 +7,71 @@ use std::sync::{
 
 use smallvec::SmallVec;
 
-use super::{
-    MemoryStore,
-    glance::{self, Glance},
-    locked::Locked,
-    shard::Shard,
-    token_buckets::Word,
-};
+use super::{MemoryStore, glance::Glance, locked::Locked, several, shard::Shard, token_buckets::Word};
 use crate::{
     Algorithm, Balance, Charge, Clock, Decision, Denial, Lease, Taken, Timestamp, Wait,
-    accounts::{Standing, Verdict},
+    accounts::{Standing, TokenBucket, Verdict},
     fingerprint::Fingerprint,
 };
 
 impl<C: Clock> MemoryStore<C> {
-    /// Takes the only charge of a request. `None` if it needs a lease.
-    #[inline]
-    pub(super) fn take_one(&self, charge: &Charge) -> Option<Decision<Taken>> {
+    /// Takes the only charge of a request, on a token bucket, if it fits. Returns the account as it was before, and the time.
+    ///
+    /// The caller works out the decision from these. What it does not ask for costs nothing, once its compiler sees that.
+    #[inline(never)]
+    pub(super) fn take_one(&self, charge: &Charge) -> (TokenBucket, Timestamp) {
         // Read beside hashing, which takes as long.
-        let mut now = self.clock.now();
+        let now = self.clock.now();
         let fingerprint = self.secret.fingerprint(&charge.key);
-        let standing = match charge.quota.algorithm() {
-            Algorithm::TokenBucket => match self.token_buckets.take(fingerprint, charge, now) {
-                Some(standing) => standing,
-                None => self.take_new(fingerprint, charge, now),
-            },
-            _ => {
-                let mut shard = self.shard(fingerprint);
-                now = shard.latest(now);
-                shard.take(fingerprint, charge, now)?
-            }
+        let account = match self.token_buckets.take(fingerprint, charge, now) {
+            Some(account) => account,
+            None => self.take_new(fingerprint, charge, now),
         };
-        let balance = Balance::from(standing);
-        let balances = balance.into();
-        Some(match balance.wait {
-            Wait::None => Decision::Allow(Taken { balances, lease: Lease::new(0, now) }),
-            wait => Decision::Deny(Denial { charge: 0, wait, balances }),
-        })
+        (account, now)
     }
 
     /// Takes a charge that needs a token bucket for a key that had none.
     #[cold]
-    fn take_new(&self, fingerprint: Fingerprint, charge: &Charge, now: Timestamp) -> Standing {
+    fn take_new(&self, fingerprint: Fingerprint, charge: &Charge, now: Timestamp) -> TokenBucket {
         let _alone = self.shard(fingerprint);
         self.token_buckets.take_new(fingerprint, charge, now)
     }
 
-    /// Takes several charges, or one that needs a lease.
-    pub(super) fn take_together(&self, charges: &[Charge]) -> Decision<Taken> {
+    /// Takes several charges, or one that is not on a token bucket.
+    #[inline(never)]
+    pub(super) fn take_any(&self, charges: &[Charge]) -> Decision<Taken> {
         let now = self.clock.now();
-        let fingerprints: SmallVec<[Fingerprint; 4]> =
-            charges.iter().map(|charge| self.secret.fingerprint(&charge.key)).collect();
-        if charges.iter().all(|charge| charge.quota.algorithm() == Algorithm::TokenBucket)
-            && let Some(decision) = glance::take(&self.token_buckets, charges, &fingerprints, now)
+        let fingerprint = |charge: usize| self.secret.fingerprint(&charges[charge].key);
+        if charges.len() <= several::MOST
+            && charges.iter().all(|charge| charge.quota.algorithm() == Algorithm::TokenBucket)
+            && let Some(decision) = several::take(&self.token_buckets, charges, fingerprint, now)
         {
             return decision;
         }
-        self.take_locked(charges, &fingerprints, now)
+        self.take_locked(charges, now)
     }
 
     /// Takes charges of any kind. Their shards are locked, so no other thread changes accounts there or gives one of
     /// the keys a token bucket.
-    fn take_locked(
-        &self,
-        charges: &[Charge],
-        fingerprints: &[Fingerprint],
-        now: Timestamp,
-    ) -> Decision<Taken> {
-        let mut order: SmallVec<[usize; 4]> =
+    #[inline(never)]
+    fn take_locked(&self, charges: &[Charge], now: Timestamp) -> Decision<Taken> {
+        let fingerprints: SmallVec<[Fingerprint; INLINE]> =
+            charges.iter().map(|charge| self.secret.fingerprint(&charge.key)).collect();
+        if let ([charge], [fingerprint]) = (charges, &fingerprints[..]) {
+            let mut shard = self.shard(*fingerprint);
+            let now = shard.latest(now);
+            if let Some(standing) = shard.take(*fingerprint, charge, now) {
+                return decision(standing, now);
+            }
+        }
+        let mut order: SmallVec<[usize; INLINE]> =
             fingerprints.iter().map(|fingerprint| fingerprint.shard(self.shards.len())).collect();
         // All threads lock in the same order, so no two of them wait for each other.
         order.sort_unstable();
         order.dedup();
-        let mut shards: SmallVec<[MutexGuard<'_, Shard>; 4]> =
+        let mut shards: SmallVec<[MutexGuard<'_, Shard>; INLINE]> =
             order.iter().map(|shard| self.lock(*shard)).collect();
-        let places: SmallVec<[usize; 4]> = fingerprints
+        let places: SmallVec<[usize; INLINE]> = fingerprints
             .iter()
             .map(|fingerprint| order.partition_point(|shard| *shard < fingerprint.shard(self.shards.len())))
             .collect();
@@ -93,10 +83,10 @@ impl<C: Clock> MemoryStore<C> {
         let lease = Lease::new(self.lease_id(charges), now);
         let mut round = 0;
         loop {
-            let glance = Glance::at(&self.token_buckets, charges, fingerprints, now);
+            let glance = Glance::at(&self.token_buckets, charges, &fingerprints, now);
             let books = Locked {
                 charges,
-                fingerprints,
+                fingerprints: &fingerprints,
                 places: &places,
                 shards: &shards,
                 token_buckets: &glance,
@@ -107,7 +97,7 @@ impl<C: Clock> MemoryStore<C> {
                 return verdict.decision(lease);
             }
             if let Some(mut holds) = glance.hold() {
-                for ((charge, fingerprint), place) in charges.iter().zip(fingerprints).zip(&places) {
+                for ((charge, fingerprint), place) in charges.iter().zip(&fingerprints).zip(&places) {
                     if let Some(accounts) = shards[*place].accounts_mut(charge.quota.algorithm()) {
                         accounts.charge(*fingerprint, &charge.quota, charge.cost, lease, now);
                     }
@@ -129,3 +119,17 @@ impl<C: Clock> MemoryStore<C> {
         }
     }
 }
+
+/// The decision on a request with one charge.
+#[inline(always)]
+pub(super) fn decision(standing: Standing, now: Timestamp) -> Decision<Taken> {
+    let balance = Balance::from(standing);
+    let balances = balance.into();
+    match balance.wait {
+        Wait::None => Decision::Allow(Taken { balances, lease: Lease::new(0, now) }),
+        wait => Decision::Deny(Denial { charge: 0, wait, balances }),
+    }
+}
+
+/// As many charges as are taken without an allocation.
+const INLINE: usize = 4;

@@ -20,7 +20,7 @@ pub(super) use word::Word;
 use super::evicted::Evicted;
 use crate::{
     Charge, Cost, Quota, Timestamp,
-    accounts::{Account, Standing, TokenBucket},
+    accounts::{Account, TokenBucket},
     fingerprint::Fingerprint,
 };
 
@@ -79,39 +79,49 @@ impl<W: Word> TokenBuckets<W> {
         }
     }
 
-    /// Judges one charge, and takes it if it fits. `None` if the key needs an account for it and has none.
+    /// Takes one charge if it fits. Returns the account as it was before, by which the charge was judged. `None` if the key
+    /// needs an account for it and has none.
     #[inline(always)]
-    pub(super) fn take(&self, fingerprint: Fingerprint, charge: &Charge, now: Timestamp) -> Option<Standing> {
-        let Charge { quota, cost, .. } = charge;
-        while let Some(entry) = self.entry(fingerprint) {
-            let mut account = entry.account();
-            let standing = account.judge(quota, *cost, now);
-            if !standing.fits() || cost.is_zero() {
-                return Some(standing);
-            }
-            account.charge(quota, *cost, now);
-            if entry.replace(account) {
-                return Some(standing);
-            }
+    pub(super) fn take(
+        &self,
+        fingerprint: Fingerprint,
+        charge: &Charge,
+        now: Timestamp,
+    ) -> Option<TokenBucket> {
+        if let Sight::Account(entry) = self.look(fingerprint)
+            && let Some(account) = entry.take(charge, now)
+        {
+            return Some(account);
         }
-        let standing = TokenBucket::default().judge(quota, *cost, now);
-        (!standing.fits() || cost.is_zero()).then_some(standing)
+        self.take_slowly(fingerprint, charge, now)
     }
 
-    /// The same for a caller that is the only one to give this key an account.
+    /// The same once a thread has met another one, or found no account.
     #[cold]
-    pub(super) fn take_new(&self, fingerprint: Fingerprint, charge: &Charge, now: Timestamp) -> Standing {
+    fn take_slowly(&self, fingerprint: Fingerprint, charge: &Charge, now: Timestamp) -> Option<TokenBucket> {
+        while let Some(entry) = self.entry(fingerprint) {
+            if let Some(account) = entry.take(charge, now) {
+                return Some(account);
+            }
+        }
+        let account = TokenBucket::default();
+        (!account.takes(charge, now)).then_some(account)
+    }
+
+    /// [`take`](Self::take) for a caller that is the only one to give this key an account.
+    #[cold]
+    pub(super) fn take_new(&self, fingerprint: Fingerprint, charge: &Charge, now: Timestamp) -> TokenBucket {
         let mut round = 0;
         loop {
-            if let Some(standing) = self.take(fingerprint, charge, now) {
-                return standing;
+            if let Some(account) = self.take(fingerprint, charge, now) {
+                return account;
             }
             if let Some(mut hold) = self.claim(fingerprint, now) {
-                let mut account = TokenBucket::default();
-                let standing = account.judge(&charge.quota, charge.cost, now);
+                let before = TokenBucket::default();
+                let mut account = before;
                 account.charge(&charge.quota, charge.cost, now);
                 self.keep(&mut hold, fingerprint, account, now);
-                return standing;
+                return before;
             }
             W::pause(round);
             round += 1;
@@ -220,19 +230,16 @@ impl<W: Word> TokenBuckets<W> {
     #[inline(always)]
     fn look(&self, fingerprint: Fingerprint) -> Sight<'_, W> {
         let tag = fingerprint.tag();
-        let rows = self.rows.of(fingerprint).map(|row| self.rows.row(row));
-        let [first, second] = rows.map(|row| row.map_or(0, |row| row.candidates(tag)));
+        let Some(rows) = self.rows.of(fingerprint) else { return Sight::Other };
+        let [first, second] = rows.map(|row| row.candidates(fingerprint.hint()));
         // In each byte, a bit for the first row, and one for the second.
         let mut candidates = first | second << 1;
         while candidates != 0 {
             let place = candidates.trailing_zeros() as usize;
-            if let Some(row) = rows[place % 2] {
-                match row.slot(place / 8).read(tag) {
-                    Sight::Other => {}
-                    found => return found,
-                }
+            match rows[place % 2].slot(place / 8).read(tag) {
+                Sight::Other => candidates &= candidates - 1,
+                found => return found,
             }
-            candidates &= candidates - 1;
         }
         Sight::Other
     }
@@ -242,7 +249,7 @@ impl<W: Word> TokenBuckets<W> {
     ///
     /// The caller must be the only one to give this key an account.
     pub(super) fn claim(&self, fingerprint: Fingerprint, now: Timestamp) -> Option<Hold<'_, W>> {
-        let [first, second] = self.rows.of(fingerprint).map(|row| Room::of(self.rows.or_new(row), now));
+        let [first, second] = self.rows.or_new(fingerprint).map(|row| Room::of(row, now));
         let is_first = if first.idle + second.idle == 0 {
             first.least <= second.least
         } else {
@@ -270,7 +277,7 @@ impl<W: Word> TokenBuckets<W> {
                 Some(_) => {}
             }
         }
-        hold.keep(fingerprint.tag(), account);
+        hold.keep(fingerprint, account);
     }
 }
 
@@ -295,9 +302,9 @@ struct Room<'t, W> {
 }
 
 impl<'t, W: Word> Room<'t, W> {
-    fn of(row: Option<Row<'t, W>>, now: Timestamp) -> Self {
+    fn of(row: Row<'t, W>, now: Timestamp) -> Self {
         let mut room = Self { idle: 0, entry: None, least: u64::MAX };
-        for entry in row.into_iter().flat_map(Row::slots).filter_map(Slot::read_any) {
+        for entry in row.slots().filter_map(Slot::read_any) {
             let spent = match entry.account() {
                 idle if idle.idle_at() <= now => 0,
                 // An account that still matters never goes before one that does not.

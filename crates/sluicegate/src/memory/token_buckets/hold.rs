@@ -1,11 +1,10 @@
 //! A locked slot.
 
 use super::{
-    rows::hint,
     slot::{EMPTY, Slot, account_of, word_of},
     word::Word,
 };
-use crate::accounts::TokenBucket;
+use crate::{accounts::TokenBucket, fingerprint::Fingerprint};
 
 /// A locked slot. Dropping it unlocks the slot as it was, unless it was [kept](Self::keep) or [emptied](Self::empty).
 #[derive(Debug)]
@@ -31,29 +30,30 @@ impl<'t, W: Word> Hold<'t, W> {
         (self.owner != EMPTY).then(|| account_of(self.word, self.owner))
     }
 
-    /// Gives the slot to the key of this tag, with this account.
-    pub(super) fn keep(&mut self, owner: u64, account: TokenBucket) {
+    /// Gives the slot to a key, with this account.
+    pub(super) fn keep(&mut self, fingerprint: Fingerprint, account: TokenBucket) {
+        let owner = fingerprint.tag();
         if self.owner != owner {
-            self.own(owner);
+            self.own(owner, fingerprint.hint());
         }
         self.word = word_of(account, owner);
     }
 
     /// Leaves the slot empty.
     pub(super) fn empty(mut self) {
-        self.own(EMPTY);
+        self.own(EMPTY, NO_HINT);
         self.word = EMPTY;
     }
 
-    fn own(&mut self, owner: u64) {
+    fn own(&mut self, owner: u64, hint: u8) {
         self.owner = owner;
-        self.slot.tag.store(owner);
+        self.slot.tag().store(owner);
         let shift = self.slot.index * 8;
         loop {
             // Other slots of the row may be changing, too.
-            let hints = self.slot.hints.load();
-            let hinted = hints & !(0xff << shift) | hint(owner) << shift;
-            if self.slot.hints.replace(hints, hinted) {
+            let hints = self.slot.hints().load();
+            let hinted = hints & !(0xff << shift) | u64::from(hint) << shift;
+            if self.slot.hints().replace(hints, hinted) {
                 break;
             }
         }
@@ -62,6 +62,9 @@ impl<'t, W: Word> Hold<'t, W> {
 
 impl<W: Word> Drop for Hold<'_, W> {
     fn drop(&mut self) {
-        self.slot.word.store(self.word);
+        self.slot.word().store(self.word);
     }
 }
+
+/// The hint of an empty slot.
+const NO_HINT: u8 = 0;

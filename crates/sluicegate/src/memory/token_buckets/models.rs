@@ -15,7 +15,12 @@ use loom::{
 };
 
 use super::{TokenBuckets, Word};
-use crate::{Charge, Cost, Quota, Timestamp, accounts::Standing, fingerprint::Fingerprint, memory::glance};
+use crate::{
+    Charge, Cost, Quota, Timestamp,
+    accounts::{Account, Standing, Verdict},
+    fingerprint::Fingerprint,
+    memory::{glance::Glance, several},
+};
 
 impl Word for AtomicU64 {
     fn zeros(count: usize) -> Box<[Self]> {
@@ -66,19 +71,39 @@ impl Table {
     fn take(&self, key: Fingerprint, cost: u64) -> Standing {
         self.look(key, cost).unwrap_or_else(|| {
             let _alone = self.lock.lock().expect("no thread panics");
-            self.buckets.take_new(key, &charge(cost), NOW)
+            self.buckets.take_new(key, &charge(cost), NOW).judge(&quota(), Cost::new(cost), NOW)
         })
     }
 
     /// The same for a key that has an account. `None` if it has lost it.
     fn look(&self, key: Fingerprint, cost: u64) -> Option<Standing> {
-        self.buckets.take(key, &charge(cost), NOW)
+        let account = self.buckets.take(key, &charge(cost), NOW)?;
+        Some(account.judge(&quota(), Cost::new(cost), NOW))
     }
 
     /// Takes several charges as the store does, on accounts that are there.
     fn take_all(&self, keys: &[Fingerprint], cost: u64) -> bool {
         let charges: Vec<Charge> = keys.iter().map(|_| charge(cost)).collect();
-        glance::take(&self.buckets, &charges, keys, NOW).expect("they have accounts").is_allowed()
+        several::take(&self.buckets, &charges, |charge| keys[charge], NOW)
+            .expect("they have accounts")
+            .is_allowed()
+    }
+
+    /// Takes several charges as the store does beside accounts of other kinds.
+    fn take_all_locked(&self, keys: &[Fingerprint], cost: u64) -> bool {
+        let charges: Vec<Charge> = keys.iter().map(|_| charge(cost)).collect();
+        let _alone = self.lock.lock().expect("no thread panics");
+        loop {
+            let glance = Glance::at(&self.buckets, &charges, keys, NOW);
+            if !Verdict::of(&charges, &glance).admits() {
+                return false;
+            }
+            if let Some(mut holds) = glance.hold() {
+                glance.charge(&mut holds);
+                return true;
+            }
+            thread::yield_now();
+        }
     }
 
     fn settle(&self, key: Fingerprint, estimate: u64, actual: u64) {
@@ -250,6 +275,51 @@ fn two_requests_with_the_same_limits_in_opposite_orders_wait_for_neither() {
 }
 
 #[test]
+fn charges_beside_other_accounts_are_taken_together_or_not_at_all() {
+    race(
+        three,
+        |table| table.take_all_locked(&[A, B, C], 3),
+        |table| table.take(B, 3).fits(),
+        |table, one, other| {
+            assert!(one != other, "there is room for one of them in B");
+            let rest = if one { 5 } else { 2 };
+            assert_eq!([A, B, C].map(|key| table.spent(key)), [rest, 8, rest]);
+        },
+    );
+}
+
+#[test]
+fn charges_beside_other_accounts_and_others_on_the_same_keys_both_count() {
+    race(
+        three,
+        |table| table.take_all_locked(&[A, B, A], 1),
+        |table| table.take_all(&[B, A], 2),
+        |table, one, other| {
+            assert!(one && other);
+            assert_eq!([A, B].map(|key| table.spent(key)), [6, 8]);
+        },
+    );
+}
+
+#[test]
+fn a_peek_beside_a_charge_changes_nothing() {
+    race(
+        three,
+        |table| {
+            let charges = [charge(0), charge(1)];
+            let keys = [A, C];
+            several::take(&table.buckets, &charges, |charge| keys[charge], NOW)
+                .is_some_and(|decision| decision.is_allowed())
+        },
+        |table| table.take(A, 3).fits(),
+        |table, one, other| {
+            assert!(one && other);
+            assert_eq!([A, C].map(|key| table.spent(key)), [5, 3]);
+        },
+    );
+}
+
+#[test]
 fn a_reset_and_a_charge_leave_the_charge_or_nothing() {
     race(
         || spent(8),
@@ -288,7 +358,8 @@ const fn quota() -> Quota {
 
 const fn key(name: u8) -> Fingerprint {
     let tag = 0x0100_0000_5851_f42d * name as u64;
-    Fingerprint::of(0, tag << 32 | tag)
+    // Each with a hint of its own.
+    Fingerprint::of(name as u64, tag << 32 | tag)
 }
 
 const AMOUNT: u64 = 10;

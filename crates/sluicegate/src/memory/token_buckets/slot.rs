@@ -1,8 +1,8 @@
 //! The slot of one account.
 
-use super::{hold::Hold, word::Word};
+use super::{hold::Hold, rows::WORDS, word::Word};
 use crate::{
-    Timestamp,
+    Charge, Timestamp,
     accounts::{Account, TokenBucket},
 };
 
@@ -21,12 +21,11 @@ use crate::{
 /// then, whatever time that key has.
 #[derive(Debug)]
 pub(in crate::memory) struct Slot<'t, W> {
-    /// The hints of the whole row.
-    pub(super) hints: &'t W,
+    pub(super) row: &'t [W; WORDS],
     /// The place in the row.
     pub(super) index: usize,
-    pub(super) tag: &'t W,
-    pub(super) word: &'t W,
+    /// The slot's two words.
+    pub(super) words: &'t [W; 2],
 }
 
 impl<W> Clone for Slot<'_, W> {
@@ -38,16 +37,31 @@ impl<W> Clone for Slot<'_, W> {
 impl<W> Copy for Slot<'_, W> {}
 
 impl<'t, W: Word> Slot<'t, W> {
+    /// The hints of the whole row.
+    pub(super) fn hints(self) -> &'t W {
+        &self.row[0]
+    }
+
+    #[inline(always)]
+    pub(super) fn tag(self) -> &'t W {
+        &self.words[0]
+    }
+
+    #[inline(always)]
+    pub(super) fn word(self) -> &'t W {
+        &self.words[1]
+    }
+
     /// Returns the account of the key of this tag.
     #[inline(always)]
     pub(super) fn read(self, owner: u64) -> Sight<'t, W> {
-        let word = self.word.load();
-        if self.tag.load() != owner {
+        let word = self.word().load();
+        if self.tag().load() != owner {
             return Sight::Other;
         }
         // The word may be that of another key, which came since and has gone: the tag is right, but the word has
         // changed again.
-        if word == LOCKED || self.word.load() != word {
+        if word == LOCKED || self.word().load() != word {
             return Sight::Moving;
         }
         Sight::Account(Entry { slot: self, owner, word })
@@ -56,12 +70,12 @@ impl<'t, W: Word> Slot<'t, W> {
     /// Returns the account in the slot, whoever has it; that of nobody in an empty slot. `None` if the slot is locked.
     pub(super) fn read_any(self) -> Option<Entry<'t, W>> {
         loop {
-            let word = self.word.load();
+            let word = self.word().load();
             if word == LOCKED {
                 return None;
             }
-            let owner = self.tag.load();
-            if self.word.load() == word {
+            let owner = self.tag().load();
+            if self.word().load() == word {
                 return Some(Entry { slot: self, owner, word });
             }
         }
@@ -99,6 +113,18 @@ impl<'t, W: Word> Entry<'t, W> {
         account_of(self.word, self.owner)
     }
 
+    /// Takes a charge if it fits and the account is still as it was. Returns the account as it was.
+    #[inline(always)]
+    pub(super) fn take(self, charge: &Charge, now: Timestamp) -> Option<TokenBucket> {
+        let before = self.account();
+        let mut account = before;
+        if before.takes(charge, now) {
+            account.charge(&charge.quota, charge.cost, now);
+            return self.replace(account).then_some(before);
+        }
+        Some(before)
+    }
+
     /// Returns `true` if nobody's account is in the slot.
     pub(super) fn is_empty(self) -> bool {
         self.owner == EMPTY
@@ -107,17 +133,29 @@ impl<'t, W: Word> Entry<'t, W> {
     /// Replaces the account if it is still as it was.
     #[inline]
     pub(super) fn replace(self, account: TokenBucket) -> bool {
-        self.slot.word.replace(self.word, word_of(account, self.owner))
+        self.slot.word().replace(self.word, word_of(account, self.owner))
     }
 
-    /// Locks the slot if the account is still as it was.
+    /// Locks the slot if the account is still as it was. The caller unlocks it soon.
+    #[inline]
+    pub(in crate::memory) fn lock(self) -> bool {
+        self.slot.word().replace(self.word, LOCKED)
+    }
+
+    /// Unlocks the slot, which then has this account.
+    #[inline]
+    pub(in crate::memory) fn unlock(self, account: TokenBucket) {
+        self.slot.word().store(word_of(account, self.owner));
+    }
+
+    /// [`lock`](Self::lock), to be unlocked when the returned value is dropped.
     pub(in crate::memory) fn hold(self) -> Option<Hold<'t, W>> {
-        self.slot.word.replace(self.word, LOCKED).then(|| Hold::new(self.slot, self.owner, self.word))
+        self.lock().then(|| Hold::new(self.slot, self.owner, self.word))
     }
 
     /// The place of the slot, by which threads order those that they lock.
     pub(in crate::memory) fn address(self) -> usize {
-        std::ptr::from_ref(self.slot.word).addr()
+        std::ptr::from_ref(self.slot.word()).addr()
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 /// An atomic word of 64 bits: the processor's, or that of the model checker in the tests.
 pub(in crate::memory) trait Word: Sized {
-    /// Words that are all zero.
+    /// Words that are all zero: so many, or fewer where the system does not give as many.
     fn zeros(count: usize) -> Box<[Self]>;
 
     /// Returns the value, and all that was written before it was stored.
@@ -26,8 +26,13 @@ pub(in crate::memory) trait Word: Sized {
 
 impl Word for AtomicU64 {
     fn zeros(count: usize) -> Box<[Self]> {
-        // Zeros from the system take no memory until they are written to.
-        bytemuck::zeroed_slice_box(count)
+        // Zeros from the system take no memory until they are written to, so that it promises more than it has. Some
+        // systems do not, or not that much more.
+        match bytemuck::try_zeroed_slice_box(count) {
+            Ok(words) => words,
+            Err(()) if count > FEW => Self::zeros(count / 2),
+            Err(()) => bytemuck::zeroed_slice_box(count),
+        }
     }
 
     #[inline]
@@ -58,3 +63,5 @@ impl Word for AtomicU64 {
 
 /// Rounds before a waiting thread gives its processor away. A slot is locked for less time than this takes.
 const SPINS: u32 = 100;
+/// Words that any system has.
+const FEW: usize = 1_024;
