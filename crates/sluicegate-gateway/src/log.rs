@@ -1,5 +1,7 @@
 //! Logs, and how a denial is logged.
 
+mod json_lines;
+
 use std::{
     env,
     io::{self, IsTerminal},
@@ -10,6 +12,8 @@ use sluicegate_http::{DenialFields, DenialLog};
 use sluicegate_policy::{ApiKeysError, Denied, LogFormat, Policy, RequestId};
 use tracing::Level;
 use tracing_subscriber::{EnvFilter, fmt};
+
+use self::json_lines::JsonLines;
 
 /// Starts logging to standard error. `SLUICEGATE_LOG` chooses what, as in `info` or `sluicegate_gateway=debug`.
 ///
@@ -24,7 +28,9 @@ pub fn init(format: LogFormat) {
     let logs = fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours);
     // It fails only where a program that embeds the gateway logs already.
     let _ = match format {
-        LogFormat::Json => logs.json().flatten_event(true).try_init().is_ok(),
+        LogFormat::Json => {
+            logs.json().flatten_event(true).map_event_format(JsonLines::new).try_init().is_ok()
+        }
         LogFormat::Pretty => logs.try_init().is_ok(),
     };
 }
