@@ -14,17 +14,19 @@ pub(crate) mod utc_time;
 pub(crate) mod whole_seconds;
 
 use std::{
+    mem,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
-use http::{Response, request::Parts};
+use http::{HeaderMap, Response, request::Parts};
 use sluicegate::{Balance, Charge, Store, Wait};
 use smallvec::SmallVec;
 
 use form::Kind;
 use headers::LimitState;
+use problem::Reply;
 use response_templates::ResponseTemplates;
 
 pub use form::Form;
@@ -75,9 +77,33 @@ impl Renderer {
     #[must_use]
     pub fn rejected(&self, rejection: &Rejection, head: &Parts, id: &RequestId) -> Response<Bytes> {
         let form = self.form(head, rejection.route());
+        self.reply(rejection, head, Reply { form: &form, id, headers: HeaderMap::new() })
+    }
+
+    /// [`rejected`](Self::rejected) in the memory of the request's own fields, of which the head has none afterwards. Servers
+    /// use the memory of a response's fields again for the next request, so that rejections allocate none.
+    #[must_use]
+    pub fn rejected_in_place(
+        &self,
+        rejection: &Rejection,
+        head: &mut Parts,
+        id: &RequestId,
+    ) -> Response<Bytes> {
+        let form = self.form(head, rejection.route());
+        let mut headers = HeaderMap::new();
+        // A preflight is answered by its head.
+        if !matches!(rejection, Rejection::Preflight { .. }) {
+            headers = mem::take(&mut head.headers);
+            headers.clear();
+        }
+        self.reply(rejection, head, Reply { form: &form, id, headers })
+    }
+
+    fn reply(&self, rejection: &Rejection, head: &Parts, reply: Reply<'_>) -> Response<Bytes> {
+        let Reply { form, id, .. } = reply;
         match rejection {
-            Rejection::Denied(denied) => self.denied(denied, &form, id),
-            Rejection::Refused(refused) => self.refused(&refused.refusal, &form, id),
+            Rejection::Denied(denied) => self.denied(denied, reply),
+            Rejection::Refused(refused) => form.shared(problem::refused(&refused.refusal, reply)),
             Rejection::Preflight { .. } => match (&self.cors, &form.cors) {
                 (Some(cors), Some(fields)) => cors.preflight_answer(head, fields, id),
                 // No gate without `[cors]` answers preflights.
@@ -89,7 +115,7 @@ impl Renderer {
     /// Renders a refusal, which may also be of a request that was admitted and cannot be served after all.
     #[must_use]
     pub fn refused(&self, refusal: &Refusal, form: &Form, id: &RequestId) -> Response<Bytes> {
-        form.shared(problem::refused(refusal, form.kind, id))
+        form.shared(problem::refused(refusal, Reply { form, id, headers: HeaderMap::new() }))
     }
 
     /// Returns the headers that tell an admitted client its limits.
@@ -101,17 +127,16 @@ impl Renderer {
         LimitHeaders::of(&self.families, &states, policy, form.decided).shared(form.cors.clone())
     }
 
-    fn denied(&self, denied: &Denied, form: &Form, id: &RequestId) -> Response<Bytes> {
+    fn denied(&self, denied: &Denied, reply: Reply<'_>) -> Response<Bytes> {
         let states = self.states(denied.limits(), denied.charges(), denied.balances());
-        let policy = self
-            .templates
-            .policy_line(denied.route(), denied.tier())
-            .filter(|_| denied.has_configured_quotas());
+        let configured =
+            denied.has_configured_quotas().then(|| self.templates.configured(denied.route(), denied.tier()));
         let wait = match (denied.wait(), self.longest_wait) {
             (Wait::For(wait), Some(longest)) => Wait::For(wait.min(longest)),
             (wait, _) => wait,
         };
-        form.shared(problem::denied(denied, wait, &self.families, states, policy, form, id))
+        let form = reply.form;
+        form.shared(problem::denied(denied, wait, &self.families, states, configured, reply))
     }
 
     /// Joins limits, charges and balances to the states that headers tell.
@@ -123,6 +148,7 @@ impl Renderer {
     ) -> SmallVec<[LimitState<'a>; 2]> {
         let rows = limits.iter().zip(charges).zip(balances);
         rows.map(|((id, charge), balance)| LimitState {
+            id: *id,
             name: self.templates.name(*id),
             quota: &charge.quota,
             cost: charge.cost,

@@ -313,9 +313,9 @@ fn forwarded_element(peer: &Peer, host: Option<&HeaderValue>) -> HeaderValue {
 
 fn via(version: Version) -> HeaderValue {
     match version {
-        Version::HTTP_10 => HeaderValue::from_static("1.0 sluicegate"),
-        Version::HTTP_2 => HeaderValue::from_static("2.0 sluicegate"),
-        _ => HeaderValue::from_static("1.1 sluicegate"),
+        Version::HTTP_10 => const { HeaderValue::from_static("1.0 sluicegate") },
+        Version::HTTP_2 => const { HeaderValue::from_static("2.0 sluicegate") },
+        _ => const { HeaderValue::from_static("1.1 sluicegate") },
     }
 }
 

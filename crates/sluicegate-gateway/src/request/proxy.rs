@@ -4,7 +4,7 @@ use std::{future::poll_fn, rc::Rc, task::Poll};
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, Request, Response, StatusCode, Version,
+    Request, Response, StatusCode, Version,
     header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, EXPECT, HeaderValue, UPGRADE},
     request::Parts,
     response,
@@ -89,6 +89,7 @@ impl Proxy {
         let interims = interims.filter(|_| takes_interims);
         let protocol = upgrade::asked_for(head).filter(|_| body.is_end_stream());
         let mut body = Some(body);
+        let is_expecting;
         let answer = match self.decide(head, &mut body, peer).await {
             Ok((running, sent)) => {
                 if let Some(interims) = interims {
@@ -111,6 +112,7 @@ impl Proxy {
                     }
                     Err((response, rest)) => {
                         body = rest;
+                        is_expecting = head.headers.contains_key(EXPECT);
                         response
                     }
                 }
@@ -118,10 +120,11 @@ impl Proxy {
             Err(rejection) => {
                 let id = RequestId::of(&head.headers);
                 self.log(&rejection, &id);
-                self.admission().renderer().rejected(&rejection, head, &id)
+                is_expecting = head.headers.contains_key(EXPECT);
+                self.admission().renderer().rejected_in_place(&rejection, head, &id)
             }
         };
-        own(answer, body, framing, &head.headers)
+        own(answer, body, framing, is_expecting)
     }
 
     /// Decides, reading the body first where the decision needs it. A body that nobody reads is left in `body`.
@@ -341,16 +344,16 @@ fn is_switched(answered: &Answered) -> bool {
     answered.response.status() == StatusCode::SWITCHING_PROTOCOLS
 }
 
-/// An answer of ours, beside which the rest of the request is forgotten.
+/// An answer of ours, beside which the rest of the request is forgotten. The client may expect to be asked for that.
 fn own(
     mut response: Response<Bytes>,
     body: Option<ClientBody>,
     framing: RequestFraming,
-    headers: &HeaderMap,
+    is_expecting: bool,
 ) -> Response<AnswerBody> {
     let rest = match framing.version {
         Version::HTTP_2 => Rest::Apart,
-        _ if headers.contains_key(EXPECT) => Rest::Unasked,
+        _ if is_expecting => Rest::Unasked,
         _ => Rest::Coming,
     };
     if framing.is_head && rest == Rest::Apart {

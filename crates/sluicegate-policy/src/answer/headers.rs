@@ -17,7 +17,7 @@ use smallvec::SmallVec;
 pub(super) use ietf::policy_line;
 
 use crate::{
-    HeaderFamily,
+    HeaderFamily, LimitId,
     answer::{retry, whole_seconds::whole_seconds},
     decide::cors::CorsFields,
 };
@@ -26,6 +26,7 @@ use value_writer::ValueWriter;
 /// The state of one enforced limit for a caller, as headers tell it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LimitState<'a> {
+    pub(super) id: LimitId,
     /// The limit's name, as headers may write it.
     pub(super) name: &'a str,
     pub(super) quota: &'a Quota,

@@ -144,6 +144,12 @@ pub(crate) fn read<'b>(
     Ok(reading)
 }
 
+/// A response in the order in which it is sent.
+fn written(response: &Response<Bytes>) -> String {
+    let fields: Vec<_> = response.headers().iter().collect();
+    format!("{:?} {fields:?} {:?}", response.status(), response.body())
+}
+
 #[derive(Debug)]
 pub(crate) enum Reply {
     Passed(Box<Pass<Store>>, LimitHeaders),
@@ -154,7 +160,11 @@ impl Reply {
     /// The reply to a request with this head that a gate has rejected.
     pub(crate) fn rejected(gate: &Gate<Store>, rejection: Rejection, head: &Parts) -> Self {
         let id = RequestId::of(&head.headers);
-        let response = Renderer::new(gate.policy()).rejected(&rejection, head, &id);
+        let renderer = Renderer::new(gate.policy());
+        let response = renderer.rejected(&rejection, head, &id);
+        // A response in the memory of its request has nothing of that.
+        let in_place = renderer.rejected_in_place(&rejection, &mut head.clone(), &id);
+        assert_eq!(written(&in_place), written(&response));
         Self::Rejected(rejection, response)
     }
 
