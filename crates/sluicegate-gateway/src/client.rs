@@ -37,6 +37,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
+pub(crate) use self::http2::IdleCalls;
 use self::{
     client_timeouts::ClientTimeouts,
     heads::Heads,
@@ -72,6 +73,7 @@ pub(crate) struct Clients {
     pub(crate) current: Rc<Current>,
     /// By TLS, if given.
     pub(crate) certificates: Option<Certificates>,
+    pub(crate) idle_calls: IdleCalls,
 }
 
 /// Bounds on a client, from the beginning of its connection to the end: a reload changes them only for

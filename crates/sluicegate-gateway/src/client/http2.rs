@@ -1,34 +1,29 @@
 //! HTTP/2 with a client: its limits, and the beginning and the end of its requests.
 
 mod call;
+mod calls;
 mod delivery;
 mod frames;
 mod liveness;
 mod reset_budget;
+mod serving;
 mod tunnel;
 
 use std::{
     error::Error,
-    future::Future,
     pin::{Pin, pin},
     rc::Rc,
-    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
-use h2::{
-    RecvStream,
-    server::{Builder, Connection, SendResponse},
-};
-use http::Request;
+use h2::server::{Builder, SendResponse};
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    task::spawn_local,
     time::timeout,
 };
 
-use self::{call::Call, reset_budget::ResetBudget};
+use self::{call::Call, calls::Calls, reset_budget::ResetBudget, serving::Serving};
 use super::{Bounds, Clients, client_timeouts::ClientTimeouts, drive, stream::ClientStream};
 use crate::{
     io::dormant::Dormant,
@@ -36,13 +31,8 @@ use crate::{
     threads::drain::Draining,
 };
 
+pub(crate) use self::calls::IdleCalls;
 pub(super) use self::{frames::Frames, liveness::Liveness, reset_budget::TooMany};
-
-/// A connection whose requests begin as they come.
-struct Serving<S, F> {
-    connection: Connection<S, Bytes>,
-    begin: F,
-}
 
 impl Clients {
     /// Serves a connection of HTTP/2 to its end.
@@ -69,23 +59,17 @@ impl Clients {
         let pings = connection.ping_pong();
         let (timeouts, reset_budget) = (ClientTimeouts::new(), ResetBudget::new(bounds.max_resets));
         let peer = Rc::new(peer);
-        let begin = |request: Request<RecvStream>, respond: SendResponse<Bytes>| {
-            let call = Call {
-                proxy: self.current.proxy(),
-                peer: Rc::clone(&peer),
-                liveness: liveness.clone(),
-                stall: bounds.idle,
-                respond,
-                open_request: reset_budget.open(),
-            };
-            let busy = timeouts.busy();
-            spawn_local(async move {
-                call.answer(request).await;
-                drop(busy);
-            });
+        let begin = |respond: SendResponse<Bytes>| Call {
+            proxy: self.current.proxy(),
+            peer: Rc::clone(&peer),
+            liveness: liveness.clone(),
+            stall: bounds.idle,
+            respond,
+            open_request: reset_budget.open(),
+            _busy: timeouts.busy(),
         };
-        let serving = pin!(Serving { connection, begin });
-        let finish = |serving: Pin<&mut Serving<_, _>>| serving.get_mut().connection.graceful_shutdown();
+        let serving = pin!(Serving::new(connection, begin, Calls::new(self.idle_calls.clone())));
+        let finish = |serving: Pin<&mut Serving<_, _>>| serving.get_mut().finish();
         let told_to_end = pin!(async {
             tokio::select! {
                 () = draining.there() => {}
@@ -104,23 +88,6 @@ impl Clients {
             served = drive(serving, finish, Dormant::new(told_to_end), left) => Ok(served?),
             cut = Dormant::new(cut) => Ok(cut?),
         }
-    }
-}
-
-impl<S, F> Future for Serving<S, F>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-    F: FnMut(Request<RecvStream>, SendResponse<Bytes>) + Unpin,
-{
-    type Output = Result<(), h2::Error>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
-        let this = &mut *self;
-        while let Some(accepted) = ready!(pin!(this.connection.accept()).poll(cx)) {
-            let (request, respond) = accepted?;
-            (this.begin)(request, respond);
-        }
-        Poll::Ready(Ok(()))
     }
 }
 

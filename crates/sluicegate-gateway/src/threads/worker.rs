@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use crate::{
-    client::Clients,
+    client::{Clients, IdleCalls},
     io::tls::Certificates,
     reload::{
         current::Current,
@@ -69,7 +69,8 @@ impl Worker {
                 drop(generation);
                 let following = Rc::clone(&current);
                 spawn_local(async move { following.follow(adoptions).await });
-                Server { clients: Rc::new(Clients { current, certificates }), draining }.run(listener).await
+                let clients = Clients { current, certificates, idle_calls: IdleCalls::default() };
+                Server { clients: Rc::new(clients), draining }.run(listener).await
             }));
         };
         let thread = thread::Builder::new().name(format!("sluicegate-{index}")).spawn(work)?;

@@ -19,6 +19,7 @@ use http_body::Body as _;
 
 use super::{Liveness, delivery::deliver, reset_budget::OpenRequest, tunnel::Duplex};
 use crate::{
+    client::client_timeouts::Busy,
     request::{
         body::{AnswerBody, ClientBody},
         date,
@@ -40,6 +41,7 @@ pub(super) struct Call {
     pub(super) stall: Duration,
     pub(super) respond: SendResponse<Bytes>,
     pub(super) open_request: OpenRequest,
+    pub(super) _busy: Busy,
 }
 
 impl Call {
@@ -66,7 +68,7 @@ impl Call {
         match (tunnel, tunnelled) {
             // Boxed, because it is rare and large.
             (Some(tunnel), Some(incoming)) => Box::pin(self.carry(head, tunnel, incoming)).await,
-            _ => self.send(head, body).await,
+            _ => pin!(self.send(head, body)).await,
         }
     }
 
