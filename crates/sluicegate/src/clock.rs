@@ -26,7 +26,11 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
 /// The machine's monotonic clock; its epoch is the moment at which it was made.
 ///
 /// Reads the processor's time stamp counter where that is steady, in a third of the time that
-/// [`std::time::Instant`] takes.
+/// [`std::time::Instant`] takes. Setting the wall clock does not change it. Its rate was measured once, so it drifts from
+/// a clock that NTP keeps by some millionths.
+///
+/// A counter may stop, or begin anew, while the machine is suspended. Then time lags, and accounts earn back their spending
+/// late, never early.
 #[derive(Clone)]
 pub struct SystemClock {
     clock: quanta::Clock,
