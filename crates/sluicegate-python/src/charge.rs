@@ -43,6 +43,10 @@ pub(crate) struct Charges {
 }
 
 impl Charges {
+    fn with_capacity(capacity: usize) -> Self {
+        Self { charges: SmallVec::with_capacity(capacity), outages: SmallVec::with_capacity(capacity) }
+    }
+
     fn one((charge, outage): (sluicegate::Charge, OutageMode)) -> Self {
         Self { charges: smallvec![charge], outages: smallvec![outage] }
     }
@@ -143,7 +147,7 @@ pub(crate) fn charges(
     let charges = what.try_iter().map_err(|_| {
         PyTypeError::new_err(format!("expected a key, a Charge or several of them, not {}", what.get_type()))
     })?;
-    let mut all = Charges::default();
+    let mut all = Charges::with_capacity(what.len().unwrap_or_default().min(USUAL_CHARGES));
     for charge in charges {
         let (charge, outage) = charge?.cast::<Charge>()?.get().with(outage, purpose)?;
         all.charges.push(charge);
@@ -151,6 +155,9 @@ pub(crate) fn charges(
     }
     Ok(all)
 }
+
+/// The most charges that room is made for before they are seen: an object may say that it has any number.
+const USUAL_CHARGES: usize = 8;
 
 /// So many units, whole dollars and parts of them for `usd`.
 pub(crate) fn cost(given: &Bound<'_, PyAny>, unit: Unit) -> PyResult<Cost> {
