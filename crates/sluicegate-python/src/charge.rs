@@ -36,7 +36,6 @@ pub(crate) enum Purpose {
 }
 
 /// The charges of one request, and their modes in an outage.
-#[derive(Default)]
 pub(crate) struct Charges {
     pub(crate) charges: SmallVec<[sluicegate::Charge; 1]>,
     outages: SmallVec<[OutageMode; 1]>,
