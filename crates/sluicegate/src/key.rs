@@ -29,7 +29,7 @@ enum Text {
 
 /// The bytes come first, so that they are read back in the words in which they were written: a processor forwards
 /// only whole words from a write to a read that follows it at once.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 #[repr(C)]
 struct Inline {
     bytes: [u8; INLINE],
@@ -43,19 +43,18 @@ impl Inline {
     /// Puts a text here. Returns `false` if it is too long.
     #[inline(always)]
     fn fill(&mut self, text: &str) -> bool {
-        let (Some(bytes), Ok(len)) = (self.bytes.get_mut(..text.len()), u8::try_from(text.len())) else {
-            return false;
-        };
+        let Some(bytes) = self.bytes.get_mut(..text.len()) else { return false };
         bytes.copy_from_slice(text.as_bytes());
-        self.end = NonZeroU8::MIN.saturating_add(len);
+        self.set_len(text.len());
         true
     }
 
-    /// The text in the first `len` bytes.
-    #[inline]
-    fn of(bytes: [u8; INLINE], len: usize) -> Option<Self> {
-        let len = u8::try_from(len).ok()?;
-        Some(Self { bytes, end: NonZeroU8::MIN.saturating_add(len) })
+    /// Sets the length of the text. It is at most that of the room.
+    #[inline(always)]
+    fn set_len(&mut self, len: usize) {
+        #[expect(clippy::cast_possible_truncation, reason = "at most 47")]
+        let len = len.min(INLINE) as u8;
+        self.end = NonZeroU8::MIN.saturating_add(len);
     }
 
     #[inline]
@@ -71,11 +70,7 @@ impl Key {
     /// A [`Limit`](crate::Limit) writes its keys itself.
     #[inline]
     pub fn of<'a>(parts: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut key = KeyWriter::new();
-        for part in parts {
-            key.text(part);
-        }
-        key.finish()
+        Self::written(|key| parts.into_iter().for_each(|part| key.text(part)))
     }
 
     /// The key as text.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::{Charge, Key, KeyParts, KeyWriter, Quota};
+use crate::{Charge, Key, KeyParts, Quota};
 
 /// A quota with a name. Each caller has an account of its own under it.
 ///
@@ -58,10 +58,10 @@ impl Limit {
     #[inline]
     #[must_use]
     pub fn key(&self, caller: impl KeyParts) -> Key {
-        let mut key = KeyWriter::new();
-        key.text(&self.name);
-        caller.write_to(&mut key);
-        key.finish()
+        Key::written(|key| {
+            key.text(&self.name);
+            caller.write_to(key);
+        })
     }
 
     /// Returns a charge of one unit on a caller's account.

@@ -81,7 +81,7 @@ fn a_slot_is_held_for_as_long_as_the_permit() {
 fn callers_are_told_apart_by_text_numbers_addresses_and_tuples_of_them() {
     struct Tenant(&'static str);
     impl KeyParts for Tenant {
-        fn write_to(&self, key: &mut KeyWriter) {
+        fn write_to(&self, key: &mut KeyWriter<'_>) {
             key.text(self.0);
         }
     }

@@ -132,6 +132,22 @@ fn a_scaled_quota_is_rounded_down_but_keeps_one_unit() {
     assert_eq!(quota("8 concurrent").scaled(500_000), quota("4 concurrent"));
 }
 
+#[test]
+fn a_bar_is_encoded_wherever_it_is_in_a_part() {
+    for length in 1..60 {
+        let plain = "\u{1}".repeat(length);
+        assert_eq!(Key::of(["rpm", &plain]).as_str(), format!("rpm|{plain}"));
+        for place in 0..length {
+            for (special, encoded) in [("|", "%7C"), ("%", "%25")] {
+                let (mut part, mut wanted) = (plain.clone(), plain.clone());
+                part.replace_range(place..=place, special);
+                wanted.replace_range(place..=place, encoded);
+                assert_eq!(Key::of(["rpm", &part, "x"]).as_str(), format!("rpm|{wanted}|x"));
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(8 * ProptestConfig::default().cases))]
 

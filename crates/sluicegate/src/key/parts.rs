@@ -28,7 +28,7 @@ use super::{Key, KeyWriter};
 /// struct User(u64);
 ///
 /// impl KeyParts for User {
-///     fn write_to(&self, key: &mut KeyWriter) {
+///     fn write_to(&self, key: &mut KeyWriter<'_>) {
 ///         key.display(self.0);
 ///     }
 /// }
@@ -36,32 +36,32 @@ use super::{Key, KeyWriter};
 /// ```
 pub trait KeyParts {
     /// Adds the parts to a key.
-    fn write_to(&self, key: &mut KeyWriter);
+    fn write_to(&self, key: &mut KeyWriter<'_>);
 }
 
 impl<T: KeyParts + ?Sized> KeyParts for &T {
     #[inline]
-    fn write_to(&self, key: &mut KeyWriter) {
+    fn write_to(&self, key: &mut KeyWriter<'_>) {
         (**self).write_to(key);
     }
 }
 
 impl KeyParts for str {
     #[inline]
-    fn write_to(&self, key: &mut KeyWriter) {
+    fn write_to(&self, key: &mut KeyWriter<'_>) {
         key.text(self);
     }
 }
 
 impl KeyParts for () {
-    fn write_to(&self, _key: &mut KeyWriter) {}
+    fn write_to(&self, _key: &mut KeyWriter<'_>) {}
 }
 
 macro_rules! text {
     ($($type:ty),*) => {$(
         impl KeyParts for $type {
             #[inline]
-            fn write_to(&self, key: &mut KeyWriter) {
+            fn write_to(&self, key: &mut KeyWriter<'_>) {
                 key.text(self);
             }
         }
@@ -71,7 +71,7 @@ macro_rules! text {
 text!(String, Cow<'_, str>, Box<str>, Rc<str>, Arc<str>);
 
 impl KeyParts for Key {
-    fn write_to(&self, key: &mut KeyWriter) {
+    fn write_to(&self, key: &mut KeyWriter<'_>) {
         key.text(self.as_str());
     }
 }
@@ -79,7 +79,7 @@ impl KeyParts for Key {
 macro_rules! display {
     ($($type:ty),*) => {$(
         impl KeyParts for $type {
-            fn write_to(&self, key: &mut KeyWriter) {
+            fn write_to(&self, key: &mut KeyWriter<'_>) {
                 key.display(self);
             }
         }
@@ -93,7 +93,7 @@ macro_rules! tuple {
     ($($part:ident),*) => {
         impl<$($part: KeyParts),*> KeyParts for ($($part,)*) {
             #[expect(non_snake_case, reason = "a part has the name of its type")]
-            fn write_to(&self, key: &mut KeyWriter) {
+            fn write_to(&self, key: &mut KeyWriter<'_>) {
                 let ($($part,)*) = self;
                 $($part.write_to(key);)*
             }

@@ -2,23 +2,37 @@
 
 use std::fmt::{self, Display, Write};
 
-use super::{INLINE, Inline, Key, Text};
+use super::{Inline, Key, Text};
 
 /// Writes a [`Key`] part by part. Allocates only for keys of more than 47 bytes.
+///
+/// Writes where the key stays: a processor does not forward several writes to one read that copies them.
 #[derive(Debug)]
-pub struct KeyWriter {
-    bytes: [u8; INLINE],
+pub struct KeyWriter<'k> {
+    key: &'k mut Inline,
     len: usize,
-    /// All of the text, once it is longer than `bytes`.
+    /// All of the text, once it is longer than fits in place.
     long: String,
     has_parts: bool,
 }
 
-impl KeyWriter {
-    pub(crate) const fn new() -> Self {
-        Self { bytes: [0; INLINE], len: 0, long: String::new(), has_parts: false }
+impl Key {
+    /// Returns the key that is written so.
+    #[inline(always)]
+    pub(crate) fn written(write: impl FnOnce(&mut KeyWriter<'_>)) -> Self {
+        let mut key = Self(Text::Inline(Inline::EMPTY));
+        if let Text::Inline(inline) = &mut key.0 {
+            let mut writer = KeyWriter { key: inline, len: 0, long: String::new(), has_parts: false };
+            write(&mut writer);
+            if let Some(long) = writer.finish() {
+                key.0 = Text::Shared(long.into());
+            }
+        }
+        key
     }
+}
 
+impl KeyWriter<'_> {
     /// Adds a part. A `|` or `%` in it is percent-encoded, so different parts always make different keys.
     #[inline]
     pub fn text(&mut self, part: &str) {
@@ -33,13 +47,14 @@ impl KeyWriter {
         let _ = write!(Encoded(self), "{part}");
     }
 
-    pub(crate) fn finish(self) -> Key {
-        if self.long.is_empty()
-            && let Some(inline) = Inline::of(self.bytes, self.len)
-        {
-            return Key(Text::Inline(inline));
+    /// Ends the key. Returns its text if that does not fit in place.
+    #[inline(always)]
+    fn finish(self) -> Option<String> {
+        if self.long.is_empty() {
+            self.key.set_len(self.len);
+            return None;
         }
-        Key(Text::Shared(self.long.into()))
+        Some(self.long)
     }
 
     #[inline]
@@ -73,7 +88,7 @@ impl KeyWriter {
     #[inline]
     fn push(&mut self, text: &str) {
         let end = self.len + text.len();
-        match self.bytes.get_mut(self.len..end) {
+        match self.key.bytes.get_mut(self.len..end) {
             Some(room) if self.long.is_empty() => {
                 room.copy_from_slice(text.as_bytes());
                 self.len = end;
@@ -86,16 +101,16 @@ impl KeyWriter {
     fn push_long(&mut self, text: &str) {
         if self.long.is_empty() {
             // Only ever filled from whole `&str`s, so this is always valid.
-            self.long.push_str(std::str::from_utf8(&self.bytes[..self.len]).unwrap_or_default());
+            self.long.push_str(std::str::from_utf8(&self.key.bytes[..self.len]).unwrap_or_default());
         }
         self.long.push_str(text);
     }
 }
 
 /// Encodes the output of a `Display`.
-struct Encoded<'k>(&'k mut KeyWriter);
+struct Encoded<'w, 'k>(&'w mut KeyWriter<'k>);
 
-impl Write for Encoded<'_> {
+impl Write for Encoded<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.0.encode(text);
         Ok(())
