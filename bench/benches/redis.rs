@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sluicegate_bench::redis::{Bare, Check, Chunks, Denied, Ours};
+use sluicegate_bench::redis::{Bare, Check, Chunks, Denied, Ours, processor_time};
 use sluicegate_test_servers::RedisServer;
 use tokio::task::LocalSet;
 
@@ -134,14 +134,6 @@ async fn round(server: &RedisServer, contender: &dyn Check, callers: u32, length
         p99: times[times.len() * 99 / 100],
         work: work / checks * 1e6,
     }
-}
-
-/// Seconds that Redis has worked.
-fn processor_time(server: &RedisServer) -> f64 {
-    let info = server.command(&["INFO", "cpu"]);
-    let lines = info.lines().filter_map(|line| line.split_once(':'));
-    let used = lines.filter(|(name, _)| matches!(*name, "used_cpu_sys" | "used_cpu_user"));
-    used.map(|(_, seconds)| seconds.trim().parse::<f64>().expect("seconds")).sum()
 }
 
 /// The middle one; of an even number, the mean of the middle two.

@@ -5,6 +5,7 @@ use std::{error::Error, future::Future, pin::Pin, rc::Rc, time::Duration};
 use ::redis::{Script, aio::MultiplexedConnection};
 use sluicegate::{Charge, DenyCache, Fallback, Leased, Quota, Store};
 use sluicegate_redis::RedisStore;
+use sluicegate_test_servers::RedisServer;
 use tokio::runtime::Handle;
 
 /// A contender that checks in Redis, over its own connection.
@@ -188,6 +189,19 @@ impl Check for Denied {
             assert!(!decision.is_allowed(), "a quota that is spent");
         })
     }
+}
+
+/// Seconds of processor time that Redis has used so far.
+///
+/// # Panics
+///
+/// If it does not tell.
+#[must_use]
+pub fn processor_time(server: &RedisServer) -> f64 {
+    let info = server.command(&["INFO", "cpu"]);
+    let lines = info.lines().filter_map(|line| line.split_once(':'));
+    let used = lines.filter(|(name, _)| matches!(*name, "used_cpu_sys" | "used_cpu_user"));
+    used.map(|(_, seconds)| seconds.trim().parse::<f64>().expect("seconds")).sum()
 }
 
 /// Nobody is to give up on a busy machine.
