@@ -29,12 +29,10 @@ impl Masks {
     pub(super) fn of_block<S: Simd>(simd: S, block: &[u8; BLOCK]) -> Self {
         let bytes: u8x64<S> = (*block).simd_into(simd);
         let is = |byte: u8| bytes.simd_eq(byte);
-        let between = |from: u8, to: u8| (bytes - from).simd_le(to - from);
+        let between = |from: u8, to: u8| (bytes - from).simd_le(to - from).to_bitmask();
         let (lower, upper, digit) = (between(b'a', b'z'), between(b'A', b'Z'), between(b'0', b'9'));
-        let (graphic, blank) = (between(b'!', b'~'), is(b' ') | is(b'\t'));
+        let (graphic, blank) = (between(b'!', b'~'), (is(b' ') | is(b'\t')).to_bitmask());
         let beyond = bytes.simd_ge(0x80).to_bitmask();
-        let [lower, upper, digit, graphic, blank] =
-            [lower, upper, digit, graphic, blank].map(|mask| mask.to_bitmask());
         let mut masks = Self {
             lower,
             upper,
