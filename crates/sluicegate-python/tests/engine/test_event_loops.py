@@ -33,7 +33,7 @@ def run(loop, coroutine):
 
 
 def is_freed(left, limiter):
-    """Whether nothing keeps a loop. The store's thread wakes a loop before it lets go of it, and each question gives it time."""
+    """Returns True once nothing keeps a loop. The store's thread wakes a loop before it lets go of it, and each question gives it time."""
     deadline = time.monotonic() + 20
     while left() is not None and time.monotonic() < deadline:
         limiter.check()
