@@ -15,7 +15,7 @@ pub(crate) struct Batch<'r> {
     places: HashMap<&'r str, u8>,
     rows: Vec<Row>,
     bytes: Vec<u8>,
-    /// What the script of buckets does not ask for.
+    /// The arguments that only the script for all kinds of requests reads.
     mixed: Option<Mixed>,
 }
 
