@@ -16,7 +16,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sluicegate_bench::redis::{Bare, Check, Chunks, Denied, Ours, processor_time};
+use sluicegate_bench::{
+    median,
+    redis::{Bare, Check, Chunks, Denied, Ours, processor_time},
+};
 use sluicegate_test_servers::RedisServer;
 use tokio::task::LocalSet;
 
@@ -134,14 +137,6 @@ async fn round(server: &RedisServer, contender: &dyn Check, callers: u32, length
         p99: times[times.len() * 99 / 100],
         work: work / checks * 1e6,
     }
-}
-
-/// The middle one; of an even number, the mean of the middle two.
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    let (low, high) = ((values.len() - 1) / 2, values.len() / 2);
-    f64::midpoint(values[low], values[high])
 }
 
 /// As many accounts as a busy service has at a time.

@@ -15,7 +15,7 @@ use std::{
 };
 
 use sluicegate::{Charge, Quota, Store};
-use sluicegate_bench::redis::processor_time;
+use sluicegate_bench::{median, redis::processor_time};
 use sluicegate_redis::RedisStore;
 use sluicegate_test_servers::RedisServer;
 use tokio::{runtime::Runtime, task::LocalSet};
@@ -105,12 +105,6 @@ async fn check_until(end: Instant, store: Arc<RedisStore>, caller: u32) -> u32 {
         checks += 1;
     }
     checks
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 const WORKERS: u32 = 2;

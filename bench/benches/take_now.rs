@@ -13,7 +13,9 @@
 
 use std::{env, error::Error, hint::black_box, sync::Barrier, thread, time::Instant};
 
-use sluicegate_bench::{Contender, Draw, Governor, Path, Sluicegate, Traffic, child, footprint, keys};
+use sluicegate_bench::{
+    Contender, Draw, Governor, Path, Sluicegate, Traffic, child, footprint, keys, median,
+};
 
 fn main() -> Result<(), Box<dyn Error>> {
     if let Some(bytes) = child() {
@@ -135,14 +137,6 @@ fn nanoseconds_of_repeats(mut check: impl FnMut() -> bool) -> f64 {
         black_box(check());
     }
     began.elapsed().as_secs_f64() * 1e9 / (0..BATCH).map(|_| 1.0).sum::<f64>()
-}
-
-/// The middle one; of an even number, the mean of the middle two.
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    let (low, high) = ((values.len() - 1) / 2, values.len() / 2);
-    f64::midpoint(values[low], values[high])
 }
 
 /// Checks that are timed together.

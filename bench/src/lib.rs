@@ -5,9 +5,11 @@
 
 mod contender;
 mod footprint;
+mod median;
 pub mod redis;
 mod traffic;
 
 pub use contender::{Contender, Governor, Path, Sluicegate};
 pub use footprint::{child, footprint};
+pub use median::median;
 pub use traffic::{Draw, Traffic, keys};
