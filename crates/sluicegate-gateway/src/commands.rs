@@ -2,6 +2,7 @@
 
 mod check;
 mod findings;
+mod init;
 mod key;
 mod schema;
 mod serve;
@@ -46,6 +47,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Serve),
+    Init(init::Init),
     Check(check::Check),
     Schema(schema::Schema),
     #[command(subcommand)]
@@ -58,6 +60,7 @@ impl Cli {
         match &self.command {
             None => self.serve.run(),
             Some(Command::Serve(serve)) => serve.run(),
+            Some(Command::Init(init)) => init.run(),
             Some(Command::Check(check)) => check.run(),
             Some(Command::Schema(schema)) => schema.run(),
             Some(Command::Key(key)) => key.run(),
@@ -75,6 +78,9 @@ Examples:
 
   The policy in ./sluicegate.toml
     sluicegate
+
+  A first policy for a server, with comments
+    sluicegate init --for vllm --upstream http://127.0.0.1:8000
 
   Check a policy, and show its meaning
     sluicegate check sluicegate.toml

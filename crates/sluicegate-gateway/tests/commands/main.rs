@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod check;
+mod init;
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +15,14 @@ use tempfile::TempDir;
 #[test]
 fn help_teaches_with_examples_for_every_command() {
     let folder = TempDir::new().unwrap();
-    for command in [&["--help"][..], &["serve", "--help"], &["check", "--help"], &["key", "--help"]] {
+    for command in [
+        &["--help"][..],
+        &["serve", "--help"],
+        &["init", "--help"],
+        &["check", "--help"],
+        
+        &["key", "--help"],
+    ] {
         let help = succeeds(run(folder.path(), command));
         assert!(help.contains("Examples:") && help.contains("sluicegate"), "{command:?}: {help}");
     }

@@ -14,6 +14,7 @@ mod encoded_answers;
 mod ended_streams;
 mod extended_connect;
 mod failures;
+mod first_policies;
 mod floods;
 mod framing;
 mod heads;
