@@ -3,7 +3,7 @@
 use proptest::{prelude::*, sample::Index};
 use sluicegate::{
     Algorithm, Balance, Cost, Quota, Timestamp,
-    accounts::{Account, FixedWindow, SlidingLog, SlidingWindow, TokenBucket},
+    accounts::{Account, AnyAccount, FixedWindow, SlidingLog, SlidingWindow, TokenBucket},
 };
 
 use crate::traffic::{Arrival, Ledger, arrivals, cases, quotas};
@@ -100,6 +100,29 @@ fn a_peek_is_true<A: Account>(quota: &Quota, traffic: &[Arrival], debt: Option<u
     assert!(peek.reset_after == 0 || account.idle_at() >= full);
 }
 
+/// What is rebuilt from a balance admits no more than the account itself. Where a balance tells all, it is as good to the
+/// nanosecond to which balances are rounded.
+fn a_rebuilt_account_is_no_better<A: Account>(
+    quota: &Quota,
+    traffic: &[Arrival],
+    debt: Option<u64>,
+    cost: Cost,
+) {
+    let Ledger { account, now, .. } = busy::<A>(quota, traffic, debt);
+    let peek = account.judge(quota, Cost::ZERO, Timestamp::from_ticks(now));
+    let then = Timestamp::EPOCH + Quota::MAX_WINDOW;
+    let rebuilt = AnyAccount::of_balance(quota, &Balance::from(peek), then).judge(quota, cost, then);
+    let real = account.judge(quota, cost, Timestamp::from_ticks(now));
+    assert!(rebuilt.wait >= real.wait, "{rebuilt:?} is better than {real:?}");
+    assert!(rebuilt.fits() != real.fits() || rebuilt.remaining <= real.remaining);
+    let tells_all = match quota.algorithm() {
+        Algorithm::TokenBucket => true,
+        Algorithm::FixedWindow => debt.is_none(),
+        _ => cost == Cost::ONE,
+    };
+    assert!(!tells_all || rebuilt.wait <= real.wait + 16, "{rebuilt:?} is worse than {real:?}");
+}
+
 /// I10: a charge that is given back at once was never made.
 fn a_charge_given_back_leaves_no_trace<A: Account + Clone>(
     quota: &Quota,
@@ -179,6 +202,15 @@ macro_rules! properties {
                     #[test]
                     fn a_peek_is_true(quota in quotas($algorithm), traffic in arrivals(), debt in debts()) {
                         super::a_peek_is_true::<$account>(&quota, &traffic, debt);
+                    }
+
+                    #[test]
+                    fn an_account_that_is_rebuilt_from_its_balance_is_no_better(
+                        quota in quotas($algorithm), traffic in arrivals(), debt in debts(),
+                        cost in prop_oneof![Just(None), any::<Index>().prop_map(Some)],
+                    ) {
+                        let cost = cost.map_or(Cost::ONE, |cost| some(cost, &quota));
+                        super::a_rebuilt_account_is_no_better::<$account>(&quota, &traffic, debt, cost);
                     }
 
                     #[test]
