@@ -10,6 +10,7 @@ mod callers;
 mod code;
 mod cors;
 mod endpoints;
+mod foresight;
 mod forms;
 mod grpc;
 mod guessing;
