@@ -64,5 +64,5 @@ def test_serve_without_a_policy_says_what_to_do(tmp_path):
 
 
 def test_help_teaches_by_example():
-    for command in ([], ["serve"], ["init"], ["check"], ["key"]):
+    for command in ([], ["serve"], ["init"], ["check"], ["explain"], ["key"]):
         assert "Examples:" in run(*command, "--help").stdout

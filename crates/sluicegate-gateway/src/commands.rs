@@ -1,6 +1,7 @@
 //! The command line: one file for each command.
 
 mod check;
+mod explain;
 mod findings;
 mod init;
 mod key;
@@ -49,6 +50,7 @@ enum Command {
     Serve(serve::Serve),
     Init(init::Init),
     Check(check::Check),
+    Explain(explain::Explain),
     Schema(schema::Schema),
     #[command(subcommand)]
     Key(key::Key),
@@ -62,6 +64,7 @@ impl Cli {
             Some(Command::Serve(serve)) => serve.run(),
             Some(Command::Init(init)) => init.run(),
             Some(Command::Check(check)) => check.run(),
+            Some(Command::Explain(explain)) => explain.run(),
             Some(Command::Schema(schema)) => schema.run(),
             Some(Command::Key(key)) => key.run(),
         }
@@ -84,6 +87,9 @@ Examples:
 
   Check a policy, and show its meaning
     sluicegate check sluicegate.toml
+
+  The decision on a request, and why
+    sluicegate explain --request \"POST /predict\" -d @body.json
 
   A key for a customer, shown once
     sluicegate key new --tenant acme --tier premium

@@ -31,7 +31,9 @@
 //! ```
 
 mod admin;
+mod amounts;
 mod client;
+mod explain;
 mod gateway;
 mod io;
 pub mod log;
@@ -42,6 +44,7 @@ mod threads;
 mod upgrade;
 mod upstream;
 
+pub use explain::{Explanation, SampleError, SampleRequest};
 pub use gateway::{Drained, Gateway, StartError};
 pub use io::tls::TlsError;
 pub use reload::{ReloadError, Reloaded, origin::Origin};

@@ -8,11 +8,14 @@ use axum::{
     http::StatusCode,
 };
 use serde_json::{Value, json};
-use sluicegate::{Algorithm, Balance, Cost, StoreError, Unit};
+use sluicegate::{Algorithm, Balance, Cost, StoreError};
 use sluicegate_policy::{LimitAccount, Mode, Policy};
 
 use super::{Admin, Problem};
-use crate::reload::generation::Generation;
+use crate::{
+    amounts::{amount, seconds},
+    reload::generation::Generation,
+};
 
 /// 200 with the balance of each account of the key.
 pub(super) async fn show(
@@ -95,30 +98,12 @@ fn entry(policy: &Policy, account: &LimitAccount, balance: &Balance) -> Value {
     })
 }
 
-/// Whole units, or dollars.
-fn amount(units: u64, unit: Unit) -> Value {
-    match unit {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "more dollars than a float counts to a cent are told roughly"
-        )]
-        Unit::Usd => json!(units as f64 / unit.scale() as f64),
-        _ => json!(units),
-    }
-}
-
 /// Until one more unit can be spent; `None` where that depends on others who hold slots, or can never be.
 fn wait(account: &LimitAccount, balance: &Balance) -> Option<Duration> {
     let quota = account.quota();
     let never =
         quota.algorithm() == Algorithm::Concurrent && balance.remaining == 0 || !quota.can_hold(Cost::ONE);
     (!never).then_some(balance.next_after)
-}
-
-/// To the millisecond, rounded up.
-fn seconds(duration: Duration) -> f64 {
-    let milliseconds = duration.as_nanos().div_ceil(1_000_000);
-    Duration::from_millis(u64::try_from(milliseconds).unwrap_or(u64::MAX)).as_secs_f64()
 }
 
 /// Resets the accounts, and says which.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod check;
+mod explain;
 mod init;
 
 use std::fs;
@@ -20,7 +21,7 @@ fn help_teaches_with_examples_for_every_command() {
         &["serve", "--help"],
         &["init", "--help"],
         &["check", "--help"],
-        
+        &["explain", "--help"],
         &["key", "--help"],
     ] {
         let help = succeeds(run(folder.path(), command));

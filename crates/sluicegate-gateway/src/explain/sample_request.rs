@@ -1,0 +1,90 @@
+//! A request that nobody sends.
+
+use std::{fmt, net::IpAddr};
+
+use bytes::Bytes;
+use http::{
+    HeaderName, HeaderValue, Method, Request, Uri,
+    header::{CONTENT_LENGTH, HOST},
+    request::Parts,
+    uri::PathAndQuery,
+};
+
+/// A request whose decision is to be explained.
+#[derive(Debug)]
+pub struct SampleRequest {
+    pub(super) head: Parts,
+    pub(super) body: Bytes,
+    /// The address that connects: the client's, or that of a proxy that forwards it.
+    pub(super) peer: IpAddr,
+}
+
+/// The reason why a text is no request.
+#[derive(Debug)]
+pub struct SampleError(String);
+
+impl SampleRequest {
+    /// Reads a request. `line` is its method and its path, as in `POST /v1/chat/completions?stream=1`; a URL is as good as
+    /// a path. Without a method it is a `GET`, or a `POST` if it has a body.
+    ///
+    /// # Errors
+    ///
+    /// When the line or a header is not what HTTP allows. The error never shows a header's value.
+    pub fn new(
+        line: &str,
+        headers: impl IntoIterator<Item = (String, Vec<u8>)>,
+        body: Option<Bytes>,
+        peer: IpAddr,
+    ) -> Result<Self, SampleError> {
+        let wrong = |text: &str, what: &str| SampleError(format!("`{text}` is not {what}"));
+        let (method, target) = match line.split_whitespace().collect::<Vec<_>>()[..] {
+            [target] => (if body.is_some() { Method::POST } else { Method::GET }, target),
+            [method, target] => (method.parse().map_err(|_| wrong(method, "a method of HTTP"))?, target),
+            _ => return Err(wrong(line, "a request: write it as \"POST /predict\"")),
+        };
+        let uri: Uri = target.parse().map_err(|_| wrong(target, "a path or a URL"))?;
+        let path = match uri.path_and_query() {
+            Some(path) if path.as_str().starts_with('/') => path.clone(),
+            _ => return Err(wrong(target, "a path: it begins with `/`")),
+        };
+        let host = uri.authority().map_or("localhost", |authority| authority.as_str());
+        let (mut head, ()) = Request::new(()).into_parts();
+        head.method = method;
+        head.uri = Uri::from(path);
+        for (name, value) in headers {
+            let field: HeaderName = name.parse().map_err(|_| wrong(&name, "the name of a header"))?;
+            let Ok(value) = HeaderValue::from_bytes(&value) else {
+                return Err(SampleError(format!(
+                    "the value of the header `{name}` has characters that none may have"
+                )));
+            };
+            head.headers.append(field, value);
+        }
+        if let Ok(host) = HeaderValue::from_str(host) {
+            head.headers.entry(HOST).or_insert(host);
+        }
+        let body = match body {
+            Some(body) => {
+                head.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+                body
+            }
+            None => Bytes::new(),
+        };
+        Ok(Self { head, body, peer })
+    }
+
+    /// Its method and its path. A query may have secrets.
+    pub(super) fn line(&self) -> String {
+        let query = if self.head.uri.query().is_some() { "?…" } else { "" };
+        let path = self.head.uri.path_and_query().map_or("/", PathAndQuery::path);
+        format!("{} {path}{query}", self.head.method)
+    }
+}
+
+impl fmt::Display for SampleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for SampleError {}
