@@ -1,6 +1,7 @@
-//! The admin port: health, metrics, the summary, accounts, the policy and reloads. Never on the public port, never limited.
+//! The admin port: health, metrics, the summary, accounts, explanations, the policy and reloads. Never on the public port, never limited.
 
 mod access;
+mod explain;
 mod limits;
 mod openapi;
 mod policy;
@@ -46,6 +47,7 @@ const OPEN: &[Endpoint] = &[
 /// The other endpoints require access.
 const GUARDED: &[Endpoint] = &[
     ("/limits", || get(limits::show).delete(limits::reset)),
+    ("/explain", || post(explain::explain)),
     ("/policy", || get(policy::show)),
     ("/config/reload", || post(reload::reload)),
 ];

@@ -3,6 +3,7 @@
 mod admin;
 mod admin_access;
 mod admin_documents;
+mod admin_explain;
 mod admin_limits;
 mod bodies;
 mod client_limits;
