@@ -49,9 +49,11 @@ def debian(package, tmp_path_factory):
 def test_the_wheel_serves_within_a_minute_and_without_a_compiler(package, start, tmp_path):
     began = time.monotonic()
 
-    commands = install(package(".whl"), tmp_path / "venv")
-    checked = run(commands / "sluicegate", "check", "--strict", VLLM, env={"PATH": str(commands)})
-    gateway = start(commands / "sluicegate", VLLM.read_text(), {"PATH": str(commands)})
+    commands, policy = install(package(".whl"), tmp_path / "venv"), tmp_path / "sluicegate.toml"
+    path = {"PATH": str(commands)}
+    run(commands / "sluicegate", "init", "--for", "vllm", "--output", policy, env=path)
+    checked = run(commands / "sluicegate", "check", "--strict", policy, env=path)
+    gateway = start(commands / "sluicegate", policy.read_text(), path)
 
     assert CHAT in checked
     assert serves(gateway)
