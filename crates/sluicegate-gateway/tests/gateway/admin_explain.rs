@@ -104,7 +104,7 @@ async fn what_describes_no_request_is_a_problem_that_shows_no_secret() {
 async fn explanations_are_for_who_knows_the_token() {
     let upstream = Upstream::start().await;
     let gateway = gateway_with(upstream.address, |settings| {
-        settings.admin_token = Some("hunter2hunter2hunter2".into())
+        settings.admin_token = Some("hunter2hunter2hunter2".into());
     });
     assert_eq!(explain(&gateway, &json!({ "request": "/" })).await.status, 401);
 }

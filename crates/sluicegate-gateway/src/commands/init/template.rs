@@ -48,9 +48,10 @@ impl Template {
     /// that name alone.
     pub(super) fn set_upstream(&mut self, upstream: &Upstream) -> Result<(), String> {
         let url = Value::from(upstream.to_string());
-        let written = match upstream.is_tls() {
-            true => format!("{{ url = {url}, host = \"upstream\" }}"),
-            false => url.to_string(),
+        let written = if upstream.is_tls() {
+            format!("{{ url = {url}, host = \"upstream\" }}")
+        } else {
+            url.to_string()
         };
         self.replace(&["gateway", "upstream"], &written)
     }

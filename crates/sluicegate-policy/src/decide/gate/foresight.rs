@@ -58,7 +58,7 @@ impl<S: Resilient> Store for Foresight<S> {
     type Lease = Lease;
 
     async fn take(&self, charges: &[Charge]) -> Result<Decision<Taken>, StoreError> {
-        Ok(verdict(charges, balances(self.0.take(&peeks(charges)).await?)))
+        Ok(verdict(charges, &balances(self.0.take(&peeks(charges)).await?)))
     }
 
     /// Nothing was taken.
@@ -80,7 +80,7 @@ impl<S: Resilient> Resilient for Foresight<S> {
         charges: &[Charge],
         outage: impl Fn(usize) -> OutageMode + Send + Sync,
     ) -> Result<Decision<Taken>, StoreError> {
-        Ok(verdict(charges, balances(self.0.take_or(&peeks(charges), outage).await?)))
+        Ok(verdict(charges, &balances(self.0.take_or(&peeks(charges), outage).await?)))
     }
 }
 
@@ -95,12 +95,12 @@ fn balances<L>(decision: Decision<Taken<L>>) -> Balances {
     }
 }
 
-fn verdict(charges: &[Charge], balances: Balances) -> Decision<Taken> {
+fn verdict(charges: &[Charge], balances: &Balances) -> Decision<Taken> {
     // Balances tell times from now on, so any moment after the longest window will do for it.
     let now = Timestamp::EPOCH + sluicegate::Quota::MAX_WINDOW;
     let accounts = charges
         .iter()
-        .zip(&balances)
+        .zip(balances)
         .map(|(charge, balance)| (AnyAccount::of_balance(&charge.quota, balance, now), now));
     let snapshot = Snapshot::new(charges, accounts);
     Verdict::of(charges, &snapshot).decision(Lease::new(0, now))
