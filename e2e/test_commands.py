@@ -1,11 +1,13 @@
 """The commands that end by themselves."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
-from gateway import run
+from gateway import binary, run
+from terminal import Terminal
 
 # Not the demo's, in which everybody may choose a tier.
 FOLDERS = Path(__file__).parents[1].glob("examples/[!d]*/*.toml")
@@ -66,3 +68,16 @@ def test_serve_without_a_policy_says_what_to_do(tmp_path):
 def test_help_teaches_by_example():
     for command in ([], ["serve"], ["init"], ["check"], ["explain"], ["key"]):
         assert "Examples:" in run(*command, "--help").stdout
+
+
+def test_tab_completes_in_bash():
+    folder = str(Path(binary()).parent)
+    shell = Terminal(["bash", "--norc", "--noprofile"], env={"PATH": f"{folder}:{os.environ['PATH']}"})
+    try:
+        shell.type("source <(sluicegate completions bash)\n")
+        shell.type("sluicegate che\t")
+        shell.until(lambda screen: "sluicegate check" in screen, "the command is completed")
+        shell.type("\x15sluicegate key new --ten\t")
+        shell.until(lambda screen: "sluicegate key new --tenant" in screen, "the flag is completed")
+    finally:
+        shell.close()

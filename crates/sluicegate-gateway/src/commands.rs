@@ -1,10 +1,12 @@
 //! The command line: one file for each command.
 
 mod check;
+mod completions;
 mod explain;
 mod findings;
 mod init;
 mod key;
+mod man;
 mod schema;
 mod serve;
 mod start_check;
@@ -37,7 +39,7 @@ impl Error for AlreadyTold {}
 ///
 /// Without a command, it serves.
 #[derive(Debug, Parser)]
-#[command(name = "sluicegate", version, args_conflicts_with_subcommands = true, after_long_help = EXAMPLES)]
+#[command(name = NAME, version, args_conflicts_with_subcommands = true, after_long_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -54,6 +56,8 @@ enum Command {
     Schema(schema::Schema),
     #[command(subcommand)]
     Key(key::Key),
+    Completions(completions::Completions),
+    Man(man::Man),
 }
 
 impl Cli {
@@ -67,9 +71,14 @@ impl Cli {
             Some(Command::Explain(explain)) => explain.run(),
             Some(Command::Schema(schema)) => schema.run(),
             Some(Command::Key(key)) => key.run(),
+            Some(Command::Completions(completions)) => completions.run(),
+            Some(Command::Man(man)) => man.run(),
         }
     }
 }
+
+/// The name of the command.
+const NAME: &str = "sluicegate";
 
 /// The policy file that is read when none is named.
 const POLICY_FILE: &str = "sluicegate.toml";

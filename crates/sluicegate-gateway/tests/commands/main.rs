@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod check;
+mod completions;
 mod explain;
 mod init;
+mod man;
 
 use std::fs;
 use std::path::Path;
