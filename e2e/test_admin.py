@@ -37,7 +37,7 @@ def test_it_answers_as_its_openapi_document_says(start, tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     # All but the one that it begins with.
-    assert "Tested: 8" in done.stdout, done.stdout
+    assert "Tested: 9" in done.stdout, done.stdout
     assert httpx.get(f"{gateway.admin_url}/livez").status_code == 200
 
 
@@ -45,7 +45,7 @@ def test_without_the_token_nothing_but_health_and_metrics_is_told(start):
     gateway = start(POLICY, env={"SLUICEGATE_GATEWAY__ADMIN_TOKEN": TOKEN})
     for path in ["/livez", "/readyz", "/metrics", "/openapi.json"]:
         assert httpx.get(gateway.admin_url + path).status_code == 200
-    for method, path in [("GET", "/policy"), ("GET", "/limits?key=global"), ("POST", "/config/reload")]:
+    for method, path in [("GET", "/policy"), ("GET", "/denials"), ("GET", "/limits?key=global"), ("POST", "/config/reload")]:
         refused = httpx.request(method, gateway.admin_url + path)
         assert (refused.status_code, refused.headers["www-authenticate"]) == (401, 'Bearer realm="sluicegate"')
         assert refused.json()["status"] == 401

@@ -1,6 +1,8 @@
-//! The admin port: health, metrics, the summary, accounts, explanations, the policy and reloads. Never on the public port, never limited.
+//! The admin port: health, metrics, the summary, denied keys, accounts, explanations, the policy and reloads. Never on
+//! the public port, never limited.
 
 mod access;
+mod denials;
 mod explain;
 mod limits;
 mod openapi;
@@ -46,6 +48,7 @@ const OPEN: &[Endpoint] = &[
 
 /// The other endpoints require access.
 const GUARDED: &[Endpoint] = &[
+    ("/denials", || get(denials::show)),
     ("/limits", || get(limits::show).delete(limits::reset)),
     ("/explain", || post(explain::explain)),
     ("/policy", || get(policy::show)),

@@ -11,6 +11,7 @@ mod schema;
 mod serve;
 mod start_check;
 mod summary;
+mod top;
 
 use std::error::Error;
 use std::fmt;
@@ -56,6 +57,7 @@ enum Command {
     Schema(schema::Schema),
     #[command(subcommand)]
     Key(key::Key),
+    Top(top::Top),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -71,6 +73,7 @@ impl Cli {
             Some(Command::Explain(explain)) => explain.run(),
             Some(Command::Schema(schema)) => schema.run(),
             Some(Command::Key(key)) => key.run(),
+            Some(Command::Top(top)) => top.run(),
             Some(Command::Completions(completions)) => completions.run(),
             Some(Command::Man(man)) => man.run(),
         }

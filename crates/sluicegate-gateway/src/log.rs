@@ -58,8 +58,9 @@ pub(crate) fn api_keys(heard: Result<usize, ApiKeysError>) {
     }
 }
 
-/// Logs one denial, once.
+/// Logs one denial, once, and counts it for its key even if denials are not logged.
 pub(crate) fn denial(log: &DenialLog, policy: &Policy, denied: &Denied, id: &RequestId) {
+    log.count(policy, denied);
     if !tracing::enabled!(Level::INFO) {
         return;
     }

@@ -17,7 +17,7 @@ use prometheus_client::{
     registry::Registry,
 };
 use sluicegate_metrics::{Durations, Family, GateMetrics};
-use sluicegate_policy::{Gate, Route, RouteId};
+use sluicegate_policy::{Gate, Route, RouteId, Scale};
 use sluicegate_stores::AnyStore;
 
 use crate::{client::connections::Connections, request::upstream_refusal::REFUSALS, upstream::Health};
@@ -88,6 +88,8 @@ impl Metrics {
             ReloadMetrics { done: result("ok"), failed: result("error"), last_successful: Gauge::default() };
         reloads.last_successful.set(1);
         let connections = Connections::new();
+        let at_work = AtWork::default();
+        let warmup = WarmupScale(Arc::clone(&at_work));
         let all = sluicegate_metrics::Metrics::with(|registry| {
             families.register(registry);
             connections.register(registry);
@@ -97,10 +99,11 @@ impl Metrics {
                 "1 if the policy read last is active, otherwise 0",
                 reloads.last_successful.clone(),
             );
+            registry.register_collector(Box::new(warmup));
         });
         let store = Arc::clone(gate.store());
         all.watch_store(move || Some(store.statistics()));
-        Self::of(gate, AtWork::default(), all, families, reloads, connections)
+        Self::of(gate, at_work, all, families, reloads, connections)
     }
 
     /// The same counters for a gate of another policy. Those of routes, tiers and limits that both share
@@ -292,6 +295,22 @@ impl Collector for Upstreams {
             counter.encode(family.encode_family(&[("upstream", health.name())])?)?;
         }
         Ok(())
+    }
+}
+
+/// The scale of limits by the newest gate, read when the metrics are written.
+#[derive(Debug)]
+struct WarmupScale(AtWork);
+
+impl Collector for WarmupScale {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let at_work = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let scale = at_work.last().map_or(Scale::WHOLE, |gate| gate.warmup_scale());
+        drop(at_work);
+        #[expect(clippy::cast_precision_loss, reason = "a scale is below 2^53 millionths")]
+        let gauge = ConstGauge::new(scale.millionths() as f64 / Scale::WHOLE.millionths() as f64);
+        let help = "Scale of every limit: below 1 while the upstream warms up";
+        gauge.encode(encoder.encode_descriptor("warmup_scale", help, None, MetricType::Gauge)?)
     }
 }
 

@@ -1,15 +1,23 @@
-//! The fields by which denials are logged.
+//! The fields by which denials are logged, and the keys that are denied most.
 
-use std::{fmt, hash::RandomState};
+use std::{
+    fmt,
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+};
 
-use sluicegate::Key;
+use sluicegate::{Clock, Key, SystemClock};
 use sluicegate_policy::{Denied, LogKeys, Policy};
 
-/// Writes account keys so that callers can be told apart in a log but not read from it.
+use crate::{DeniedKey, most_denied::MostDenied};
+
+/// Writes account keys so that callers can be told apart in a log but not read from it. Clones count together.
 #[derive(Clone)]
 pub struct DenialLog {
     keys: LogKeys,
     hasher: RandomState,
+    most: Arc<MostDenied>,
+    clock: SystemClock,
 }
 
 /// The fields of one denial. The way in adds the id of the request.
@@ -29,13 +37,29 @@ impl DenialLog {
     /// A log that writes keys in this way. Hashes differ from one start to the next.
     #[must_use]
     pub fn new(keys: LogKeys) -> Self {
-        Self { keys, hasher: RandomState::new() }
+        Self { keys, hasher: RandomState::new(), most: Arc::default(), clock: SystemClock::new() }
     }
 
-    /// The same log, with its hashes, that writes keys in this way.
+    /// The same log, with its hashes, that writes keys in this way. If that is another way, it counts anew: keys that were
+    /// counted in plain text may not be told any more.
     #[must_use]
     pub fn with_keys(&self, keys: LogKeys) -> Self {
-        Self { keys, hasher: self.hasher.clone() }
+        let most = if keys == self.keys { Arc::clone(&self.most) } else { Arc::default() };
+        Self { keys, hasher: self.hasher.clone(), most, clock: self.clock.clone() }
+    }
+
+    /// Counts a denial for its key, that of the limit with the longest wait.
+    pub fn count(&self, policy: &Policy, denied: &Denied) {
+        let names = || (policy.limit(denied.limit()).name().to_owned(), self.written(denied.key()));
+        self.most.count(self.hasher.hash_one(denied.key().as_bytes()), self.clock.now(), names);
+    }
+
+    /// Returns the keys that have been denied most, those with the most denials first.
+    ///
+    /// There are at most 512. Every key with more than 1/64 of all denials is among them.
+    #[must_use]
+    pub fn most_denied(&self) -> Vec<DeniedKey> {
+        self.most.list(self.clock.now())
     }
 
     /// Returns an account's key as this log writes it.

@@ -49,9 +49,11 @@ mod background;
 mod body;
 mod denial_log;
 mod metering;
+mod most_denied;
 
 pub use admission::{Admission, Admitted, Entry};
 pub use background::{Timer, until_ready, watch_keys};
 pub use body::{End, MALFORMED, Observed, Observer, read};
 pub use denial_log::{DenialFields, DenialLog};
 pub use metering::{Answering, Cut, Metering, Settling};
+pub use most_denied::DeniedKey;

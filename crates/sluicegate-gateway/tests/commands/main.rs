@@ -7,6 +7,7 @@ mod completions;
 mod explain;
 mod init;
 mod man;
+mod top;
 
 use std::fs;
 use std::path::Path;

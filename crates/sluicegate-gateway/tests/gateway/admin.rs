@@ -82,6 +82,23 @@ async fn metrics_are_prometheus_text_unless_asked_otherwise() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_denied_is_listed_by_its_hash_with_its_denials() {
+    let upstream = Upstream::start().await;
+    let gateway = gateway(upstream.address);
+    let mut client = Client::connect(gateway.address()).await;
+    for status in [200, 429, 429] {
+        assert_eq!(client.get("/once").await.status, status);
+    }
+    let told = Client::connect(gateway.admin_address()).await.get("/denials").await;
+    assert_eq!(told.status, 200);
+    let told: serde_json::Value = serde_json::from_slice(&told.body).expect("JSON");
+    let [key] = told["keys"].as_array().expect("a list").as_slice() else { panic!("one key: {told}") };
+    assert_eq!((&key["limit"], &key["denials"], &key["at_most"]), (&"once".into(), &2.into(), &2.into()));
+    let hash = key["key"].as_str().expect("text");
+    assert!(hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()), "{hash}");
+}
+
+#[tokio::test]
 async fn requests_in_flight_are_those_without_their_whole_answer() {
     let mut upstream = Upstream::start().await;
     let gateway = gateway(upstream.address);

@@ -1,5 +1,7 @@
 //! Answers of an upstream that mean that it is ready, and well.
 
+use sluicegate_gateway::Gateway;
+
 use crate::support::{Client, Upstream, gateway_of, metric, soon, until};
 
 #[tokio::test]
@@ -8,10 +10,13 @@ async fn limits_are_small_until_the_upstream_is_ready() {
     let gateway = gateway_of(WARMING_UP, upstream.address, |_| {});
     let mut client = Client::connect(gateway.address()).await;
     assert_eq!(second_request_of(&mut client, 0).await, 429, "a tenth of ten is one");
+    assert!(metrics(&gateway).await.contains("\nsluicegate_warmup_scale 0.1\n"));
     upstream.become_ready();
     let mut newcomers = 1..;
     let mut newcomer = || newcomers.next().expect("no end");
     soon(async { while second_request_of(&mut client, newcomer()).await == 429 {} }).await;
+    let text = metrics(&gateway).await;
+    assert!(text.contains("\nsluicegate_warmup_scale 1.0\n"), "{text}");
 }
 
 #[tokio::test]
@@ -46,6 +51,10 @@ async fn anything_but_2xx_is_not_well() {
         upstream.answer_health_checks(204);
         soon(async { while metric(&gateway, &name).await == 0 {} }).await;
     }
+}
+
+async fn metrics(gateway: &Gateway) -> String {
+    Client::connect(gateway.admin_address()).await.get("/metrics").await.text().to_owned()
 }
 
 /// Sends two requests of a caller, of which the first always passes. Returns the status of the second.

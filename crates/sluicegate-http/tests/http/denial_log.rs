@@ -26,3 +26,21 @@ fn a_wait_that_never_ends_is_not_told() {
     let Err(Rejection::Denied(denied)) = site.send(&post("/a"), |_| Ok(())) else { panic!("none a minute") };
     assert_eq!(denied.retry_after(), None);
 }
+
+#[test]
+fn the_most_denied_keys_are_told_as_the_log_writes_them_whatever_is_reloaded() {
+    let site = Site::new("[[route]]\npath = \"/a\"\nlimits = [{ name = \"none\", quota = \"0/minute\" }]");
+    let Err(Rejection::Denied(denied)) = site.send(&post("/a"), |_| Ok(())) else { panic!("none a minute") };
+    let policy = site.admission.gate().policy();
+    let log = DenialLog::new(LogKeys::Plain);
+    log.count(policy, &denied);
+    log.with_keys(LogKeys::Plain).count(policy, &denied);
+    let listed = log.most_denied();
+    let [key] = listed.as_slice() else { panic!("one key: {listed:?}") };
+    assert_eq!((key.limit.as_str(), key.key.as_str(), key.denials), ("none", "none|client_ip=127.0.0.1", 2));
+
+    let hashed = log.with_keys(LogKeys::Hashed);
+    assert_eq!(hashed.most_denied(), [], "no key in plain text is left");
+    hashed.count(policy, &denied);
+    assert_eq!(hashed.most_denied()[0].key, hashed.written(denied.key()));
+}

@@ -14,6 +14,7 @@ mod preflight;
 mod recognise;
 mod reservation;
 mod visit;
+mod warming;
 
 use std::{
     borrow::Cow,
@@ -41,7 +42,7 @@ pub use visit::Visit;
 
 use crate::{
     ApiKeys, Body, Caller, ClientIp, LimitId, Meter, Policy, Reading, Refusal, RequestAttributes, Reserved,
-    Route, RouteId, RouteMatch, Scale, Terms, TokenHistory, Usage, account_ip,
+    Route, RouteId, RouteMatch, Terms, TokenHistory, Usage, account_ip,
     decide::{client_ip::text_of, cors::is_preflight},
 };
 
@@ -147,13 +148,6 @@ impl<S: Resilient> Gate<S> {
     pub fn replace_api_keys(&self, api_keys: ApiKeys) {
         // A thread that panicked here has replaced the keys or has not; they are whole either way.
         *self.api_keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(api_keys);
-    }
-
-    /// The upstream has answered that it is ready: its warm-up ramps up and ends.
-    pub fn upstream_is_ready(&self) {
-        if let Some(warmup) = &self.policy.warmup {
-            warmup.ready(self.now());
-        }
     }
 
     /// The rejection of a request whose head cannot even be read as a visit.
@@ -263,11 +257,6 @@ impl<S: Resilient> Gate<S> {
 impl<S: Resilient> Gate<S> {
     fn now(&self) -> Timestamp {
         self.clock.now()
-    }
-
-    /// The scale of every limit while the upstream warms up.
-    fn scale(&self) -> Option<Scale> {
-        self.policy.warmup.as_ref().and_then(|warmup| warmup.scale(self.now()))
     }
 
     /// A request of which no more is known than where it goes and which address it comes from.
