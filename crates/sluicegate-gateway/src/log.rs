@@ -11,7 +11,7 @@ use sluicegate::Transition;
 use sluicegate_http::{DenialFields, DenialLog};
 use sluicegate_policy::{ApiKeysError, Denied, LogFormat, Policy, RequestId};
 use tracing::Level;
-use tracing_subscriber::{EnvFilter, fmt};
+use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 use self::json_lines::JsonLines;
 
@@ -19,20 +19,32 @@ use self::json_lines::JsonLines;
 ///
 /// Call it once, first: earlier log events are lost, and a second call changes nothing.
 pub fn init(format: LogFormat) {
-    let filter = EnvFilter::builder()
-        .with_env_var("SLUICEGATE_LOG")
-        .with_default_directive(Level::INFO.into())
-        .from_env_lossy();
+    let wanted = env::var("SLUICEGATE_LOG").unwrap_or_default();
+    let levels = wanted.parse::<Targets>();
+    let is_unread = levels.is_err();
+    let levels = levels.unwrap_or_default();
+    let levels = match levels.default_level() {
+        Some(_) => levels,
+        None => levels.with_default(Level::INFO),
+    };
     // Colours are for people, not for files.
     let colours = io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let logs = fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours);
+    let lines = fmt::layer().with_writer(io::stderr).with_ansi(colours);
+    let registry = tracing_subscriber::registry().with(levels);
     // It fails only where a program that embeds the gateway logs already.
     let _ = match format {
         LogFormat::Json => {
-            logs.json().flatten_event(true).map_event_format(JsonLines::new).try_init().is_ok()
+            let lines = lines.json().flatten_event(true).map_event_format(JsonLines::new);
+            registry.with(lines).try_init().is_ok()
         }
-        LogFormat::Pretty => logs.try_init().is_ok(),
+        LogFormat::Pretty => registry.with(lines).try_init().is_ok(),
     };
+    if is_unread {
+        tracing::warn!(
+            SLUICEGATE_LOG = wanted,
+            "the log has level info: write a level, as in debug or sluicegate_gateway=debug"
+        );
+    }
 }
 
 /// Logs a warning for each setting of a policy that its author hardly means.

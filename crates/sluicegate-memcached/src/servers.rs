@@ -1,6 +1,6 @@
 //! All of the Memcacheds that keep a store's accounts.
 
-use sha2::{Digest, Sha256};
+use ring::digest::{SHA256, digest};
 use sluicegate::StoreError;
 
 use crate::server::Server;
@@ -58,8 +58,8 @@ impl Servers {
 }
 
 fn seed(server: &Server) -> u64 {
-    let hash = Sha256::digest(server.to_string());
-    hash[..8].iter().fold(0, |seed, byte| seed << 8 | u64::from(*byte))
+    let hash = digest(&SHA256, server.to_string().as_bytes());
+    hash.as_ref()[..8].iter().fold(0, |seed, byte| seed << 8 | u64::from(*byte))
 }
 
 /// Every bit of the result depends on every bit of the input (the finalizer of SplitMix64).

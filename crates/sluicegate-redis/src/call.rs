@@ -3,7 +3,7 @@
 use std::{fmt::Write, sync::LazyLock};
 
 use redis::Cmd;
-use sha1::{Digest, Sha1};
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY as SHA1, digest};
 
 use crate::{
     batch::Batch,
@@ -63,7 +63,7 @@ struct Script {
 impl Script {
     fn new(text: &'static str) -> Self {
         let mut hash = String::with_capacity(40);
-        for byte in Sha1::digest(text) {
+        for byte in digest(&SHA1, text.as_bytes()).as_ref() {
             // Writing to a string never fails.
             let _ = write!(hash, "{byte:02x}");
         }

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use sha2::{Digest, Sha256};
+use ring::digest::{Context, SHA256, digest};
 use sluicegate::Algorithm;
 
 /// A hash under a secret, so that no name tells whose account it is.
@@ -12,7 +12,7 @@ use sluicegate::Algorithm;
 #[derive(Clone)]
 pub struct KeyedHash {
     /// The state after the secret, so that most texts cost one block.
-    keyed: Sha256,
+    keyed: Context,
 }
 
 impl KeyedHash {
@@ -23,9 +23,11 @@ impl KeyedHash {
         let mut block = [0; 64];
         match block.get_mut(..secret.len()) {
             Some(start) => start.copy_from_slice(secret),
-            None => block[..32].copy_from_slice(&Sha256::digest(secret)),
+            None => block[..32].copy_from_slice(digest(&SHA256, secret).as_ref()),
         }
-        Self { keyed: Sha256::new_with_prefix(block) }
+        let mut keyed = Context::new(&SHA256);
+        keyed.update(&block);
+        Self { keyed }
     }
 
     /// Returns 128 bits of the hash of a text, which is given in parts.
@@ -33,7 +35,7 @@ impl KeyedHash {
     pub fn fingerprint<'p>(&self, parts: impl IntoIterator<Item = &'p [u8]>) -> u128 {
         let mut hash = self.keyed.clone();
         parts.into_iter().for_each(|part| hash.update(part));
-        hash.finalize()[..16].iter().fold(0, |bits, byte| bits << 8 | u128::from(*byte))
+        hash.finish().as_ref()[..16].iter().fold(0, |bits, byte| bits << 8 | u128::from(*byte))
     }
 }
 

@@ -44,7 +44,7 @@ async fn run(policy: PathBuf) -> Result<(), Box<dyn Error>> {
     let mut training = task::spawn_blocking(move || models.train());
     tokio::select! {
         trained = &mut training => {
-            trained??;
+            trained?;
             writeln!(out, "\nThe models are trained, in {:.1?}: the limits grow to their full size.\n", start.elapsed())?;
             stop().await;
         }

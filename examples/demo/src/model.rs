@@ -1,23 +1,16 @@
 //! The models: two classifiers of iris flowers, trained when the demo starts.
 //!
-//! Fisher's iris data set (150 flowers of 3 species) ships inside the `smartcore` crate. The lightweight model is a
-//! logistic regression and is there at once; the heavy one is a random forest that takes a second or a few, so that
-//! the gateway's warm-up can be watched.
+//! The lightweight model is a logistic regression and is there at once. The heavy one is a neural network that takes a
+//! second or a few, so that the gateway's warm-up can be watched.
 
-use std::fmt;
+mod iris;
+mod network;
+
 use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
-use smartcore::api::{Predictor, SupervisedEstimator};
-use smartcore::dataset::iris;
-use smartcore::ensemble::random_forest_classifier::{
-    RandomForestClassifier, RandomForestClassifierParameters,
-};
-use smartcore::error::Failed;
-use smartcore::linalg::basic::matrix::DenseMatrix;
-use smartcore::linear::logistic_regression::{LogisticRegression, LogisticRegressionParameters};
-use smartcore::metrics::accuracy;
-use smartcore::model_selection::{KFold, cross_validate};
+
+use network::Network;
 
 /// Both models, each absent until it is trained.
 #[derive(Debug, Default)]
@@ -28,38 +21,20 @@ pub struct Models {
 
 impl Models {
     /// Trains the lightweight model, then the heavy one.
-    ///
-    /// # Errors
-    ///
-    /// As the two have it.
-    pub fn train(&self) -> Result<(), Failed> {
-        self.train_lightweight()?;
-        self.train_heavy()
+    pub fn train(&self) {
+        self.train_lightweight();
+        self.train_heavy();
     }
 
     /// Trains the logistic regression: a moment.
-    ///
-    /// # Errors
-    ///
-    /// If the library can't fit the data, which the shipped data set never causes.
-    pub fn train_lightweight(&self) -> Result<(), Failed> {
-        let parameters = LogisticRegressionParameters::default().with_alpha(0.1);
-        let model = Model::train::<LogisticRegression<_, _, _, _>, _>("logistic regression", parameters, 5)?;
-        self.lightweight.get_or_init(|| model);
-        Ok(())
+    pub fn train_lightweight(&self) {
+        self.lightweight.get_or_init(|| Model::train("logistic regression", &[], 100, 5));
     }
 
-    /// Trains the random forest: a second or a few, most of it for the validation.
-    ///
-    /// # Errors
-    ///
-    /// If the library can't fit the data, which the shipped data set never causes.
-    pub fn train_heavy(&self) -> Result<(), Failed> {
+    /// Trains the neural network: a second or a few, nearly all of it for the validation.
+    pub fn train_heavy(&self) {
         // 150 folds leave out one flower each: the honest validation of so small a data set, and real work.
-        let parameters = RandomForestClassifierParameters::default().with_n_trees(300).with_seed(SEED);
-        let model = Model::train::<RandomForestClassifier<_, _, _, _>, _>("random forest", parameters, 150)?;
-        self.heavy.get_or_init(|| model);
-        Ok(())
+        self.heavy.get_or_init(|| Model::train("neural network", &[8], 200, 150));
     }
 
     /// The logistic regression, once it is trained.
@@ -67,7 +42,7 @@ impl Models {
         self.lightweight.get()
     }
 
-    /// The random forest, once it is trained.
+    /// The neural network, once it is trained.
     pub fn heavy(&self) -> Option<&Model> {
         self.heavy.get()
     }
@@ -79,32 +54,29 @@ impl Models {
 }
 
 /// A trained classifier.
+#[derive(Debug)]
 pub struct Model {
     name: &'static str,
     accuracy: f64,
-    classifier: Box<dyn Predictor<Measurements, Labels> + Send + Sync>,
+    network: Network,
 }
 
 impl Model {
     /// Fits the data set, and validates the fit over so many folds of it.
-    fn train<C, P>(name: &'static str, parameters: P, folds: usize) -> Result<Self, Failed>
-    where
-        C: SupervisedEstimator<Measurements, Labels, P>
-            + Predictor<Measurements, Labels>
-            + Send
-            + Sync
-            + 'static,
-        P: Clone,
-    {
-        let flowers = iris::load_dataset();
-        let values = flowers.data.into_iter().map(f64::from).collect();
-        let x = DenseMatrix::new(flowers.num_samples, flowers.num_features, values, false)?;
-        let y = flowers.target;
-        // The data set is sorted by species: without a shuffle, a fold would lack one.
-        let folds = KFold::default().with_n_splits(folds).with_shuffle(true).with_seed(Some(SEED));
-        let validation = cross_validate(C::new(), &x, &y, parameters.clone(), &folds, &accuracy)?;
-        let classifier = C::fit(&x, &y, parameters)?;
-        Ok(Self { name, accuracy: validation.mean_test_score(), classifier: Box::new(classifier) })
+    fn train(name: &'static str, hidden: &[usize], epochs: u32, folds: usize) -> Self {
+        let flowers = iris::flowers();
+        let fit = |flowers: &[_]| Network::fit(flowers, Species::ALL.len(), hidden, epochs);
+        let mut right = 0;
+        for fold in 0..folds {
+            // Every so many-th flower is left out. The data set is sorted by species, so each fold has all three.
+            let (left_out, rest): (Vec<_>, Vec<_>) =
+                flowers.iter().cloned().enumerate().partition(|(index, _)| index % folds == fold);
+            let network = fit(&rest.into_iter().map(|(_, flower)| flower).collect::<Vec<_>>());
+            right += left_out.iter().filter(|(_, (input, class))| network.classify(input) == *class).count();
+        }
+        #[expect(clippy::cast_precision_loss, reason = "150 flowers")]
+        let accuracy = right as f64 / flowers.len() as f64;
+        Self { name, accuracy, network: fit(&flowers) }
     }
 
     /// The kind of model.
@@ -118,27 +90,8 @@ impl Model {
     }
 
     /// The species of each flower, in order.
-    ///
-    /// # Errors
-    ///
-    /// If the library can't predict, which no list of [`Flower`]s causes.
-    pub fn predict(&self, flowers: &[Flower]) -> Result<Vec<Species>, Failed> {
-        if flowers.is_empty() {
-            return Ok(Vec::new());
-        }
-        let values = flowers.iter().flat_map(|flower| flower.0).collect();
-        let labels =
-            self.classifier.predict(&DenseMatrix::new(flowers.len(), FEATURES.len(), values, false)?)?;
-        Ok(labels.into_iter().map(Species::from).collect())
-    }
-}
-
-impl fmt::Debug for Model {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Model")
-            .field("name", &self.name)
-            .field("accuracy", &self.accuracy)
-            .finish_non_exhaustive()
+    pub fn predict(&self, flowers: &[Flower]) -> Vec<Species> {
+        flowers.iter().map(|flower| Species::ALL[self.network.classify(&flower.0)]).collect()
     }
 }
 
@@ -174,25 +127,21 @@ pub enum Species {
     Virginica,
 }
 
-impl From<u32> for Species {
-    /// From the data set's label: 0, 1 or 2.
-    fn from(label: u32) -> Self {
-        match label {
-            0 => Self::Setosa,
-            1 => Self::Versicolor,
-            _ => Self::Virginica,
+impl Species {
+    /// All of them, in the order of the data set.
+    const ALL: [Self; 3] = [Self::Setosa, Self::Versicolor, Self::Virginica];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Setosa => "setosa",
+            Self::Versicolor => "versicolor",
+            Self::Virginica => "virginica",
         }
     }
 }
 
 /// The measurements, in the order of the data set.
 pub const FEATURES: [&str; 4] = ["sepal length", "sepal width", "petal length", "petal width"];
-
-type Measurements = DenseMatrix<f64>;
-type Labels = Vec<u32>;
-
-/// Fixed, so that every start trains the same models.
-const SEED: u64 = 1936;
 
 #[cfg(test)]
 mod tests {
@@ -202,17 +151,17 @@ mod tests {
     fn both_models_name_nearly_all_flowers_rightly() {
         let models = Models::default();
         assert!(models.best().is_none());
-        models.train_lightweight().unwrap();
+        models.train_lightweight();
         assert_eq!(models.best().unwrap().name(), "logistic regression");
-        models.train_heavy().unwrap();
-        assert_eq!(models.best().unwrap().name(), "random forest");
+        models.train_heavy();
+        assert_eq!(models.best().unwrap().name(), "neural network");
 
         let setosa = Flower::try_from(vec![5.1, 3.5, 1.4, 0.2]).unwrap();
         let virginica = Flower::try_from(vec![6.3, 3.3, 6.0, 2.5]).unwrap();
         for model in [models.lightweight().unwrap(), models.heavy().unwrap()] {
             assert!(model.accuracy() > 0.9, "{model:?}");
-            assert_eq!(model.predict(&[virginica, setosa]).unwrap(), [Species::Virginica, Species::Setosa]);
-            assert_eq!(model.predict(&[]).unwrap(), []);
+            assert_eq!(model.predict(&[virginica, setosa]), [Species::Virginica, Species::Setosa]);
+            assert_eq!(model.predict(&[]), []);
         }
     }
 

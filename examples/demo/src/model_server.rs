@@ -74,8 +74,7 @@ async fn predict_lightweight(
 async fn predict_batch(State(models): State<Arc<Models>>, body: Body<Many>) -> Result<Json<Value>, Failure> {
     let Json(many) = body?;
     let model = models.best().ok_or(Failure::Training)?;
-    let predictions = model.predict(&many.inputs).map_err(|error| Failure::Model(error.to_string()))?;
-    Ok(Json(json!({"predictions": predictions, "model": model.name()})))
+    Ok(Json(json!({"predictions": model.predict(&many.inputs), "model": model.name()})))
 }
 
 type Body<T> = Result<Json<T>, JsonRejection>;
@@ -89,7 +88,7 @@ struct One {
 impl One {
     fn predict(&self, model: Option<&Model>) -> Result<Json<Value>, Failure> {
         let model = model.ok_or(Failure::Training)?;
-        let predictions = model.predict(&[self.input]).map_err(|error| Failure::Model(error.to_string()))?;
+        let predictions = model.predict(&[self.input]);
         Ok(Json(json!({"prediction": predictions.first(), "model": model.name()})))
     }
 }
@@ -103,7 +102,6 @@ struct Many {
 enum Failure {
     Body(JsonRejection),
     Training,
-    Model(String),
 }
 
 impl From<JsonRejection> for Failure {
@@ -119,7 +117,6 @@ impl IntoResponse for Failure {
             Self::Training => {
                 (StatusCode::SERVICE_UNAVAILABLE, "This model is still in training.".to_owned())
             }
-            Self::Model(detail) => (StatusCode::INTERNAL_SERVER_ERROR, detail),
         };
         (status, Json(json!({"detail": detail}))).into_response()
     }

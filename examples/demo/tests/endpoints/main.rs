@@ -36,7 +36,7 @@ fn trained() -> Arc<Models> {
     static MODELS: OnceLock<Arc<Models>> = OnceLock::new();
     let models = MODELS.get_or_init(|| {
         let models = Models::default();
-        models.train().unwrap();
+        models.train();
         Arc::new(models)
     });
     Arc::clone(models)

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt::Write};
 
-use sha2::{Digest, Sha256};
+use ring::digest::{SHA256, digest};
 use sluicegate::Quota;
 
 /// The names that limits have so far. Two names that differ only in `-` and `_` are one: a header's name knows
@@ -63,7 +63,7 @@ fn shortened(name: &str) -> String {
     }
     let mut short = name.get(..55).unwrap_or_default().to_owned();
     short.push('_');
-    for byte in &Sha256::digest(name.as_bytes())[..4] {
+    for byte in &digest(&SHA256, name.as_bytes()).as_ref()[..4] {
         // Writing to a string does not fail.
         let _ = write!(short, "{byte:02x}");
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use sha2::{Digest, Sha256};
+use ring::digest::{SHA256, digest};
 use subtle::ConstantTimeEq;
 
 /// An API key as its owner sends it: `sg_`, eight characters that name it, `_`, and a secret of 256 bits.
@@ -48,7 +48,9 @@ pub(super) struct Hash([u8; 32]);
 
 impl Hash {
     pub(super) fn of(presented: &str) -> Self {
-        Self(Sha256::digest(presented).into())
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest(&SHA256, presented.as_bytes()).as_ref());
+        Self(hash)
     }
 
     /// Reads 64 hexadecimal digits.
