@@ -10,6 +10,7 @@ use sluicegate_policy::{Overrides, Policy, Source};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::guide::Page;
 use crate::model::Models;
 use crate::model_server;
 
@@ -66,7 +67,7 @@ impl Demo {
             .flag("the demo's model address", "gateway.upstream", &format!("http://{model}"));
         let gateway = Gateway::start(Policy::parse(&source.with(overrides))?).await?;
         let addresses = Addresses { gateway: gateway.address(), admin: gateway.admin_address(), model };
-        let server = axum::serve(listener, model_server::router(models));
+        let server = axum::serve(listener, model_server::router(models, &Page::of(addresses)));
         let model_server = tokio::spawn(async {
             // It serves until the demo ends: accepting a connection is tried again after every error.
             let _ = server.await;

@@ -8,17 +8,20 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::guide::Page;
 use crate::model::{FEATURES, Flower, Model, Models, Species};
 
-/// The endpoints. [`Models`] that are trained later begin to answer when they are.
-pub fn router(models: Arc<Models>) -> Router {
+/// The endpoints, and this page at the root. [`Models`] that are trained later begin to answer when they are.
+pub fn router(models: Arc<Models>, page: &Page) -> Router {
+    let page = page.to_string();
     Router::new()
+        .route("/", get(async || Html(page)))
         .route("/health", get(health))
         .route("/model-info", get(model_info))
         .route("/predict", post(predict_best))
