@@ -12,8 +12,8 @@ use super::Gate;
 /// A store that only looks at the accounts of another one. It decides on what they show, by the code that decides there, and
 /// takes nothing.
 ///
-/// Decisions are the other store's, except for charges of more than one unit that sliding windows and logs
-/// [deny](AnyAccount::of_balance): their wait is at most what is told.
+/// Decisions are the other store's. Only the times of sliding windows and logs may be later than it would tell: the
+/// [balance](AnyAccount::of_balance) does not show when each unit comes back. A denial of one unit is exact.
 #[derive(Debug)]
 pub struct Foresight<S>(Arc<S>);
 
