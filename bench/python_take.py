@@ -5,7 +5,8 @@
     python3 bench/python_take.py [--rounds 15] [--sluicegate PATH]
 
 One hot key, in a loop. *Three limits* are those of a user, a tenant and a tool, in one call. Both make their keys from the texts of
-the request within the loop. Rounds are interleaved, and ratios are taken within a round.
+the request within the loop, and have made their limits before; *charges* are made within it. Rounds are interleaved, and
+ratios are taken within a round.
 """
 
 import json
@@ -27,16 +28,21 @@ def cpex(**limits):
 
 # The most that cpex takes. It is full again before the next round.
 limiter, quota, calls, high = Limiter(), Quota.parse("1000000/second"), 100_000, "1000000/s"
-limits = {"one": {"by_user": high}, "three": {"by_user": high, "by_tenant": high, "by_tool": {"search": high}}}
+peers = {"one": {"by_user": high}, "three": {"by_user": high, "by_tenant": high, "by_tool": {"search": high}}}
+named = limiter.limits(user=quota, tenant=quota, tool=quota)
+spent = limiter.limits(user="1/day", tenant=quota, tool=quota)
 contenders = {
-    "cpex, one limit": cpex(**limits["one"]),
+    "cpex, one limit": cpex(**peers["one"]),
     "sluicegate, one limit": lambda: limiter.take("alice", quota),
     "sluicegate, one limit, denied": lambda: limiter.take("bob", "1/day"),
     "sluicegate, one limit, its quota as text": lambda: limiter.take("carol", "1000000/second"),
-    "cpex, three limits": cpex(**limits["three"]),
-    "sluicegate, three limits": lambda: limiter.take((Charge("user:alice", quota), Charge("tenant:acme", quota), Charge("tool:search", quota))),
+    "cpex, three limits": cpex(**peers["three"]),
+    "sluicegate, three limits": lambda: named.take("alice", "acme", "search"),
+    "sluicegate, three limits, denied": lambda: spent.take("bob", "acme", "search"),
+    "sluicegate, three limits, as charges": lambda: limiter.take((Charge("user:alice", quota), Charge("tenant:acme", quota), Charge("tool:search", quota))),
 }
 limiter.take("bob", "1/day")
+spent.take("bob", "acme", "search")
 rounds = {name: [] for name in contenders}
 for _ in range(int(sys.argv[1])):
     for name, contender in contenders.items():

@@ -1,22 +1,20 @@
-//! `Charge`, and how what Python users write becomes one.
-
-use std::borrow::Cow;
+//! `Charge`, and how what Python users write becomes a cost.
 
 use pyo3::{
     exceptions::{PyTypeError, PyValueError},
     prelude::*,
-    types::{PyFloat, PyString},
+    types::PyFloat,
 };
 use sluicegate::{Cost, OutageMode, Unit};
-use smallvec::{SmallVec, smallvec};
 
 use crate::{
+    charges::{Charges, Purpose},
     errors::policy_error,
     quota::{Quota, quota},
 };
 
 /// One line of a request's bill.
-#[pyclass(frozen, eq, module = "sluicegate")]
+#[pyclass(frozen, module = "sluicegate", freelist = 8)]
 #[derive(Clone, PartialEq)]
 pub(crate) struct Charge {
     charge: sluicegate::Charge,
@@ -24,36 +22,6 @@ pub(crate) struct Charge {
     outage: Option<OutageMode>,
     /// A cost has to be given before anything is taken.
     lacks_cost: bool,
-}
-
-/// The purpose of naming charges.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Purpose {
-    /// Taking them, which needs their costs.
-    Taking,
-    /// Finding their accounts.
-    Accounts,
-}
-
-/// The charges of one request, and their modes in an outage.
-pub(crate) struct Charges {
-    pub(crate) charges: SmallVec<[sluicegate::Charge; 1]>,
-    outages: SmallVec<[OutageMode; 1]>,
-}
-
-impl Charges {
-    fn with_capacity(capacity: usize) -> Self {
-        Self { charges: SmallVec::with_capacity(capacity), outages: SmallVec::with_capacity(capacity) }
-    }
-
-    fn one((charge, outage): (sluicegate::Charge, OutageMode)) -> Self {
-        Self { charges: smallvec![charge], outages: smallvec![outage] }
-    }
-
-    /// The mode of the charge at this place.
-    pub(crate) fn outage(&self, place: usize) -> OutageMode {
-        self.outages[place]
-    }
 }
 
 #[pymethods]
@@ -83,6 +51,10 @@ impl Charge {
         Quota(self.charge.quota)
     }
 
+    fn __eq__(&self, other: &Self) -> bool {
+        self == other
+    }
+
     fn __repr__(&self) -> String {
         let sluicegate::Charge { key, quota, cost, .. } = &self.charge;
         format!("<Charge {} on {:?}: {quota}>", cost.units(), key.as_str())
@@ -91,14 +63,15 @@ impl Charge {
 
 impl Charge {
     /// A charge with a cost. Without one it costs one request or one slot; another unit's cost is still to be given.
-    fn of(charge: sluicegate::Charge, cost: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+    #[inline]
+    pub(crate) fn of(charge: sluicegate::Charge, cost: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
         let unit = charge.quota.unit();
         let lacks_cost = cost.is_none() && needs_cost(unit);
         let cost = cost.map_or(Ok(Cost::new(1)), |cost| self::cost(cost, unit))?;
         Ok(Self { charge: charge.cost(cost), outage: None, lacks_cost })
     }
 
-    /// The same, for a charge on a limit, which has a mode of its own.
+    /// The same, for a charge on a limit of the policy, which has a mode of its own.
     pub(crate) fn of_limit(
         charge: sluicegate::Charge,
         outage: OutageMode,
@@ -107,7 +80,17 @@ impl Charge {
         Ok(Self { outage: Some(outage), ..Self::of(charge, cost)? })
     }
 
-    fn with(&self, outage: OutageMode, purpose: Purpose) -> PyResult<(sluicegate::Charge, OutageMode)> {
+    /// A charge on a limit in code. Without a cost, that is still to be given.
+    pub(crate) fn on_limit(charge: sluicegate::Charge, cost: Option<Cost>, outage: OutageMode) -> Self {
+        Self {
+            charge: charge.cost(cost.unwrap_or(Cost::ONE)),
+            outage: Some(outage),
+            lacks_cost: cost.is_none(),
+        }
+    }
+
+    /// Adds it to those of a request. `outage` is its mode unless it has one.
+    pub(crate) fn add_to(&self, all: &mut Charges, outage: OutageMode, purpose: Purpose) -> PyResult<()> {
         if self.lacks_cost && purpose == Purpose::Taking {
             let quota = &self.charge.quota;
             return Err(PyTypeError::new_err(format!(
@@ -116,47 +99,10 @@ impl Charge {
                 quota.unit()
             )));
         }
-        Ok((self.charge.clone(), self.outage.unwrap_or(outage)))
+        all.push(self.charge.clone(), self.outage.unwrap_or(outage));
+        Ok(())
     }
 }
-
-/// The charges that a call names: a key with its quota and cost, one [`Charge`], or several of them. `outage` is for those
-/// that do not say what becomes of them.
-pub(crate) fn charges(
-    what: &Bound<'_, PyAny>,
-    quota: Option<&Bound<'_, PyAny>>,
-    cost: Option<&Bound<'_, PyAny>>,
-    outage: OutageMode,
-    purpose: Purpose,
-) -> PyResult<Charges> {
-    if let Ok(key) = what.cast::<PyString>() {
-        let quota = quota
-            .ok_or_else(|| PyTypeError::new_err("a key needs a quota: take(\"alice\", \"10/minute\")"))?;
-        let quota = self::quota(quota)?;
-        let key = key.extract::<Cow<'_, str>>()?;
-        let charge = Charge::of(sluicegate::Charge::new(&*key, quota), cost)?;
-        return charge.with(outage, purpose).map(Charges::one);
-    }
-    if quota.is_some() || cost.is_some() {
-        return Err(PyTypeError::new_err("a Charge has its quota and its cost: give no others beside it"));
-    }
-    if let Ok(charge) = what.cast::<Charge>() {
-        return charge.get().with(outage, purpose).map(Charges::one);
-    }
-    let charges = what.try_iter().map_err(|_| {
-        PyTypeError::new_err(format!("expected a key, a Charge or several of them, not {}", what.get_type()))
-    })?;
-    let mut all = Charges::with_capacity(what.len().unwrap_or_default().min(USUAL_CHARGES));
-    for charge in charges {
-        let (charge, outage) = charge?.cast::<Charge>()?.get().with(outage, purpose)?;
-        all.charges.push(charge);
-        all.outages.push(outage);
-    }
-    Ok(all)
-}
-
-/// The most charges that room is made for before they are seen: an object may say that it has any number.
-const USUAL_CHARGES: usize = 8;
 
 /// So many units, whole dollars and parts of them for `usd`.
 pub(crate) fn cost(given: &Bound<'_, PyAny>, unit: Unit) -> PyResult<Cost> {

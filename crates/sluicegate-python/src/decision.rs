@@ -1,20 +1,19 @@
 //! The result of a take: a `Permit`, or a `Denial`.
 
 use pyo3::{IntoPyObjectExt, prelude::*, types::PyTuple};
-use sluicegate::{Decision, Quota};
+use sluicegate::{Charge, Decision, Quota};
 use smallvec::SmallVec;
 
 use crate::{
     awaiting::ToPython,
     balance::{rows, seconds},
-    charge::Charges,
+    charges::{Charges, Taking},
     errors::store_error,
     permit::Permit,
-    store::Store,
 };
 
 /// The reason that a request is denied, and the wait.
-#[pyclass(frozen, module = "sluicegate")]
+#[pyclass(frozen, module = "sluicegate", freelist = 8)]
 pub(crate) struct Denial {
     denial: sluicegate::Denial,
     quotas: Quotas,
@@ -57,29 +56,20 @@ impl Denial {
     }
 }
 
-/// The result of a take, with its charges.
-pub(crate) struct Answered {
-    pub(crate) decision: Result<Decision<sluicegate::Permit<Store>>, sluicegate::StoreError>,
-    pub(crate) charges: Charges,
-    /// Set if the store is remote.
-    pub(crate) waits: bool,
-}
-
-impl ToPython for Answered {
-    fn to_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        match self.decision.map_err(|error| store_error(&error))? {
-            Decision::Allow(permit) => Permit::new(permit, self.waits).into_py_any(py),
-            Decision::Deny(denial) => {
-                let quotas = self.charges.charges.iter().map(|charge| charge.quota).collect();
-                Denial { denial, quotas }.into_py_any(py)
-            }
+/// Returns the decision on these charges for Python. `waits` is set if the store is remote.
+pub(crate) fn answer(py: Python<'_>, taking: Taking, charges: &[Charge], waits: bool) -> PyResult<Py<PyAny>> {
+    match taking.map_err(|error| store_error(&error))? {
+        Decision::Allow(permit) => Permit::new(permit, waits).into_py_any(py),
+        Decision::Deny(denial) => {
+            let quotas = charges.iter().map(|charge| charge.quota).collect();
+            Denial { denial, quotas }.into_py_any(py)
         }
     }
 }
 
 /// The result of a take of nothing, of which only the balances matter.
 pub(crate) struct Peeked {
-    pub(crate) decision: Result<Decision<sluicegate::Permit<Store>>, sluicegate::StoreError>,
+    pub(crate) taking: Taking,
     pub(crate) charges: Charges,
     /// Set if a single charge was requested.
     pub(crate) one: bool,
@@ -88,7 +78,7 @@ pub(crate) struct Peeked {
 impl ToPython for Peeked {
     fn to_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let quotas = self.charges.charges.iter().map(|charge| &charge.quota);
-        let rows = match self.decision.map_err(|error| store_error(&error))? {
+        let rows = match self.taking.map_err(|error| store_error(&error))? {
             Decision::Allow(permit) => balances(py, permit.balances(), quotas),
             Decision::Deny(denial) => balances(py, &denial.balances, quotas),
         }?;

@@ -1,7 +1,8 @@
 //! The native half of the Python package `sluicegate`: bindings of the engine, the policy and the stores, without logic of
 //! their own.
 //!
-//! What users see of it, and its documentation, is `python/sluicegate/_native.pyi`.
+//! What users see of it, and its documentation, is in `python/sluicegate/_native.pyi` and the stubs that it
+//! imports.
 
 #![expect(clippy::needless_pass_by_value, reason = "arguments come from Python by value")]
 
@@ -9,6 +10,7 @@ mod answer;
 mod awaiting;
 mod balance;
 mod charge;
+mod charges;
 mod client_ip;
 mod clock;
 mod decision;
@@ -18,6 +20,7 @@ mod fork;
 mod gate;
 mod headers;
 mod limiter;
+mod limits;
 mod metering;
 mod metrics;
 mod pass;
@@ -45,6 +48,7 @@ mod _native {
         errors::{PolicyError, StoreError},
         gate::Gate,
         limiter::Limiter,
+        limits::Limits,
         metrics::exposition,
         pass::Pass,
         permit::Permit,

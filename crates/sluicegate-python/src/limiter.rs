@@ -8,7 +8,7 @@ use std::sync::{
 use pyo3::{
     exceptions::PyTypeError,
     prelude::*,
-    types::{PyString, PyTuple},
+    types::{PyDict, PyString, PyTuple},
 };
 
 use sluicegate::Cost;
@@ -16,10 +16,12 @@ use sluicegate_policy::WatchedKeys;
 
 use crate::{
     awaiting::{ToPython, awaitable, begin, block},
-    charge::{Charge, Charges, Purpose, charges},
+    charge::Charge,
+    charges::{Charges, Purpose, charges},
     clock::AnyClock,
-    decision::{Answered, Peeked},
+    decision::Peeked,
     errors::{PolicyError, policy_error, store_error},
+    limits::Limits,
     metrics::metrics,
     permit::{Done, Permit},
     policy::Policy,
@@ -105,6 +107,19 @@ impl Limiter {
         Charge::of_limit(self.gate.charge(id, key, tier, Cost::new(1)), outage, cost)
     }
 
+    #[pyo3(signature = (*, outage = None, **quotas))]
+    fn limits(
+        &self,
+        py: Python<'_>,
+        outage: Option<&str>,
+        quotas: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Limits> {
+        let outage = outage.map_or(Ok(self.read_policy().store.outage), str::parse);
+        let outage = outage.map_err(|error| policy_error(&error))?;
+        let none = PyDict::new(py);
+        Limits::of(quotas.unwrap_or(&none), outage, &self.limiter, &self.clock)
+    }
+
     /// The path that answers with 2xx once the app has warmed up; none where it has, or the policy has no warm-up.
     #[getter]
     fn warming_up(&self) -> Option<&str> {
@@ -140,9 +155,7 @@ impl Limiter {
         quota: Option<&Bound<'_, PyAny>>,
         cost: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<PyAny>> {
-        let charges = self.charges(what, quota, cost, Purpose::Taking)?;
-        let decision = block(py, take(&self.limiter, &charges));
-        Answered { decision, charges, waits: self.waits() }.to_python(py)
+        self.charges(what, quota, cost, Purpose::Taking)?.take(py, &self.limiter)
     }
 
     #[pyo3(signature = (what, quota = None, cost = None))]
@@ -153,13 +166,7 @@ impl Limiter {
         quota: Option<&Bound<'_, PyAny>>,
         cost: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<PyAny>> {
-        let (limiter, waits, charges) =
-            (self.limiter.clone(), self.waits(), self.charges(what, quota, cost, Purpose::Taking)?);
-        let taking = async move {
-            let decision = take(&limiter, &charges).await;
-            Answered { decision, charges, waits }
-        };
-        awaitable(py, begin(py, waits, taking)?)
+        self.charges(what, quota, cost, Purpose::Taking)?.take_async(py, self.limiter.clone())
     }
 
     #[pyo3(signature = (what, quota = None))]
@@ -170,8 +177,8 @@ impl Limiter {
         quota: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<PyAny>> {
         let (charges, one) = self.free(what, quota)?;
-        let decision = block(py, take(&self.limiter, &charges));
-        Peeked { decision, charges, one }.to_python(py)
+        let taking = block(py, charges.taken(&self.limiter));
+        Peeked { taking, charges, one }.to_python(py)
     }
 
     #[pyo3(signature = (what, quota = None))]
@@ -183,8 +190,8 @@ impl Limiter {
     ) -> PyResult<Py<PyAny>> {
         let (limiter, (charges, one)) = (self.limiter.clone(), self.free(what, quota)?);
         let peeking = async move {
-            let decision = take(&limiter, &charges).await;
-            Peeked { decision, charges, one }
+            let taking = charges.taken(&limiter).await;
+            Peeked { taking, charges, one }
         };
         awaitable(py, begin(py, self.waits(), peeking)?)
     }
@@ -307,11 +314,4 @@ impl Limiter {
         charges.charges.iter_mut().for_each(|charge| charge.cost = Cost::ZERO);
         Ok((charges, one))
     }
-}
-
-async fn take(
-    limiter: &sluicegate::Limiter<Store>,
-    charges: &Charges,
-) -> Result<sluicegate::Decision<sluicegate::Permit<Store>>, sluicegate::StoreError> {
-    limiter.take_or(&charges.charges, |place| charges.outage(place)).await
 }

@@ -1,5 +1,7 @@
 //! `Permit`.
 
+use std::sync::OnceLock;
+
 use pyo3::{exceptions::PyValueError, prelude::*, types::PyTuple};
 use sluicegate::{Cost, StoreError, Unit};
 use smallvec::SmallVec;
@@ -15,36 +17,45 @@ use crate::{
 };
 
 /// An admitted request whose cost is not final, and its slots of concurrent limits.
-#[pyclass(frozen, module = "sluicegate")]
+#[pyclass(frozen, module = "sluicegate", freelist = 8)]
 pub(crate) struct Permit {
-    balances: SmallVec<[Balance; 1]>,
     /// Set if its store is remote.
     waits: bool,
     /// None once it is settled or released.
-    permit: Held<sluicegate::Permit<Store>>,
+    permit: Held<Box<sluicegate::Permit<Store>>>,
+    /// The balances, once they cannot be read from the permit any more.
+    balances: OnceLock<Balances>,
 }
 
+type Balances = SmallVec<[Balance; 2]>;
+
 impl Permit {
-    pub(crate) fn new(permit: sluicegate::Permit<Store>, waits: bool) -> Self {
-        let quotas = permit.charges().iter().map(|charge| &charge.quota);
-        let balances = rows(permit.balances(), quotas).collect();
-        Self { balances, waits, permit: Held::new(permit) }
+    pub(crate) fn new(permit: Box<sluicegate::Permit<Store>>, waits: bool) -> Self {
+        Self { waits, permit: Held::new(permit), balances: OnceLock::new() }
+    }
+
+    /// Takes the permit, unless it has been settled or released. Its balances stay.
+    fn take(&self) -> Option<Box<sluicegate::Permit<Store>>> {
+        if let Some(balances) = self.permit.look(|permit| balances_of(permit)) {
+            self.balances.get_or_init(|| balances);
+        }
+        self.permit.take()
     }
 
     /// The permit with its actual costs; none if that has been settled.
-    fn settled(&self, actual: &Bound<'_, PyTuple>) -> PyResult<Option<(sluicegate::Permit<Store>, Costs)>> {
+    fn settled(
+        &self,
+        actual: &Bound<'_, PyTuple>,
+    ) -> PyResult<Option<(Box<sluicegate::Permit<Store>>, Costs)>> {
         // Not locked while Python says what its numbers are: that may run any code, and let another thread go on.
-        let units = |permit: &sluicegate::Permit<Store>| -> SmallVec<[Unit; 4]> {
-            permit.charges().iter().map(|charge| charge.quota.unit()).collect()
-        };
-        let Some(units) = self.permit.look(units) else { return Ok(None) };
+        let Some(units) = self.permit.look(|permit| units_of(permit)) else { return Ok(None) };
         if actual.len() > units.len() {
             let (given, known) = (actual.len(), units.len());
             return Err(PyValueError::new_err(format!("{given} costs for a permit of {known} charges")));
         }
         let costs = actual.iter().zip(units).map(|(given, unit)| cost(&given, unit));
         let costs = costs.collect::<PyResult<_>>()?;
-        Ok(self.permit.take().map(|permit| (permit, costs)))
+        Ok(self.take().map(|permit| (permit, costs)))
     }
 }
 
@@ -57,7 +68,10 @@ impl Permit {
 
     #[getter]
     fn balances<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        PyTuple::new(py, self.balances.iter().copied())
+        // Another thread may settle it meanwhile, which keeps the balances before it takes the permit.
+        let held = self.permit.look(|permit| balances_of(permit));
+        let balances = held.or_else(|| self.balances.get().cloned()).unwrap_or_default();
+        PyTuple::new(py, balances)
     }
 
     #[pyo3(signature = (*actual))]
@@ -79,7 +93,7 @@ impl Permit {
     }
 
     fn release(&self) {
-        drop(self.permit.take());
+        drop(self.take());
     }
 
     fn __bool__(&self) -> bool {
@@ -112,6 +126,15 @@ impl Permit {
 }
 
 type Costs = SmallVec<[Cost; 4]>;
+
+fn units_of(permit: &sluicegate::Permit<Store>) -> SmallVec<[Unit; 4]> {
+    permit.charges().iter().map(|charge| charge.quota.unit()).collect()
+}
+
+fn balances_of(permit: &sluicegate::Permit<Store>) -> Balances {
+    let quotas = permit.charges().iter().map(|charge| &charge.quota);
+    rows(permit.balances(), quotas).collect()
+}
 
 /// Something was done, or the store did not answer.
 pub(crate) struct Done(pub(crate) Result<(), StoreError>);

@@ -102,7 +102,7 @@ def test_what_is_neither_a_path_nor_a_mapping_is_a_type_error():
 
 
 def test_the_native_names_are_all_described():
-    """The names of the module are those of its type stub, and the other way round."""
-    stub = pathlib.Path(native.__file__).with_name("_native.pyi").read_text()
-    described = {node.name for node in ast.parse(stub).body if isinstance(node, (ast.ClassDef, ast.FunctionDef))}
-    assert described == {name for name in vars(native) if not name.startswith("_")}
+    """The names of the module are those of its type stubs, and the other way round."""
+    stubs = [ast.parse(stub.read_text()) for stub in pathlib.Path(native.__file__).parent.glob("_*.pyi")]
+    nodes = [node for stub in stubs for node in stub.body if isinstance(node, (ast.ClassDef, ast.FunctionDef))]
+    assert {node.name for node in nodes} == {name for name in vars(native) if not name.startswith("_")}
