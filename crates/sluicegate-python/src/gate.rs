@@ -124,10 +124,14 @@ impl Gate {
         let request = Request { inner: Arc::clone(&self.inner), head, hints };
         let waits = self.inner.waits;
         if waits || self.inner.reads_bodies {
-            return Deciding::new(|handoff| request.decide(Some(handoff))).begin(py, waits);
+            let decide = |handoff| async move {
+                let decision = request.decide(Some(handoff)).await;
+                Decided { decision, inner: request.inner }
+            };
+            return Deciding::new(decide).begin(py, waits);
         }
         // Memory, and nothing to read: decided before this returns, so no state has to be kept.
-        block(py, request.decide(None)).to_python(py)
+        block(py, request.decide(None)).into_python(py, &self.inner)
     }
 }
 
@@ -141,11 +145,11 @@ struct Request {
 
 impl Request {
     /// Decides. Asks the handoff for the body where it needs one.
-    async fn decide(self, handoff: Option<BodyHandoff>) -> Decided {
+    async fn decide(&self, handoff: Option<BodyHandoff>) -> Decision {
         let Self { inner, head, hints } = self;
         let admission = &inner.admission;
         let decision = async {
-            let mut entry = match &hints {
+            let mut entry = match hints {
                 None => admission.enter(&head.parts, head.peer).await?,
                 Some(hints) => {
                     let route = admission.gate().policy().routes.unmatched();
@@ -162,7 +166,7 @@ impl Request {
                 .await?;
             entry.decide(reading.as_deref()).await
         };
-        let decision = match decision.await {
+        match decision.await {
             Ok(Admitted { pass, form, .. }) => {
                 let lines = admission.renderer().lines(&pass, &form);
                 Decision::Admitted(pass, lines)
@@ -172,8 +176,7 @@ impl Request {
                 let response = admission.renderer().rejected(&rejection, &head.parts, &id);
                 Decision::Rejected(rejection, response)
             }
-        };
-        Decided { decision, inner }
+        }
     }
 }
 
@@ -208,17 +211,22 @@ enum Decision {
     Rejected(Rejection, Response<Bytes>),
 }
 
-impl ToPython for Decided {
-    fn to_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let unit = self.inner.unit();
-        match self.decision {
-            Decision::Admitted(pass, lines) => {
-                Pass::new(pass, lines, unit, self.inner.waits, &self.inner.admission).into_py_any(py)
+impl Decision {
+    fn into_python(self, py: Python<'_>, inner: &Inner) -> PyResult<Py<PyAny>> {
+        match self {
+            Self::Admitted(pass, lines) => {
+                Pass::new(pass, lines, inner.unit(), inner.waits, &inner.admission).into_py_any(py)
             }
-            Decision::Rejected(rejection, response) => {
-                Answer::new(rejection, response, Arc::clone(self.inner.admission.gate())).into_py_any(py)
+            Self::Rejected(rejection, response) => {
+                Answer::new(rejection, response, Arc::clone(inner.admission.gate())).into_py_any(py)
             }
         }
+    }
+}
+
+impl ToPython for Decided {
+    fn to_python(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.decision.into_python(py, &self.inner)
     }
 }
 

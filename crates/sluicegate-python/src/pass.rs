@@ -21,14 +21,14 @@ use crate::{
     errors::{policy_error, store_error},
     event_loop::Started,
     fork::Held,
-    headers::{apply, headers_of, lines, list},
+    headers::{add, apply, headers_of, lines, list},
     metering::Running,
     permit::Done,
     store::Store,
 };
 
 /// A request that may pass: its permit, and what its client is told.
-#[pyclass(frozen, module = "sluicegate")]
+#[pyclass(frozen, module = "sluicegate", freelist = 8)]
 pub(crate) struct Pass {
     lines: LimitHeaders,
     balances: SmallVec<[Balance; 1]>,
@@ -142,6 +142,10 @@ impl Pass {
     #[getter]
     fn lines<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         lines(py, self.lines.iter())
+    }
+
+    fn add_lines(&self, headers: &Bound<'_, PyList>) -> PyResult<()> {
+        add(self.lines.iter(), headers)
     }
 
     fn applied<'py>(&self, headers: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {

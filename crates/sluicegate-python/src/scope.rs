@@ -17,7 +17,7 @@ use pyo3::{
 
 use sluicegate_policy::{NO_ADDRESS, Routes};
 
-use crate::headers::{headers_of, list};
+use crate::headers::{headers_of, list, part};
 
 /// The head of a request, and whose connection it came by.
 pub(crate) struct Head {
@@ -140,10 +140,10 @@ fn peer(scope: &Bound<'_, PyDict>) -> PyResult<IpAddr> {
     else {
         return Ok(NO_ADDRESS);
     };
-    let host = client.get_item(0);
+    let host = part(&client, 0);
     let host = host.as_ref().ok().and_then(|host| host.extract::<Cow<'_, str>>().ok()).unwrap_or_default();
     // A zone, as in `fe80::1%eth0`, is the server's own name for its network card.
-    let host = host.split('%').next().unwrap_or_default();
+    let host = host.split_once('%').map_or(&*host, |(address, _)| address);
     Ok(host.parse().unwrap_or(NO_ADDRESS))
 }
 

@@ -43,6 +43,8 @@ class Pass:
     @property
     def lines(self) -> list[tuple[bytes, bytes]]:
         """The header lines that tell the client its balances."""
+    def add_lines(self, headers: list[tuple[bytes, bytes]]) -> None:
+        """Adds `lines` to a response's."""
     def applied(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         """The header lines of a response, and behind them `lines`, as a new list. What the response says of limits of its own
         stays."""

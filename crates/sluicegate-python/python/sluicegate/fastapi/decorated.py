@@ -63,7 +63,7 @@ def decorated(
             if isinstance(answer, Response):
                 answer = _with_lines(answer, permit)
             elif isinstance(made, Response):
-                made.raw_headers.extend(permit.lines)
+                permit.add_lines(made.raw_headers)
             if permit.holds:
                 release_when_sent(connection.scope, answer)
         return answer

@@ -182,7 +182,7 @@ class RateLimit:
                 release_with_task(scope)
         if response is not None:
             # FastAPI adds them to the response that it makes of what the endpoint returns.
-            response.raw_headers.extend(decision.lines)
+            decision.add_lines(response.raw_headers)
         return decision
 
     async def _ask(self, connection: HTTPConnection) -> Any:
