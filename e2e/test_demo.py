@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from devtools import Tab
 from server import TIMEOUT, until
 from shells import SHELLS, paste
 
@@ -55,6 +56,29 @@ def test_each_printed_command_is_answered_as_the_line_above_it_says(demo, shell)
         promised = re.findall(r"\b([2-5]\d\d)\b", says)
         assert re.findall(r"^HTTP/1.1 (\d+)", answer, re.MULTILINE) == promised, (says, answer)
         assert answer.strip(), says
+
+
+def test_each_button_of_the_page_shows_what_is_said_beside_it(demo, tmp_path):
+    until(lambda: "The models are trained" in demo.printed(), "the models are trained", timeout=10 * TIMEOUT)
+    tab = Tab(tmp_path, re.search(r"gateway  (http://\S+)", demo.printed()).group(1))
+    try:
+        steps = tab.run("[...document.querySelectorAll('section')].map(step => step.querySelector('p').textContent)")
+        assert len(steps) == 7
+        for number, says in enumerate(steps[:-1]):
+            section = f"document.querySelectorAll('section')[{number}]"
+            tab.run(f"{section}.querySelector('button').click()")
+            until(lambda: not tab.run(f"{section}.querySelector('button').disabled"), f"all of {says} is sent")
+            answers = tab.run(f"[...{section}.querySelectorAll('.answers pre')].map(answer => answer.innerText)")
+            promised = re.findall(r"\b([2-5]\d\d)\b", says)
+            whole = [answer.split("\n", 1)[0].strip() for answer in answers if "×" not in answer]
+            assert whole == promised, (says, answers)
+            assert len(answers) >= 1, says
+        counted = tab.run("[...document.querySelectorAll('section')[3].querySelectorAll('.answers pre')].map(answer => answer.innerText)")
+        free, premium = (int(re.match(r"200 × (\d+)\s+429 × \d+", answer).group(1)) for answer in counted)
+        assert 0 < free < premium
+        assert tab.run("document.querySelectorAll('section')[6].querySelector('a').href").endswith("/metrics")
+    finally:
+        tab.close()
 
 
 def test_nothing_in_the_guide_needs_a_new_curl(demo):

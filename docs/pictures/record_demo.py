@@ -61,7 +61,7 @@ def recorded(guide: str) -> list:
         lines.append((f"$ {command}", "command"))
         for line in shell.stdout.replace("\r", "").strip().splitlines():
             # The fields that every response of HTTP has say nothing here.
-            if not re.match(r"(date|content-length|content-type|cache-control|x-request-id):", line):
+            if not re.match(r"(date|content-length|content-type|cache-control|(x-)?request-id):", line):
                 lines += [(part, style(line)) for part in textwrap.wrap(line, COLUMNS) or [""]]
         lines.append(("", "text"))
     return lines
