@@ -1,5 +1,6 @@
 """Each package is installed where nothing else is, and the gateway that it brings answers a request."""
 
+import gzip
 import os
 import re
 import subprocess
@@ -83,6 +84,19 @@ def test_the_archive_serves(archive, start, version):
     for policy in (archive / "policies").iterdir():
         run(archive / "sluicegate", "check", "--strict", policy)
     assert serves(start(archive / "sluicegate", (archive / "policies/vllm.toml").read_text()))
+
+
+def test_the_archive_and_the_debian_package_bring_manual_pages_and_completions(archive, debian):
+    for page in [archive / "man/sluicegate-serve.1", debian / "usr/share/man/man1/sluicegate-serve.1.gz"]:
+        text = gzip.open(page).read() if page.suffix == ".gz" else page.read_bytes()
+        assert text.startswith(b".") and b".TH sluicegate-serve 1" in text, page
+    for completions in [
+        archive / "completions/sluicegate.bash",
+        debian / "usr/share/bash-completion/completions/sluicegate",
+        debian / "usr/share/zsh/vendor-completions/_sluicegate",
+        debian / "usr/share/fish/vendor_completions.d/sluicegate.fish",
+    ]:
+        assert "explain" in completions.read_text(), completions
 
 
 def test_the_debian_package_serves_the_policy_that_it_brings(debian, start):
