@@ -20,7 +20,8 @@ use self::json_lines::JsonLines;
 /// Call it once, first: earlier log events are lost, and a second call changes nothing.
 pub fn init(format: LogFormat) {
     let wanted = env::var("SLUICEGATE_LOG").unwrap_or_default();
-    let levels = wanted.parse::<Targets>();
+    // An empty filter would be read as that of errors.
+    let levels = if wanted.is_empty() { Ok(Targets::new()) } else { wanted.parse() };
     let is_unread = levels.is_err();
     let levels = levels.unwrap_or_default();
     let levels = match levels.default_level() {
