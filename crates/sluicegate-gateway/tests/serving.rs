@@ -45,6 +45,22 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
 }
 
 #[test]
+fn a_filter_of_the_log_that_cannot_be_read_is_told_and_leaves_level_info() {
+    let folder = TempDir::new().unwrap();
+    let flags = ["--upstream", "http://127.0.0.1:1", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+    let mut command = sluicegate(folder.path());
+    let mut child =
+        command.args(flags).env("SLUICEGATE_LOG", "a=b=c").stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+
+    let told: Value = serde_json::from_str(&lines.next().unwrap()).unwrap();
+    assert_eq!((&told["level"], &told["SLUICEGATE_LOG"]), (&"WARN".into(), &"a=b=c".into()), "{told}");
+    assert!(lines.any(|line| line.contains("\"message\":\"serving\"")));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
 fn the_metrics_are_those_that_the_documentation_lists() {
     let folder = TempDir::new().unwrap();
     let flags = ["--upstream", "http://127.0.0.1:1", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
