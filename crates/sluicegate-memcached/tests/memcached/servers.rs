@@ -79,8 +79,9 @@ fn a_server_that_hangs_is_named_and_what_the_other_has_written_is_given_back() {
     charges.iter().for_each(|charges| drop(take(&store, charges).expect("both answer")));
     servers[1].pause();
     for charges in &charges {
-        let error = take(&store, charges).expect_err("one hangs");
-        assert_eq!(error.servers(), [ServerId::new(1)], "{error}");
+        // Where the machine stalls, all are late, and no server is to blame.
+        let blamed = || take(&store, charges).expect_err("one hangs").servers().to_vec();
+        eventually(|| blamed() == [ServerId::new(1)], "the one that hangs is named");
         eventually(|| remaining(&store, &charges[0]) == 99, "all is given back");
     }
     servers[1].resume();
