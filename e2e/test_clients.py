@@ -1,5 +1,7 @@
 """Real clients and parsers, reading the gateway's responses."""
 
+import functools
+
 import anthropic
 import http_sfv
 import ollama
@@ -29,9 +31,11 @@ def gate(start, mock_model):
 def chat():
     """Asks through OpenAI's SDK, with its own idea of retries."""
 
+    # Made once, because making one takes longer than asking: a quota would fill up meanwhile.
+    client = functools.cache(lambda url: openai.OpenAI(base_url=f"{url}/v1", api_key="unused", timeout=TIMEOUT))
+
     def chat(gateway):
-        client = openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="unused", timeout=TIMEOUT)
-        return client.chat.completions.create(**QUESTION).choices[0].message.content
+        return client(gateway.url).chat.completions.create(**QUESTION).choices[0].message.content
 
     return chat
 
@@ -40,9 +44,10 @@ def chat():
 def message():
     """Asks through Anthropic's SDK, with its own idea of retries."""
 
+    client = functools.cache(lambda url: anthropic.Anthropic(base_url=url, api_key="unused", timeout=TIMEOUT))
+
     def message(gateway):
-        client = anthropic.Anthropic(base_url=gateway.url, api_key="unused", timeout=TIMEOUT)
-        return client.messages.create(**QUESTION).content[0].text
+        return client(gateway.url).messages.create(**QUESTION).content[0].text
 
     return message
 
