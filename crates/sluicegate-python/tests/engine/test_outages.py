@@ -131,8 +131,8 @@ def test_takes_go_on_and_the_loop_never_waits(new_loop, fate, arrange):
         assert set(load.passed) == {f"caller-{number}" for number in range(load.callers)}
         assert max(load.passed.values()) <= bound
         gaps.append(load.longest_gap)
-        # A busy machine stops the loop too: the best of a few tries is the package's.
-        if min(gaps) < 0.020:
+        # A busy machine stops the loop too: the best of a few tries is the package's. A loop that waits for Redis waits 100 ms.
+        if min(gaps) < 0.050:
             return
     pytest.fail(f"the loop waited at least {min(gaps) * 1000:.1f} ms each time")
 
