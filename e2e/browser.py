@@ -43,14 +43,7 @@ class Browser:
         """The JSON that a page has written into its element `said`."""
         self.html = html + TELL
         self.told.clear()
-        profile = self.folder / "profile"
-        with open(self.folder / "chromium.log", "ab") as log:
-            process = subprocess.Popen(
-                ["chromium", *FLAGS, f"--user-data-dir={profile}", "--remote-debugging-port=0", origin or self.origin],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+        process = chromium(self.folder, origin or self.origin)
         try:
             return until(lambda: self.told, "the page has told what it saw")[0]
         finally:
@@ -64,6 +57,17 @@ class Browser:
     def stop(self):
         self.server.shutdown()
         self.server.server_close()
+
+
+def chromium(folder, url):
+    """The process of a headless Chromium that shows a page, with its profile and its log in a folder."""
+    with open(folder / "chromium.log", "ab") as log:
+        return subprocess.Popen(
+            ["chromium", *FLAGS, f"--user-data-dir={folder / 'profile'}", "--remote-debugging-port=0", url],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
 
 
 FLAGS = [

@@ -2,12 +2,11 @@
 
 import itertools
 import json
-import subprocess
 from urllib.request import urlopen
 
 from websockets.sync.client import connect
 
-from browser import FLAGS
+from browser import chromium
 from server import TIMEOUT, until
 
 
@@ -15,15 +14,8 @@ class Tab:
     """A page in headless Chromium, driven by its DevTools protocol (https://chromedevtools.github.io/devtools-protocol/)."""
 
     def __init__(self, folder, url):
-        profile = folder / "profile"
-        with open(folder / "chromium.log", "ab") as log:
-            self.process = subprocess.Popen(
-                ["chromium", *FLAGS, f"--user-data-dir={profile}", "--remote-debugging-port=0", url],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        port = profile / "DevToolsActivePort"
+        self.process = chromium(folder, url)
+        port = folder / "profile" / "DevToolsActivePort"
         until(lambda: port.exists() and port.read_text().count("\n"), "the browser listens")
         with urlopen(f"http://127.0.0.1:{port.read_text().split()[0]}/json") as targets:
             [page] = [target for target in json.load(targets) if target["type"] == "page"]
