@@ -8,7 +8,7 @@ use std::fmt;
 use crate::Addresses;
 
 pub use page::Page;
-use step::{Body, Call, Key, Step};
+use step::{Body, Call, FLOWER, Key, Step};
 pub use step::{FREE_KEY, PREMIUM_KEY};
 
 /// Displays where the demo listens, and commands to paste into another terminal.
@@ -58,7 +58,7 @@ impl Guide {
     fn names(self) -> [String; 6] {
         let Addresses { gateway, admin, .. } = self.0;
         [
-            format!(r#"gate=http://{gateway} admin=http://{admin} flower='{{"input": [5.1, 3.5, 1.4, 0.2]}}'"#),
+            format!("gate=http://{gateway} admin=http://{admin} flower='{FLOWER}'"),
             format!("free={FREE_KEY}"),
             format!("premium={PREMIUM_KEY}"),
             r##"say() { echo; echo "# $*"; }"##.to_owned(),

@@ -8,9 +8,12 @@ pub const FREE_KEY: &str = "sg_e5yuytgt_ykSCss9HIZwOEPeCuVOe3KILldetUBwodOYsGwFU
 /// A sample API key of the premium tier. It is public and opens nothing but this demo.
 pub const PREMIUM_KEY: &str = "sg_64l69jx1_FTJumdyKNNKV9vbFpcCIqqdEkCCADmnmWJBJHhAYbZD";
 
-/// One thing to try, and what it shows.
+/// The body of a prediction.
+pub(super) const FLOWER: &str = "{\"input\": [5.1, 3.5, 1.4, 0.2]}";
+
+/// One thing to try, and its outcome.
 pub(super) struct Step {
-    /// What will be seen. Of statuses, exactly those of the calls that are made once.
+    /// The outcome to expect. It names exactly the statuses of the calls that are made once.
     pub(super) says: &'static str,
     pub(super) calls: &'static [Call],
 }
@@ -126,20 +129,20 @@ impl Body {
         }
     }
 
-    fn argument(&self) -> &'static str {
-        match self {
-            Self::Flower => "-d \"$flower\"",
-            Self::Pair => "-d '{\"inputs\": [[5.1, 3.5, 1.4, 0.2], [6.3, 3.3, 6.0, 2.5]]}'",
-            Self::TooMany => "-d \"{\\\"inputs\\\": [0$(printf ',0%.0s' $(seq 100))]}\"",
-            Self::Broken => "-d '{\"inputs\": ['",
-            Self::TooLarge => "--data-binary @-",
+    fn argument(&self) -> String {
+        match (self, self.text()) {
+            // A name is shorter.
+            (Self::Flower, _) => "-d \"$flower\"".to_owned(),
+            (Self::TooMany, _) => "-d \"{\\\"inputs\\\": [0$(printf ',0%.0s' $(seq 100))]}\"".to_owned(),
+            (_, Some(text)) => format!("-d '{text}'"),
+            (_, None) => "--data-binary @-".to_owned(),
         }
     }
 
     /// The same for a page. `None` is two megabytes of zeros, which the page makes itself.
     fn text(&self) -> Option<String> {
         match self {
-            Self::Flower => Some("{\"input\": [5.1, 3.5, 1.4, 0.2]}".to_owned()),
+            Self::Flower => Some(FLOWER.to_owned()),
             Self::Pair => Some("{\"inputs\": [[5.1, 3.5, 1.4, 0.2], [6.3, 3.3, 6.0, 2.5]]}".to_owned()),
             Self::TooMany => Some(format!("{{\"inputs\": [0{}]}}", ",0".repeat(100))),
             Self::Broken => Some("{\"inputs\": [".to_owned()),
