@@ -136,7 +136,7 @@ fn tokens(usage: &Usage) -> (u64, u64) {
     (usage.input(&weights), usage.output(&weights))
 }
 
-/// What explanations of one request have in common.
+/// Writes explanations of one request.
 struct Telling<'a> {
     policy: &'a Policy,
     request: &'a SampleRequest,

@@ -1,7 +1,7 @@
 //! The native half of the Python package `sluicegate`: bindings of the engine, the policy and the stores, without logic of
 //! their own.
 //!
-//! What users see of it, and its documentation, is in `python/sluicegate/_native.pyi` and the stubs that it
+//! Its names for users, and their documentation, are in `python/sluicegate/_native.pyi` and the stubs that it
 //! imports.
 
 #![expect(clippy::needless_pass_by_value, reason = "arguments come from Python by value")]

@@ -18,7 +18,7 @@ use crate::{
     view::View,
 };
 
-/// What has been heard of the gateway.
+/// The news of the gateway so far.
 #[derive(Debug, Default)]
 struct Heard {
     last: Option<Snapshot>,
@@ -90,7 +90,7 @@ fn events() -> Receiver<Event> {
     events
 }
 
-/// What the gateway tells each time it is asked.
+/// Asks the gateway after each interval, for as long as the news is read.
 fn news(admin: AdminPort, every: Duration) -> Receiver<Result<Snapshot, Unanswered>> {
     let (sender, news) = channel(1);
     tokio::spawn(async move {

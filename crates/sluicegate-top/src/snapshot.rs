@@ -1,11 +1,11 @@
-//! What the admin port told at one moment.
+//! The state of a gateway, as its admin port tells it.
 
 use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::exposition::Exposition;
 
-/// What the admin port told at one moment.
+/// The answers of the admin port at one moment.
 #[derive(Clone, Debug)]
 pub(crate) struct Snapshot {
     pub(crate) taken: Instant,

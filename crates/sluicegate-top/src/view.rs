@@ -1,4 +1,4 @@
-//! What the person at the terminal has chosen to see, and the keys that choose it.
+//! The choices of the person at the terminal, and the keys that make them.
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 

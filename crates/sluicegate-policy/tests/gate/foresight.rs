@@ -1,4 +1,4 @@
-//! What a gate would decide, before it does.
+//! Decisions of a gate, before it takes them.
 
 use std::time::Duration;
 

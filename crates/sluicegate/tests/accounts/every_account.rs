@@ -100,7 +100,7 @@ fn a_peek_is_true<A: Account>(quota: &Quota, traffic: &[Arrival], debt: Option<u
     assert!(peek.reset_after == 0 || account.idle_at() >= full);
 }
 
-/// What is rebuilt from a balance admits no more than the account itself. Where a balance tells all, it is as good to the
+/// An account that is rebuilt from a balance admits no more than the account itself. Where a balance tells all, it is as good to the
 /// nanosecond to which balances are rounded.
 fn a_rebuilt_account_is_no_better<A: Account>(
     quota: &Quota,
