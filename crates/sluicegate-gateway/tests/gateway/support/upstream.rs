@@ -31,9 +31,9 @@ use tokio::{
 use super::Port;
 
 /// `/echo` returns the body (`/echo/trailers` its trailers, too), `/seen` the head that arrived, `/stream`
-/// the test's own pieces, `/hang` nothing, `/nothing` a 204 and `/port` the upstream's port. `/break` closes,
-/// and `/early` responds with 413 without reading the body. The same below `/read`, `/slot`, `/held`,
-/// `/short`, `/tensors`, `/form` and `/free`.
+/// the test's own pieces, `/hang` nothing once it has read the body, `/nothing` a 204 and `/port` the
+/// upstream's port. `/break` closes, and `/early` responds with 413 without reading the body. The same below
+/// `/read`, `/slot`, `/held`, `/short`, `/tensors`, `/form` and `/free`.
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
     port: Port,
@@ -214,7 +214,11 @@ async fn answer(
                 .expect("valid")
         }
         "/break" => return Err("the connection is closed without an answer".into()),
-        "/hang" => std::future::pending().await,
+        "/hang" => {
+            // Hyper notices that a client has left only once it has read the body.
+            request.into_body().collect().await?;
+            std::future::pending().await
+        }
         "/early" => Response::builder().status(413).body(full("too much")).expect("valid"),
         "/health" => {
             counts.health_checks.fetch_add(1, SeqCst);
