@@ -47,6 +47,7 @@
 mod admission;
 mod background;
 mod body;
+pub mod decision_log;
 mod denial_log;
 mod metering;
 mod most_denied;

@@ -83,8 +83,9 @@ impl Store for MemcachedStore {
             return Err(unsupported(charge));
         }
         if charges.is_empty() {
-            let lease = Lease::new(0, self.dispatcher.clock.now());
-            return Ok(Decision::Allow(Taken { balances: Balances::new(), lease }));
+            let at = self.dispatcher.clock.now();
+            let taken = Taken { balances: Balances::new(), lease: Lease::new(0, at), at };
+            return Ok(Decision::Allow(taken));
         }
         let (reply_to, answer) = OnceSender::channel();
         let locations = self.locations(charges);

@@ -123,7 +123,7 @@ impl Renderer {
     pub fn lines<S: Store>(&self, pass: &Pass<S>, form: &Form) -> LimitHeaders {
         let states = self.states(pass.limits(), pass.charges(), pass.balances());
         let policy =
-            self.templates.policy_line(pass.route(), pass.tier()).filter(|_| pass.has_configured_quotas());
+            self.templates.policy_line(pass.route(), pass.tier()).filter(|_| pass.warmup().is_none());
         LimitHeaders::of(&self.families, &states, policy, form.decided).shared(form.cors.clone())
     }
 

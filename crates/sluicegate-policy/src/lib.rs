@@ -71,8 +71,8 @@ pub use decide::{
     cors::{Cors, Preflight},
     debt::{Debt, DebtMode},
     gate::{
-        Counting, Denied, Ending, Extended, Extension, Foresight, Gate, Hints, LimitAccount, Outcome, Pass,
-        Refused, Rejection, Reservation, Settlement, Visit,
+        Counting, Denied, Ending, Extended, Extension, Foresight, Gate, Hints, Judgement, LimitAccount,
+        Outcome, Pass, Refused, Rejection, Reservation, Settlement, Visit,
     },
     key_template::{KeyError, KeyTemplate, Part, RequestAttributes},
     limit::{Limit, LimitId, Mode},

@@ -282,8 +282,9 @@ impl Store for RedisStore {
     async fn take(&self, charges: &[Charge]) -> Result<Decision<Taken>, StoreError> {
         let lease = self.next_lease.fetch_add(1, Ordering::Relaxed);
         if charges.is_empty() {
-            let lease = Lease::new(lease, timestamp(unix_time::micros_now()));
-            return Ok(Decision::Allow(Taken { balances: Balances::new(), lease }));
+            let at = timestamp(unix_time::micros_now());
+            let taken = Taken { balances: Balances::new(), lease: Lease::new(lease, at), at };
+            return Ok(Decision::Allow(taken));
         }
         let charges = in_micros(charges);
         let charges_by_slot = ChargesBySlot::of(&charges, &self.names)?;

@@ -170,7 +170,7 @@ impl<C: Clock> Store for LendingStore<C> {
             }
         }
         Ok(match charges {
-            [] => Decision::Allow(Taken { balances: Balances::new(), lease }),
+            [] => Decision::Allow(Taken { balances: Balances::new(), lease, at: lease.taken_at }),
             _ => verdict.decision(lease),
         })
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Balances, Taken, Wait};
+use crate::{Balances, Taken, Timestamp, Wait};
 
 /// The answer to a request. A spent quota is an answer, never an error.
 ///
@@ -97,6 +97,9 @@ pub struct Denial {
     pub wait: Wait,
     /// Every charge's balance. Those whose `wait` is not [`Wait::None`] denied.
     pub balances: Balances,
+    /// The time of the decision, on the clock by which it was made: the store's, unless something before the store
+    /// decided.
+    pub at: Timestamp,
 }
 
 impl Denial {

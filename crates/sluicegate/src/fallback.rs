@@ -267,7 +267,7 @@ impl<S: Backend, C: Clock + Clone> Fallback<S, C> {
         }
         // One of those that the store was asked for.
         let charge = takers.places(Taker::Store).nth(denial.charge).unwrap_or_default();
-        Denial { charge, wait: denial.wait, balances }
+        Denial { charge, wait: denial.wait, balances, at: denial.at }
     }
 
     /// Counts a request that goes on without the store.

@@ -27,12 +27,15 @@ pub struct Taken<L = Lease> {
     pub balances: Balances,
     /// The claim to settle or release.
     pub lease: L,
+    /// The time of the decision, on the clock by which it was made: the store's, unless something before the store
+    /// decided.
+    pub at: Timestamp,
 }
 
 impl<L> Taken<L> {
     /// Returns the same result with the claim of a store around the one that gave this.
     #[inline]
     pub fn map_lease<M>(self, wrap: impl FnOnce(L) -> M) -> Taken<M> {
-        Taken { balances: self.balances, lease: wrap(self.lease) }
+        Taken { balances: self.balances, lease: wrap(self.lease), at: self.at }
     }
 }

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use smallvec::SmallVec;
 
-use crate::{Algorithm, Balance, Charge, Clock, Cost, MemoryStore, Store, StoreError, Taken};
+use crate::{Algorithm, Balance, Charge, Clock, Cost, MemoryStore, Store, StoreError, Taken, Timestamp};
 
 /// An admitted request whose cost is not final, and its slots of concurrent limits.
 ///
@@ -35,6 +35,12 @@ impl<S: Store> Permit<S> {
     #[must_use]
     pub fn balances(&self) -> &[Balance] {
         &self.taken.balances
+    }
+
+    /// The time of the decision, as [`Taken::at`].
+    #[must_use]
+    pub fn at(&self) -> Timestamp {
+        self.taken.at
     }
 
     /// Replaces the estimates by what was `actual`ly used, index by index, and gives back the slots. Less is a

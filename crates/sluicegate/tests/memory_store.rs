@@ -3,7 +3,8 @@
 use std::{thread, time::Duration};
 
 use sluicegate::{
-    Algorithm, Charge, Cost, Decision, Limiter, ManualClock, MemoryStore, Quota, Store, Taken, Wait,
+    Algorithm, Charge, Clock as _, Cost, Decision, Limiter, ManualClock, MemoryStore, Quota, Store, Taken,
+    Wait,
 };
 
 fn store() -> (MemoryStore<ManualClock>, ManualClock) {
@@ -33,6 +34,26 @@ fn every_algorithm_admits_its_amount_at_once_and_no_more() {
         let charges = [Charge::new("alice", quota)];
         let admitted = (0..30).filter(|_| store.take_now(&charges).is_allowed()).count();
         assert_eq!(admitted, 10, "{algorithm}");
+    }
+}
+
+#[test]
+fn every_decision_tells_its_time_on_the_stores_clock() {
+    let (store, clock) = store();
+    let each = Algorithm::ALL.map(|algorithm| match algorithm {
+        Algorithm::Concurrent => Charge::new("alice", Quota::concurrent(1)),
+        other => Charge::new("alice", quota("1/minute").with_algorithm(other).unwrap()),
+    });
+    let at = |charges: &[Charge]| match store.take_now(charges) {
+        Decision::Allow(taken) => taken.at,
+        Decision::Deny(denial) => denial.at,
+    };
+    let buckets = [Charge::new("bob", quota("1/minute")), Charge::new("carol", quota("1/minute"))];
+    for charges in each.chunks(1).chain([&buckets[..], &each[..]]) {
+        for _ in 0..2 {
+            clock.advance(Duration::from_nanos(7));
+            assert_eq!(at(charges), store.clock().now(), "{charges:?}");
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod admission;
 mod background;
+mod decision_log;
 mod denial_log;
 mod held_store;
 mod late_tokens;

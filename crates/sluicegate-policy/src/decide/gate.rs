@@ -6,6 +6,7 @@ mod counted;
 mod extension;
 mod foresight;
 mod hints;
+mod judgement;
 mod key_failures;
 mod named;
 mod outcome;
@@ -35,6 +36,7 @@ pub use counted::Counting;
 pub use extension::{Extended, Extension};
 pub use foresight::Foresight;
 pub use hints::Hints;
+pub use judgement::Judgement;
 pub use outcome::{Denied, Outcome, Refused, Rejection};
 pub use pass::Pass;
 pub use reservation::{Ending, Reservation, Settlement};
@@ -267,8 +269,7 @@ impl<S: Resilient> Gate<S> {
         route: RouteMatch<'h>,
         hints: Hints<'h>,
     ) -> Visit<'h> {
-        let ip = self.client_ip.of(&head.headers, peer);
-        let client = text_of(account_ip(ip, self.policy.identity.ipv6_prefix));
+        let client = text_of(self.account_ip(head, peer));
         let caller = Caller::anonymous(client, self.policy.tiers.default_tier());
         Visit { head, route, caller, hints, reading: None, measured: None, is_preflight: is_preflight(head) }
     }
@@ -347,6 +348,11 @@ impl<S: Resilient> Gate<S> {
         limits.map(|(id, limit)| (id, limit.terms())).collect()
     }
 
+    /// The address by which a client is told apart: of IPv6, its network.
+    pub fn account_ip(&self, head: &Parts, peer: IpAddr) -> IpAddr {
+        account_ip(self.client_ip.of(&head.headers, peer), self.policy.identity.ipv6_prefix)
+    }
+
     /// One more wrong API key of a client. A key that is given tells callers apart, and not who guesses.
     fn failure(&self, failures: LimitId, visit: &Visit<'_>) -> Charge {
         let label = self.policy.routes.get(visit.route()).label();
@@ -358,7 +364,7 @@ impl<S: Resilient> Gate<S> {
     async fn take_shadow(&self, pass: &mut Pass<S>, id: LimitId, charge: Charge) {
         match self.limiter.take_or(std::slice::from_ref(&charge), |_| self.outage(id)).await {
             Ok(Decision::Allow(permit)) => pass.shadow_allowed(id, permit),
-            Ok(Decision::Deny(_)) => pass.shadow_denied(id),
+            Ok(Decision::Deny(denial)) => pass.shadow_denied(id, charge, denial),
             Err(_) => {}
         }
     }

@@ -1,6 +1,11 @@
 //! Limits in shadow mode: they decide and record, and never deny.
 
-use crate::site::{Ask, Site};
+use std::time::Duration;
+
+use sluicegate::Timestamp;
+use sluicegate_policy::{Judgement, Rejection};
+
+use crate::site::{Ask, Reply, Site};
 
 #[test]
 fn a_shadow_limit_records_what_it_would_deny_and_denies_nothing() {
@@ -51,6 +56,27 @@ fn a_shadow_limits_slots_are_held_as_long_as_any() {
     assert_eq!(site.send(&Ask::post("/")).passed().denied_in_shadow().len(), 1);
     drop(first);
     assert!(site.send(&Ask::post("/")).passed().denied_in_shadow().is_empty());
+}
+
+#[test]
+fn a_pass_has_the_judgement_of_every_limit_and_a_denial_that_of_the_enforced_ones() {
+    let site = site();
+    site.wait(7);
+    let judged = |judgements: &mut dyn Iterator<Item = Judgement<'_>>| -> Vec<_> {
+        let name = |it: &Judgement<'_>| site.gate.policy().limit(it.limit).name().to_owned();
+        judgements.map(|it| (name(&it), it.balance.remaining, it.balance.wait.fits())).collect()
+    };
+    for remaining in (0..5).rev() {
+        let passed = site.send(&Ask::post("/")).passed();
+        assert_eq!(passed.decided_at(), Some(Timestamp::EPOCH + Duration::from_secs(7)));
+        assert!(passed.judgements().all(|it| Some(it.at) == passed.decided_at()));
+        let in_shadow = ("stricter".to_owned(), u64::saturating_sub(remaining, 3), remaining >= 3);
+        assert_eq!(judged(&mut passed.judgements()), [("real".to_owned(), remaining, true), in_shadow]);
+    }
+    let Reply::Rejected(Rejection::Denied(denied), _) = site.send(&Ask::post("/")) else {
+        panic!("it is spent")
+    };
+    assert_eq!(judged(&mut denied.judgements()), [("real".to_owned(), 0, false)]);
 }
 
 fn site() -> Site {

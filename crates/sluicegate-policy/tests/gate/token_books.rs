@@ -102,7 +102,11 @@ impl Open {
             while let Some(extension) = self.pass.extension(meter) {
                 let extending = std::pin::pin!(site.gate.extend(extension));
                 match extending.poll(&mut Context::from_waker(Waker::noop())) {
-                    std::task::Poll::Ready(Extended::Taken(permit)) => self.pass.extended(*permit),
+                    std::task::Poll::Ready(Extended::Taken(permit)) => {
+                        self.pass.extended(*permit);
+                        let (_, mut charges) = self.pass.last_extension().expect("it was extended just now");
+                        assert_eq!(charges.next().map(|(_, charge)| charge.cost.units()), Some(STEP));
+                    }
                     _ => break,
                 }
             }
@@ -150,6 +154,8 @@ impl Open {
         let settlement = reservation.settlement(ending);
         match (settlement, expected) {
             (Settlement::Used(actual), Some(expected)) => {
+                let told: Vec<_> = self.pass.settled_tokens(&actual).map(|(_, cost)| cost.units()).collect();
+                assert_eq!(told, [expected]);
                 now(self.pass.settle_tokens(&actual)).expect("memory answers");
                 expected
             }

@@ -178,7 +178,7 @@ impl<'a, S: Subject> Recording<'a, S> {
         let moment = moment.give_or_take(S::ROUNDING);
         let due = self.oracle.judge(charges, moment);
         match decision {
-            Decision::Allow(Taken { balances, lease }) => {
+            Decision::Allow(Taken { balances, lease, .. }) => {
                 assert!(due.iter().all(|due| due.may_be_now()), "admitted {charges:?}, due in {due:?}");
                 let claim = S::lease(&lease);
                 assert!(

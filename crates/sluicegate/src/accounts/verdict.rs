@@ -79,12 +79,12 @@ impl Verdict {
         self.denied.is_none()
     }
 
-    /// The decision; `lease` is what was taken if it admits.
+    /// The decision, at the time of `lease`, which is what was taken if it admits.
     pub fn decision(&self, lease: Lease) -> Decision<Taken> {
         let balances = self.standings.iter().map(|standing| Balance::from(*standing)).collect();
         match self.denied {
-            None => Decision::Allow(Taken { balances, lease }),
-            Some((charge, wait)) => Decision::Deny(Denial { charge, wait, balances }),
+            None => Decision::Allow(Taken { balances, lease, at: lease.taken_at }),
+            Some((charge, wait)) => Decision::Deny(Denial { charge, wait, balances, at: lease.taken_at }),
         }
     }
 }

@@ -111,7 +111,7 @@ impl Remembered {
         };
         let balances = (0..self.charges.len()).map(balance).collect::<Option<crate::Balances>>()?;
         let wait = balances[self.charge].wait;
-        Some(Denial { charge: self.charge, wait, balances })
+        Some(Denial { charge: self.charge, wait, balances, at: now })
     }
 
     /// The wait of a charge at the time when the store was called; `None` if only the store knows it.

@@ -38,7 +38,7 @@ impl<S: Lender + Resilient, C: Clock> Leased<S, C> {
                 let ((claim, places), balances) = spending.keep(&desk);
                 let balances = balances.into_iter().map(|(_, balance)| balance).collect();
                 let lease = LeasedLease::of_chunks(None, claim, places);
-                return Ok(Decision::Allow(Taken { balances, lease }));
+                return Ok(Decision::Allow(Taken { balances, lease, at: desk.now }));
             }
             // Where it fails, or nobody waits for it any more, what was paid is taken back with `spending`.
             let decision = if spending.paid.is_empty() {
@@ -129,7 +129,7 @@ impl<S: Lender + Resilient, C: Clock> Leased<S, C> {
         let ((claim, places), paid) = spending.keep(&desk);
         let balances = in_order(&rest, &taken.balances, paid);
         let lease = LeasedLease::of_chunks(Some(taken.lease), claim, places);
-        Decision::Allow(Taken { balances, lease })
+        Decision::Allow(Taken { balances, lease, at: taken.at })
     }
 
     /// Asks for a first chunk of an account that is hot.
@@ -231,7 +231,7 @@ type LeasedPart<L> = ((L, Timestamp), Places);
 /// Returns the denial of a whole request from that of the rest of it, and the balances of what chunks would pay.
 fn merged(denial: &Denial, rest: &[usize], paid: PlacedBalances) -> Denial {
     let charge = rest.get(denial.charge).copied().unwrap_or_default();
-    Denial { charge, wait: denial.wait, balances: in_order(rest, &denial.balances, paid) }
+    Denial { charge, wait: denial.wait, balances: in_order(rest, &denial.balances, paid), at: denial.at }
 }
 
 /// Returns the balances of all charges in their order.

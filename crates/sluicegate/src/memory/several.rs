@@ -43,7 +43,7 @@ pub(super) fn take<W: Word>(
             return Some(Decision::Deny(denial(charges, &accounts, balances, now)));
         }
         if slots.change() {
-            return Some(Decision::Allow(Taken { balances, lease: Lease::new(0, now) }));
+            return Some(Decision::Allow(Taken { balances, lease: Lease::new(0, now), at: now }));
         }
         W::pause(round);
         round += 1;
@@ -64,7 +64,7 @@ fn denial(charges: &[Charge], accounts: &[TokenBucket], mut balances: Balances, 
             *balance = Balance { wait: balance.wait, ..peek.into() };
         }
     }
-    Denial { charge: denied, wait: longest, balances }
+    Denial { charge: denied, wait: longest, balances, at: now }
 }
 
 /// The slots of a request, each with its change.

@@ -126,8 +126,8 @@ pub(super) fn decision(standing: Standing, now: Timestamp) -> Decision<Taken> {
     let balance = Balance::from(standing);
     let balances = balance.into();
     match balance.wait {
-        Wait::None => Decision::Allow(Taken { balances, lease: Lease::new(0, now) }),
-        wait => Decision::Deny(Denial { charge: 0, wait, balances }),
+        Wait::None => Decision::Allow(Taken { balances, lease: Lease::new(0, now), at: now }),
+        wait => Decision::Deny(Denial { charge: 0, wait, balances, at: now }),
     }
 }
 

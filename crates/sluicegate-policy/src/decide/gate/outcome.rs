@@ -4,7 +4,7 @@ use sluicegate::{Balance, Charge, Cost, Denial, Key, Quota, Store, StoreError, W
 use smallvec::SmallVec;
 
 use super::Pass;
-use crate::{LimitId, Refusal, RouteId, TierId, Usage, answer::whole_seconds::retry_after};
+use crate::{LimitId, Refusal, RouteId, Scale, TierId, Usage, answer::whole_seconds::retry_after};
 
 /// The gate's decision on a request.
 #[derive(Debug)]
@@ -41,8 +41,10 @@ pub struct Denied {
     pub(super) denial: Denial,
     /// The tokens that the request may use, where its route meters them.
     pub(super) usage: Option<Usage>,
-    /// The limits are those of the route, and no warm-up makes them smaller.
-    pub(super) has_configured_quotas: bool,
+    /// The limits are those of the route.
+    pub(super) is_of_route: bool,
+    /// The scale of all limits, if the upstream was warming up.
+    pub(super) warmup: Option<Scale>,
 }
 
 /// A refusal of one request.
@@ -205,8 +207,14 @@ impl Denied {
         &self.denial.balances
     }
 
+    /// The scale of all limits, if the upstream was warming up: then it makes them smaller than the policy says.
+    #[must_use]
+    pub fn warmup(&self) -> Option<Scale> {
+        self.warmup
+    }
+
     /// Returns `true` if the quotas are those that the policy gives the route's limits.
     pub(crate) fn has_configured_quotas(&self) -> bool {
-        self.has_configured_quotas
+        self.is_of_route && self.warmup.is_none()
     }
 }

@@ -1,6 +1,6 @@
 //! A request that may pass.
 
-use sluicegate::{Balance, Charge, Cost, Permit, Store, StoreError, Unit};
+use sluicegate::{Balance, Charge, Cost, Denial, Permit, Store, StoreError, Unit};
 use smallvec::SmallVec;
 
 use super::{Reservation, Visit};
@@ -14,12 +14,14 @@ pub struct Pass<S: Store> {
     tier: TierId,
     costs: Costs,
     given: Option<Cost>,
-    /// Set if the upstream was warming up.
-    warming: bool,
+    /// The scale of all limits, if the upstream was warming up.
+    warmup: Option<Scale>,
     pub(super) limits: SmallVec<[LimitId; 2]>,
     shadow_denied: Vec<LimitId>,
+    /// The charge and the denial of each of these limits.
+    pub(super) shadow_denials: Vec<(Charge, Denial)>,
     pub(super) permit: Option<Permit<S>>,
-    shadow: Vec<(LimitId, Permit<S>)>,
+    pub(super) shadow: Vec<(LimitId, Permit<S>)>,
     pub(super) reservation: Option<Box<Reservation>>,
     /// Tokens that were taken while the answer came.
     pub(super) extensions: Vec<Permit<S>>,
@@ -33,9 +35,10 @@ impl<S: Store> Pass<S> {
             tier: visit.tier(),
             costs,
             given: visit.hints.cost,
-            warming: warmup.is_some(),
+            warmup,
             limits: SmallVec::new(),
             shadow_denied: Vec::new(),
+            shadow_denials: Vec::new(),
             permit: None,
             shadow: Vec::new(),
             reservation: None,
@@ -56,8 +59,9 @@ impl<S: Store> Pass<S> {
         self.shadow.push((id, permit));
     }
 
-    pub(super) fn shadow_denied(&mut self, id: LimitId) {
+    pub(super) fn shadow_denied(&mut self, id: LimitId, charge: Charge, denial: Denial) {
         self.shadow_denied.push(id);
+        self.shadow_denials.push((charge, denial));
     }
 
     /// The route.
@@ -102,9 +106,15 @@ impl<S: Store> Pass<S> {
         self.reservation.as_deref()
     }
 
-    /// Returns `true` if the quotas are those that the policy gives the route's limits, which a warm-up makes smaller.
-    pub(crate) fn has_configured_quotas(&self) -> bool {
-        !self.warming
+    /// The scale of all limits, if the upstream was warming up: then it makes them smaller than the policy says.
+    #[must_use]
+    pub fn warmup(&self) -> Option<Scale> {
+        self.warmup
+    }
+
+    /// A settled cost. While the upstream warms up, a charge takes at most all there is of a limit.
+    pub(super) fn at_most_all(&self, charge: &Charge, cost: Cost) -> Cost {
+        at_most_all(self.warmup, charge, cost)
     }
 
     /// Replaces what a meter found, or the caller gave, by what was `actual`ly used, and gives back the slots. Less is a
@@ -131,12 +141,9 @@ impl<S: Store> Pass<S> {
     pub async fn settle_tokens(mut self, actual: &Actual) -> Result<(), StoreError> {
         let Some(reservation) = self.reservation.take() else { return Ok(()) };
         let extensions = std::mem::take(&mut self.extensions);
-        // Tokens that were taken while the answer came are no debt.
-        let taken = |charge: &Charge| {
-            let steps = extensions.iter().flat_map(Permit::charges).filter(|step| step.key == charge.key);
-            Cost::new(steps.fold(charge.cost.units(), |sum, step| sum.saturating_add(step.cost.units())))
-        };
-        self.settle_by(|limit, charge| reservation.cost(limit, charge, taken(charge), actual)).await?;
+        let cost =
+            |limit, charge: &Charge| reservation.cost(limit, charge, taken(&extensions, charge), actual);
+        self.settle_by(cost).await?;
         give_back(extensions, |_| true).await
     }
 
@@ -158,14 +165,14 @@ impl<S: Store> Pass<S> {
 
     /// `actual` gives the cost of a limit's charge; `None` if it stays as it is.
     async fn settle_by(self, actual: impl Fn(LimitId, &Charge) -> Option<Cost>) -> Result<(), StoreError> {
-        let Self { warming, limits, permit, shadow, .. } = self;
+        let Self { warmup, limits, permit, shadow, .. } = self;
         let settled = match permit {
-            Some(permit) => settle(permit, &limits, warming, &actual).await,
+            Some(permit) => settle(permit, &limits, warmup, &actual).await,
             None => Ok(()),
         };
         for (limit, permit) in shadow {
             // A shadow limit only records, and its books are as good as its store.
-            let _ = settle(permit, &[limit], warming, &actual).await;
+            let _ = settle(permit, &[limit], warmup, &actual).await;
         }
         settled
     }
@@ -185,15 +192,24 @@ async fn give_back<S: Store>(
     Ok(())
 }
 
+/// All that was taken of one limit. Tokens that were taken while the answer came are no debt.
+pub(super) fn taken<S: Store>(extensions: &[Permit<S>], charge: &Charge) -> Cost {
+    let steps = extensions.iter().flat_map(Permit::charges).filter(|step| step.key == charge.key);
+    Cost::new(steps.fold(charge.cost.units(), |sum, step| sum.saturating_add(step.cost.units())))
+}
+
+fn at_most_all(warmup: Option<Scale>, charge: &Charge, cost: Cost) -> Cost {
+    if warmup.is_some() { cost.min(Cost::new(charge.quota.burst_size())) } else { cost }
+}
+
 async fn settle<S: Store>(
     permit: Permit<S>,
     limits: &[LimitId],
-    warming: bool,
+    warmup: Option<Scale>,
     actual: &impl Fn(LimitId, &Charge) -> Option<Cost>,
 ) -> Result<(), StoreError> {
     let cost = |(limit, charge): (&LimitId, &Charge)| match actual(*limit, charge) {
-        Some(cost) if warming => cost.min(Cost::new(charge.quota.burst_size())),
-        Some(cost) => cost,
+        Some(cost) => at_most_all(warmup, charge, cost),
         None => charge.cost,
     };
     let costs: SmallVec<[Cost; 4]> = limits.iter().zip(permit.charges()).map(cost).collect();

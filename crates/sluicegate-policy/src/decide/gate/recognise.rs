@@ -7,7 +7,7 @@ use std::{
 };
 
 use http::{HeaderMap, header};
-use sluicegate::{Balance, Charge, Cost, Decision, Denial, Resilient, Wait};
+use sluicegate::{Balance, Charge, Cost, Decision, Denial, Resilient, Timestamp, Wait};
 use smallvec::smallvec;
 
 use super::{Denied, Gate, Rejection, Visit};
@@ -80,7 +80,9 @@ impl<S: Resilient> Gate<S> {
             Err(error) => return Err(visit.unanswered(error)),
             Ok(Decision::Deny(denial)) => Some(denial),
             // A right key costs nothing, so it passes where one more wrong key would not.
-            Ok(Decision::Allow(permit)) if is_known => permit.balances().first().and_then(spent),
+            Ok(Decision::Allow(permit)) if is_known => {
+                permit.balances().first().and_then(|balance| spent(balance, permit.at()))
+            }
             Ok(Decision::Allow(_)) => None,
         };
         denial.map_or(Ok(()), |denial| Err(Self::guessed(visit, failures, charge, denial)))
@@ -94,19 +96,21 @@ impl<S: Resilient> Gate<S> {
             limits: smallvec![failures],
             charges: smallvec![charge],
             denial,
-            has_configured_quotas: false,
+            is_of_route: false,
+            warmup: None,
             usage: None,
         }))
     }
 }
 
 /// The denial of one more charge on an account that has nothing left.
-fn spent(balance: &Balance) -> Option<Denial> {
+fn spent(balance: &Balance, at: Timestamp) -> Option<Denial> {
     let wait = Wait::For(balance.next_after);
     (balance.remaining == 0).then(|| Denial {
         charge: 0,
         wait,
         balances: [Balance { wait, ..*balance }].into_iter().collect(),
+        at,
     })
 }
 

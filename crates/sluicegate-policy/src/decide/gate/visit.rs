@@ -62,7 +62,8 @@ impl Visit<'_> {
         Rejection::Denied(Box::new(Denied {
             route: self.route(),
             tier: self.tier(),
-            has_configured_quotas: bill.scale.is_none(),
+            is_of_route: true,
+            warmup: bill.scale,
             usage: bill.usage,
             limits: bill.limits,
             charges: bill.charges,

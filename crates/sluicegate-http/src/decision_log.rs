@@ -1,0 +1,12 @@
+//! The decision log: one line of JSON for each decision, and one for each end of an allowed request.
+//!
+//! Its lines have every fact that the decisions depend on. A reader that takes and settles the same charges at the same
+//! times, in the order of times, gets the same decisions.
+
+mod record;
+mod time;
+
+pub use record::{
+    Costs, Decision, End, Extend, Keys, LimitCharge, LimitDecision, Outcome, Record, Start, Tokens,
+};
+pub use time::{NoTime, Time};
