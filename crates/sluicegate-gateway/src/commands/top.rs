@@ -1,10 +1,13 @@
 //! `sluicegate top`.
 
-use std::env;
-use std::io::{self, IsTerminal, Write};
-use std::time::Duration;
+use std::{
+    env,
+    io::{self, IsTerminal, Write},
+    time::Duration,
+};
 
 use clap::Args;
+use sluicegate_policy::file::Period;
 use sluicegate_top::{AdminPort, once, watch};
 
 use super::Outcome;
@@ -64,19 +67,12 @@ impl Top {
 
 /// Reads an interval, such as `500ms`, `2s` or `1m`.
 fn interval(text: &str) -> Result<Duration, &'static str> {
-    let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().map_err(|_| NO_INTERVAL)?;
-    let milliseconds = match unit {
-        "ms" => Some(number),
-        "s" => number.checked_mul(1_000),
-        "m" => number.checked_mul(60_000),
-        "h" => number.checked_mul(3_600_000),
-        _ => None,
-    };
-    milliseconds.filter(|time| (100..=3_600_000).contains(time)).map(Duration::from_millis).ok_or(NO_INTERVAL)
+    let Period(time) = text.parse().map_err(|_| NO_INTERVAL)?;
+    if (SHORTEST..=LONGEST).contains(&time) { Ok(time) } else { Err(NO_INTERVAL) }
 }
 
+const SHORTEST: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_secs(3_600);
 const NO_INTERVAL: &str = "give a time from 100ms to 1h, such as 500ms, 2s or 1m";
 
 const NO_TERMINAL: &str = "\
