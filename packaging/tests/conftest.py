@@ -29,6 +29,13 @@ def package(packages):
 
 
 @pytest.fixture(scope="session")
+def gateway_binary(packages):
+    """The command alone, which the image has."""
+    [program] = packages.glob("bin/*/sluicegate")
+    return program
+
+
+@pytest.fixture(scope="session")
 def version():
     """The version of all packages: the workspace's."""
     [line] = [line for line in (ROOT / "Cargo.toml").read_text().splitlines() if line.startswith("version = ")]

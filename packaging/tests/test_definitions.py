@@ -155,13 +155,6 @@ def test_github_knows_every_field_of_the_workflow():
     lint("zizmor", "--quiet", "--offline", "--no-progress", WORKFLOW.parents[1])
 
 
-@pytest.fixture(scope="session")
-def gateway_binary(packages):
-    """The program that the image has."""
-    [program] = packages.glob("bin/*/sluicegate")
-    return program
-
-
 def render(values):
     """The chart's documents by their kind."""
     return {document["kind"]: document for document in yaml.safe_load_all(manifests.render(values))}
