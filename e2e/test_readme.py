@@ -32,12 +32,12 @@ def test_the_policy_of_the_readme_limits_as_it_says(start):
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_the_quick_start_of_the_readme_can_be_pasted(model, tmp_path, shell):
+def test_the_quick_start_of_the_readme_can_be_pasted(mock_model, tmp_path, shell):
     listen, admin = free_port(), free_port()
 
     def here(text):
         text = text.replace("127.0.0.1:8080", f"127.0.0.1:{listen}").replace("127.0.0.1:9090", f"127.0.0.1:{admin}")
-        return text.replace("http://127.0.0.1:8000", model.url)
+        return text.replace("http://127.0.0.1:8000", mock_model.url)
 
     tmp_path.joinpath("sluicegate.toml").write_text(here(POLICY))
     build, rest = QUICK_START.split("\n", 1)

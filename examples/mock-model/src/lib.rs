@@ -12,6 +12,7 @@ mod endpoint;
 mod ledger;
 mod plain;
 mod playback;
+mod predictions;
 mod prompt;
 mod question;
 mod server;

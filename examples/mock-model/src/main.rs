@@ -12,7 +12,8 @@ use tokio::net::TcpListener;
 /// A model server without a model, to try token limits on.
 ///
 /// It speaks the dialects of OpenAI (chat completions, completions, responses, embeddings), Anthropic (messages) and
-/// Ollama (chat, generate). A request can override each setting by a header field: `x-mock-pause-ms: 20`.
+/// Ollama (chat, generate), and is a classifier, too (predict, predict/batch). A request can override each setting by
+/// a header field: `x-mock-pause-ms: 20`.
 #[derive(Debug, Parser)]
 #[command(name = "mock-model", version)]
 struct Cli {

@@ -24,6 +24,7 @@ use crate::endpoint::Endpoint;
 use crate::ledger::{Ended, Entry, Ledger, Record};
 use crate::plain;
 use crate::playback::Playback;
+use crate::predictions;
 use crate::prompt;
 use crate::settings::{Settings, Usage};
 use crate::socket::{Reset, Sockets};
@@ -93,6 +94,13 @@ impl MockModel {
             let embedded = model.embed(&headers, &body).await;
             embedded.unwrap_or_else(|refusal| model.refuse(&refusal, &OpenAi::Chat))
         };
+        for path in ["/predict", "/predict/batch"] {
+            let predict = async move |State(model): State<Self>, headers: HeaderMap, body: Bytes| {
+                let predicted = model.predict(path, &headers, &body).await;
+                predicted.unwrap_or_else(|refusal| model.refuse(&refusal, &OpenAi::Chat))
+            };
+            router = router.route(path, post(predict));
+        }
         let models = async || Json(json!({"object": "list", "data": [{"id": "mock", "object": "model"}]}));
         router = router
             .route("/v1/embeddings", post(embed))
@@ -141,6 +149,15 @@ impl MockModel {
             let input = entry.input_tokens();
             response["usage"] = json!({"prompt_tokens": input, "total_tokens": input});
         }
+        entry.end(Ended::Complete);
+        Ok(Json(response).into_response())
+    }
+
+    async fn predict(&self, path: &str, headers: &HeaderMap, body: &[u8]) -> Result<Response, Refusal> {
+        let (settings, body) = self.read(headers, body)?;
+        let response = predictions::respond(&body).map_err(Refusal::bad_request)?;
+        let (mut entry, _) = self.open(path, headers, &body, &settings);
+        sleep(settings.latency()).await;
         entry.end(Ended::Complete);
         Ok(Json(response).into_response())
     }

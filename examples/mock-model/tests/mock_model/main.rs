@@ -5,6 +5,7 @@
 mod amounts;
 mod failures;
 mod pace;
+mod predictions;
 mod server;
 mod usage;
 
