@@ -6,7 +6,7 @@ use prometheus_client::metrics::counter::Counter;
 use sluicegate::Store;
 use sluicegate_policy::{Pass, Rejection, Reservation, RouteId, Settlement, TierId};
 
-use crate::{Durations, requests::Requests, tokens::Tokens};
+use crate::{Durations, LimitTotals, requests::Requests, tokens::Tokens};
 
 /// Counts the decisions of one gate. It looks up no label and takes no lock: every series was found when it was
 /// [made](crate::Metrics::gate).
@@ -80,5 +80,15 @@ impl GateMetrics {
 
     fn requests(&self, route: RouteId, tier: TierId) -> &Requests {
         &self.routes[route.index()][tier.index()]
+    }
+}
+
+impl LimitMetrics {
+    pub(crate) fn totals(&self) -> LimitTotals {
+        LimitTotals {
+            allowed: self.allowed.get(),
+            denied: self.denied.get(),
+            shadow_denied: self.shadow_denied.get(),
+        }
     }
 }

@@ -38,9 +38,11 @@ mod requests;
 mod stores;
 mod summary;
 mod tokens;
+mod totals;
 
 pub use durations::Durations;
 pub use family::Family;
 pub use format::Format;
 pub use gate_metrics::GateMetrics;
 pub use metrics::Metrics;
+pub use totals::{LimitTotals, RequestTotals, TokenTotals};

@@ -1,9 +1,9 @@
 //! Everything that is counted in one process.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use prometheus_client::{
@@ -15,7 +15,7 @@ use sluicegate_policy::{Limit, Policy, Route, Tier};
 use sluicegate_stores::StoreStatistics;
 
 use crate::{
-    Durations, Family, Format, GateMetrics,
+    Durations, Family, Format, GateMetrics, LimitTotals, RequestTotals, TokenTotals,
     format::{prometheus, sorted},
     gate_metrics::LimitMetrics,
     requests::{ALLOW, AllRequests, DENY},
@@ -37,8 +37,8 @@ struct Shared {
     registry: Registry,
     requests: AllRequests,
     decisions: Family<DecisionLabels, Counter>,
-    /// The names of all limits that have series.
-    limits: Mutex<BTreeSet<String>>,
+    /// The series of all limits, by their names.
+    limits: Mutex<BTreeMap<String, LimitMetrics>>,
     shadow_denials: Family<LimitLabels, Counter>,
     decision_duration: Durations,
     tokens: AllTokens,
@@ -102,14 +102,16 @@ impl Metrics {
         };
         let limit = |limit: &Limit| {
             let limit = limit.name().to_owned();
-            shared.limits.lock().unwrap_or_else(PoisonError::into_inner).insert(limit.clone());
             let decided = |decision| {
                 let labels = DecisionLabels { limit: limit.clone(), decision };
                 shared.decisions.series(&labels)
             };
             let (allowed, denied) = (decided(ALLOW), decided(DENY));
-            let shadow_denied = shared.shadow_denials.series(&LimitLabels { limit });
-            LimitMetrics { allowed, denied, shadow_denied }
+            let shadow_denied = shared.shadow_denials.series(&LimitLabels { limit: limit.clone() });
+            let metrics = LimitMetrics { allowed, denied, shadow_denied };
+            // Clones of one counter are one counter, so it does not matter which of them is known.
+            shared.limits().insert(limit, metrics.clone());
+            metrics
         };
         GateMetrics {
             routes: policy.routes.as_slice().iter().map(route).collect(),
@@ -139,9 +141,10 @@ impl Metrics {
             let mut routes = policies.iter().flat_map(|policy| policy.routes.as_slice());
             routes.any(|route| route.label() == label && route.meter().tokens().is_some())
         });
-        let is_gone = |limit: &String| policies.iter().all(|policy| policy.find_limit(limit).is_none());
-        let mut limits = shared.limits.lock().unwrap_or_else(PoisonError::into_inner);
-        for limit in limits.extract_if(.., is_gone) {
+        let is_gone = |limit: &String, _: &mut LimitMetrics| {
+            policies.iter().all(|policy| policy.find_limit(limit).is_none())
+        };
+        for (limit, _) in shared.limits().extract_if(.., is_gone) {
             for decision in [ALLOW, DENY] {
                 shared.decisions.remove(&DecisionLabels { limit: limit.clone(), decision });
             }
@@ -156,6 +159,27 @@ impl Metrics {
     /// [`Weak`](std::sync::Weak) if it should not live on for that. `statistics` must not call these metrics.
     pub fn watch_store(&self, statistics: impl Fn() -> Option<StoreStatistics> + Send + Sync + 'static) {
         self.0.stores.watch(Box::new(statistics));
+    }
+
+    /// Tells the requests of each route since the start, in the order of their names.
+    pub fn tell_requests(&self, tell: impl FnMut(&str, RequestTotals)) {
+        self.0.requests.totals(tell);
+    }
+
+    /// Tells the decisions of each limit since the start, in the order of their names.
+    pub fn tell_limits(&self, mut tell: impl FnMut(&str, LimitTotals)) {
+        self.0.limits().iter().for_each(|(limit, metrics)| tell(limit, metrics.totals()));
+    }
+
+    /// Tells the tokens of each route that meters them, in the order of their names.
+    pub fn tell_tokens(&self, tell: impl FnMut(&str, TokenTotals)) {
+        self.0.tokens.tell(tell);
+    }
+
+    /// Returns the statistics of all watched stores together.
+    #[must_use]
+    pub fn store(&self) -> StoreStatistics {
+        self.0.stores.statistics()
     }
 
     /// Returns the addresses of servers of watched stores that do not answer, as far as is known.
@@ -180,6 +204,12 @@ impl Metrics {
         let mut text = String::new();
         text::encode(&mut text, &self.0.registry)?;
         Ok(text)
+    }
+}
+
+impl Shared {
+    fn limits(&self) -> MutexGuard<'_, BTreeMap<String, LimitMetrics>> {
+        self.limits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

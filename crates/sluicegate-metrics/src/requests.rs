@@ -2,12 +2,13 @@
 
 use std::{
     collections::BTreeMap,
+    ops::Add,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use prometheus_client::{encoding::EncodeLabelSet, metrics::counter::Counter};
 
-use crate::Family;
+use crate::{Family, RequestTotals};
 
 /// The requests of every route and tier that any gate has had so far.
 #[derive(Debug, Default)]
@@ -20,15 +21,7 @@ pub(crate) struct AllRequests {
 #[derive(Debug, Default)]
 struct Known {
     requests: BTreeMap<(String, String), Requests>,
-    forgotten: Total,
-}
-
-/// Requests of all tiers of a route, or of more.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Total {
-    pub(crate) requests: u64,
-    /// Those of them that were answered 429.
-    pub(crate) limited: u64,
+    forgotten: RequestTotals,
 }
 
 /// Requests of one route and tier.
@@ -68,7 +61,7 @@ impl AllRequests {
             if keeps(route, tier) {
                 return true;
             }
-            forgotten.add(requests.total());
+            *forgotten += requests.totals();
             for decision in [ALLOW, DENY, REFUSE] {
                 let (route, tier) = (route.clone(), tier.clone());
                 self.family.remove(&RequestLabels { route, tier, decision });
@@ -77,11 +70,13 @@ impl AllRequests {
         });
     }
 
-    /// Tells the total of each route and tier, and gives that of those that were forgotten.
-    pub(crate) fn totals(&self, mut tell: impl FnMut(&str, Total)) -> Total {
+    /// Tells the totals of each route, in the order of their names, and gives those of routes that were forgotten.
+    pub(crate) fn totals(&self, mut tell: impl FnMut(&str, RequestTotals)) -> RequestTotals {
         let known = self.known();
-        for ((route, _), requests) in &known.requests {
-            tell(route, requests.total());
+        let tiers: Vec<_> = known.requests.iter().map(|((route, _), requests)| (route, requests)).collect();
+        for route in tiers.chunk_by(|(one, _), (other, _)| one == other) {
+            let totals = route.iter().map(|(_, requests)| requests.totals());
+            tell(route[0].0, totals.fold(RequestTotals::default(), Add::add));
         }
         known.forgotten
     }
@@ -92,16 +87,8 @@ impl AllRequests {
 }
 
 impl Requests {
-    fn total(&self) -> Total {
-        let limited = self.denied.get();
-        Total { requests: self.allowed.get() + limited + self.refused.get(), limited }
-    }
-}
-
-impl Total {
-    pub(crate) fn add(&mut self, other: Self) {
-        self.requests += other.requests;
-        self.limited += other.limited;
+    fn totals(&self) -> RequestTotals {
+        RequestTotals { allowed: self.allowed.get(), denied: self.denied.get(), refused: self.refused.get() }
     }
 }
 

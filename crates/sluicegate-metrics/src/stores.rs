@@ -47,7 +47,7 @@ impl Stores {
         silent.map(|server| server.server).collect()
     }
 
-    fn statistics(&self) -> StoreStatistics {
+    pub(crate) fn statistics(&self) -> StoreStatistics {
         let mut watched = self.lock();
         watched.ask();
         let gone = watched.gone.clone();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::requests::{AllRequests, Total};
+use crate::{RequestTotals, requests::AllRequests};
 
 /// Requests since the start, and those of them answered 429.
 #[derive(Debug, Serialize)]
@@ -14,7 +14,7 @@ pub(crate) struct Summary {
     endpoints: BTreeMap<String, Endpoint>,
 }
 
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Serialize)]
 struct Endpoint {
     total: u64,
     limited: u64,
@@ -23,15 +23,14 @@ struct Endpoint {
 impl Summary {
     /// The totals now. Routes that share a path are one endpoint, whichever gate's they are.
     pub(crate) fn of(requests: &AllRequests) -> Self {
-        let (mut all, mut endpoints) = (Total::default(), BTreeMap::<_, Endpoint>::new());
-        let forgotten = requests.totals(|route, total| {
-            all.add(total);
-            let endpoint = endpoints.entry(route.to_owned()).or_default();
-            endpoint.total += total.requests;
-            endpoint.limited += total.limited;
+        let (mut all, mut endpoints) = (RequestTotals::default(), BTreeMap::new());
+        let forgotten = requests.totals(|route, totals| {
+            all += totals;
+            let endpoint = Endpoint { total: totals.all(), limited: totals.denied };
+            endpoints.insert(route.to_owned(), endpoint);
         });
-        all.add(forgotten);
-        Self { total_requests: all.requests, limited_requests: all.limited, endpoints }
+        all += forgotten;
+        Self { total_requests: all.all(), limited_requests: all.denied, endpoints }
     }
 
     /// The summary as JSON text.

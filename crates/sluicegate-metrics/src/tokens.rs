@@ -1,21 +1,23 @@
 //! Tokens by route.
 
 use std::{
-    collections::BTreeSet,
-    sync::{Mutex, PoisonError},
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use prometheus_client::{encoding::EncodeLabelSet, metrics::counter::Counter, registry::Registry};
 use sluicegate_policy::{Reservation, Reserved, Settlement, TokenClass};
 
-use crate::Family;
+use crate::{Family, TokenTotals};
 
 /// The tokens of every route with a meter of tokens that any gate has had so far.
 #[derive(Debug, Default)]
 pub(crate) struct AllTokens {
     used: Family<UsedLabels, Counter>,
     reserved: Family<ReservedLabels, Counter>,
-    known: Mutex<BTreeSet<String>>,
+    charged: Family<RouteLabels, Counter>,
+    refunded: Family<RouteLabels, Counter>,
+    known: Mutex<BTreeMap<String, Tokens>>,
 }
 
 /// The tokens of one route.
@@ -25,6 +27,8 @@ pub(crate) struct Tokens {
     used: [[Counter; TokenClass::ALL.len()]; SOURCES.len()],
     input: Counter,
     output: Counter,
+    charged: Counter,
+    refunded: Counter,
 }
 
 impl AllTokens {
@@ -35,11 +39,20 @@ impl AllTokens {
             "Weighted tokens that requests have reserved before they ran",
             self.reserved.clone(),
         );
+        registry.register(
+            "charged_tokens",
+            "Weighted tokens that ended requests have used, or reserved if their use is unknown",
+            self.charged.clone(),
+        );
+        registry.register(
+            "refunded_tokens",
+            "Weighted tokens that ended requests have reserved and not used",
+            self.refunded.clone(),
+        );
     }
 
     /// Those of one route.
     pub(crate) fn of(&self, route: &str) -> Tokens {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(route.to_owned());
         let used = |source| {
             TokenClass::ALL.map(|class| {
                 let class = class.name();
@@ -47,13 +60,27 @@ impl AllTokens {
             })
         };
         let reserved = |class| self.reserved.series(&ReservedLabels { route: route.to_owned(), class });
-        Tokens { used: SOURCES.map(used), input: reserved(INPUT), output: reserved(OUTPUT) }
+        let labels = RouteLabels { route: route.to_owned() };
+        let tokens = Tokens {
+            used: SOURCES.map(used),
+            input: reserved(INPUT),
+            output: reserved(OUTPUT),
+            charged: self.charged.series(&labels),
+            refunded: self.refunded.series(&labels),
+        };
+        // Clones of one counter are one counter, so it does not matter which of them is known.
+        self.known().insert(labels.route, tokens.clone());
+        tokens
+    }
+
+    /// Tells the tokens of each route.
+    pub(crate) fn tell(&self, mut tell: impl FnMut(&str, TokenTotals)) {
+        self.known().iter().for_each(|(route, tokens)| tell(route, tokens.totals()));
     }
 
     /// Forgets the series of all routes but these.
     pub(crate) fn keep(&self, keeps: impl Fn(&str) -> bool) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        for route in known.extract_if(.., |route| !keeps(route)) {
+        for (route, _) in self.known().extract_if(.., |route, _| !keeps(route)) {
             for source in SOURCES {
                 for class in TokenClass::ALL {
                     let class = class.name();
@@ -63,7 +90,14 @@ impl AllTokens {
             for class in [INPUT, OUTPUT] {
                 self.reserved.remove(&ReservedLabels { route: route.clone(), class });
             }
+            let labels = RouteLabels { route };
+            self.charged.remove(&labels);
+            self.refunded.remove(&labels);
         }
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeMap<String, Tokens>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -87,6 +121,17 @@ impl Tokens {
                 }
             }
         }
+        let (reserved, charged) = (reservation.reserved(), reservation.charged(settlement));
+        self.charged.inc_by(charged);
+        self.refunded.inc_by(reserved.input.saturating_add(reserved.output).saturating_sub(charged));
+    }
+
+    fn totals(&self) -> TokenTotals {
+        TokenTotals {
+            reserved: self.input.get() + self.output.get(),
+            charged: self.charged.get(),
+            refunded: self.refunded.get(),
+        }
     }
 }
 
@@ -95,6 +140,11 @@ struct UsedLabels {
     route: String,
     class: &'static str,
     source: &'static str,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Ord, PartialEq, PartialOrd)]
+struct RouteLabels {
+    route: String,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Ord, PartialEq, PartialOrd)]

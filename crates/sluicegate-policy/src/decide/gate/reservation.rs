@@ -75,6 +75,24 @@ impl Reservation {
         self.usage
     }
 
+    /// Returns the weighted tokens that a limit on all of them is charged after this settlement, debt aside.
+    #[must_use]
+    pub fn charged(&self, settlement: &Settlement) -> u64 {
+        match settlement {
+            Settlement::Used(actual) => actual.usage.total(&self.meter.weights),
+            Settlement::Reserved => self.usage.total(&self.meter.weights),
+        }
+    }
+
+    /// Returns the cost of a charge of this request after its settlement. `None` if the limit counts no tokens.
+    #[must_use]
+    pub fn settled_cost(&self, limit: LimitId, charge: &Charge, settlement: &Settlement) -> Option<Cost> {
+        match settlement {
+            Settlement::Used(actual) => self.cost(limit, charge, charge.cost, actual),
+            Settlement::Reserved => self.terms(limit).map(|_| charge.cost),
+        }
+    }
+
     /// Returns the meter of the response with this head.
     #[must_use]
     pub fn response_meter(&self, head: &response::Parts) -> ResponseMeter {
