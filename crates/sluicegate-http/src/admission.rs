@@ -6,8 +6,11 @@ use http::request::Parts;
 use sluicegate::{Clock, Resilient, Store, Timestamp};
 use sluicegate_metrics::GateMetrics;
 use sluicegate_policy::{
-    Counting, Form, Gate, Hints, Outcome, Pass, Reading, Refusal, Rejection, Renderer, RouteId, Visit,
+    Counting, Form, Gate, Hints, Outcome, Pass, Reading, Refusal, Rejection, Renderer, Reservation, RouteId,
+    Settlement, Visit,
 };
+
+use crate::{BusiestAccounts, DenialLog, busiest::Busiest};
 
 /// A gate, with the metrics of its decisions and the renderer of its outcomes.
 ///
@@ -19,6 +22,7 @@ pub struct Admission<S: Store, C> {
     gate: Arc<Gate<S>>,
     renderer: Renderer,
     metrics: GateMetrics,
+    busiest: Option<Busiest>,
     clock: C,
 }
 
@@ -45,7 +49,24 @@ impl<S: Resilient, C: Clock> Admission<S, C> {
     /// An admission by this gate. The clock only measures durations.
     #[must_use]
     pub fn new(gate: Arc<Gate<S>>, metrics: GateMetrics, clock: C) -> Self {
-        Self { renderer: Renderer::new(gate.policy()), gate, metrics, clock }
+        Self { renderer: Renderer::new(gate.policy()), gate, metrics, busiest: None, clock }
+    }
+
+    /// The same admission, which counts what accounts use [while somebody watches](Self::watch_accounts). Their keys are written
+    /// like those of this log.
+    #[must_use]
+    pub fn with_accounts(self, log: DenialLog) -> Self {
+        Self { busiest: Some(Busiest::new(log, self.gate.policy())), ..self }
+    }
+
+    /// Returns the accounts that use most of each limit, and counts them for the next hour. `None` unless it was made
+    /// [with accounts](Self::with_accounts).
+    ///
+    /// Every account that has asked for more than 1/32 of what a limit was asked for is listed.
+    pub fn watch_accounts(&self) -> Option<BusiestAccounts> {
+        let (busiest, now) = (self.busiest.as_ref()?, self.clock.now());
+        busiest.watch(now);
+        Some(busiest.list(now))
     }
 
     /// The gate.
@@ -60,8 +81,14 @@ impl<S: Resilient, C: Clock> Admission<S, C> {
         &self.renderer
     }
 
-    pub(crate) fn metrics(&self) -> &GateMetrics {
-        &self.metrics
+    /// Counts a request that ends.
+    pub(crate) fn settled(&self, pass: &Pass<S>, reservation: &Reservation, settlement: &Settlement) {
+        self.metrics.settled(pass.route(), reservation, settlement);
+        if let Some(busiest) = &self.busiest
+            && busiest.counts(|| self.clock.now()).is_some()
+        {
+            busiest.settled(pass, settlement);
+        }
     }
 
     /// Returns the time since `then`, by the clock of [`Admitted::decided`].
@@ -117,6 +144,11 @@ impl<S: Resilient, C: Clock> Admission<S, C> {
 
     fn counted(&self, rejection: Rejection) -> Rejection {
         self.metrics.rejected(&rejection);
+        if let (Rejection::Denied(denied), Some(busiest)) = (&rejection, &self.busiest)
+            && let Some(now) = busiest.counts(|| self.clock.now())
+        {
+            busiest.denied(denied, now);
+        }
         rejection
     }
 }
@@ -174,11 +206,16 @@ impl<S: Resilient, C: Clock> Entry<'_, S, C> {
     ///
     /// The rejection, as of [`Gate::decide`].
     pub async fn decide(self, reading: Option<&Reading>) -> Result<Admitted<S>, Rejection> {
-        let Admission { gate, renderer, metrics, clock } = self.admission;
+        let Admission { gate, renderer, metrics, busiest, clock } = self.admission;
         match gate.decide(&self.visit, reading).await {
             Outcome::Admitted(pass) => {
                 let decided = clock.now();
                 metrics.passed(&pass, decided.since(self.began));
+                if let Some(busiest) = busiest
+                    && busiest.counts(|| decided).is_some()
+                {
+                    busiest.passed(&pass, decided);
+                }
                 Ok(Admitted { pass, form: renderer.form(self.visit.head(), self.visit.route()), decided })
             }
             Outcome::Rejected(rejection) => Err(self.admission.counted(rejection)),

@@ -47,14 +47,18 @@
 mod admission;
 mod background;
 mod body;
+mod busiest;
 pub mod decision_log;
 mod denial_log;
 mod metering;
 mod most_denied;
+mod recent_denials;
 
 pub use admission::{Admission, Admitted, Entry};
 pub use background::{Timer, until_ready, watch_keys};
 pub use body::{End, MALFORMED, Observed, Observer, read};
+pub use busiest::{AccountUse, BusiestAccounts};
 pub use denial_log::{DenialFields, DenialLog};
 pub use metering::{Answering, Cut, Metering, Settling};
 pub use most_denied::DeniedKey;
+pub use recent_denials::RecentDenial;

@@ -198,7 +198,7 @@ impl<S: Resilient, C: Clock> Admission<S, C> {
     ) -> Result<(), StoreError> {
         let Some(reservation) = pass.reservation() else { return Ok(()) };
         let settlement = reservation.settlement(metering.ending());
-        self.metrics().settled(pass.route(), reservation, &settlement);
+        self.settled(&pass, reservation, &settlement);
         let Settlement::Used(actual) = settlement else { return Ok(()) };
         let asked = metering.into_asked();
         let mut settling: Settling = Box::pin(async move {

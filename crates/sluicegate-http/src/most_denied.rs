@@ -97,7 +97,8 @@ const SHARDS: usize = 8;
 /// Few enough to be searched one by one.
 const SHARD_SIZE: usize = 64;
 
-const LONGEST_KEY: usize = 256;
+/// The most characters of a key that are listed.
+pub(crate) const LONGEST_KEY: usize = 256;
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,6 @@
 //! The work around a decision, on clocks and bodies that the tests move.
 
+mod accounts;
 mod admission;
 mod background;
 mod decision_log;
