@@ -2,12 +2,17 @@
 
 import itertools
 import json
+from base64 import b64decode
 from urllib.request import urlopen
 
 from websockets.sync.client import connect
 
 from browser import chromium
 from server import TIMEOUT, until
+
+
+class Refused(Exception):
+    """The browser does not do what it was told."""
 
 
 class Tab:
@@ -21,8 +26,16 @@ class Tab:
             [page] = [target for target in json.load(targets) if target["type"] == "page"]
         self.socket = connect(page["webSocketDebuggerUrl"], max_size=None, legacy=True)
         self.numbers = itertools.count(1)
-        # An empty page comes first.
-        until(lambda: self.run("location.href + document.readyState") == f"{url}/complete", "the page is loaded")
+        # What the browser tells by itself, of the domains that a test enables.
+        self.events = []
+        until(lambda: self._shows(url), "the page is loaded")
+
+    def _shows(self, url):
+        """An empty page comes first, and between both there is none."""
+        try:
+            return self.run("document.readyState + location.href").startswith(f"complete{url}")
+        except Refused:
+            return False
 
     def run(self, script):
         """The value of an expression, or of its promise."""
@@ -36,9 +49,28 @@ class Tab:
         while True:
             message = json.loads(self.socket.recv(TIMEOUT))
             if message.get("id") == number:
+                if "error" in message:
+                    raise Refused(f"{method}: {message['error']['message']}")
                 return message["result"]
+            self.events.append(message)
+
+    def press(self, key, code=None, text=None):
+        """Presses a key and lets it go."""
+        described = {"key": key, "code": code or key, "windowsVirtualKeyCode": KEYS.get(key, 0), **({"text": text} if text else {})}
+        self.call("Input.dispatchKeyEvent", type="keyDown", **described)
+        self.call("Input.dispatchKeyEvent", type="keyUp", **described)
+
+    def picture(self, file):
+        """Saves a picture of the whole page."""
+        self.call("Emulation.setScrollbarsHidden", hidden=True)
+        width, height = self.run("[document.documentElement.clientWidth, document.documentElement.scrollHeight]")
+        clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
+        file.write_bytes(b64decode(self.call("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)["data"]))
 
     def close(self):
         self.socket.close()
         self.process.terminate()
         self.process.wait(TIMEOUT)
+
+
+KEYS = {"Tab": 9, "Enter": 13, "ArrowLeft": 37, "ArrowRight": 39}

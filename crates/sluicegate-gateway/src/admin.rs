@@ -1,7 +1,8 @@
-//! The admin port: health, metrics, the summary, denied keys, accounts, explanations, the policy and reloads. Never on
-//! the public port, never limited.
+//! The admin port: health, metrics, the summary, denied keys, accounts, explanations, the policy, reloads
+//! and the dashboard. Never on the public port, never limited.
 
 mod access;
+pub(crate) mod dashboard;
 mod denials;
 mod explain;
 mod limits;
@@ -22,7 +23,7 @@ use axum::{
 };
 use sluicegate_metrics::{Format, Metrics};
 
-use self::problem::Problem;
+use self::{dashboard::Dashboard, problem::Problem};
 use crate::{reload::Reloads, threads::drain::Draining};
 
 /// The parts of the gateway that the admin port reports on and changes.
@@ -31,6 +32,7 @@ pub(crate) struct Admin {
     pub(crate) metrics: Metrics,
     pub(crate) draining: Draining,
     pub(crate) reloads: Arc<Reloads>,
+    pub(crate) dashboard: Arc<Dashboard>,
     /// Set if only this machine can connect.
     pub(crate) is_local: bool,
 }
@@ -38,16 +40,19 @@ pub(crate) struct Admin {
 /// An endpoint: its path, and what it does.
 type Endpoint = (&'static str, fn() -> MethodRouter<Admin>);
 
-/// Probes and Prometheus may ask from wherever they can connect.
+/// Probes, Prometheus and browsers may ask from wherever they can connect. The page itself tells nothing.
 const OPEN: &[Endpoint] = &[
     ("/livez", || get(livez)),
     ("/readyz", || get(readyz)),
     ("/metrics", || get(metrics)),
     ("/openapi.json", || get(openapi::show)),
+    ("/dashboard", || get(dashboard::page::show)),
+    ("/dashboard/{file}", || get(dashboard::page::file)),
 ];
 
 /// The other endpoints require access.
 const GUARDED: &[Endpoint] = &[
+    ("/dashboard/state", || get(dashboard::state)),
     ("/denials", || get(denials::show)),
     ("/limits", || get(limits::show).delete(limits::reset)),
     ("/explain", || post(explain::explain)),

@@ -18,7 +18,7 @@ use sluicegate_stores::AnyStore;
 use tokio::sync::mpsc;
 
 use crate::{
-    admin::Admin,
+    admin::{Admin, dashboard::Dashboard},
     io::{
         interval::Tokio,
         tls::{self, Tls, TlsError},
@@ -94,17 +94,19 @@ impl Gateway {
             listeners.iter().map(|_| mpsc::unbounded_channel()).unzip();
         let reloads = Arc::new(Reloads::new(origin, Arc::clone(&generation), senders));
 
+        let dashboard = Arc::<Dashboard>::default();
         let admin = Admin {
             metrics: generation.metrics.all.clone(),
             draining: draining.clone(),
             reloads: Arc::clone(&reloads),
+            dashboard: Arc::clone(&dashboard),
             is_local: admin_address.ip().to_canonical().is_loopback(),
         };
         let housekeeping = housekeeping::spawn(
             admin_listener,
             admin,
             draining.clone(),
-            keep_informed(Arc::clone(&reloads), tls),
+            keep_informed(Arc::clone(&reloads), dashboard, tls),
         )
         .map_err(StartError::Thread)?;
         let mut gateway = Self {
@@ -198,7 +200,7 @@ async fn open(settings: &StoreSettings) -> Result<AnyStore, StartError> {
 }
 
 /// Follows outside changes: the policy file, the files and upstreams that the active policy depends on, the certificate.
-async fn keep_informed(reloads: Arc<Reloads>, tls: Option<Tls>) {
+async fn keep_informed(reloads: Arc<Reloads>, dashboard: Arc<Dashboard>, tls: Option<Tls>) {
     let mut generations = reloads.follow();
     let inform = async {
         loop {
@@ -214,7 +216,7 @@ async fn keep_informed(reloads: Arc<Reloads>, tls: Option<Tls>) {
             tls.watch().await;
         }
     };
-    tokio::join!(inform, watch_certificate, policy_watch::watch(&reloads));
+    tokio::join!(inform, watch_certificate, policy_watch::watch(&reloads), dashboard.follow(&reloads));
 }
 
 /// Tells of what changes outside: an upstream becomes ready or fails its health checks, the file of API keys is edited.

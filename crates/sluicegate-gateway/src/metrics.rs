@@ -141,6 +141,16 @@ impl Metrics {
         self.all.gate(self.gate_at_work.policy())
     }
 
+    /// Returns the number of requests being served, of the policy's routes.
+    pub(crate) fn in_flight(&self) -> i64 {
+        self.routes.iter().map(|route| route.in_flight.get()).sum()
+    }
+
+    /// Returns the share of every limit that applies now, which is below 1 while the upstream warms up.
+    pub(crate) fn warmup(&self) -> f64 {
+        share(self.gate_at_work.warmup_scale())
+    }
+
     /// The metrics of a route of the policy.
     pub(crate) fn route(&self, id: RouteId) -> &RouteMetrics {
         &self.routes[id.index()]
@@ -255,6 +265,11 @@ impl ReloadMetrics {
         (self.done.get(), self.failed.get())
     }
 
+    /// Returns `true` unless the last reload failed.
+    pub(crate) fn is_current(&self) -> bool {
+        self.last_successful.get() == 1
+    }
+
     /// Counts a reload.
     pub(crate) fn note(&self, is_done: bool) {
         if is_done {
@@ -307,11 +322,15 @@ impl Collector for WarmupScale {
         let at_work = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let scale = at_work.last().map_or(Scale::WHOLE, |gate| gate.warmup_scale());
         drop(at_work);
-        #[expect(clippy::cast_precision_loss, reason = "a scale is below 2^53 millionths")]
-        let gauge = ConstGauge::new(scale.millionths() as f64 / Scale::WHOLE.millionths() as f64);
+        let gauge = ConstGauge::new(share(scale));
         let help = "Scale of every limit: below 1 while the upstream warms up";
         gauge.encode(encoder.encode_descriptor("warmup_scale", help, None, MetricType::Gauge)?)
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a scale is below 2^53 millionths")]
+fn share(scale: Scale) -> f64 {
+    scale.millionths() as f64 / Scale::WHOLE.millionths() as f64
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Ord, PartialEq, PartialOrd)]

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, Uri, header, uri::Authority},
+    http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header, uri::Authority},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -15,19 +15,53 @@ use super::{Admin, Problem};
 
 /// Answers those who know the token; where there is none, this machine, and no web page that is shown on it.
 pub(super) async fn check(State(admin): State<Admin>, request: Request, next: Next) -> Response {
-    match may(&admin, request.uri(), request.headers()) {
+    match may(&admin, &request) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
 }
 
-fn may(admin: &Admin, uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
-    match &admin.reloads.current().gate.policy().gateway.admin_token {
+fn may(admin: &Admin, request: &Request) -> Result<(), Problem> {
+    let (uri, headers) = (request.uri(), request.headers());
+    let generation = admin.reloads.current();
+    let token = &generation.gate.policy().gateway.admin_token;
+    if request.method() == Method::DELETE && is_of_a_browser(headers) {
+        if token.is_none() {
+            return Err(Problem::new(StatusCode::FORBIDDEN, RESET_BY_A_PAGE));
+        }
+        if is_of_another_site(uri, headers) {
+            return Err(Problem::new(StatusCode::FORBIDDEN, OF_ANOTHER_SITE));
+        }
+    }
+    match token {
         Some(token) => knows(token, headers),
         None if !admin.is_local => Err(Problem::new(StatusCode::FORBIDDEN, NOT_LOCAL)),
         None if is_of_a_page(uri, headers) => Err(Problem::new(StatusCode::FORBIDDEN, OF_A_PAGE)),
         None => Ok(()),
     }
+}
+
+/// Returns `true` if a browser has sent this, which tells whose page wanted it.
+fn is_of_a_browser(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::ORIGIN) || headers.contains_key(SEC_FETCH_SITE)
+}
+
+/// Returns `true` if the page of a browser comes from elsewhere than this port. A proxy before the port may speak TLS.
+fn is_of_another_site(uri: &Uri, headers: &HeaderMap) -> bool {
+    let hosts = || values(headers, header::HOST).chain(uri.authority().map(Authority::as_str));
+    let is_ours = |origin: &str| {
+        let origin = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+        origin.is_some_and(|origin| hosts().any(|host| host == origin))
+    };
+    values(headers, header::ORIGIN).any(|origin| !is_ours(origin)) || is_fetched_by_another_site(headers)
+}
+
+fn is_fetched_by_another_site(headers: &HeaderMap) -> bool {
+    headers.get_all(SEC_FETCH_SITE).iter().any(|site| site != "same-origin" && site != "none")
+}
+
+fn values(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
+    headers.get_all(name).iter().map(|value| value.to_str().unwrap_or("?"))
 }
 
 fn knows(token: &Hidden, headers: &HeaderMap) -> Result<(), Problem> {
@@ -54,11 +88,11 @@ fn bearer(authorization: &[u8]) -> Option<&[u8]> {
 /// of the same origin for the browser, and is recognised by that name. Other pages are recognised by the
 /// fields that browsers add.
 fn is_of_a_page(uri: &Uri, headers: &HeaderMap) -> bool {
-    let of = |name| headers.get_all(name).iter().map(|value| value.to_str().unwrap_or("?"));
-    let hosts = || of(header::HOST).chain(uri.authority().map(Authority::as_str));
+    let hosts = || values(headers, header::HOST).chain(uri.authority().map(Authority::as_str));
     !hosts().all(is_this_machine)
-        || of(header::ORIGIN).any(|origin| !hosts().any(|host| origin.strip_prefix("http://") == Some(host)))
-        || headers.get_all("sec-fetch-site").iter().any(|site| site != "same-origin" && site != "none")
+        || values(headers, header::ORIGIN)
+            .any(|origin| !hosts().any(|host| origin.strip_prefix("http://") == Some(host)))
+        || is_fetched_by_another_site(headers)
 }
 
 /// Returns `true` if no third party can decide where this `host:port` leads.
@@ -71,11 +105,18 @@ fn is_this_machine(host: &str) -> bool {
 
 const BEARER: &[u8] = b"Bearer ";
 
+/// The header by which a browser tells whose page sends a request.
+const SEC_FETCH_SITE: &str = "sec-fetch-site";
+
 const NO_TOKEN: &str =
     "The admin port has a token: send the gateway.admin_token of the policy as `Authorization: Bearer TOKEN`";
 const WRONG_TOKEN: &str = "This is not the gateway.admin_token of the policy";
 const NOT_LOCAL: &str = "Others than this machine can ask here, and the policy has no token for it: set gateway.admin_token, or \
      set gateway.admin to a loopback address such as \"127.0.0.1:9090\". A reload needs neither: change the policy file, or send \
      SIGHUP to the gateway";
+const RESET_BY_A_PAGE: &str =
+    "A web page resets accounts only with a token: set gateway.admin_token, or reset them from a program";
+const OF_ANOTHER_SITE: &str =
+    "A web page of another site asks for this: use the gateway's own dashboard, or a program";
 const OF_A_PAGE: &str = "A web page may have sent this, and without a token none is answered: ask from a program, by an address or \
      localhost and without an Origin; or set gateway.admin_token";

@@ -12,7 +12,8 @@ pub(super) async fn show(State(admin): State<Admin>) -> Json<Value> {
     Json(json!({ "keys": keys.iter().map(entry).collect::<Vec<_>>() }))
 }
 
-fn entry(denied: &DeniedKey) -> Value {
+/// The entry of one key.
+pub(super) fn entry(denied: &DeniedKey) -> Value {
     json!({
         "limit": denied.limit,
         "key": denied.key,

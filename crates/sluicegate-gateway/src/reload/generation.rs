@@ -46,7 +46,7 @@ impl Generation {
         let healths = Health::of_all(settings, None);
         let metrics = Arc::new(Metrics::new(&gate, &healths));
         let denials = DenialLog::new(settings.log_keys);
-        let admission = admission(&gate, &metrics);
+        let admission = admission(&gate, &metrics, &denials);
         Self { gate, admission, healths, metrics, denials, dialer, read: SystemTime::now().into() }
     }
 
@@ -57,7 +57,7 @@ impl Generation {
         let denials = self.denials.with_keys(policy.gateway.log_keys);
         let gate = Arc::new(self.gate.with_policy(policy).with_api_keys(api_keys));
         let metrics = Arc::new(self.metrics.with_gate(&gate, &healths));
-        let admission = admission(&gate, &metrics);
+        let admission = admission(&gate, &metrics, &denials);
         Self { gate, admission, healths, metrics, denials, dialer, read: SystemTime::now().into() }
     }
 
@@ -96,6 +96,11 @@ impl Generation {
     }
 }
 
-fn admission(gate: &Arc<Gate<AnyStore>>, metrics: &Metrics) -> Arc<Admission<AnyStore, SystemClock>> {
-    Arc::new(Admission::new(Arc::clone(gate), metrics.decisions(), SystemClock::new()))
+fn admission(
+    gate: &Arc<Gate<AnyStore>>,
+    metrics: &Metrics,
+    denials: &DenialLog,
+) -> Arc<Admission<AnyStore, SystemClock>> {
+    let admission = Admission::new(Arc::clone(gate), metrics.decisions(), SystemClock::new());
+    Arc::new(admission.with_accounts(denials.clone()))
 }

@@ -90,6 +90,59 @@ async fn without_a_token_no_web_page_may_ask() {
 }
 
 #[tokio::test]
+async fn a_page_resets_accounts_only_if_it_is_the_gateways_own_and_knows_the_token() {
+    const OWN: &str = "host: admin.example\r\norigin: http://admin.example\r\nsec-fetch-site: same-origin";
+    let upstream = Upstream::start().await;
+    let with_token = gateway_with(upstream.address, set_token);
+    let known = format!("authorization: Bearer {TOKEN}");
+    for (headers, status) in [
+        (format!("{OWN}\r\n{known}"), 200),
+        // Behind a proxy that speaks TLS.
+        (format!("host: admin.example\r\norigin: https://admin.example\r\n{known}"), 200),
+        (format!("host: admin.example\r\n{known}"), 200),
+        (OWN.to_owned(), 401),
+        (format!("{OWN}\r\nauthorization: Bearer wrong"), 401),
+        (format!("host: admin.example\r\norigin: http://other.example\r\n{known}"), 403),
+        (format!("host: admin.example\r\norigin: http://admin.example:8080\r\n{known}"), 403),
+        (format!("host: admin.example\r\norigin: null\r\n{known}"), 403),
+        (format!("host: admin.example\r\nsec-fetch-site: cross-site\r\n{known}"), 403),
+        (format!("host: admin.example\r\nsec-fetch-site: same-site\r\n{known}"), 403),
+    ] {
+        assert_eq!(reset(&with_token, &headers).await, status, "{headers}");
+    }
+    let without = gateway(upstream.address);
+    let page = "host: localhost\r\norigin: http://localhost\r\nsec-fetch-site: same-origin";
+    assert_eq!(reset(&without, page).await, 403, "this page may only look");
+    assert_eq!(reset(&without, "host: localhost").await, 200, "a program on this machine");
+}
+
+#[tokio::test]
+async fn the_dashboard_runs_its_own_scripts_only_and_no_page_may_contain_it() {
+    let upstream = Upstream::start().await;
+    let gateway = gateway_with(upstream.address, set_token);
+    let mut client = Client::connect(loopback(&gateway)).await;
+    let page = client.get("/dashboard").await;
+    let names = page.text().split('"').filter_map(|text| text.strip_prefix("dashboard/"));
+    let files: Vec<_> = names.map(|name| format!("/dashboard/{name}")).collect();
+    assert_eq!(files.len(), 3, "{files:?}");
+    for path in files.iter().map(String::as_str).chain(["/dashboard", "/dashboard/panels.js"]) {
+        let answer = client.get(path).await;
+        assert_eq!(answer.status, 200, "{path}");
+        let policy = answer.header("content-security-policy").expect("a policy");
+        for directive in
+            ["default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'"]
+        {
+            assert!(policy.contains(directive), "{policy}");
+        }
+        assert!(!policy.contains("unsafe"), "{policy}");
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+        assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
+    }
+    let answer = client.get("/dashboard/../admin.rs").await;
+    assert_eq!((answer.status, problem(&answer)), (404, true));
+}
+
+#[tokio::test]
 async fn health_and_metrics_are_for_everybody_who_can_connect() {
     let upstream = Upstream::start().await;
     let everywhere = "0.0.0.0:0".parse().expect("an address");
@@ -131,6 +184,13 @@ async fn ask_with_host(gateway: &Gateway, headers: &str) -> Answer {
     let mut client = Client::connect(loopback(gateway)).await;
     client.write(format!("POST /config/reload HTTP/1.1\r\n{headers}\r\ncontent-length: 0\r\n\r\n")).await;
     client.answer().await
+}
+
+/// Resets the accounts of one caller, and returns the status.
+async fn reset(gateway: &Gateway, headers: &str) -> u16 {
+    let mut client = Client::connect(loopback(gateway)).await;
+    client.write(format!("DELETE /limits?key=client_ip%3D192.0.2.7 HTTP/1.1\r\n{headers}\r\n\r\n")).await;
+    client.answer().await.status
 }
 
 fn loopback(gateway: &Gateway) -> SocketAddr {

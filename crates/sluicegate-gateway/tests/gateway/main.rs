@@ -2,6 +2,7 @@
 
 mod admin;
 mod admin_access;
+mod admin_dashboard;
 mod admin_documents;
 mod admin_explain;
 mod admin_limits;
