@@ -72,7 +72,7 @@ pub use decide::{
     debt::{Debt, DebtMode},
     gate::{
         Counting, Denied, Ending, Extended, Extension, Foresight, Gate, Hints, Judgement, LimitAccount,
-        Outcome, Pass, Refused, Rejection, Reservation, Settlement, Visit,
+        Outcome, Pass, RecordedRequest, Refused, Rejection, Reservation, Settlement, Visit,
     },
     key_template::{KeyError, KeyTemplate, Part, RequestAttributes},
     limit::{Limit, LimitId, Mode},

@@ -123,6 +123,22 @@ pub struct ApiKey {
     hash: Hash,
 }
 
+impl ApiKey {
+    /// A key of which no more is known than its owner, as a log tells. No secret verifies as this key.
+    #[must_use]
+    pub fn recorded(id: impl Into<String>, tenant: impl Into<String>) -> Self {
+        let created = UtcTime::from_unix(0);
+        Self {
+            id: id.into(),
+            tenant: tenant.into(),
+            tier: None,
+            created,
+            revoked: None,
+            hash: Hash::default(),
+        }
+    }
+}
+
 impl fmt::Debug for ApiKey {
     /// Without the hash: a log is read by more people than the file of keys.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

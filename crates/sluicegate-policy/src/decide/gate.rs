@@ -13,6 +13,7 @@ mod outcome;
 mod pass;
 mod preflight;
 mod recognise;
+mod recorded;
 mod reservation;
 mod visit;
 mod warming;
@@ -39,12 +40,13 @@ pub use hints::Hints;
 pub use judgement::Judgement;
 pub use outcome::{Denied, Outcome, Refused, Rejection};
 pub use pass::Pass;
+pub use recorded::RecordedRequest;
 pub use reservation::{Ending, Reservation, Settlement};
 pub use visit::Visit;
 
 use crate::{
-    ApiKeys, Body, Caller, ClientIp, LimitId, Meter, Policy, Reading, Refusal, RequestAttributes, Reserved,
-    Route, RouteId, RouteMatch, Terms, TokenHistory, Usage, account_ip,
+    ApiKeys, Body, Caller, ClientIp, LimitId, Meter, Policy, Reading, Refusal, Route, RouteId, RouteMatch,
+    Terms, TokenHistory, account_ip,
     decide::{client_ip::text_of, cors::is_preflight},
 };
 
@@ -271,16 +273,22 @@ impl<S: Resilient> Gate<S> {
     ) -> Visit<'h> {
         let client = text_of(self.account_ip(head, peer));
         let caller = Caller::anonymous(client, self.policy.tiers.default_tier());
-        Visit { head, route, caller, hints, reading: None, measured: None, is_preflight: is_preflight(head) }
+        Visit {
+            head,
+            route,
+            caller,
+            hints,
+            reading: None,
+            measured: None,
+            recorded: None,
+            is_preflight: is_preflight(head),
+        }
     }
 
     /// Checks that a known caller may use the route, and finds out if the body is needed.
     fn entered<'h>(&self, mut visit: Visit<'h>) -> Result<Visit<'h>, Rejection> {
+        self.check_tier(&visit)?;
         let route = self.policy.routes.get(visit.route());
-        if let Some(needed) = route.tier().filter(|needed| *needed != visit.caller.tier) {
-            let needed = self.policy.tiers.name(needed).to_owned();
-            return Err(visit.refused(Refusal::WrongTier { needed }));
-        }
         let meter = meter(route, &visit);
         if meter.reads_body() {
             match Reading::of(&meter, visit.head, self.policy.gateway.max_body) {
@@ -289,6 +297,14 @@ impl<S: Resilient> Gate<S> {
             }
         }
         Ok(visit)
+    }
+
+    /// Checks that a caller of this tier may use the route.
+    fn check_tier(&self, visit: &Visit<'_>) -> Result<(), Rejection> {
+        let route = self.policy.routes.get(visit.route());
+        let Some(needed) = route.tier().filter(|needed| *needed != visit.caller.tier) else { return Ok(()) };
+        let needed = self.policy.tiers.name(needed).to_owned();
+        Err(visit.refused(Refusal::WrongTier { needed }))
     }
 
     fn metered(&self, visit: &Visit<'_>, reading: Option<&Reading>) -> Result<Option<Body>, Refusal> {
@@ -307,37 +323,9 @@ impl<S: Resilient> Gate<S> {
         }
     }
 
-    fn bill(&self, visit: &Visit<'_>, body: Option<&Body>) -> Bill {
-        let (scale, usage) = (self.scale(), self.estimated(visit, body));
-        let mut bill = Bill { scale, usage, ..Bill::default() };
-        let route = self.policy.routes.get(visit.route());
-        let attributes = visit.attributes(route.label(), self.policy.tiers.name(visit.tier()), body);
-        let attributes = RequestAttributes { key_hint: visit.hints.key, ..attributes };
-        let metered = usage.zip(route.meter().tokens()).zip(body.and_then(Body::estimate));
-        let reserved =
-            metered.map(|((usage, meter), estimate)| Reserved::of(&usage, meter.weights(), estimate));
-        for id in route.limits() {
-            let limit = self.policy.limit(*id);
-            let tokens = reserved
-                .and_then(|reserved| limit.terms().reserve.cost(&limit.quota(visit.tier()), reserved));
-            let cost = tokens.unwrap_or_else(|| route.cost(limit.unit(), body, visit.hints.cost));
-            bill.add(*id, limit.mode(), limit.charge(visit.tier(), scale, cost, &attributes));
-        }
-        bill
-    }
-
     /// The mode of a limit while the store is down.
     fn outage(&self, limit: LimitId) -> OutageMode {
         self.policy.limit(limit).outage()
-    }
-
-    /// The tokens that a request may use, where its route meters them and nobody gives its cost.
-    fn estimated(&self, visit: &Visit<'_>, body: Option<&Body>) -> Option<Usage> {
-        let meter = self.policy.routes.get(visit.route()).meter().tokens()?;
-        let estimate = body.filter(|_| visit.hints.cost.is_none())?.estimate()?;
-        let (history, tenant) = (&self.token_history, visit.caller.tenant());
-        let output = history.output(tenant, estimate, meter.default_output);
-        Some(Usage::text(history.input(tenant, estimate), output))
     }
 
     /// The terms of the limits of tokens on a bill.

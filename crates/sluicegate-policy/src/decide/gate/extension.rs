@@ -10,8 +10,8 @@ use crate::{LimitId, OnExhausted, Reserve, ResponseMeter, TokenClass};
 /// admitted on tokens that it has used.
 #[derive(Debug)]
 pub struct Extension {
-    limits: SmallVec<[LimitId; 2]>,
-    charges: SmallVec<[Charge; 2]>,
+    pub(super) limits: SmallVec<[LimitId; 2]>,
+    pub(super) charges: SmallVec<[Charge; 2]>,
 }
 
 /// The outcome of an [`Extension`].

@@ -164,7 +164,10 @@ impl<S: Store> Pass<S> {
     }
 
     /// `actual` gives the cost of a limit's charge; `None` if it stays as it is.
-    async fn settle_by(self, actual: impl Fn(LimitId, &Charge) -> Option<Cost>) -> Result<(), StoreError> {
+    pub(super) async fn settle_by(
+        self,
+        actual: impl Fn(LimitId, &Charge) -> Option<Cost>,
+    ) -> Result<(), StoreError> {
         let Self { warmup, limits, permit, shadow, .. } = self;
         let settled = match permit {
             Some(permit) => settle(permit, &limits, warmup, &actual).await,
@@ -180,7 +183,7 @@ impl<S: Store> Pass<S> {
 
 /// Gives back what was taken while the answer came, of these units. Called last: until then the account has too little, and never
 /// too much.
-async fn give_back<S: Store>(
+pub(super) async fn give_back<S: Store>(
     extensions: Vec<Permit<S>>,
     is_settled: impl Fn(Unit) -> bool,
 ) -> Result<(), StoreError> {

@@ -38,7 +38,7 @@ impl<S: Resilient> Gate<S> {
 
     /// The tier that a proxy gives a caller. If the policy names its proxies, only they can give tiers. If it
     /// names none, every peer is trusted with the header.
-    fn header_tier(&self, headers: &HeaderMap, peer: IpAddr) -> Option<TierId> {
+    pub(super) fn header_tier(&self, headers: &HeaderMap, peer: IpAddr) -> Option<TierId> {
         if !self.policy.gateway.trusted_proxies.is_empty() && !self.client_ip.trusts(peer) {
             return None;
         }

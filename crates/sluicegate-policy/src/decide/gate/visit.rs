@@ -3,7 +3,7 @@
 use http::request::Parts;
 use sluicegate::{Denial, StoreError};
 
-use super::{Denied, Hints, Refused, Rejection, bill::Bill};
+use super::{Denied, Hints, RecordedRequest, Refused, Rejection, bill::Bill};
 use crate::{Body, Caller, Reading, Refusal, RequestAttributes, RouteId, RouteMatch, TierId};
 
 /// A request whose head is known: where it goes and who sends it.
@@ -17,6 +17,8 @@ pub struct Visit<'h> {
     pub(super) reading: Option<Box<Reading>>,
     /// The findings in the body, if they were needed before the decision.
     pub(super) measured: Option<Body>,
+    /// The log's facts about a request of the past.
+    pub(super) recorded: Option<&'h RecordedRequest<'h>>,
     pub(super) is_preflight: bool,
 }
 
