@@ -7,6 +7,7 @@ mod findings;
 mod init;
 mod key;
 mod man;
+mod replay;
 mod schema;
 mod serve;
 mod start_check;
@@ -54,6 +55,7 @@ enum Command {
     Init(init::Init),
     Check(check::Check),
     Explain(explain::Explain),
+    Replay(replay::Replay),
     Schema(schema::Schema),
     #[command(subcommand)]
     Key(key::Key),
@@ -71,6 +73,7 @@ impl Cli {
             Some(Command::Init(init)) => init.run(),
             Some(Command::Check(check)) => check.run(),
             Some(Command::Explain(explain)) => explain.run(),
+            Some(Command::Replay(replay)) => replay.run(),
             Some(Command::Schema(schema)) => schema.run(),
             Some(Command::Key(key)) => key.run(),
             Some(Command::Top(top)) => top.run(),
@@ -102,6 +105,9 @@ Examples:
 
   The decision on a request, and why
     sluicegate explain --request \"POST /predict\" -d @body.json
+
+  A changed policy, tried on the requests of an access log
+    sluicegate replay --policy new.toml /var/log/nginx/access.log*
 
   A key for a customer, shown once
     sluicegate key new --tenant acme --tier premium
