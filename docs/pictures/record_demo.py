@@ -59,7 +59,7 @@ def recorded(guide: str) -> list:
         command, rest = rest[at], rest[at + 1 :]
         shell = subprocess.run(["bash"], input="\n".join([*names, command]), capture_output=True, text=True, check=True)
         lines.append((f"$ {command}", "command"))
-        for line in shell.stdout.replace("\r", "").strip().splitlines():
+        for line in shell.stdout.replace("\r", "").strip("\n").splitlines():
             # The fields that every response of HTTP has say nothing here.
             if not re.match(r"(date|content-length|content-type|cache-control|(x-)?request-id):", line):
                 lines += [(part, style(line)) for part in textwrap.wrap(line, COLUMNS) or [""]]
