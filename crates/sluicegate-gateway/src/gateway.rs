@@ -225,7 +225,7 @@ async fn inform(Generation { gate, healths, dialer, .. }: &Generation) -> Infall
     let warm_up = async {
         if let Some(warmup) = gate.policy().warmup.as_ref().filter(|warmup| !warmup.is_ready()) {
             until_one_is_ready(dialer, &settings.upstreams, warmup.path()).await;
-            tracing::info!("the upstream is ready");
+            tracing::info!("the upstream is ready: the limits grow to their full size");
             gate.upstream_is_ready();
         }
     };

@@ -26,6 +26,10 @@ fn a_file_above_a_mebibyte_is_not_read() {
 fn a_file_that_cannot_be_read_says_why() {
     let error = |path: &str| Policy::load(path.as_ref(), Overrides::default()).unwrap_err().to_string();
     assert!(error("/nowhere/p.toml").starts_with("/nowhere/p.toml: cannot be read: No such file"));
+    assert!(
+        error("/nowhere/p.toml")
+            .ends_with("help: name another file, or write a first policy with `sluicegate init`")
+    );
     assert!(error("/").starts_with("/: cannot be read: Is a directory"));
 }
 

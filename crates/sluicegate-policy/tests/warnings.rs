@@ -208,7 +208,7 @@ fn a_gateway_before_itself_is_told() {
 
 #[test]
 fn an_open_admin_port_and_settings_that_change_nothing_are_told() {
-    let open = "other machines reach the admin port, and without a token it shows them its metrics and nobody \
+    let open = "other machines reach the admin port and see its metrics, but without a token, nobody reaches \
                 accounts, the policy or reloads\n  \
                 help: set `admin_token`, or give an address of this machine alone, such as \"127.0.0.1:9090\"";
     let rest = "upstream = 'http://127.0.0.1:8000'\n[defaults]\nlimits = '1/s'";

@@ -78,5 +78,5 @@ impl Check {
 const EXAMPLES: &str = "\
 Examples:
   sluicegate check
-  sluicegate check --strict --json policy.toml          # in a pipeline
+  sluicegate check --strict --json policy.toml
   sluicegate check --connect policy.toml && systemctl restart sluicegate";

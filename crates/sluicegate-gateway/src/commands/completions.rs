@@ -31,9 +31,10 @@ impl Completions {
 
 const EXAMPLES: &str = "\
 Examples:
-  For bash, zsh and fish, in the folders where they look for completions
+  For bash, zsh and fish, in the folders where they look for completions; zsh, if ~/.zshrc has
+  fpath+=~/.zfunc before compinit
     sluicegate completions bash > ~/.local/share/bash-completion/completions/sluicegate
-    sluicegate completions zsh > ~/.zfunc/_sluicegate      # with fpath+=~/.zfunc before compinit in ~/.zshrc
+    sluicegate completions zsh > ~/.zfunc/_sluicegate
     sluicegate completions fish > ~/.config/fish/completions/sluicegate.fish
 
   For this session of bash alone

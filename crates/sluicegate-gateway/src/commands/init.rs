@@ -87,6 +87,12 @@ impl Init {
                 server.title(),
                 file = file.display(),
             )?;
+            if let Some(path) = template.warmup_path()? {
+                writeln!(
+                    io::stdout(),
+                    "Until {path} answers, and while the server warms up, every limit is smaller: see [warmup] in the file."
+                )?;
+            }
         }
         Ok(())
     }

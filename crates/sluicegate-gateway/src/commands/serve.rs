@@ -150,7 +150,7 @@ impl Stop {
 
 const NO_POLICY: &str = "\
 no policy: there is no sluicegate.toml here
-  help: name one with --config FILE, or give --upstream URL and --limit QUOTA, as in
+  help: write one with `sluicegate init`, name one with --config FILE, or give --upstream URL and --limit QUOTA, as in
         sluicegate --upstream http://127.0.0.1:8000 --limit 10/minute";
 
 const EXAMPLES: &str = "\

@@ -57,7 +57,7 @@ impl Summary<'_> {
             let scale = warmup.scale(Timestamp::EPOCH).unwrap_or(Scale::WHOLE);
             writeln!(
                 f,
-                "warm-up    × {} until {} answers with 2xx, then a ramp",
+                "warm-up    × {} until {} answers with 2xx, then every limit grows to the whole",
                 factor(scale),
                 warmup.path()
             )?;

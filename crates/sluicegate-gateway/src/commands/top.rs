@@ -55,7 +55,9 @@ impl Top {
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         if self.once {
-            let text = runtime.block_on(once(&admin, self.interval))?;
+            let text = runtime
+                .block_on(once(&admin, self.interval))
+                .map_err(|unanswered| format!("{unanswered}\n{NO_GATEWAY}"))?;
             io::stdout().write_all(text.as_bytes())?;
             return Ok(());
         }
@@ -73,6 +75,9 @@ fn interval(text: &str) -> Result<Duration, &'static str> {
 
 const SHORTEST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(3_600);
+
+const NO_GATEWAY: &str = "  help: start a gateway, or name the admin port of a running one with --admin: its first log line has it";
+
 const NO_INTERVAL: &str = "give a time from 100ms to 1h, such as 500ms, 2s or 1m";
 
 const NO_TERMINAL: &str = "\

@@ -18,7 +18,7 @@ fn check_shows_what_a_policy_means() {
         "policy.toml is a good policy, with 1 warning.",
         "upstream   http://127.0.0.1:8000",
         "tiers      free × 1 (default), premium × 5",
-        "warm-up    × 0.2 until /health answers with 2xx",
+        "warm-up    × 0.2 until /health answers with 2xx, then every limit grows to the whole",
         "api keys   keys.toml: 1 valid of 1",
         "POST /predict\n  predict_10_per_minute  10/minute per client_ip; premium: 50/minute\n",
         "/premium/predict, for premium only, each costs 2\n  gpu  64 concurrent for all together\n",

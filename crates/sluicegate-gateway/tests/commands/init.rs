@@ -48,6 +48,17 @@ fn every_policy_of_init_is_a_good_one_with_and_without_answers() {
 }
 
 #[test]
+fn smaller_limits_at_the_start_are_told_where_the_policy_has_them() {
+    for (server, path) in [("vllm", Some("/health")), ("bentoml", Some("/readyz")), ("ollama", None)] {
+        let folder = TempDir::new().unwrap();
+        let told = succeeds(run(folder.path(), &["init", "--for", server]));
+        let warning = path.map(|path| format!("Until {path} answers, and while the server warms up"));
+        assert_eq!(told.contains("every limit is smaller"), path.is_some(), "{server}: {told}");
+        assert!(warning.is_none_or(|warning| told.contains(&warning)), "{server}: {told}");
+    }
+}
+
+#[test]
 fn a_server_behind_tls_is_sent_its_own_host() {
     let folder = TempDir::new().unwrap();
     for server in ["openai", "vllm"] {

@@ -99,8 +99,12 @@ fn serving_without_a_policy_says_how_to_give_one() {
     let folder = TempDir::new().unwrap();
     let error = fails(run(folder.path(), &[]));
     assert!(error.contains("no policy") && error.contains("--upstream"), "{error}");
-    let error = fails(run(folder.path(), &["serve", "--config", "missing.toml"]));
-    assert!(error.starts_with("missing.toml: cannot be read"), "{error}");
+    assert!(error.contains("`sluicegate init`"), "{error}");
+    for command in [&["serve", "--config", "missing.toml"][..], &["check", "missing.toml"]] {
+        let error = fails(run(folder.path(), command));
+        assert!(error.starts_with("missing.toml: cannot be read"), "{error}");
+        assert!(error.contains("`sluicegate init`"), "{error}");
+    }
     let error = fails(run(folder.path(), &["--upstream", "http://127.0.0.1:1", "--limit", "10/minit"]));
     assert!(error.starts_with("--limit: "), "{error}");
 }

@@ -19,6 +19,7 @@ fn a_gateway_that_is_not_there_is_an_error_of_one_look() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let error = fails(run(folder.path(), &["top", "--once", "--admin", &closed.to_string()]));
     assert!(error.starts_with(&format!("http://{closed} does not answer: Connection refused")), "{error}");
+    assert!(error.contains("help: start a gateway") && error.contains("--admin"), "{error}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod json;
 use std::{
     fmt,
     fs::File,
-    io::Read,
+    io::{ErrorKind, Read},
     ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
@@ -82,7 +82,10 @@ impl Source {
         let most = u64::try_from(Self::MAX_BYTES + 1).unwrap_or(u64::MAX);
         match File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes)) {
             Ok(_) => Self::new(&name, &bytes),
-            Err(error) => Err(whole(name.into(), &format!("cannot be read: {error}")).into()),
+            Err(error) => {
+                let help = (error.kind() == ErrorKind::NotFound).then(|| NO_FILE.to_owned());
+                Err(Diagnostic { help, ..whole(name.into(), &format!("cannot be read: {error}")) }.into())
+            }
         }
     }
 
@@ -216,6 +219,8 @@ impl fmt::Debug for Source {
 fn whole(name: Arc<str>, message: &str) -> Diagnostic {
     Diagnostic { place: Place::File(name), message: message.to_owned(), help: None }
 }
+
+const NO_FILE: &str = "name another file, or write a first policy with `sluicegate init`";
 
 /// `"""` and a newline on one side, `"""` on the other.
 const LONGEST_QUOTES: usize = 8;

@@ -44,6 +44,11 @@ impl Template {
         Ok(quotas.collect::<Vec<_>>().join(", "))
     }
 
+    /// The path that is 2xx when the server is ready, if limits are smaller until then.
+    pub(super) fn warmup_path(&self) -> Result<Option<String>, String> {
+        Ok(self.policy()?.warmup.map(|warmup| warmup.path().to_owned()))
+    }
+
     /// Puts the server's address in its place. A server behind `https` is sent the host of its URL, as it may be found by
     /// that name alone.
     pub(super) fn set_upstream(&mut self, upstream: &Upstream) -> Result<(), String> {

@@ -30,8 +30,8 @@ pub(super) fn lint(report: &mut Report<'_>, file: &File, policy: &Policy) {
     }
     let is_open = !policy.gateway.admin.ip().to_canonical().is_loopback();
     if let Some(admin) = table.admin.as_ref().filter(|_| is_open && policy.gateway.admin_token.is_none()) {
-        let message = "other machines reach the admin port, and without a token it shows them its metrics and \
-                       nobody accounts, the policy or reloads";
+        let message = "other machines reach the admin port and see its metrics, but without a token, nobody \
+                       reaches accounts, the policy or reloads";
         let help = "set `admin_token`, or give an address of this machine alone, such as \"127.0.0.1:9090\"";
         report.error_help(admin.start(), message, help);
     }
