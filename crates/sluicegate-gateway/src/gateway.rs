@@ -7,12 +7,17 @@ use std::{
     io,
     net::SocketAddr,
     num::NonZeroUsize,
+    path::{Path, PathBuf},
     sync::Arc,
     thread::{self, JoinHandle},
+    time::SystemTime,
 };
 
 use sluicegate::{StoreError, SystemClock};
-use sluicegate_http::watch_keys;
+use sluicegate_http::{
+    decision_log::{DecisionSink, LogClock, LogFile},
+    watch_keys,
+};
 use sluicegate_policy::{ApiKeys, ApiKeysError, Gate, GatewaySettings, Policy, StoreSettings};
 use sluicegate_stores::AnyStore;
 use tokio::sync::mpsc;
@@ -38,6 +43,7 @@ pub struct Gateway {
     workers: Vec<Worker>,
     housekeeping: Option<JoinHandle<()>>,
     reloads: Arc<Reloads>,
+    decisions: Arc<DecisionSink>,
 }
 
 /// The outcome of a drain.
@@ -81,6 +87,7 @@ impl Gateway {
         let dialer = Dialer::new(&settings).map_err(StartError::Tls)?;
         let certificates = tls.as_ref().map(Tls::certificates);
         let store = open(&policy.store).await?;
+        let decisions = open_decision_log(&policy, &store)?;
         let threads = settings.threads.or(thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
         let (address, listeners) = listener::bind_shared(settings.listen, threads, settings.reuse_port)
             .map_err(|error| StartError::Listen(settings.listen, error))?;
@@ -89,7 +96,7 @@ impl Gateway {
         let admin_address = admin_listener.local_addr().map_err(admin_failed)?;
         let (drain, draining) = Drain::new();
         let gate = Gate::new(policy, store, SystemClock::new()).with_api_keys(api_keys.unwrap_or_default());
-        let generation = Arc::new(Generation::new(Arc::new(gate), dialer));
+        let generation = Arc::new(Generation::new(Arc::new(gate), dialer, Arc::clone(&decisions)));
         let (senders, adoptions): (Vec<_>, Vec<_>) =
             listeners.iter().map(|_| mpsc::unbounded_channel()).unzip();
         let reloads = Arc::new(Reloads::new(origin, Arc::clone(&generation), senders));
@@ -116,6 +123,7 @@ impl Gateway {
             workers: Vec::new(),
             housekeeping: Some(housekeeping),
             reloads,
+            decisions,
         };
         for (index, (listener, adoptions)) in listeners.into_iter().zip(adoptions).enumerate() {
             let worker = Worker::spawn(
@@ -183,6 +191,8 @@ impl Drop for Gateway {
             // A thread that panicked has reported that itself.
             let _ = thread.join();
         }
+        // No request is left that could log its end.
+        self.decisions.close();
     }
 }
 
@@ -197,6 +207,21 @@ async fn open(settings: &StoreSettings) -> Result<AnyStore, StartError> {
         Ok(()) => {}
     }
     Ok(store)
+}
+
+/// Opens the decision log, if there is one.
+fn open_decision_log(policy: &Policy, store: &AnyStore) -> Result<Arc<DecisionSink>, StartError> {
+    let clock = match store {
+        AnyStore::Memory(memory) => LogClock::of_store(memory.clock().clone(), SystemTime::now()),
+        AnyStore::Redis(_) | AnyStore::Memcached(_) => LogClock::beside_store(),
+    };
+    let decisions = Arc::new(DecisionSink::new(clock, log::decision_log));
+    if let Some(settings) = &policy.decision_log {
+        let failed = |error| StartError::DecisionLog(settings.path.clone(), error);
+        let file = LogFile::open(settings).map_err(failed)?;
+        decisions.begin(file, &policy.store.url.kind().to_string(), true).map_err(StartError::Thread)?;
+    }
+    Ok(decisions)
 }
 
 /// Follows outside changes: the policy file, the files and upstreams that the active policy depends on, the certificate.
@@ -258,6 +283,8 @@ pub enum StartError {
     Tls(TlsError),
     /// The store cannot be used as the policy says, and a person must mend it.
     Store(StoreError),
+    /// The decision log cannot be written to this file.
+    DecisionLog(PathBuf, io::Error),
     /// No thread or event queue to serve with.
     Thread(io::Error),
 }
@@ -273,6 +300,7 @@ impl fmt::Display for StartError {
             Self::ApiKeys(error) => error.fmt(f),
             Self::Tls(error) => error.fmt(f),
             Self::Store(error) => write!(f, "the store cannot be used: {error}"),
+            Self::DecisionLog(path, error) => decision_log_error(f, path, error),
             Self::Thread(error) => write!(f, "cannot start a worker: {error}"),
         }
     }
@@ -284,7 +312,16 @@ impl std::error::Error for StartError {
             Self::NoUpstream | Self::Tls(_) => None,
             Self::ApiKeys(error) => error.source(),
             Self::Store(error) => error.source(),
-            Self::Listen(_, error) | Self::Admin(_, error) | Self::Thread(error) => Some(error),
+            Self::Listen(_, error)
+            | Self::Admin(_, error)
+            | Self::DecisionLog(_, error)
+            | Self::Thread(error) => Some(error),
         }
     }
+}
+
+/// Says why the decision log cannot be written, and what to do.
+pub(crate) fn decision_log_error(f: &mut fmt::Formatter<'_>, path: &Path, error: &io::Error) -> fmt::Result {
+    let path = path.display();
+    write!(f, "cannot write the decision log {path}: {error}; give another `path` under [decision_log]")
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use sluicegate::Transition;
-use sluicegate_http::{DenialFields, DenialLog};
+use sluicegate_http::{DenialFields, DenialLog, decision_log::SinkEvent};
 use sluicegate_policy::{ApiKeysError, Denied, LogFormat, Policy, RequestId};
 use tracing::Level;
 use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
@@ -68,6 +68,19 @@ pub(crate) fn api_keys(heard: Result<usize, ApiKeysError>) {
     match heard {
         Ok(keys) => tracing::info!(keys, "read the API keys"),
         Err(error) => tracing::error!(%error, "the old API keys stay"),
+    }
+}
+
+/// Logs that the decision log loses lines, or has all of them again.
+pub(crate) fn decision_log(event: SinkEvent) {
+    match event {
+        SinkEvent::Failing(error) => {
+            tracing::warn!("the decision log cannot be written: {error}; its lines are dropped until it can");
+        }
+        SinkEvent::Overflowing => {
+            tracing::warn!("decisions come faster than the disk writes them; the decision log drops lines");
+        }
+        SinkEvent::Recovered(dropped) => tracing::info!(dropped, "the decision log is written again"),
     }
 }
 

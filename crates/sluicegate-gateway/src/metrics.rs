@@ -1,6 +1,8 @@
 //! Metrics of the gateway alone; every way in has those of decisions. Every series is found once, at the
 //! start or a reload.
 
+mod decision_lines;
+
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError, RwLock},
@@ -16,10 +18,12 @@ use prometheus_client::{
     },
     registry::Registry,
 };
+use sluicegate_http::decision_log::DecisionSink;
 use sluicegate_metrics::{Durations, Family, GateMetrics};
 use sluicegate_policy::{Gate, Route, RouteId, Scale};
 use sluicegate_stores::AnyStore;
 
+use self::decision_lines::DecisionLines;
 use crate::{client::connections::Connections, request::upstream_refusal::REFUSALS, upstream::Health};
 
 /// The gateway's counters, by the policy's routes, tiers and limits.
@@ -80,7 +84,11 @@ pub(crate) struct RouteMetrics {
 
 impl Metrics {
     /// Metrics for the policy's routes, tiers and limits, its store and upstreams. All series exist from the start, at zero.
-    pub(crate) fn new(gate: &Arc<Gate<AnyStore>>, healths: &Arc<[Arc<Health>]>) -> Self {
+    pub(crate) fn new(
+        gate: &Arc<Gate<AnyStore>>,
+        healths: &Arc<[Arc<Health>]>,
+        decisions: &Arc<DecisionSink>,
+    ) -> Self {
         let families = Families::new(healths);
         let results = Family::<ResultLabels, Counter>::default();
         let result = |result| results.series(&ResultLabels { result });
@@ -100,6 +108,7 @@ impl Metrics {
                 reloads.last_successful.clone(),
             );
             registry.register_collector(Box::new(warmup));
+            registry.register_collector(Box::new(DecisionLines(Arc::clone(decisions))));
         });
         let store = Arc::clone(gate.store());
         all.watch_store(move || Some(store.statistics()));

@@ -8,15 +8,17 @@ pub(crate) mod restart;
 
 use std::{
     collections::BTreeSet,
-    fmt,
+    fmt, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+use sluicegate_http::decision_log::LogFile;
 use sluicegate_policy::{ApiKeys, ApiKeysError, Diagnostics, FileVersion, Policy, StoreKind};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use crate::{
+    gateway::decision_log_error,
     io::tls::TlsError,
     log,
     metrics::ReloadMetrics,
@@ -123,6 +125,7 @@ impl Reloads {
         let api_keys =
             policy.identity.api_keys.as_deref().map(load).transpose().map_err(ReloadError::ApiKeys)?;
         let dialer = Dialer::new(&policy.gateway).map_err(ReloadError::Tls)?;
+        change_decision_log(&running, &policy)?;
         log::warnings(&policy);
         let next = Arc::new(running.next(policy, api_keys.unwrap_or_default(), dialer));
         self.current.send_replace(Arc::clone(&next));
@@ -134,6 +137,22 @@ impl Reloads {
         };
         Ok((reloaded, self.workers.iter().map(adopt).collect()))
     }
+}
+
+/// Has the decision log written as the new policy says. What fails leaves it as it is.
+fn change_decision_log(running: &Generation, policy: &Policy) -> Result<(), ReloadError> {
+    let (before, decisions) = (&running.gate.policy().decision_log, &running.decisions);
+    let Some(settings) = &policy.decision_log else {
+        decisions.end();
+        return Ok(());
+    };
+    if before.as_ref().is_some_and(|before| before.path == settings.path) {
+        decisions.resize(settings);
+        return Ok(());
+    }
+    let store = policy.store.url.kind().to_string();
+    let begun = LogFile::open(settings).and_then(|file| decisions.begin(file, &store, false));
+    begun.map_err(|error| ReloadError::DecisionLog(settings.path.clone(), error))
 }
 
 impl Reloaded {
@@ -173,6 +192,8 @@ pub enum ReloadError {
     ApiKeys(ApiKeysError),
     /// The new policy's upstreams cannot be spoken to by TLS.
     Tls(TlsError),
+    /// The new policy's decision log cannot be written to this file.
+    DecisionLog(PathBuf, io::Error),
     /// The new policy was checked for another kind of store than the one that is open.
     StoreKind {
         /// The store that is open.
@@ -194,6 +215,7 @@ impl fmt::Display for ReloadError {
             ),
             Self::ApiKeys(error) => error.fmt(f),
             Self::Tls(error) => error.fmt(f),
+            Self::DecisionLog(path, error) => decision_log_error(f, path, error),
             Self::StoreKind { was, is } => {
                 write!(f, "`store.url` changes the store from {was} to {is}: restart the gateway for that")
             }
@@ -205,6 +227,7 @@ impl std::error::Error for ReloadError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::ApiKeys(error) => error.source(),
+            Self::DecisionLog(_, error) => Some(error),
             _ => None,
         }
     }

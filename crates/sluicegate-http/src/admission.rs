@@ -1,6 +1,6 @@
 //! The way of a request from its head to its outcome.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, task::Context, time::Duration};
 
 use http::request::Parts;
 use sluicegate::{Clock, Resilient, Store, Timestamp};
@@ -10,7 +10,11 @@ use sluicegate_policy::{
     Settlement, Visit,
 };
 
-use crate::{BusiestAccounts, DenialLog, busiest::Busiest};
+use crate::{
+    BusiestAccounts, Cut, DenialLog, Metering,
+    busiest::Busiest,
+    decision_log::{Asked, DecisionLog, Logged},
+};
 
 /// A gate, with the metrics of its decisions and the renderer of its outcomes.
 ///
@@ -23,6 +27,7 @@ pub struct Admission<S: Store, C> {
     renderer: Renderer,
     metrics: GateMetrics,
     busiest: Option<Busiest>,
+    log: Option<DecisionLog>,
     clock: C,
 }
 
@@ -43,13 +48,15 @@ pub struct Admitted<S: Store> {
     pub form: Form,
     /// The time of the decision.
     pub decided: Timestamp,
+    /// Its place in the decision log, if there is one. Boxed, because each request carries it.
+    pub logged: Option<Box<Logged>>,
 }
 
 impl<S: Resilient, C: Clock> Admission<S, C> {
     /// An admission by this gate. The clock only measures durations.
     #[must_use]
     pub fn new(gate: Arc<Gate<S>>, metrics: GateMetrics, clock: C) -> Self {
-        Self { renderer: Renderer::new(gate.policy()), gate, metrics, busiest: None, clock }
+        Self { renderer: Renderer::new(gate.policy()), gate, metrics, busiest: None, log: None, clock }
     }
 
     /// The same admission, which counts what accounts use [while somebody watches](Self::watch_accounts). Their keys are written
@@ -67,6 +74,12 @@ impl<S: Resilient, C: Clock> Admission<S, C> {
         let (busiest, now) = (self.busiest.as_ref()?, self.clock.now());
         busiest.watch(now);
         Some(busiest.list(now))
+    }
+
+    /// The same, and each decision goes to this log, if it is one.
+    #[must_use]
+    pub fn with_log(self, log: Option<DecisionLog>) -> Self {
+        Self { log, ..self }
     }
 
     /// The gate.
@@ -91,6 +104,10 @@ impl<S: Resilient, C: Clock> Admission<S, C> {
         }
     }
 
+    pub(crate) fn log(&self) -> Option<&DecisionLog> {
+        self.log.as_ref()
+    }
+
     /// Returns the time since `then`, by the clock of [`Admitted::decided`].
     #[must_use]
     pub fn since(&self, then: Timestamp) -> Duration {
@@ -105,7 +122,7 @@ impl<S: Resilient, C: Clock> Admission<S, C> {
     pub async fn enter<'a>(&'a self, head: &'a Parts, peer: IpAddr) -> Result<Entry<'a, S, C>, Rejection> {
         let began = self.clock.now();
         let entered = self.gate.enter(head, peer).await;
-        self.entry(entered, began)
+        self.entry(entered, head, peer, began)
     }
 
     /// Lets a request enter whose route an application has found.
@@ -122,10 +139,28 @@ impl<S: Resilient, C: Clock> Admission<S, C> {
     ) -> Result<Entry<'a, S, C>, Rejection> {
         let began = self.clock.now();
         let entered = self.gate.enter_route(route, head, peer, hints).await;
-        self.entry(entered, began)
+        self.entry(entered, head, peer, began)
     }
 
-    /// Refuses a request whose head cannot be read as one.
+    /// Takes more tokens for a request that runs, as [`Metering::extend`], and logs that.
+    pub fn extend(
+        &self,
+        pass: &mut Pass<S>,
+        metering: &mut Metering<S>,
+        logged: Option<&Logged>,
+        cx: &mut Context<'_>,
+    ) -> Option<Cut> {
+        let before = pass.extended_charges().count();
+        let cut = metering.extend(pass, &self.gate, cx);
+        if let (Some(log), Some(logged)) = (&self.log, logged)
+            && pass.extended_charges().count() > before
+        {
+            log.extended(logged, pass);
+        }
+        cut
+    }
+
+    /// Refuses a request whose head cannot be read as one. The decision log has no such requests.
     #[must_use]
     pub fn refuse(&self, refusal: Refusal) -> Rejection {
         self.counted(self.gate.refused(refusal))
@@ -134,11 +169,19 @@ impl<S: Resilient, C: Clock> Admission<S, C> {
     fn entry<'a>(
         &'a self,
         entered: Result<Visit<'a>, Rejection>,
+        head: &Parts,
+        peer: IpAddr,
         began: Timestamp,
     ) -> Result<Entry<'a, S, C>, Rejection> {
         match entered {
             Ok(visit) => Ok(Entry { admission: self, visit, began }),
-            Err(rejection) => Err(self.counted(rejection)),
+            Err(rejection) => {
+                if let Some(log) = &self.log {
+                    let client = self.gate.account_ip(head, peer).to_string();
+                    log.rejected(&Asked::rejected(head, &client, &rejection), &rejection);
+                }
+                Err(self.counted(rejection))
+            }
         }
     }
 
@@ -180,7 +223,7 @@ impl<S: Resilient, C: Clock> Entry<'_, S, C> {
         self.began = self.began + clock.now().since(asked);
         match read {
             Ok(reading) => Ok(Some(reading)),
-            Err(refusal) => Err(self.admission.counted(self.visit.refused(refusal))),
+            Err(refusal) => Err(self.rejected(self.visit.refused(refusal))),
         }
     }
 
@@ -206,7 +249,7 @@ impl<S: Resilient, C: Clock> Entry<'_, S, C> {
     ///
     /// The rejection, as of [`Gate::decide`].
     pub async fn decide(self, reading: Option<&Reading>) -> Result<Admitted<S>, Rejection> {
-        let Admission { gate, renderer, metrics, busiest, clock } = self.admission;
+        let Admission { gate, renderer, metrics, busiest, log, clock } = self.admission;
         match gate.decide(&self.visit, reading).await {
             Outcome::Admitted(pass) => {
                 let decided = clock.now();
@@ -216,9 +259,18 @@ impl<S: Resilient, C: Clock> Entry<'_, S, C> {
                 {
                     busiest.passed(&pass, decided);
                 }
-                Ok(Admitted { pass, form: renderer.form(self.visit.head(), self.visit.route()), decided })
+                let logged = log.as_ref().map(|log| Box::new(log.admitted(&self.visit, &pass)));
+                let form = renderer.form(self.visit.head(), self.visit.route());
+                Ok(Admitted { pass, form, decided, logged })
             }
-            Outcome::Rejected(rejection) => Err(self.admission.counted(rejection)),
+            Outcome::Rejected(rejection) => Err(self.rejected(rejection)),
         }
+    }
+
+    fn rejected(&self, rejection: Rejection) -> Rejection {
+        if let Some(log) = &self.admission.log {
+            log.rejected(&Asked::of(&self.visit), &rejection);
+        }
+        self.admission.counted(rejection)
     }
 }

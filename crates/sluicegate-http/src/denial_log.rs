@@ -64,6 +64,10 @@ impl DenialLog {
         Self { keys, hasher: self.hasher.clone(), most, recent, clock: self.clock.clone() }
     }
 
+    pub(crate) fn hasher(&self) -> &RandomState {
+        &self.hasher
+    }
+
     /// Counts a denial for its key, that of the limit with the longest wait.
     pub fn count(&self, policy: &Policy, denied: &Denied) {
         let now = self.clock.now();

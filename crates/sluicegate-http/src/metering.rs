@@ -14,7 +14,7 @@ use sluicegate_policy::{
     Ending, Extended, Gate, LimitId, Pass, Repetition, ResponseMeter, Settlement, Usage,
 };
 
-use crate::Admission;
+use crate::{Admission, decision_log::Logged};
 
 /// The knowledge of the usage of an admitted request: nothing for most, whose routes do not meter tokens.
 #[derive(Default)]
@@ -181,7 +181,7 @@ impl<S: Resilient> Metering<S> {
 }
 
 impl<S: Resilient, C: Clock> Admission<S, C> {
-    /// Ends a request that passed: replaces the tokens that it has reserved by those that it has used, counts them, and gives
+    /// Ends a request that passed, and logs that if its decision was `logged`: replaces the tokens that it has reserved by those that it has used, counts them, and gives
     /// back its slots. It may be called from [`Drop`].
     ///
     /// A store in memory has done so when this returns. What waits for another store is given to `spawn`, which lets a runtime
@@ -194,12 +194,22 @@ impl<S: Resilient, C: Clock> Admission<S, C> {
         &self,
         mut pass: Box<Pass<S>>,
         metering: Metering<S>,
+        logged: Option<Box<Logged>>,
         spawn: impl FnOnce(Settling),
     ) -> Result<(), StoreError> {
-        let Some(reservation) = pass.reservation() else { return Ok(()) };
-        let settlement = reservation.settlement(metering.ending());
-        self.settled(&pass, reservation, &settlement);
-        let Settlement::Used(actual) = settlement else { return Ok(()) };
+        let settlement = pass.reservation().map(|reservation| {
+            let settlement = reservation.settlement(metering.ending());
+            self.settled(&pass, reservation, &settlement);
+            settlement
+        });
+        let actual = match settlement {
+            Some(Settlement::Used(actual)) => Some(actual),
+            Some(Settlement::Reserved) | None => None,
+        };
+        if let (Some(log), Some(logged)) = (self.log(), logged) {
+            log.ended(&logged, &pass, actual.as_ref());
+        }
+        let Some(actual) = actual else { return Ok(()) };
         let asked = metering.into_asked();
         let mut settling: Settling = Box::pin(async move {
             if let Some(asked) = asked

@@ -1,6 +1,7 @@
 //! The policy file, as written and as resolved.
 
 pub(crate) mod code_route;
+pub(crate) mod decision_log_settings;
 pub(crate) mod diagnostic;
 pub(crate) mod document;
 pub mod file;

@@ -40,7 +40,9 @@ fn no_secret_is_in_it_wherever_it_was_written() {
 #[test]
 fn every_setting_of_the_file_is_in_it_with_its_default() {
     let (document, schema) = (
-        document("[warmup]\nready = '/health'\n[gateway.health]\npath = '/health'\n[cors]\norigins = '*'"),
+        document(
+            "[warmup]\nready = '/health'\n[gateway.health]\npath = '/health'\n[cors]\norigins = '*'\n[decision_log]\npath = 'log'",
+        ),
         schema(),
     );
     for (table, at) in [
@@ -52,13 +54,15 @@ fn every_setting_of_the_file_is_in_it_with_its_default() {
         ("Warmup", "/warmup"),
         ("Responses", "/responses"),
         ("Cors", "/cors"),
+        ("DecisionLog", "/decision_log"),
     ] {
         let shown = document.pointer(at).unwrap();
         for (field, details) in schema["$defs"][table]["properties"].as_object().unwrap() {
             let value = shown.get(field).unwrap_or_else(|| panic!("{table}.{field}"));
             // Sizes are told in bytes, whatever the file writes; a limit is told by its name.
-            let told_otherwise = ["max_body", "max_head", "max_response_head", "failures", "headers"]
-                .contains(&field.as_str());
+            let told_otherwise =
+                ["max_body", "max_head", "max_response_head", "max_size", "failures", "headers"]
+                    .contains(&field.as_str());
             if let Some(default) = details.get("default").filter(|it| !it.is_object() && !told_otherwise) {
                 assert!(
                     value == default || default == "1m" && value == "60s",

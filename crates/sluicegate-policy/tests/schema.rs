@@ -12,6 +12,7 @@ fn every_table_is_described_and_refuses_unknown_fields() {
         [
             "$schema",
             "cors",
+            "decision_log",
             "defaults",
             "gateway",
             "identity",
@@ -61,6 +62,7 @@ fn the_defaults_in_it_are_those_that_are_used() {
         ("Route", "[[route]]", "path = '/a'\nlimits = '1/s'\n"),
         ("Responses", "[responses]", ""),
         ("Cors", "[cors]", "origins = 'https://a.example'\n"),
+        ("DecisionLog", "[decision_log]", "path = 'decisions.jsonl'\n"),
     ] {
         let resolved = |field: &str| {
             let text = format!("{table}\n{needs}{field}");

@@ -104,7 +104,7 @@ impl Running {
     fn settling(self) -> Result<Option<Settling>, StoreError> {
         let Some(admission) = self.admission else { return Ok(None) };
         let mut rest = None;
-        admission.settle(self.pass, self.metering, |settling| rest = Some(settling))?;
+        admission.settle(self.pass, self.metering, None, |settling| rest = Some(settling))?;
         Ok(rest)
     }
 }

@@ -1,8 +1,11 @@
 //! Everything that `serve` needs at its start beside a good policy.
 
+use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::net::{IpAddr, TcpListener};
+use std::path::Path;
 
+use rustix::fs::{Access, access};
 use sluicegate::StoreError;
 use sluicegate_gateway::{Gateway, StartError};
 use sluicegate_policy::{ApiKeys, Diagnostic, Diagnostics, Policy, Source, StoreSettings};
@@ -29,6 +32,7 @@ impl StartCheck<'_> {
             None
         });
         wrong.extend(self.store());
+        wrong.extend(self.decision_log());
         if self.connect {
             let gateway = &self.policy.gateway;
             wrong.extend(self.address("gateway.listen", gateway.listen.ip()));
@@ -78,6 +82,25 @@ impl StartCheck<'_> {
                 Some(self.source.wrong_setting("store.url", format!("the store does not answer: {error}")))
             }
         }
+    }
+
+    /// Nothing is made: the file need not be there, if it can be.
+    fn decision_log(&self) -> Option<Diagnostic> {
+        let path = &self.policy.decision_log.as_ref()?.path;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        let name = path.display();
+        let message = match OpenOptions::new().append(true).open(path) {
+            Ok(file) if file.metadata().is_ok_and(|found| found.is_file()) => return None,
+            Ok(_) => format!("{name} is not a regular file"),
+            Err(error) if error.kind() != ErrorKind::NotFound => format!("{name} cannot be written: {error}"),
+            Err(_) => match access(folder, Access::WRITE_OK | Access::EXEC_OK) {
+                Ok(()) => return None,
+                Err(error) => format!("{name} cannot be made: {}", std::io::Error::from(error)),
+            },
+        };
+        let help = "give a file in a folder that the gateway may write to".to_owned();
+        Some(Diagnostic { help: Some(help), ..self.source.wrong_setting("decision_log.path", message) })
     }
 
     /// The port is not tried: the gateway that is to be replaced may listen on it.

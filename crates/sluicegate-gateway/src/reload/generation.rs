@@ -3,7 +3,10 @@
 use std::{rc::Rc, sync::Arc, time::SystemTime};
 
 use sluicegate::SystemClock;
-use sluicegate_http::{Admission, DenialLog};
+use sluicegate_http::{
+    Admission, DenialLog,
+    decision_log::{DecisionLog, DecisionSink},
+};
 use sluicegate_policy::{ApiKeys, Gate, Policy, Route, UtcTime};
 use sluicegate_stores::AnyStore;
 use tokio::sync::oneshot;
@@ -26,6 +29,7 @@ pub(crate) struct Generation {
     pub(crate) healths: Arc<[Arc<Health>]>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) denials: DenialLog,
+    pub(crate) decisions: Arc<DecisionSink>,
     pub(crate) dialer: Dialer,
     /// The time when its policy was read.
     pub(crate) read: UtcTime,
@@ -41,13 +45,14 @@ pub(crate) struct Adoption {
 
 impl Generation {
     /// The first of a gateway.
-    pub(crate) fn new(gate: Arc<Gate<AnyStore>>, dialer: Dialer) -> Self {
+    pub(crate) fn new(gate: Arc<Gate<AnyStore>>, dialer: Dialer, decisions: Arc<DecisionSink>) -> Self {
         let settings = &gate.policy().gateway;
         let healths = Health::of_all(settings, None);
-        let metrics = Arc::new(Metrics::new(&gate, &healths));
+        let metrics = Arc::new(Metrics::new(&gate, &healths, &decisions));
         let denials = DenialLog::new(settings.log_keys);
-        let admission = admission(&gate, &metrics, &denials);
-        Self { gate, admission, healths, metrics, denials, dialer, read: SystemTime::now().into() }
+        let admission = admission(&gate, &metrics, &denials, &decisions);
+        let read = SystemTime::now().into();
+        Self { gate, admission, healths, metrics, denials, decisions, dialer, read }
     }
 
     /// One of another policy, on the same accounts and counters.
@@ -57,8 +62,10 @@ impl Generation {
         let denials = self.denials.with_keys(policy.gateway.log_keys);
         let gate = Arc::new(self.gate.with_policy(policy).with_api_keys(api_keys));
         let metrics = Arc::new(self.metrics.with_gate(&gate, &healths));
-        let admission = admission(&gate, &metrics, &denials);
-        Self { gate, admission, healths, metrics, denials, dialer, read: SystemTime::now().into() }
+        let decisions = Arc::clone(&self.decisions);
+        let admission = admission(&gate, &metrics, &denials, &decisions);
+        let read = SystemTime::now().into();
+        Self { gate, admission, healths, metrics, denials, decisions, dialer, read }
     }
 
     /// Makes a worker's proxy for it. Connections of the proxy `before` continue if the upstream is the same.
@@ -100,7 +107,13 @@ fn admission(
     gate: &Arc<Gate<AnyStore>>,
     metrics: &Metrics,
     denials: &DenialLog,
+    decisions: &Arc<DecisionSink>,
 ) -> Arc<Admission<AnyStore, SystemClock>> {
+    let policy = gate.policy();
+    let log = policy
+        .decision_log
+        .as_ref()
+        .map(|settings| DecisionLog::new(Arc::clone(decisions), policy, settings.keys, denials));
     let admission = Admission::new(Arc::clone(gate), metrics.decisions(), SystemClock::new());
-    Arc::new(admission.with_accounts(denials.clone()))
+    Arc::new(admission.with_accounts(denials.clone()).with_log(log))
 }

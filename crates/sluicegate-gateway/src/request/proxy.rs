@@ -211,10 +211,10 @@ impl Proxy {
             None => match self.ask(&mut request, route, switches, told, &id, interims).await {
                 Ok(answered) => return Ok((Sent::Attended(answered, running), id)),
                 Err(error) => {
-                    running.failed(&error);
+                    let refusal = running.failed(error);
                     // They tell what may become of the rest of the body.
                     head.headers = std::mem::take(request.headers_mut());
-                    let refused = self.admission().renderer().refused(&error.into(), running.form(), &id);
+                    let refused = self.admission().renderer().refused(&refusal, running.form(), &id);
                     (refused, request.into_body().into_rest())
                 }
             },
@@ -230,10 +230,8 @@ impl Proxy {
                 match self.detached.send(detached::Request { arrival, running, bound }, sending).await {
                     Ok((head, body)) => return Ok((Sent::Detached(head, body), id)),
                     Err(failed) => {
-                        let refusal = failed.map_or(Refusal::UpstreamDown, |(error, mut running)| {
-                            running.failed(&error);
-                            error.into()
-                        });
+                        let refusal = failed
+                            .map_or(Refusal::UpstreamDown, |(error, mut running)| running.failed(error));
                         (self.admission().renderer().refused(&refusal, &form, &id), None)
                     }
                 }
@@ -314,6 +312,7 @@ fn relay(
     framing::response(&mut head, &incoming, framing);
     if is_switched {
         protocol.into_iter().for_each(|protocol| upgrade::name(&mut head.headers, protocol));
+        running.switched();
         switch.put(Tunnel { exchange, _running: running });
         return Response::from_parts(head, AnswerBody::Own(None));
     }

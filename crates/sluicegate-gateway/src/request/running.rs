@@ -6,8 +6,8 @@ use bytes::Bytes;
 use http::{header::CONTENT_LENGTH, response};
 use prometheus_client::metrics::gauge::Gauge;
 use sluicegate::{StoreError, SystemClock, Timestamp};
-use sluicegate_http::{Admission, Admitted, Cut, Metering, Settling};
-use sluicegate_policy::{Form, Pass, Repetition, RequestId, Reservation, RouteId, UsageStripper};
+use sluicegate_http::{Admission, Admitted, Cut, Metering, Settling, decision_log::Logged};
+use sluicegate_policy::{Form, Pass, Refusal, Repetition, RequestId, Reservation, RouteId, UsageStripper};
 use sluicegate_stores::AnyStore;
 use tokio::runtime::Handle;
 
@@ -25,6 +25,8 @@ pub(crate) struct Running {
     form: Form,
     decided: Timestamp,
     metering: Metering<AnyStore>,
+    /// Its place in the decision log, if there is one.
+    logged: Option<Box<Logged>>,
     /// The usage of its stream is asked for, though its client has not.
     asks_for_usage: bool,
     flight: Flight,
@@ -45,8 +47,9 @@ pub(crate) struct Serving {
 
 impl Running {
     pub(crate) fn new(admitted: Admitted<AnyStore>, flight: Flight) -> Self {
-        let Admitted { pass, form, decided } = admitted;
-        Self { pass: Some(pass), form, decided, metering: Metering::default(), asks_for_usage: false, flight }
+        let Admitted { pass, form, decided, logged } = admitted;
+        let (pass, metering) = (Some(pass), Metering::default());
+        Self { pass, form, decided, metering, logged, asks_for_usage: false, flight }
     }
 
     /// The form in which the client expects an answer of ours.
@@ -97,25 +100,33 @@ impl Running {
 
     #[inline(never)]
     fn extend_now(&mut self, cx: &mut Context<'_>) -> Option<Bytes> {
-        let gate = self.flight.serving.admission.gate();
+        let admission = &self.flight.serving.admission;
         let pass = self.pass.as_mut()?;
-        let Cut { limit, last } = self.metering.extend(pass, gate, cx)?;
-        let (limit, route) = (gate.policy().limit(limit).name(), &self.flight.metrics().name);
+        let Cut { limit, last } = admission.extend(pass, &mut self.metering, self.logged.as_deref(), cx)?;
+        let (limit, route) = (admission.gate().policy().limit(limit).name(), &self.flight.metrics().name);
         tracing::info!(limit, route, "a stream is cut, because its tokens are spent");
         Some(last)
     }
 
-    /// Learns that no response will come.
-    pub(crate) fn failed(&mut self, error: &SendError) {
+    /// Learns that no response will come. Returns the refusal that the client gets instead.
+    pub(crate) fn failed(&mut self, error: SendError) -> Refusal {
         if !error.is_after_work() {
             self.metering = Metering::Unserved;
         }
+        let refusal = Refusal::from(error);
+        if let Some(logged) = &mut self.logged {
+            logged.failed(&refusal);
+        }
+        refusal
     }
 
     /// Learns of the head of the upstream's response.
     pub(crate) fn answered(&mut self, head: &response::Parts) {
         if let Some(pass) = &self.pass {
             self.metering.answered(pass, head);
+        }
+        if let Some(logged) = &mut self.logged {
+            logged.answered(head.status);
         }
     }
 
@@ -127,6 +138,14 @@ impl Running {
     /// Learns that all of the response has come.
     pub(crate) fn ended(&mut self) {
         self.metering.complete();
+        self.switched();
+    }
+
+    /// Learns that the response has no body, because the connection switches to another protocol.
+    pub(crate) fn switched(&mut self) {
+        if let Some(logged) = &mut self.logged {
+            logged.complete();
+        }
     }
 
     /// The route.
@@ -199,7 +218,9 @@ impl Drop for Running {
         let admission = &self.flight.serving.admission;
         self.flight.metrics().upstream_duration.observe(admission.since(self.decided));
         let Some(pass) = self.pass.take() else { return };
-        if let Err(error) = admission.settle(pass, mem::take(&mut self.metering), settle_later) {
+        if let Err(error) =
+            admission.settle(pass, mem::take(&mut self.metering), self.logged.take(), settle_later)
+        {
             unsettled(&error);
         }
     }

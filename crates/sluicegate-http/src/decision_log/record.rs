@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt};
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema, schema_for};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{MapAccess, Visitor},
@@ -283,7 +283,17 @@ impl JsonSchema for Keys<'_> {
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 const fn is_zero(number: &u64) -> bool {
     *number == 0
+}
+
+/// The JSON Schema of a line.
+///
+/// ```
+/// let schema = sluicegate_http::decision_log::schema();
+/// assert_eq!(schema["oneOf"].as_array().map(Vec::len), Some(4));
+/// ```
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    schema_for!(Record<'_>).to_value()
 }

@@ -70,7 +70,9 @@ fn tokens_are_spent_as_they_are_settled() {
     let pass = site.send(&post("/"), read).expect("it is the first").pass;
     assert!(spent(&site) > 500, "the reservation");
     let metering = Metering::Told(Box::new(Usage::text(12, 30)));
-    site.admission.settle(pass, metering, |_| panic!("memory never waits")).expect("memory never fails");
+    site.admission
+        .settle(pass, metering, None, |_| panic!("memory never waits"))
+        .expect("memory never fails");
     assert_eq!(spent(&site), 42);
     assert!(site.tells("sluicegate_charged_tokens_total{route=\"/\"} 42"));
 }

@@ -54,7 +54,9 @@ impl Stream {
     fn ends(self) -> (Site<HeldStore>, HeldStore, Settling) {
         let Self { site, store, pass, metering } = self;
         let mut later = None;
-        site.admission.settle(pass, metering, |settling| later = Some(settling)).expect("no error has come");
+        site.admission
+            .settle(pass, metering, None, |settling| later = Some(settling))
+            .expect("no error has come");
         (site, store, later.expect("it waits"))
     }
 }

@@ -11,4 +11,6 @@ mod metering;
 mod observed;
 mod reading;
 
+mod again;
+mod logging;
 mod site;

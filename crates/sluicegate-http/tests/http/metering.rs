@@ -29,7 +29,7 @@ impl Observer for Metered<'_> {
         let Some(pass) = self.pass.take() else { return };
         self.site
             .admission
-            .settle(pass, std::mem::take(&mut self.metering), |_| panic!("memory never waits"))
+            .settle(pass, std::mem::take(&mut self.metering), None, |_| panic!("memory never waits"))
             .expect("memory never fails");
     }
 }

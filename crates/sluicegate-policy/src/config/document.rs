@@ -8,8 +8,9 @@ use http::{HeaderName, Method};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Cors, EjectionSettings, Forwarding, GatewaySettings, HealthSettings, Hidden, Identity, Limit, Policy,
-    Responses, Route, Scale, StoreSettings, Terms, Tiers, Timeouts, TlsSettings, Upstream, Warmup,
+    Cors, DecisionLogSettings, EjectionSettings, Forwarding, GatewaySettings, HealthSettings, Hidden,
+    Identity, Limit, Policy, Responses, Route, Scale, StoreSettings, Terms, Tiers, Timeouts, TlsSettings,
+    Upstream, Warmup,
     decide::{cors::Origins, trusted_proxy},
 };
 
@@ -40,6 +41,7 @@ impl Policy {
             routes,
             responses: Responses { headers, retry_after_max },
             cors,
+            decision_log,
             // They are about the file, and this is the result of it.
             warnings: _,
         } = self;
@@ -53,6 +55,7 @@ impl Policy {
             "routes": routes.as_slice().iter().map(|route| self.route_document(route)).collect::<Vec<_>>(),
             "responses": { "headers": headers, "retry_after_max": retry_after_max.map(period) },
             "cors": cors.as_deref().map(self::cors),
+            "decision_log": decision_log.as_ref().map(self::decision_log),
         })
     }
 
@@ -111,6 +114,11 @@ impl Policy {
             "slots_until": slots_until,
         })
     }
+}
+
+fn decision_log(settings: &DecisionLogSettings) -> Value {
+    let DecisionLogSettings { path, max_size, files, keys } = settings;
+    json!({ "path": self::path(path), "max_size": max_size, "files": files, "keys": keys })
 }
 
 fn gateway(settings: &GatewaySettings) -> Value {

@@ -2,6 +2,7 @@
 
 mod chunks;
 mod cors;
+mod decision_log;
 mod entry;
 mod gateway;
 mod health;
@@ -36,6 +37,7 @@ use toml::{
 
 pub use chunks::ChunksTable;
 pub use cors::CorsTable;
+pub use decision_log::DecisionLogTable;
 pub use gateway::{Address, GatewayTable};
 pub use health::{EjectionTable, HealthTable};
 pub use identity::IdentityTable;
@@ -87,6 +89,8 @@ pub struct File {
     pub responses: ResponsesTable,
     /// The web pages that may call the API.
     pub cors: Option<CorsTable>,
+    /// The file of decisions.
+    pub decision_log: Option<DecisionLogTable>,
 }
 
 impl File {
@@ -125,6 +129,7 @@ impl File {
                 name @ "defaults" => file.defaults = read(report, name, value).unwrap_or_default(),
                 name @ "responses" => file.responses = read(report, name, value).unwrap_or_default(),
                 name @ "cors" => file.cors = read(report, name, value),
+                name @ "decision_log" => file.decision_log = read(report, name, value),
                 "tiers" => file.tiers = named(report, value, "tiers"),
                 "limits" => file.limits = named(report, value, "limits"),
                 "route" => file.route = routes(report, value),

@@ -10,8 +10,8 @@ use http::HeaderName;
 use sluicegate::Unit;
 
 use crate::{
-    CodeRoute, CodeRouteError, Cors, Diagnostics, GatewaySettings, HeaderFamily, Limit, LimitId, Overrides,
-    Reserve, Route, Routes, Source, StoreSettings, Tiers, Warmup,
+    CodeRoute, CodeRouteError, Cors, DecisionLogSettings, Diagnostics, GatewaySettings, HeaderFamily, Limit,
+    LimitId, Overrides, Reserve, Route, Routes, Source, StoreSettings, Tiers, Warmup,
     config::{file::File, lint, resolve},
 };
 
@@ -55,6 +55,8 @@ pub struct Policy {
     pub responses: Responses,
     /// The web pages that may call, if the policy says so. A route of a program leaves that to its app.
     pub cors: Option<Arc<Cors>>,
+    /// The decision log of the gateway, if there is one.
+    pub decision_log: Option<DecisionLogSettings>,
     /// Warnings of what the author hardly means, because it limits nothing or is dangerous.
     pub warnings: Diagnostics,
 }

@@ -3,6 +3,7 @@
 mod accounts;
 mod code;
 mod cors;
+mod decision_log;
 mod forwarding;
 mod gateway;
 mod health;
@@ -50,6 +51,7 @@ fn build(report: &mut Report<'_>, file: &File) -> Option<Policy> {
     let warmup = file.warmup.as_ref().and_then(|table| warmup(report, table)).map(Arc::new);
     let responses = responses(report, &file.responses);
     let cors = file.cors.as_ref().map(|table| Arc::new(cors::resolve(report, table, &responses.headers)));
+    let decision_log = file.decision_log.as_ref().map(|table| decision_log::resolve(report, table));
     let tiers = tiers::resolve(report, file);
 
     let mut drafts = Drafts::new(report, file);
@@ -58,7 +60,19 @@ fn build(report: &mut Report<'_>, file: &File) -> Option<Policy> {
     let limits = drafts.finish(report, file, &tiers, &store);
     let routes = routes::build(report, file, routes, &limits)?;
     let warnings = Diagnostics::default();
-    Some(Policy { gateway, store, identity, tiers, warmup, limits, routes, responses, cors, warnings })
+    Some(Policy {
+        gateway,
+        store,
+        identity,
+        tiers,
+        warmup,
+        limits,
+        routes,
+        responses,
+        cors,
+        decision_log,
+        warnings,
+    })
 }
 
 fn warmup(report: &mut Report<'_>, table: &WarmupTable) -> Option<Warmup> {

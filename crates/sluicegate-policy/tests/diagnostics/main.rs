@@ -1,6 +1,7 @@
 //! Errors shown to the author of a policy file with mistakes.
 
 mod cors;
+mod decision_log;
 mod forwarding;
 mod values;
 mod wrong_types;

@@ -11,6 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use super::{BodyMetering, CutOff, MeteredBody, RelayedBody};
 
 /// The body of a response.
+#[expect(clippy::large_enum_variant, reason = "most answers are relayed")]
 pub(crate) enum AnswerBody {
     /// The upstream's answer.
     Relayed(RelayedBody),

@@ -28,6 +28,7 @@ pub(crate) struct BodyMetering {
     pub(crate) stripper: Option<UsageStripper>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "most answers are open to their end")]
 enum State {
     /// The frames of the answer pass on.
     Open(RelayedBody),

@@ -85,6 +85,8 @@ fn build(report: &mut Report<'_>, policy: &Policy, code: CodeRoute) -> Option<Po
         responses: policy.responses.clone(),
         // The app's own middleware shares its answers, and ours within them.
         cors: None,
+        // It is the gateway's.
+        decision_log: None,
         warnings: Diagnostics::default(),
     })
 }
