@@ -16,7 +16,7 @@ fn a_replay_of_a_decision_log_decides_as_the_gate_that_wrote_it() {
     let mut run = LiveRun::new(folder.path());
     let log = folder.path().join("decisions.jsonl");
     run.write(20_000, &mut BufWriter::new(std::fs::File::create(&log).unwrap()));
-    let (policy, keys) = run.policy();
+    let (policy, keys) = LiveRun::policy_of(folder.path());
     let report = Replay::new(policy, keys).run(&[log], |_| ()).unwrap();
 
     assert_eq!((report.requests(), report.changed()), (20_000, 0), "{report}");
@@ -30,5 +30,5 @@ fn a_replay_of_a_decision_log_decides_as_the_gate_that_wrote_it() {
         let waits: Vec<_> = limit["longest_wait"].as_f64().into_iter().collect();
         assert_eq!(waits, counted.longest_wait().into_iter().collect::<Vec<_>>(), "{name}");
     }
-    assert!(run.extensions() > 20, "{} responses outgrew their reservations", run.extensions());
+    assert!(run.extensions > 20, "{} responses outgrew their reservations", run.extensions);
 }

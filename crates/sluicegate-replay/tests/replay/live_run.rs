@@ -25,12 +25,13 @@ type Store = MemoryStore<ManualClock>;
 pub(crate) struct LiveRun {
     gate: Gate<Store>,
     clock: ManualClock,
-    keys: (std::path::PathBuf, Vec<Secret>),
+    secrets: Vec<Secret>,
     random: Random,
     running: HashMap<u64, Running>,
     ends: BinaryHeap<Reverse<(u64, u64)>>,
     limits: BTreeMap<String, Counted>,
-    extensions: u64,
+    /// Steps in which responses took more tokens than were reserved.
+    pub(crate) extensions: u64,
 }
 
 /// The decisions of one limit.
@@ -51,23 +52,21 @@ struct Running {
 impl LiveRun {
     /// A gate of a policy with every algorithm, several limits, tiers and meters, and of forty API keys.
     pub(crate) fn new(folder: &Path) -> Self {
-        let path = folder.join("keys.toml");
-        let file = KeyFile::at(&path);
+        let file = KeyFile::at(folder.join("keys.toml"));
         let key = |number: u64| {
             let tier = number.is_multiple_of(2).then_some("premium");
             file.add(&format!("tenant-{}", number % 13), tier, UtcTime::from_unix(0)).unwrap()
         };
         let secrets = (0..40).map(key).collect();
         let clock = ManualClock::new();
-        let policy = Policy::parse(&Source::new("live.toml", POLICY.as_bytes()).unwrap());
-        let policy = policy.unwrap_or_else(|error| panic!("{error}"));
+        let (policy, api_keys) = Self::policy_of(folder);
         let store = MemoryStore::builder().clock(clock.clone()).build();
         let gate = Gate::new(policy, store, clock.clone());
-        gate.replace_api_keys(ApiKeys::load(&path).unwrap());
+        gate.replace_api_keys(api_keys);
         Self {
             gate,
             clock,
-            keys: (path, secrets),
+            secrets,
             random: Random(1),
             running: HashMap::new(),
             ends: BinaryHeap::new(),
@@ -76,19 +75,16 @@ impl LiveRun {
         }
     }
 
-    /// The policy and the API keys.
-    pub(crate) fn policy(&self) -> (Policy, ApiKeys) {
-        (self.gate.policy().clone(), ApiKeys::load(&self.keys.0).unwrap())
+    /// The policy, and the API keys in a folder where a run has begun.
+    pub(crate) fn policy_of(folder: &Path) -> (Policy, ApiKeys) {
+        let policy = Policy::parse(&Source::new("live.toml", POLICY.as_bytes()).unwrap());
+        let policy = policy.unwrap_or_else(|error| panic!("{error}"));
+        (policy, ApiKeys::load(&folder.join("keys.toml")).unwrap())
     }
 
     /// The decisions of each limit.
     pub(crate) fn limits(&self) -> impl Iterator<Item = (&str, &Counted)> {
         self.limits.iter().map(|(name, counted)| (name.as_str(), counted))
-    }
-
-    /// The number of steps in which responses took more tokens than were reserved.
-    pub(crate) fn extensions(&self) -> u64 {
-        self.extensions
     }
 
     /// Decides so many requests, and writes the log.
@@ -129,7 +125,7 @@ impl LiveRun {
         };
         let mut request = Request::post(path).header("content-type", "application/json");
         let key = self.random.index(48);
-        if let Some(secret) = self.keys.1.get(key) {
+        if let Some(secret) = self.secrets.get(key) {
             request = request.header("x-api-key", secret.as_str());
         }
         let (head, body) = request.body(bytes::Bytes::from(body)).unwrap().into_parts();
