@@ -133,8 +133,7 @@ impl Draft {
                     target.push(if target.contains('?') { '&' } else { '?' });
                     target.push_str(&self.query);
                 }
-                let shown = short(&target);
-                Uri::try_from(target).map_err(|error| format!("`{shown}` is not a path: {error}"))?
+                target.parse().map_err(|error| format!("`{}` is not a path: {error}", short(&target)))?
             }
             None => default.map(|(_, uri)| uri.clone()).ok_or(NO_PATH)?,
         };
