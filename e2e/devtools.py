@@ -28,12 +28,18 @@ class Tab:
         self.numbers = itertools.count(1)
         # What the browser tells by itself, of the domains that a test enables.
         self.events = []
-        until(lambda: self._shows(url), "the page is loaded")
+        self.url = url
+        until(self._is_loaded, "the page is loaded")
 
-    def _shows(self, url):
+    def reload(self):
+        self.run("window.isOld = true")
+        self.call("Page.reload")
+        until(lambda: self._is_loaded() and not self.run("window.isOld"), "the page is loaded again")
+
+    def _is_loaded(self):
         """An empty page comes first, and between both there is none."""
         try:
-            return self.run("document.readyState + location.href").startswith(f"complete{url}")
+            return self.run("document.readyState + location.href").startswith(f"complete{self.url}")
         except Refused:
             return False
 

@@ -37,7 +37,7 @@ def test_it_answers_as_its_openapi_document_says(start, tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     # All but the one that it begins with.
-    assert "Tested: 9" in done.stdout, done.stdout
+    assert "Tested: 12" in done.stdout, done.stdout
     assert httpx.get(f"{gateway.admin_url}/livez").status_code == 200
 
 

@@ -97,10 +97,10 @@ impl<S: Resilient, C: Clock> Admission<S, C> {
     /// Counts a request that ends.
     pub(crate) fn settled(&self, pass: &Pass<S>, reservation: &Reservation, settlement: &Settlement) {
         self.metrics.settled(pass.route(), reservation, settlement);
-        if let Some(busiest) = &self.busiest
+        if let (Some(busiest), Settlement::Used(actual)) = (&self.busiest, settlement)
             && busiest.counts(|| self.clock.now()).is_some()
         {
-            busiest.settled(pass, settlement);
+            busiest.settled(pass, actual);
         }
     }
 

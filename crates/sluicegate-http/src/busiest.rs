@@ -10,8 +10,8 @@ use std::{
     time::Duration,
 };
 
-use sluicegate::{Balance, Charge, Store, Timestamp, Unit};
-use sluicegate_policy::{Denied, LimitId, Pass, Policy, Settlement};
+use sluicegate::{Store, Timestamp, Unit};
+use sluicegate_policy::{Actual, Denied, Judgement, LimitId, Pass, Policy};
 
 use self::account::Account;
 use crate::DenialLog;
@@ -94,32 +94,25 @@ impl Busiest {
         self.until.store((now + WATCHED).ticks(), Relaxed);
     }
 
-    /// Counts the charges of a request that passed.
+    /// Counts the charges of a request that passed, and denials by limits in shadow mode.
     pub(crate) fn passed<S: Store>(&self, pass: &Pass<S>, now: Timestamp) {
-        let charged = pass.limits().iter().zip(pass.charges()).zip(pass.balances());
-        for ((limit, charge), balance) in charged {
-            self.account(*limit, charge, now, |account| account.spend(charge, balance, now));
-        }
+        pass.judgements().for_each(|judgement| self.judged(judgement, now));
     }
 
     /// Counts a denial for each limit that was spent.
     pub(crate) fn denied(&self, denied: &Denied, now: Timestamp) {
-        let judged = denied.limits().iter().zip(denied.charges()).zip(denied.balances());
-        let is_spent = |(_, balance): &(_, &Balance)| !balance.wait.fits();
-        for ((limit, charge), balance) in judged.filter(is_spent) {
-            self.account(*limit, charge, now, |account| account.deny(charge, balance, now));
-        }
+        let spent = denied.judgements().filter(|judgement| !judgement.balance.wait.fits());
+        spent.for_each(|judgement| self.judged(judgement, now));
     }
 
     /// Replaces the tokens that a request has reserved by those that it is charged for.
-    pub(crate) fn settled<S: Store>(&self, pass: &Pass<S>, settlement: &Settlement) {
-        let Some(reservation) = pass.reservation() else { return };
-        for (limit, charge) in pass.limits().iter().zip(pass.charges()) {
-            if let Some(cost) = reservation.settled_cost(*limit, charge, settlement) {
-                let mut accounts = lock(&self.limits[limit.index()]);
-                if let Some(account) = accounts.find(self.log.id(&charge.key)) {
-                    account.settle(charge.cost, cost);
-                }
+    pub(crate) fn settled<S: Store>(&self, pass: &Pass<S>, actual: &Actual) {
+        for (limit, cost) in pass.settled_tokens(actual) {
+            let reserved = pass.judgements().find(|judgement| judgement.limit == limit);
+            if let Some(Judgement { charge, .. }) = reserved
+                && let Some(account) = lock(&self.limits[limit.index()]).find(self.log.id(&charge.key))
+            {
+                account.settle(charge.cost, cost);
             }
         }
     }
@@ -134,23 +127,31 @@ impl Busiest {
         BusiestAccounts { counted_for: now.since(since), accounts }
     }
 
-    fn account(&self, limit: LimitId, charge: &Charge, now: Timestamp, note: impl FnOnce(&mut Account)) {
+    fn judged(&self, Judgement { limit, charge, balance, .. }: Judgement<'_>, now: Timestamp) {
         let id = self.log.id(&charge.key);
         let mut accounts = lock(&self.limits[limit.index()]);
-        match accounts.find(id) {
-            Some(account) => note(account),
+        let account = match accounts.place(id) {
+            Some(place) => &mut accounts.accounts[place],
             None => {
                 let key = self.log.listed(&charge.key);
-                note(accounts.add(id, |inherited| Account::new(limit, key, charge, inherited, now)));
+                accounts.add(id, |inherited| Account::new(limit, key, charge, inherited, now))
             }
+        };
+        if balance.wait.fits() {
+            account.spend(charge, balance, now);
+        } else {
+            account.deny(charge, balance, now);
         }
     }
 }
 
 impl Accounts {
+    fn place(&self, id: u64) -> Option<usize> {
+        self.ids.iter().position(|known| *known == id)
+    }
+
     fn find(&mut self, id: u64) -> Option<&mut Account> {
-        let place = self.ids.iter().position(|known| *known == id)?;
-        self.accounts.get_mut(place)
+        self.place(id).map(|place| &mut self.accounts[place])
     }
 
     /// Lists an account, in the place of the one that has asked for least if there is no other. `account` is given the

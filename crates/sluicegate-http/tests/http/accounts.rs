@@ -46,6 +46,14 @@ fn attempts_that_are_denied_come_on_top_of_what_is_spent() {
 }
 
 #[test]
+fn a_limit_in_shadow_mode_counts_what_it_would_have_denied() {
+    let site = site(&BY_USER.replace("key =", "mode = \"shadow\", key ="));
+    site.admission.watch_accounts();
+    ask(&site, "jo", 5);
+    assert_eq!(uses(&site), [("rpm|header:x-user=jo".to_owned(), 2, 3)]);
+}
+
+#[test]
 fn a_flood_of_keys_does_not_hide_who_asks_most() {
     let site = site(BY_USER);
     site.admission.watch_accounts();

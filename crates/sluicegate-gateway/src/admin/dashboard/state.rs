@@ -158,6 +158,8 @@ fn accounts(policy: &Policy, BusiestAccounts { counted_for, mut accounts }: Busi
         (name, json!({ "key": key, "used": share(*used), "denied": share(*denied) }))
     });
     let busiest: Map<_, _> = busiest.collect();
+    // Limits in shadow mode are charged for requests that others are charged for, too.
+    accounts.retain(|account| policy.limit(account.limit).mode() == Mode::Enforce);
     accounts.sort_unstable_by(|one, other| {
         (one.unit.as_str(), other.spent).cmp(&(other.unit.as_str(), one.spent))
     });

@@ -84,15 +84,6 @@ impl Reservation {
         }
     }
 
-    /// Returns the cost of a charge of this request after its settlement. `None` if the limit counts no tokens.
-    #[must_use]
-    pub fn settled_cost(&self, limit: LimitId, charge: &Charge, settlement: &Settlement) -> Option<Cost> {
-        match settlement {
-            Settlement::Used(actual) => self.cost(limit, charge, charge.cost, actual),
-            Settlement::Reserved => self.terms(limit).map(|_| charge.cost),
-        }
-    }
-
     /// Returns the meter of the response with this head.
     #[must_use]
     pub fn response_meter(&self, head: &response::Parts) -> ResponseMeter {

@@ -2,7 +2,7 @@
 
 import { Areas, Meter, highest } from "./chart.js";
 import { ago, amount, count, duration, percent, rate, timeOfDay, units } from "./format.js";
-import { Table, element, say, texts } from "./table.js";
+import { Table, element, marker, say, teller, texts } from "./table.js";
 
 /** A column with a small chart of the columns of counts that `counts` gives. */
 function graph(title, className, classes, counts, label) {
@@ -28,10 +28,13 @@ function rates(title, className, value, loud) {
     return {
         title,
         className: `number ${className}`,
-        make: (cell) => (thing) => {
-            const number = value(thing);
-            say(cell, rate(number));
-            if (loud) cell.classList.toggle(loud, number >= 0.005);
+        make: (cell) => {
+            const [tell, mark] = [teller(cell), loud ? marker(cell, loud) : () => {}];
+            return (thing) => {
+                const number = value(thing);
+                tell(rate(number));
+                mark(number >= 0.005);
+            };
         },
     };
 }
@@ -56,10 +59,14 @@ export function limits(place) {
             make: (cell) => {
                 const [name, tag, quota] = [element("span"), element("span", "tag", "shadow"), element("small")];
                 cell.append(name, " ", tag, quota);
+                tag.hidden = true;
+                const [tellName, tellQuota] = [teller(name), teller(quota)];
+                let isShadow = false;
                 return (limit) => {
-                    say(name, limit.name);
-                    tag.hidden = !limit.shadow;
-                    say(quota, `${limit.quota} per ${limit.key.join(" and ")}`);
+                    tellName(limit.name);
+                    tellQuota(limit.terms);
+                    if (limit.shadow !== isShadow) tag.hidden = isShadow;
+                    isShadow = limit.shadow;
                 };
             },
         },
@@ -68,20 +75,25 @@ export function limits(place) {
         {
             title: "Allowed/s",
             className: "number wide",
-            make: (cell) => ({ series, shadow }) => say(cell, shadow ? "–" : rate(series.rates[0])),
+            make: (cell) => {
+                const tell = teller(cell);
+                return ({ series, shadow }) => tell(shadow ? "–" : rate(series.rates[0]));
+            },
         },
         {
             title: "Denied/s",
             className: "number",
             make: (cell) => {
-                const [told, would] = [element("span"), element("small", "sub", "would deny")];
+                const [told, would] = [element("span"), element("small", "sub")];
                 cell.append(told, would);
+                const [tell, tellWould] = [teller(told), teller(would)];
+                const [markBad, markShadow] = [marker(cell, "is-bad"), marker(cell, "is-shadow")];
                 return ({ series, shadow }) => {
                     const number = series.rates[shadow ? 2 : 1];
-                    say(told, rate(number));
-                    would.hidden = !shadow;
-                    cell.classList.toggle("is-bad", !shadow && number >= 0.005);
-                    cell.classList.toggle("is-shadow", shadow && number >= 0.005);
+                    tell(rate(number));
+                    tellWould(shadow ? "would deny" : "");
+                    markBad(!shadow && number >= 0.005);
+                    markShadow(shadow && number >= 0.005);
                 };
             },
         },
@@ -90,7 +102,13 @@ export function limits(place) {
     return (state) => {
         const things = inOrder(state.limits, ({ sums }) => 1e9 * (sums[1] + sums[2]) + sums[0]);
         const known = things.filter(({ name }) => name in state.whole.limits);
-        table.show(known.map((thing) => ({ ...thing, ...state.whole.limits[thing.name], use: state.accounts.busiest[thing.name] })));
+        for (const thing of known) {
+            const { quota, key, shadow } = state.whole.limits[thing.name];
+            thing.terms = `${quota} per ${key.join(" and ")}`;
+            thing.shadow = shadow;
+            thing.use = state.accounts.busiest[thing.name];
+        }
+        table.show(known);
     };
 }
 
@@ -101,11 +119,12 @@ function use(cell) {
     const bar = element("div", "use");
     bar.append(meter.element, told);
     cell.append(bar);
+    const [tell, markAbove] = [teller(told), marker(bar, "is-above")];
     return ({ use }) => {
         const attempted = use ? use.used + use.denied : 0;
         meter.draw(attempted);
-        say(told, use ? percent(attempted) : "–");
-        bar.classList.toggle("is-above", attempted >= 1.005);
+        tell(use ? percent(attempted) : "–");
+        markAbove(attempted >= 1.005);
     };
 }
 

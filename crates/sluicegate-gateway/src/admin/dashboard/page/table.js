@@ -7,6 +7,26 @@ export function say(element, text) {
     element.textContent = text;
 }
 
+/** Returns what sets the text of an element, quicker than `say` for one of many. */
+export function teller(element) {
+    let said;
+    return (text) => {
+        if (said === text) return;
+        said = text;
+        element.textContent = text;
+    };
+}
+
+/** Returns what gives an element a class or takes it away. */
+export function marker(element, name) {
+    let is = false;
+    return (now) => {
+        if (is === now) return;
+        is = now;
+        element.classList.toggle(name, now);
+    };
+}
+
 export function element(name, className, text) {
     const made = document.createElement(name);
     if (className) made.className = className;
@@ -79,15 +99,18 @@ export class Table {
             row.element.remove();
             this.rows.delete(name);
         }
-        let before = null;
-        for (const thing of shown) {
+        shown.forEach((thing, place) => {
             const row = this.rows.get(thing.name) ?? this.#add(thing.name);
-            const next = before === null ? this.body.firstChild : before.nextSibling;
-            if (row.element !== next) this.body.insertBefore(row.element, next);
-            before = row.element;
+            // Rows seldom change their places, and asking the browser for them takes time.
+            if (row.place !== place) {
+                const there = this.body.rows[place];
+                if (row.element !== there) this.body.insertBefore(row.element, there ?? null);
+                for (const other of this.rows.values()) other.place = undefined;
+            }
             row.thing = thing;
             row.draw();
-        }
+        });
+        shown.forEach(({ name }, place) => (this.rows.get(name).place = place));
     }
 
     #showAround(all, found) {
@@ -118,7 +141,14 @@ export class Table {
 
 /** A column of texts. */
 export function texts(title, className, text) {
-    return { title, className, make: (cell) => (thing) => say(cell, text(thing)) };
+    return {
+        title,
+        className,
+        make: (cell) => {
+            const tell = teller(cell);
+            return (thing) => tell(text(thing));
+        },
+    };
 }
 
 /** A table of more rows has a field to find them. */
