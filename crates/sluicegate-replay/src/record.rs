@@ -94,6 +94,8 @@ pub(crate) struct Start {
     pub(crate) process: u64,
     /// Set if the accounts are in the memory of the process.
     pub(crate) in_memory: bool,
+    /// Set if they begin anew. A gateway that runs already may begin to write, too.
+    pub(crate) fresh: bool,
 }
 
 impl Event {

@@ -27,10 +27,11 @@ impl Sites {
         self.shared.policy()
     }
 
-    /// A gateway starts: its accounts in memory begin anew.
+    /// A gateway begins to write. Its accounts in memory begin anew if it has started.
     pub(crate) fn start(&mut self, start: Start) {
         let policy = self.policy();
-        if !start.in_memory || policy.store.url.kind() != StoreKind::Memory {
+        let is_known = self.own.iter().any(|(process, _)| *process == start.process);
+        if !start.in_memory || policy.store.url.kind() != StoreKind::Memory || (is_known && !start.fresh) {
             return;
         }
         let gate = Gate::new(policy.clone(), store(policy, &self.clock), self.clock.clone());

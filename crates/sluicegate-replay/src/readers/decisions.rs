@@ -37,6 +37,7 @@ impl LineReader for Decisions {
                 time: moment(start.time),
                 process: id(&start.process)?,
                 in_memory: start.store == "memory",
+                fresh: start.fresh,
             })),
         })
     }
