@@ -7,6 +7,7 @@ use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{Error, Visitor},
 };
+use sluicegate_policy::UtcTime;
 
 /// A moment in nanoseconds since 1970 began, written as RFC 3339 writes it in UTC, with nine digits of the second.
 ///
@@ -55,10 +56,8 @@ impl From<SystemTime> for Time {
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (seconds, nanoseconds) = self.parts();
-        let (days, second) = (seconds / PER_DAY, seconds % PER_DAY);
-        let (year, month, day) = date(days);
-        let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nanoseconds:09}Z")
+        let second = UtcTime::from_unix(seconds).to_string();
+        write!(f, "{}.{nanoseconds:09}Z", second.trim_end_matches('Z'))
     }
 }
 
@@ -87,12 +86,8 @@ impl FromStr for Time {
             }
             _ => return Err(NoTime),
         };
-        let days = days(year, month, day);
-        if date(days) != (year, month, day) {
-            return Err(NoTime);
-        }
-        let seconds = days * PER_DAY + hour * 3_600 + minute * 60 + second;
-        let since = seconds.checked_mul(PER_SECOND).and_then(|since| since.checked_add(nanoseconds));
+        let time = UtcTime::on(year, month, day, hour * 3_600 + minute * 60 + second).ok_or(NoTime)?;
+        let since = time.unix().checked_mul(PER_SECOND).and_then(|since| since.checked_add(nanoseconds));
         since.map(Self).ok_or(NoTime)
     }
 }
@@ -154,49 +149,11 @@ fn number(digits: &[u8]) -> Option<u64> {
     digits.iter().try_fold(0, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + u64::from(digit - b'0')))
 }
 
-/// The year, month and day so many days after 1970 began.
-///
-/// Years begin in March here, so that the day that leap years have more is the last. A month's number of days before it
-/// is (153 m + 2) / 5 then.
-const fn date(days: u64) -> (u64, u64, u64) {
-    let days = days + DAYS_TO_1970;
-    let (era, day) = (days / PER_400_YEARS, days % PER_400_YEARS);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let (day, january) = (day - (153 * month + 2) / 5 + 1, month >= 10);
-    (era * 400 + year + january as u64, if january { month - 9 } else { month + 3 }, day)
-}
-
-/// Days from the beginning of 1970 to this day of a later year.
-const fn days(year: u64, month: u64, day: u64) -> u64 {
-    let (year, month) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
-    let in_year = (153 * month + 2) / 5 + day - 1;
-    year * 365 + year / 4 - year / 100 + year / 400 + in_year - DAYS_TO_1970
-}
-
 const PER_SECOND: u64 = 1_000_000_000;
-const PER_DAY: u64 = 86_400;
-const PER_400_YEARS: u64 = 146_097;
-
-/// From the first of March of the year 0.
-const DAYS_TO_1970: u64 = 719_468;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_day_until_2554_reads_back() {
-        let mut before = (0, 0, 0);
-        for day in 0..213_000 {
-            let (year, month, of_month) = date(day);
-            assert!(before < (year, month, of_month), "{before:?} comes before {:?}", date(day));
-            assert_eq!(days(year, month, of_month), day);
-            before = (year, month, of_month);
-        }
-        assert_eq!(date(11_016), (2000, 2, 29));
-    }
 
     #[test]
     fn times_are_read_with_fewer_digits_too() {

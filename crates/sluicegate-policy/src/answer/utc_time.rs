@@ -37,14 +37,30 @@ impl UtcTime {
             Offset::Z => 0,
             Offset::Custom { minutes } => i64::from(minutes),
         };
-        let days = days_before_year(date.year.checked_sub(1970).map(|_| u64::from(date.year))?)
-            + days_before_month(date.year, date.month)
-            + u64::from(date.day)
-            - 1
-            - days_before_year(1970);
-        let hours = days * 24 + u64::from(time.hour);
-        let seconds = (hours * 60 + u64::from(time.minute)) * 60 + u64::from(time.second.unwrap_or(0));
-        seconds.checked_add_signed(-60 * minutes_ahead).map(Self::from_unix)
+        let minutes = u64::from(time.hour) * 60 + u64::from(time.minute);
+        let second = minutes * 60 + u64::from(time.second.unwrap_or(0));
+        let local = Self::on(date.year.into(), date.month.into(), date.day.into(), second)?;
+        local.0.checked_add_signed(-60 * minutes_ahead).map(Self::from_unix)
+    }
+
+    /// So many seconds after this day began, if the calendar has it, and no earlier than 1970.
+    ///
+    /// ```
+    /// use sluicegate_policy::UtcTime;
+    ///
+    /// let noon = UtcTime::on(2025, 8, 21, 12 * 3_600).map(|time| time.to_string());
+    /// assert_eq!(noon.as_deref(), Some("2025-08-21T12:00:00Z"));
+    /// assert_eq!(UtcTime::on(2025, 2, 29, 0), None);
+    /// ```
+    #[must_use]
+    pub fn on(year: u64, month: u64, day: u64, second: u64) -> Option<Self> {
+        if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+            return None;
+        }
+        let days = days(year, month, day);
+        // The calendar has no 30th of February, but a day of March in its place.
+        (date(days) == (year, month, day))
+            .then(|| Self::from_unix(days.saturating_mul(PER_DAY).saturating_add(second)))
     }
 }
 
@@ -57,35 +73,38 @@ impl From<SystemTime> for UtcTime {
 
 impl fmt::Display for UtcTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (mut days, second) = (self.0 / 86_400 + days_before_year(1970), self.0 % 86_400);
-        // An estimate that is never too late, and at most one year too early.
-        let mut year = days / 366 + 1;
-        while days_before_year(year + 1) <= days {
-            year += 1;
-        }
-        days -= days_before_year(year);
-        let year = u16::try_from(year).map_err(|_| fmt::Error)?;
-        let month = (1..=12).rev().find(|month| days_before_month(year, *month) <= days).unwrap_or(1);
-        let day = days - days_before_month(year, month) + 1;
+        let (days, second) = (self.0 / PER_DAY, self.0 % PER_DAY);
+        let (year, month, day) = date(days);
         let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
         write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
     }
 }
 
-/// Days of the Gregorian calendar before the first of January of `year`, counted from the year 1.
-const fn days_before_year(year: u64) -> u64 {
-    let years = year - 1;
-    years * 365 + years / 4 - years / 100 + years / 400
+/// The year, month and day so many days after 1970 began.
+///
+/// Years begin in March here, so that the day that leap years have more is the last. A month's number of days before it
+/// is (153 m + 2) / 5 then.
+const fn date(days: u64) -> (u64, u64, u64) {
+    let days = days + DAYS_TO_1970;
+    let (era, day) = (days / PER_400_YEARS, days % PER_400_YEARS);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let (day, january) = (day - (153 * month + 2) / 5 + 1, month >= 10);
+    (era * 400 + year + january as u64, if january { month - 9 } else { month + 3 }, day)
 }
 
-/// Days before the first of `month`, which is 1 to 12, in `year`.
-fn days_before_month(year: u16, month: u8) -> u64 {
-    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-    let days: u64 = DAYS_IN_MONTH.iter().take(usize::from(month).saturating_sub(1)).sum();
-    days + u64::from(leap && month > 2)
+/// Days from the beginning of 1970 to this day of a later year.
+const fn days(year: u64, month: u64, day: u64) -> u64 {
+    let (year, month) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
+    let in_year = (153 * month + 2) / 5 + day - 1;
+    year * 365 + year / 4 - year / 100 + year / 400 + in_year - DAYS_TO_1970
 }
 
-const DAYS_IN_MONTH: [u64; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+const PER_DAY: u64 = 86_400;
+const PER_400_YEARS: u64 = 146_097;
+/// From the first of March of the year 0.
+const DAYS_TO_1970: u64 = 719_468;
 /// 9999-12-31T23:59:59Z.
 const LAST: u64 = 253_402_300_799;
 
@@ -106,6 +125,18 @@ mod tests {
         ] {
             assert_eq!(UtcTime::from_unix(seconds).to_string(), text);
         }
+    }
+
+    #[test]
+    fn every_day_until_2554_reads_back() {
+        let mut before = (0, 0, 0);
+        for day in 0..213_000 {
+            let (year, month, of_month) = date(day);
+            assert!(before < (year, month, of_month), "{before:?} comes before {:?}", date(day));
+            assert_eq!(days(year, month, of_month), day);
+            before = (year, month, of_month);
+        }
+        assert_eq!(date(11_016), (2000, 2, 29));
     }
 
     #[test]
