@@ -31,7 +31,7 @@ pub(crate) struct Busiest {
     limits: Box<[Mutex<Accounts>]>,
 }
 
-/// What is known of the accounts that use most of each limit.
+/// The accounts that use most of each limit.
 #[derive(Clone, Debug)]
 pub struct BusiestAccounts {
     /// The time for which they have been counted.

@@ -115,7 +115,7 @@ impl Draft {
     ///
     /// # Errors
     ///
-    /// What is missing.
+    /// If a fact is missing, which the error names.
     pub(crate) fn finish(mut self, default: Option<&(Method, Uri)>) -> Result<Record, String> {
         let time = match (self.began, self.ended, self.duration) {
             (Some(began), _, _) => began,

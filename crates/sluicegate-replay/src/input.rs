@@ -30,7 +30,7 @@ enum Lines {
     Csv { from: Box<csv::Reader<Box<dyn BufRead>>>, columns: Columns, line: StringRecord },
 }
 
-/// What comes next in an input.
+/// The next piece of an input.
 pub(crate) enum Next {
     Event(Event),
     /// Nothing was decided.

@@ -20,7 +20,7 @@ pub(crate) trait LineReader {
     fn read(&self, line: &str) -> Result<Option<Event>, String>;
 }
 
-/// What readers are told about the policy and the command.
+/// The parts of a record that the policy and the command ask for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Wanted {
     /// The headers that the policy reads: others are not kept.
@@ -32,7 +32,7 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
-    /// What a policy asks of a request.
+    /// The parts that a policy asks for.
     #[must_use]
     pub(crate) fn by(policy: &Policy) -> Self {
         let mut headers = vec![policy.gateway.forwarded_header.name()];

@@ -12,7 +12,7 @@ use super::AccountUse;
 pub(super) struct Account {
     limit: LimitId,
     key: String,
-    /// That of the last request: tiers and warm-up change it.
+    /// The quota of the last request: tiers and warm-up change it.
     quota: Quota,
     /// The units that the account asked for whose place this one took.
     inherited: u64,

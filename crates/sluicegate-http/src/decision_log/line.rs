@@ -9,7 +9,7 @@ use super::Time;
 pub(super) struct Line {
     bytes: Vec<u8>,
     second: Option<u64>,
-    /// That second as `2026-11-30T18:00:00.`.
+    /// The text of that second: `2026-11-30T18:00:00.`.
     calendar: String,
 }
 

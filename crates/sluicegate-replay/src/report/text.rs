@@ -120,7 +120,7 @@ impl Report {
 }
 
 impl LimitReport {
-    /// What is to be known of its numbers.
+    /// Notes on its numbers.
     fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         let Self { name, judged, .. } = self;

@@ -57,7 +57,7 @@ pub(super) fn tell(admin: &Admin, range: Range, told: Option<Told>) -> (Value, T
     (state.into(), Told { known, generation: Arc::downgrade(&generation), denial })
 }
 
-/// What stays until a reload.
+/// Facts that stay until a reload.
 fn whole(range: Range, generation: &Generation) -> Value {
     let policy = generation.gate.policy();
     let limits = policy.limits.iter().map(|limit| (limit.name().to_owned(), self::limit(policy, limit)));
