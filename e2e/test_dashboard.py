@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from browser import Browser
-from devtools import Tab
+from dashboard import Page
 from load import Load
 from server import until
 
@@ -54,53 +54,6 @@ limits = [{ name = "shadow", quota = "1/day", mode = "shadow" }]
 TENANTS = itertools.count()
 # Beside the virtual environment, where CI finds them.
 PICTURES = Path(sys.prefix).parents[1] / "pictures"
-AXE = Path(sys.prefix) / "node_modules" / "axe-core" / "axe.min.js"
-
-
-class Page:
-    """The dashboard of a gateway, as a person sees it."""
-
-    def __init__(self, folder, gateway):
-        self.gateway = gateway
-        self.tab = Tab(folder, f"{gateway.admin_url}/dashboard")
-        for domain in ["Runtime", "Log", "Page"]:
-            self.tab.call(f"{domain}.enable")
-
-    def is_live(self):
-        return self.text("#status") == "Live"
-
-    def text(self, selector):
-        return self.tab.run(f"document.querySelector({selector!r}).innerText")
-
-    def rows(self, place):
-        """The texts of the cells of a table, by the name in the first cell."""
-        cells = "[...row.cells].map((cell) => cell.innerText)"
-        rows = self.tab.run(f"[...document.querySelectorAll('#{place} tbody tr')].map((row) => {cells})")
-        return {first.split("\n")[0]: rest for first, *rest in rows}
-
-    def fill(self, selector, text):
-        self.tab.run(f"document.querySelector({selector!r}).value = {text!r}")
-
-    def click(self, selector):
-        self.tab.run(f"document.querySelector({selector!r}).click()")
-
-    def sign_in(self, token):
-        self.fill("#token", token)
-        self.click("#sign-in button")
-
-    def first_paint(self):
-        """Loads the page again, and returns the time until its first text in milliseconds."""
-        self.tab.reload()
-        until(self.is_live, "the dashboard is live")
-        return self.tab.run("performance.getEntriesByName('first-contentful-paint')[0].startTime")
-
-    def complaints(self):
-        """What the browser has complained of: exceptions, and whatever a policy has blocked."""
-        self.tab.run("0")
-        entries = [event["params"]["entry"] for event in self.tab.events if event["method"] == "Log.entryAdded"]
-        thrown = [event["params"] for event in self.tab.events if event["method"] == "Runtime.exceptionThrown"]
-        # A gateway that is away is no mistake of the page.
-        return thrown + [entry for entry in entries if entry["source"] != "network"]
 
 
 @pytest.fixture
@@ -327,7 +280,7 @@ def test_everyone_can_read_it(start, show, raw_server, name, width, scheme):
     page.tab.call("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=width < 500)
     page.tab.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
     until(lambda: page.text("#access"), "the page asks for the token")
-    assert violations(page) == []
+    assert page.violations() == []
     page.sign_in(TOKEN)
     until(page.is_live, "the dashboard is live")
     with Load([gateway], ["/ok", "/items/1"], clients=1) as load:
@@ -338,7 +291,7 @@ def test_everyone_can_read_it(start, show, raw_server, name, width, scheme):
     until(lambda: not page.tab.run("document.getElementById('reset').hidden"), "accounts are shown")
     PICTURES.mkdir(exist_ok=True)
     page.tab.picture(PICTURES / f"dashboard-{name}.png")
-    assert violations(page) == []
+    assert page.violations() == []
     assert page.tab.run("document.documentElement.scrollWidth") <= width, "nothing is beside the page"
 
 
@@ -360,9 +313,9 @@ def test_200_routes_and_10_000_tenants_stay_usable(start, show, mock_model):
         new MutationObserver(() => { updates += 1; }).observe(document.getElementById("recent").closest("main"), { subtree: true, childList: true });
     })()""")
     keep_asking(gateway, 3)
-    before, first = measures(page), page.tab.run("updates")
+    before, first = page.measures(), page.tab.run("updates")
     keep_asking(gateway, 10)
-    after, updates = measures(page), page.tab.run("updates") - first
+    after, updates = page.measures(), page.tab.run("updates") - first
     assert updates >= 5
     # Rows of callers come and go, and the browser may forget the last ones a little later.
     assert after["Nodes"] < before["Nodes"] + 200
@@ -420,19 +373,3 @@ def ask_each_once(gateway, paths):
             answers += data.count(b"HTTP/1.1 ")
             end = data[-8:]
         sender.join()
-
-
-def measures(page):
-    """The browser's own measures, without garbage."""
-    page.tab.call("HeapProfiler.collectGarbage")
-    return {metric["name"]: metric["value"] for metric in page.tab.call("Performance.getMetrics")["metrics"]}
-
-
-def violations(page):
-    """What axe-core finds against WCAG 2.2 and good practice."""
-    if not page.tab.run("'axe' in window"):
-        # It makes elements of text, which the page itself may not.
-        page.tab.call("Page.setBypassCSP", enabled=True)
-        page.tab.run(AXE.read_text() + "; 0")
-    found = page.tab.run("axe.run().then(({ violations }) => violations)")
-    return [(violation["id"], violation["help"], [node["html"][:200] for node in violation["nodes"]]) for violation in found]
