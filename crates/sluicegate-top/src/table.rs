@@ -165,7 +165,7 @@ fn upstreams(mut upstreams: Vec<Upstream>, sort: Sort) -> Table {
     let row = |upstream: &Upstream| Row {
         cells: vec![
             upstream.name.clone(),
-            if upstream.is_up { "up" } else { "DOWN" }.to_owned(),
+            state(upstream).to_owned(),
             number(upstream.in_flight),
             number_or_unknown(upstream.failed),
             number(upstream.total),
@@ -173,6 +173,15 @@ fn upstreams(mut upstreams: Vec<Upstream>, sort: Sort) -> Table {
         tone: if upstream.is_up { tone(upstream.failed, None) } else { Tone::Bad },
     };
     Table { columns: &UPSTREAMS, rows: upstreams.iter().map(row).collect(), note: String::new() }
+}
+
+/// The only upstream stays in use while it fails: there is no other.
+fn state(upstream: &Upstream) -> &'static str {
+    match upstream {
+        Upstream { is_up: false, .. } => "DOWN",
+        Upstream { failed, .. } if rate(*failed) > 0.0 => "FAILING",
+        _ => "up",
+    }
 }
 
 fn tone(failed: Option<f64>, denied: Option<f64>) -> Tone {
@@ -236,4 +245,4 @@ static KEYS: [Column; 5] =
     [name("KEY", NAME), name("LIMIT", 24), count("DENY/S", 6), count("DENIED", 6), count("LAST", 4)];
 
 static UPSTREAMS: [Column; 5] =
-    [name("UPSTREAM", NAME), name("STATE", 5), count("ACTIVE", 6), count("FAIL/S", 6), count("FAILED", 6)];
+    [name("UPSTREAM", NAME), name("STATE", 7), count("ACTIVE", 6), count("FAIL/S", 6), count("FAILED", 6)];

@@ -47,6 +47,19 @@ fn everything_is_on_a_screen_of_80_by_24() {
 }
 
 #[test]
+fn the_only_upstream_is_failing_while_its_attempts_fail() {
+    let [before, now] = [0, 6].map(|attempts| {
+        format!(
+            "sluicegate_upstream_healthy{{upstream=\"http://127.0.0.1:8000\"}} 1\n\
+             sluicegate_upstream_failed_attempts_total{{upstream=\"http://127.0.0.1:8000\"}} {attempts}\n"
+        )
+    });
+    let picture = lines(&draw(&Gateway::telling(&before, &now).model(), &mut View::default(), (80, 24)));
+    let row = ["http://127.0.0.1:8000", "FAILING", "0", "3", "6"];
+    assert!(picture.iter().any(|line| line.split_whitespace().eq(row)), "{picture:#?}");
+}
+
+#[test]
 fn columns_stand_below_their_headings() {
     let picture = lines(&draw(&Gateway::busy().model(), &mut View::default(), (80, 24)));
     let end_of = |line: &str, text: &str| line.find(text).unwrap() + text.len();
