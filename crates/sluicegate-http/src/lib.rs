@@ -2,8 +2,9 @@
 //!
 //! * [`Admission`] takes a request from its head to its outcome, and times and counts it.
 //! * [`DenialLog`] gives the fields by which a denial is logged.
-//! * [`read`] reads as much of a body as a decision needs, and [`Observed`] shows a response's frames to an observer that
-//!   also learns of its end. [`Metering`] reads the usage there, and [`Admission::settle`] charges it.
+//! * [`read`] reads as much of a body as a decision needs, and [`Held`] passes it on. [`Observed`] shows a response's frames to
+//!   an observer that also learns of its end.
+//! * [`InFlight`] is an admitted request until then. [`Metering`] reads its usage, and [`Admission::settle`] charges it.
 //! * [`watch_keys`] and [`until_ready`] are the jobs beside the requests.
 //!
 //! ```
@@ -50,15 +51,17 @@ mod body;
 mod busiest;
 pub mod decision_log;
 mod denial_log;
+mod in_flight;
 mod metering;
 mod most_denied;
 mod recent_denials;
 
 pub use admission::{Admission, Admitted, Entry};
 pub use background::{Timer, until_ready, watch_keys};
-pub use body::{End, MALFORMED, Observed, Observer, read};
+pub use body::{Answer, End, Exhausted, Held, MALFORMED, Metered, Observed, Observer, Relayed, read};
 pub use busiest::{AccountUse, BusiestAccounts};
 pub use denial_log::{DenialFields, DenialLog};
-pub use metering::{Answering, Cut, Metering, Settling};
+pub use in_flight::{BodyMetering, InFlight};
+pub use metering::{Answering, Cut, Metering, Settling, Told};
 pub use most_denied::DeniedKey;
 pub use recent_denials::RecentDenial;

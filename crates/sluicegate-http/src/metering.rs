@@ -9,9 +9,9 @@ use std::{
 
 use bytes::Bytes;
 use http::response;
-use sluicegate::{Clock, Resilient, Store, StoreError};
+use sluicegate::{Clock, Cost, Resilient, Store, StoreError, Unit};
 use sluicegate_policy::{
-    Ending, Extended, Gate, LimitId, Pass, Repetition, ResponseMeter, Settlement, Usage,
+    Actual, Ending, Extended, Gate, LimitId, Pass, Repetition, ResponseMeter, Settlement, TokenWeights, Usage,
 };
 
 use crate::{Admission, decision_log::Logged};
@@ -24,8 +24,6 @@ pub enum Metering<S: Store> {
     Unanswered,
     /// No answer will come, and the upstream has done no work.
     Unserved,
-    /// An application has told the usage itself. Boxed, because it is large, and each request carries its metering.
-    Told(Box<Usage>),
     /// The upstream answers.
     Answered(Box<Answering<S>>),
 }
@@ -59,6 +57,22 @@ enum Extending<S: Store> {
 
 type Asked<S> = Pin<Box<dyn Future<Output = Extended<S>> + Send>>;
 
+/// The usage of a request, as an application tells it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Told {
+    /// The cost of what the route measures: its tokens, where those are metered.
+    Cost(Cost),
+    /// Costs by their units. Those of other units stay as they are.
+    Units(Vec<(Unit, Cost)>),
+    /// The tokens of a model, where the route meters them. Those that are left out stay as they were reserved.
+    Tokens {
+        /// Input tokens.
+        input: Option<u64>,
+        /// Output tokens.
+        output: Option<u64>,
+    },
+}
+
 /// A settlement that waits for a store.
 pub type Settling = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
 
@@ -87,7 +101,7 @@ impl<S: Resilient> Metering<S> {
     pub fn repetition(&self) -> Option<Repetition> {
         match self {
             Self::Answered(answering) => answering.meter.repetition(),
-            Self::Unanswered | Self::Unserved | Self::Told(_) => None,
+            Self::Unanswered | Self::Unserved => None,
         }
     }
 
@@ -163,7 +177,6 @@ impl<S: Resilient> Metering<S> {
         match self {
             Self::Unanswered => Ending::Unanswered,
             Self::Unserved => Ending::Unserved,
-            Self::Told(usage) => Ending::Told(**usage),
             Self::Answered(answering) => Ending::Answered(&answering.meter),
         }
     }
@@ -175,7 +188,7 @@ impl<S: Resilient> Metering<S> {
                 Extending::Asked(asked) => Some(asked),
                 Extending::Enough | Extending::Refused => None,
             },
-            Self::Unanswered | Self::Unserved | Self::Told(_) => None,
+            Self::Unanswered | Self::Unserved => None,
         }
     }
 }
@@ -197,34 +210,97 @@ impl<S: Resilient, C: Clock> Admission<S, C> {
         logged: Option<Box<Logged>>,
         spawn: impl FnOnce(Settling),
     ) -> Result<(), StoreError> {
-        let settlement = pass.reservation().map(|reservation| {
-            let settlement = reservation.settlement(metering.ending());
-            self.settled(&pass, reservation, &settlement);
-            settlement
-        });
-        let actual = match settlement {
-            Some(Settlement::Used(actual)) => Some(actual),
-            Some(Settlement::Reserved) | None => None,
-        };
-        if let (Some(log), Some(logged)) = (self.log(), logged) {
-            log.ended(&logged, &pass, actual.as_ref());
-        }
+        let actual = self.actual(&pass, metering.ending());
+        self.log_end(&pass, logged, actual.as_ref());
         let Some(actual) = actual else { return Ok(()) };
         let asked = metering.into_asked();
-        let mut settling: Settling = Box::pin(async move {
-            if let Some(asked) = asked
-                && let Extended::Taken(permit) = asked.await
-            {
-                pass.extended(*permit);
-            }
+        begin(spawn, async move {
+            take_extension(&mut pass, asked).await;
             pass.settle_tokens(&actual).await
-        });
-        match settling.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(settled) => settled,
-            Poll::Pending => {
-                spawn(settling);
-                Ok(())
+        })
+    }
+
+    /// [`settle`](Self::settle) by what the application tells of the request's usage, whatever its response says.
+    ///
+    /// # Errors
+    ///
+    /// As [`settle`](Self::settle).
+    pub fn settle_told(
+        &self,
+        mut pass: Box<Pass<S>>,
+        metering: Metering<S>,
+        logged: Option<Box<Logged>>,
+        told: Told,
+        spawn: impl FnOnce(Settling),
+    ) -> Result<(), StoreError> {
+        let is_metered = pass.reservation().is_some();
+        let usage = pass.reservation().and_then(|reservation| told.tokens(&reservation.usage()));
+        let actual = usage.and_then(|usage| self.actual(&pass, Ending::Told(usage)));
+        self.log_end(&pass, logged, actual.as_ref());
+        let asked = metering.into_asked();
+        begin(spawn, async move {
+            take_extension(&mut pass, asked).await;
+            match (told, actual) {
+                (_, Some(actual)) => pass.settle_tokens(&actual).await,
+                (Told::Cost(cost), None) if is_metered => pass.settle_units(&[(Unit::Tokens, cost)]).await,
+                (Told::Cost(cost), None) => pass.settle(cost).await,
+                (Told::Units(costs), None) => pass.settle_units(&costs).await,
+                (Told::Tokens { .. }, None) => Ok(()),
             }
+        })
+    }
+
+    /// Returns the tokens that a request has used, and counts them. `None` if those that it has reserved stay charged, or there are
+    /// none.
+    fn actual(&self, pass: &Pass<S>, ending: Ending<'_>) -> Option<Actual> {
+        let reservation = pass.reservation()?;
+        let settlement = reservation.settlement(ending);
+        self.settled(pass, reservation, &settlement);
+        match settlement {
+            Settlement::Used(actual) => Some(actual),
+            Settlement::Reserved => None,
+        }
+    }
+
+    fn log_end(&self, pass: &Pass<S>, logged: Option<Box<Logged>>, actual: Option<&Actual>) {
+        if let (Some(log), Some(logged)) = (self.log(), logged) {
+            log.ended(&logged, pass, actual);
+        }
+    }
+}
+
+impl Told {
+    /// The tokens that it tells. What it leaves out is as it was reserved.
+    fn tokens(&self, reserved: &Usage) -> Option<Usage> {
+        let Self::Tokens { input, output } = self else { return None };
+        let weights = TokenWeights::default();
+        Some(Usage::text(
+            input.unwrap_or_else(|| reserved.input(&weights)),
+            output.unwrap_or_else(|| reserved.output(&weights)),
+        ))
+    }
+}
+
+/// Waits for the tokens that the store is still asked for.
+async fn take_extension<S: Resilient>(pass: &mut Pass<S>, asked: Option<Asked<S>>) {
+    if let Some(asked) = asked
+        && let Extended::Taken(permit) = asked.await
+    {
+        pass.extended(*permit);
+    }
+}
+
+/// Settles at once if the store does, or gives the rest to `spawn`.
+fn begin(
+    spawn: impl FnOnce(Settling),
+    settling: impl Future<Output = Result<(), StoreError>> + Send + 'static,
+) -> Result<(), StoreError> {
+    let mut settling: Settling = Box::pin(settling);
+    match settling.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(settled) => settled,
+        Poll::Pending => {
+            spawn(settling);
+            Ok(())
         }
     }
 }
@@ -234,7 +310,6 @@ impl<S: Store> fmt::Debug for Metering<S> {
         match self {
             Self::Unanswered => f.write_str("Unanswered"),
             Self::Unserved => f.write_str("Unserved"),
-            Self::Told(usage) => f.debug_tuple("Told").field(usage).finish(),
             Self::Answered(answering) => answering.fmt(f),
         }
     }

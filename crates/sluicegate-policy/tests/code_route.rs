@@ -160,6 +160,18 @@ fn a_quota_that_the_store_or_a_scale_cannot_hold_is_an_error() {
 }
 
 #[test]
+fn each_quota_may_have_a_name_of_its_own() {
+    let of = |given: &[&str]| {
+        let given = given.iter().map(|name| (*name).to_owned()).collect();
+        CodeRoute { names: given, ..CodeRoute::new("/a", quotas("1/minute; 2/hour; 3/day")) }
+    };
+    assert_eq!(names(&parse(""), of(&["rpm", "rph", "rpd"])), ["rpm", "rph", "rpd"]);
+    assert_eq!(names(&parse(""), of(&["rpm", "rph"])), ["rpm", "rph", "rpm_2"]);
+    assert!(error(&parse(""), of(&["rpm", "r|h"])).starts_with("`r|h` is not a valid name of a limit"));
+    assert!(error(&parse(""), of(&["rpm", "rpm"])).contains("`rpm`"));
+}
+
+#[test]
 fn a_weight_is_no_cost_where_a_meter_gives_one() {
     let route = CodeRoute { weight: 50, meter: CodeMeter::Given, ..CodeRoute::new("/a", quotas("9/minute")) };
     assert!(parse("").with_route(route.clone()).is_ok());
@@ -194,7 +206,7 @@ fn quotas(texts: &str) -> Vec<Quota> {
 }
 
 fn named(name: &str, texts: &str) -> CodeRoute {
-    CodeRoute { name: Some(name.to_owned()), ..CodeRoute::new("/a", quotas(texts)) }
+    CodeRoute { names: vec![name.to_owned()], ..CodeRoute::new("/a", quotas(texts)) }
 }
 
 fn names(policy: &Policy, route: CodeRoute) -> Vec<String> {

@@ -9,8 +9,7 @@ use bytes::Bytes;
 use http::response;
 use pyo3::prelude::*;
 use sluicegate::{Cost, StoreError};
-use sluicegate_http::{Admission, Cut, Metering, Settling};
-use sluicegate_policy::{TokenWeights, Usage};
+use sluicegate_http::{Admission, Cut, Metering, Settling, Told};
 
 use crate::{
     awaiting::{ToPython, begin},
@@ -84,17 +83,15 @@ impl Running {
 
     /// Settles the tokens by what the application tells of them. What it does not tell stays as it was reserved.
     pub(crate) async fn settle_told(
-        mut self,
+        self,
         input: Option<Cost>,
         output: Option<Cost>,
     ) -> Result<(), StoreError> {
-        let Some(reservation) = self.pass.reservation() else { return Ok(()) };
-        let (reserved, weights) = (reservation.usage(), TokenWeights::default());
-        self.metering = Metering::Told(Box::new(Usage::text(
-            input.map_or_else(|| reserved.input(&weights), Cost::units),
-            output.map_or_else(|| reserved.output(&weights), Cost::units),
-        )));
-        match self.settling()? {
+        let Some(admission) = self.admission else { return Ok(()) };
+        let told = Told::Tokens { input: input.map(Cost::units), output: output.map(Cost::units) };
+        let mut rest = None;
+        admission.settle_told(self.pass, self.metering, None, told, |settling| rest = Some(settling))?;
+        match rest {
             Some(settling) => settling.await,
             None => Ok(()),
         }

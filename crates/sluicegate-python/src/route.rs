@@ -58,7 +58,7 @@ impl Route {
                 key.map_err(|error| PolicyError::new_err(format!("{}; {}", error.message, error.help)))?;
         }
         route.tier = require_tier;
-        route.name = name;
+        route.names = Vec::from_iter(name);
         route.varies = varies;
         route.mode = match mode {
             "enforce" => Mode::Enforce,

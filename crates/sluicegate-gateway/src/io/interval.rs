@@ -6,6 +6,7 @@ use sluicegate_http::Timer;
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 
 /// Tokio's timer.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Tokio;
 
 impl Timer for Tokio {

@@ -1,22 +1,18 @@
 //! The bodies that pass through: a request's on its way up, an answer's on its way down.
 
-mod answer;
 mod detached;
 mod discard;
 mod http2;
 mod incoming;
-mod metered;
 mod relayed;
 mod request;
 pub(crate) mod unread;
 mod upstream;
 
-pub(crate) use self::answer::AnswerBody;
 pub(crate) use self::detached::{DetachedBody, Remains};
 pub(crate) use self::discard::{Rest, discard};
 pub(crate) use self::http2::Http2Body;
 pub(crate) use self::incoming::Incomplete;
-pub(crate) use self::metered::{BodyMetering, MeteredBody};
 pub(crate) use self::relayed::RelayedBody;
 pub(crate) use self::request::{Arrival, ClientBody, RequestBody};
 pub(crate) use self::unread::Unread;
@@ -24,8 +20,12 @@ pub(crate) use self::upstream::{CutOff, UpstreamBody};
 
 use bytes::Bytes;
 use http_body::Frame;
+use sluicegate_http::Answer;
 
-use crate::request::forward;
+use crate::{io::interval::Tokio, request::forward};
+
+/// The body of a response.
+pub(crate) type AnswerBody = Answer<RelayedBody, Tokio>;
 
 /// Returns `true` if nothing follows this frame of a body: trailers are the last.
 fn is_last<E>(frame: Option<&Result<Frame<Bytes>, E>>) -> bool {

@@ -319,7 +319,7 @@ fn relay(
     let is_bare = framing::is_without_content(head.status);
     let metering = running.body_metering(&mut head);
     let body = RelayedBody::attended(incoming, is_bare, exchange, running);
-    Response::from_parts(head, AnswerBody::relayed(body, metering))
+    Response::from_parts(head, AnswerBody::relayed(body, metering, Tokio))
 }
 
 /// The same for a request that goes on when its client leaves.
@@ -336,7 +336,7 @@ fn relay_kept(
         framing::response(&mut head, &remains.incoming, framing);
         metering = remains.running.body_metering(&mut head);
     }
-    Response::from_parts(head, AnswerBody::relayed(RelayedBody::Detached(body), metering))
+    Response::from_parts(head, AnswerBody::relayed(RelayedBody::Detached(body), metering, Tokio))
 }
 
 fn is_switched(answered: &Answered) -> bool {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderValue;
-use sluicegate_http::{AccountUse, DenialLog, Metering};
-use sluicegate_policy::{LogKeys, Usage};
+use sluicegate_http::{AccountUse, DenialLog, Metering, Told};
+use sluicegate_policy::LogKeys;
 
 use crate::site::{Site, post};
 
@@ -77,9 +77,9 @@ fn tokens_are_spent_as_they_are_settled() {
     let read = |reading: &mut sluicegate_policy::Reading| reading.take(body).and_then(|_| reading.end());
     let pass = site.send(&post("/"), read).expect("it is the first").pass;
     assert!(spent(&site) > 500, "the reservation");
-    let metering = Metering::Told(Box::new(Usage::text(12, 30)));
+    let told = Told::Tokens { input: Some(12), output: Some(30) };
     site.admission
-        .settle(pass, metering, None, |_| panic!("memory never waits"))
+        .settle_told(pass, Metering::default(), None, told, |_| panic!("memory never waits"))
         .expect("memory never fails");
     assert_eq!(spent(&site), 42);
     assert!(site.tells("sluicegate_charged_tokens_total{route=\"/\"} 42"));

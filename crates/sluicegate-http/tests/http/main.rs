@@ -5,11 +5,13 @@ mod admission;
 mod background;
 mod decision_log;
 mod denial_log;
+mod held;
 mod held_store;
 mod late_tokens;
 mod metering;
 mod observed;
 mod reading;
+mod told;
 
 mod again;
 mod logging;

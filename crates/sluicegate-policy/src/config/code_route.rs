@@ -22,9 +22,10 @@ pub struct CodeRoute {
     pub label: String,
     /// The methods, where the same path has other limits for others: they become part of the names of its limits.
     pub methods: Vec<Method>,
-    /// The limit's name, which makes it one account with all that have the name. Of several quotas the second is
-    /// called `name-2`, and so on. Without it the limits belong to the route and are named after it.
-    pub name: Option<String>,
+    /// The names of the limits, in the order of the quotas. A name makes a limit one account with all that have the name. Of
+    /// quotas beyond the names the second is called `name_2` after the first name, and so on. Without a name the limits belong
+    /// to the route and are named after it.
+    pub names: Vec<String>,
     /// Set if the quotas differ from request to request. Limits without a name are then named after the route
     /// alone, so that charges under one quota stay under the next.
     pub varies: bool,
@@ -80,7 +81,7 @@ impl CodeRoute {
         Self {
             label: label.into(),
             methods: Vec::new(),
-            name: None,
+            names: Vec::new(),
             varies: false,
             quotas: quotas.into(),
             key: KeyTemplate::client_ip(),

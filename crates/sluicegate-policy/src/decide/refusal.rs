@@ -58,6 +58,8 @@ pub enum Refusal {
         /// The most fields.
         most: usize,
     },
+    /// 500: the way in does not know the address of the client, and a limit depends on it.
+    NoClientAddress,
     /// 502: the upstream cannot be reached, or broke off before it answered.
     UpstreamDown,
     /// 502: the upstream's response cannot be passed on.
@@ -89,6 +91,7 @@ impl Refusal {
             Self::EncodedBody => "encoded_body",
             Self::HeadTooLarge { .. } => "head_too_large",
             Self::TooManyHeaders { .. } => "too_many_headers",
+            Self::NoClientAddress => "no_client_address",
             Self::UpstreamDown => "upstream_down",
             Self::UpstreamInvalid => "upstream_invalid",
             Self::ConnectTimeout | Self::UpstreamTimeout => "upstream_timeout",
@@ -142,6 +145,9 @@ impl fmt::Display for Refusal {
             Self::TooManyHeaders { most } => {
                 write!(f, "The request has more than {most} header fields: send fewer")
             }
+            Self::NoClientAddress => f.write_str(
+                "The server cannot tell its clients apart, because it does not know their addresses",
+            ),
             Self::UpstreamDown => {
                 f.write_str("The upstream server cannot be reached, or broke off before it answered")
             }

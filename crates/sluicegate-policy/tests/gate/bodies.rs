@@ -80,6 +80,7 @@ fn each_refusal_has_its_status_and_is_a_problem_document_too() {
         (Refusal::TooManyItems { items: 65, most: 64 }, 413, "invalid_request_error"),
         (Refusal::EncodedBody, 415, "invalid_request_error"),
         (Refusal::TooManyHeaders { most: 100 }, 431, "invalid_request_error"),
+        (Refusal::NoClientAddress, 500, "api_error"),
         (Refusal::UpstreamDown, 502, "api_error"),
         (Refusal::UpstreamInvalid, 502, "api_error"),
         (Refusal::StoreUnavailable, 503, "api_error"),

@@ -118,7 +118,7 @@ fn limits_of_one_name_are_one_account_wherever_they_are_written() {
         "[limits.shared]\nquota = \"3/minute\"\n[[route]]\npath = \"/file\"\nlimits = [\"shared\"]",
     );
     let named = |label: &str| CodeRoute {
-        name: Some("shared".to_owned()),
+        names: vec!["shared".to_owned()],
         ..CodeRoute::new(label, quotas("3/minute"))
     };
     let (one, other) = (Code::beside(&site, named("/one")), Code::beside(&site, named("/other")));

@@ -55,6 +55,7 @@ fn each_refusal_has_its_code() {
         (Refusal::ClientStalled, "4"),
         (Refusal::BodyTooLarge { limit: 1_024 }, "8"),
         (Refusal::EncodedBody, "12"),
+        (Refusal::NoClientAddress, "2"),
         (Refusal::UpstreamDown, "14"),
         (Refusal::UpstreamInvalid, "14"),
         (Refusal::StoreUnavailable, "14"),

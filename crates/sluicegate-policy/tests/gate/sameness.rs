@@ -60,7 +60,7 @@ impl Route {
         let quotas: Vec<Quota> = self.quotas.iter().map(|quota| quota.parse().unwrap()).collect();
         let pointer = "/inputs".parse().unwrap();
         CodeRoute {
-            name: self.name.map(str::to_owned),
+            names: Vec::from_iter(self.name.map(str::to_owned)),
             key: KeyTemplate::parse(self.key.iter().copied()).unwrap(),
             weight: self.weight,
             mode: if self.shadow { Mode::Shadow } else { Mode::Enforce },

@@ -7,7 +7,8 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use sluicegate_http::{End, Observed, Observer};
+use sluicegate_http::{End, Observed, Observer, Relayed};
+use sluicegate_policy::Repetition;
 
 use super::{CutOff, DetachedBody, UpstreamBody};
 use crate::{request::running::Running, upstream::Exchange};
@@ -38,7 +39,7 @@ impl RelayedBody {
 
     /// The request that is answered. `None` once its rest has been handed on.
     #[inline]
-    pub(super) fn running(&mut self) -> Option<&mut Running> {
+    fn running(&mut self) -> Option<&mut Running> {
         match self {
             Self::Attended { incoming, .. } => Some(&mut incoming.observer_mut().running),
             Self::Detached(body) => body.running(),
@@ -63,6 +64,17 @@ impl Observer for Attended {
             self.exchange.finish();
             self.running.ended();
         }
+    }
+}
+
+impl Relayed for RelayedBody {
+    #[inline]
+    fn extend(&mut self, cx: &mut Context<'_>) -> Option<Bytes> {
+        self.running()?.extend(cx)
+    }
+
+    fn repetition(&mut self) -> Option<Repetition> {
+        self.running()?.repetition()
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::{
     cell::Cell,
-    collections::VecDeque,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
@@ -11,6 +10,7 @@ use std::{
 use bytes::Bytes;
 use h2::RecvStream;
 use http_body::{Body, Frame, SizeHint};
+use sluicegate_http::Held;
 
 use super::{Http2Body, Incomplete, Unread, clean_trailers, discard::linger, incoming::Incoming, is_last};
 use crate::{request::interim::Interims, upstream::State};
@@ -33,7 +33,7 @@ pub(crate) enum RequestBody {
     /// It was read before the decision.
     Read(Option<Bytes>),
     /// Its beginning was read before the decision, or sent in vain: these pieces first, and then the rest.
-    Begun(VecDeque<Bytes>, Box<Self>),
+    Begun(Held<Box<Self>>),
     /// It is forwarded as it comes. The upstream connection is told whether it has to wait for the client.
     Streamed(ClientBody, Option<Rc<State>>),
 }
@@ -91,7 +91,7 @@ impl RequestBody {
     pub(crate) fn arrival(&mut self) -> Arrival {
         match self {
             Self::Read(_) => Arrival(None),
-            Self::Begun(_, rest) => rest.arrival(),
+            Self::Begun(held) => held.rest_mut().arrival(),
             Self::Streamed(body, _) => body.arrival(),
         }
     }
@@ -105,7 +105,7 @@ impl RequestBody {
     pub(crate) fn into_rest(self) -> Option<ClientBody> {
         match self {
             Self::Read(_) => None,
-            Self::Begun(_, rest) => rest.into_rest(),
+            Self::Begun(held) => held.into_rest().into_rest(),
             Self::Streamed(body, _) => Some(body),
         }
     }
@@ -114,7 +114,7 @@ impl RequestBody {
     pub(crate) fn may_have_trailers(&self) -> bool {
         match self {
             Self::Read(_) => false,
-            Self::Begun(_, rest) => rest.may_have_trailers(),
+            Self::Begun(held) => held.rest().may_have_trailers(),
             Self::Streamed(body, _) => body.is_http2() || body.size_hint().exact().is_none(),
         }
     }
@@ -123,14 +123,14 @@ impl RequestBody {
     pub(crate) fn report_to(&mut self, state: &Rc<State>) {
         match self {
             Self::Streamed(body, told) if !body.ended => *told = Some(Rc::clone(state)),
-            Self::Begun(_, rest) => rest.report_to(state),
+            Self::Begun(held) => held.rest_mut().report_to(state),
             Self::Streamed(..) | Self::Read(_) => {}
         }
     }
 
     /// The body of which these pieces have been taken, as it was before.
     pub(crate) fn after(self, taken: Vec<Bytes>) -> Self {
-        if taken.is_empty() { self } else { Self::Begun(taken.into(), Box::new(self)) }
+        if taken.is_empty() { self } else { Self::Begun(Held::new(taken, Box::new(self))) }
     }
 }
 
@@ -188,10 +188,7 @@ impl Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Incomplete>>> {
         match self.get_mut() {
             Self::Read(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Begun(taken, rest) => match taken.pop_front() {
-                Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
-                None => Pin::new(rest).poll_frame(cx),
-            },
+            Self::Begun(held) => Pin::new(held).poll_frame(cx),
             Self::Streamed(body, told) => {
                 let polled = Pin::new(&mut *body).poll_frame(cx);
                 if let Some(state) = told {
@@ -205,7 +202,7 @@ impl Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Read(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
-            Self::Begun(taken, rest) => taken.is_empty() && rest.is_end_stream(),
+            Self::Begun(held) => held.is_end_stream(),
             Self::Streamed(body, _) => body.is_end_stream(),
         }
     }
@@ -213,19 +210,8 @@ impl Body for RequestBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Read(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Self::Begun(taken, rest) => after(taken, &rest.size_hint()),
+            Self::Begun(held) => held.size_hint(),
             Self::Streamed(body, _) => body.size_hint(),
         }
     }
-}
-
-/// The size of these pieces and the rest.
-fn after(taken: &VecDeque<Bytes>, rest: &SizeHint) -> SizeHint {
-    let taken: u64 = taken.iter().map(|bytes| bytes.len() as u64).sum();
-    let mut hint = SizeHint::new();
-    hint.set_lower(taken + rest.lower());
-    if let Some(upper) = rest.upper() {
-        hint.set_upper(taken + upper);
-    }
-    hint
 }

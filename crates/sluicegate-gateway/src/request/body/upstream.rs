@@ -11,6 +11,7 @@ use bytes::Bytes;
 use h2::Reason;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use sluicegate_http::Exhausted;
 
 use super::clean_trailers;
 use crate::{io::wake_filter, upstream::Stream};
@@ -32,7 +33,7 @@ pub(crate) enum CutOff {
     /// Nothing came for too long.
     Overdue,
     /// The tokens of its limit are spent.
-    Exhausted,
+    Exhausted(Exhausted),
 }
 
 impl Body for UpstreamBody {
@@ -73,8 +74,14 @@ impl fmt::Display for CutOff {
             Self::Http1(error) => error.fmt(f),
             Self::Http2(error) => error.fmt(f),
             Self::Overdue => f.write_str("the upstream sent nothing for too long"),
-            Self::Exhausted => f.write_str("the tokens of a limit are spent"),
+            Self::Exhausted(error) => error.fmt(f),
         }
+    }
+}
+
+impl From<Exhausted> for CutOff {
+    fn from(exhausted: Exhausted) -> Self {
+        Self::Exhausted(exhausted)
     }
 }
 
@@ -94,7 +101,7 @@ impl Error for CutOff {
         match self {
             Self::Http1(error) => error.source(),
             Self::Http2(error) => error.source(),
-            Self::Overdue | Self::Exhausted => None,
+            Self::Overdue | Self::Exhausted(_) => None,
         }
     }
 }

@@ -99,7 +99,7 @@ fn check(report: &mut Report<'_>, code: &CodeRoute) {
     if code.quotas.len() > MOST_LIMITS {
         report.error(0, format!("more than {MOST_LIMITS} limits of one route"));
     }
-    if let Some(name) = code.name.as_deref().filter(|name| !is_name(name)) {
+    for name in code.names.iter().filter(|name| !is_name(name)) {
         report.error_help(0, format!("`{}` is not a valid name of a limit", name.escape_debug()), NAME);
     }
     if code.weight == 0 {
@@ -176,12 +176,12 @@ fn required_tier(report: &mut Report<'_>, needed: &str, tiers: &Tiers) -> Option
     found
 }
 
-/// The limits, of which the first has the name that was given, if one was.
+/// The limits, of which the first have the names that were given.
 fn drafts(code: &CodeRoute) -> Vec<Draft> {
     let methods = code.methods.iter().map(|method| method.as_str().to_lowercase());
     let owner = methods.chain([code.label.clone()]).collect::<Vec<_>>().join(" ");
-    let name = |index, quota: &Quota| match &code.name {
-        Some(name) if index == 0 => Name::Given(name.clone()),
+    let name = |index, quota: &Quota| match code.names.get(index).or(code.names.first()) {
+        Some(name) if index < code.names.len() => Name::Given(name.clone()),
         Some(name) => Name::Like(name.clone()),
         None if code.varies => Name::Like(limit_names::varying(&owner)),
         None => Name::Like(limit_names::inline(&owner, quota)),
@@ -198,7 +198,7 @@ fn drafts(code: &CodeRoute) -> Vec<Draft> {
 /// account then. One that is made must not, or a request that meets both would be charged twice on one account.
 fn taken(policy: &Policy, failures: Option<&Limit>, code: &CodeRoute) -> LimitNames {
     let mut names = LimitNames::default();
-    let all = policy.limits.iter().filter(|_| code.name.is_none());
+    let all = policy.limits.iter().filter(|_| code.names.is_empty());
     for limit in all.chain(failures) {
         names.take(limit.name());
     }

@@ -1,4 +1,4 @@
-//! The body of the answer to a client.
+//! The body of the response to a client.
 
 use std::{
     pin::Pin,
@@ -8,35 +8,45 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::{BodyMetering, CutOff, MeteredBody, RelayedBody};
+use super::{Exhausted, Metered, Relayed};
+use crate::{BodyMetering, Timer};
 
-/// The body of a response.
-#[expect(clippy::large_enum_variant, reason = "most answers are relayed")]
-pub(crate) enum AnswerBody {
-    /// The upstream's answer.
-    Relayed(RelayedBody),
+/// The body of a response: one that is passed on, or one of ours.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "most responses are passed on")]
+pub enum Answer<B, T> {
+    /// The response to an admitted request.
+    Relayed(B),
     /// The same, where its tokens are metered. Boxed, because most are not.
-    Metered(Box<MeteredBody>),
-    /// An answer of ours.
+    Metered(Box<Metered<B, T>>),
+    /// A response of ours.
     Own(Option<Bytes>),
 }
 
-impl AnswerBody {
-    /// The upstream's answer, metered if there is a way.
+impl<B, T> Answer<B, T> {
+    /// The body of an admitted request's response, metered if there is a way. The timer delays the end of one that is cut.
     #[inline]
-    pub(crate) fn relayed(body: RelayedBody, metering: Option<BodyMetering>) -> Self {
+    pub fn relayed(body: B, metering: Option<BodyMetering>, timer: T) -> Self {
         match metering {
-            Some(metering) => Self::Metered(Box::new(MeteredBody::new(body, metering))),
+            Some(metering) => Self::Metered(Box::new(Metered::new(body, metering, timer))),
             None => Self::Relayed(body),
         }
     }
 }
 
-impl Body for AnswerBody {
+impl<B, T> Body for Answer<B, T>
+where
+    B: Relayed<Data = Bytes> + Unpin,
+    B::Error: From<Exhausted>,
+    T: Timer + Clone + Send + Sync + Unpin + 'static,
+{
     type Data = Bytes;
-    type Error = CutOff;
+    type Error = B::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         match self.get_mut() {
             Self::Relayed(body) => Pin::new(body).poll_frame(cx),
             Self::Metered(body) => Pin::new(body.as_mut()).poll_frame(cx),
