@@ -13,7 +13,6 @@ use crate::{BodyMetering, Timer};
 
 /// The body of a response: one that is passed on, or one of ours.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "most responses are passed on")]
 pub enum Answer<B, T> {
     /// The response to an admitted request.
     Relayed(B),

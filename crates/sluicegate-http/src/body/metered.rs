@@ -37,7 +37,6 @@ pub trait Relayed: Body {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Exhausted;
 
-#[expect(clippy::large_enum_variant, reason = "most responses are open to their end")]
 enum State<B> {
     /// The frames of the response pass on.
     Open(B),
