@@ -17,4 +17,5 @@ pub(crate) mod resolve;
 pub(crate) mod source;
 pub(crate) mod store_settings;
 pub(crate) mod store_url;
+pub(crate) mod telemetry_settings;
 pub(crate) mod upstream;

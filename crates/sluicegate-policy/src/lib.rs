@@ -63,6 +63,7 @@ pub use config::{
     source::Source,
     store_settings::{ChunkSettings, StoreKeys, StoreSettings},
     store_url::{StoreKind, StoreUrl, StoreUrlError},
+    telemetry_settings::TelemetrySettings,
     upstream::{Upstream, UpstreamError},
 };
 pub use decide::{

@@ -41,7 +41,7 @@ fn no_secret_is_in_it_wherever_it_was_written() {
 fn every_setting_of_the_file_is_in_it_with_its_default() {
     let (document, schema) = (
         document(
-            "[warmup]\nready = '/health'\n[gateway.health]\npath = '/health'\n[cors]\norigins = '*'\n[decision_log]\npath = 'log'",
+            "[warmup]\nready = '/health'\n[gateway.health]\npath = '/health'\n[cors]\norigins = '*'\n[decision_log]\npath = 'log'\n[telemetry]",
         ),
         schema(),
     );
@@ -55,6 +55,7 @@ fn every_setting_of_the_file_is_in_it_with_its_default() {
         ("Responses", "/responses"),
         ("Cors", "/cors"),
         ("DecisionLog", "/decision_log"),
+        ("Telemetry", "/telemetry"),
     ] {
         let shown = document.pointer(at).unwrap();
         for (field, details) in schema["$defs"][table]["properties"].as_object().unwrap() {

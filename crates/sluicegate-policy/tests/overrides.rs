@@ -158,3 +158,36 @@ fn a_relative_path_is_meant_from_where_it_is_written() {
     let given = resolve("", &[("SLUICEGATE_IDENTITY__API_KEYS", "keys.toml")]).unwrap();
     assert_eq!(given.identity.api_keys, Some(PathBuf::from("keys.toml")));
 }
+
+#[test]
+fn the_variables_of_opentelemetry_give_what_the_table_leaves_out() {
+    let read = |file: &str, more: &[(&str, &str)]| {
+        let standard = [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector.example/otlp/"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "api-key=a%20secret, X-Scope=7"),
+            ("OTEL_SERVICE_NAME", ""),
+        ];
+        let variables: Vec<_> = standard.iter().chain(more).copied().collect();
+        resolve(file, &variables).map(|policy| policy.telemetry)
+    };
+    assert_eq!(read("", &[]).unwrap(), None, "the table alone turns telemetry on");
+    let telemetry = read("[telemetry]", &[]).unwrap().expect("there is a table");
+    assert_eq!(telemetry.endpoint.to_string(), "https://collector.example/otlp");
+    assert_eq!(telemetry.service_name, "sluicegate");
+    let headers: Vec<_> = telemetry
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.to_str().expect("it is text")))
+        .collect();
+    assert_eq!(headers, [("api-key", "a secret"), ("x-scope", "7")]);
+    assert!(!format!("{telemetry:?}").contains("secret"));
+    for (file, more) in [
+        ("[telemetry]\nendpoint = 'http://mine:1'", &[][..]),
+        ("", &[("SLUICEGATE_TELEMETRY__ENDPOINT", "http://mine:1")]),
+    ] {
+        let endpoint = read(file, more).unwrap().expect("there is a table").endpoint;
+        assert_eq!(endpoint.to_string(), "http://mine:1");
+    }
+    let wrong = resolve("[telemetry]", &[("OTEL_EXPORTER_OTLP_ENDPOINT", "collector")]).unwrap_err();
+    assert!(wrong.starts_with("OTEL_EXPORTER_OTLP_ENDPOINT: `endpoint` is not the URL"), "{wrong}");
+}

@@ -20,6 +20,7 @@ fn every_table_is_described_and_refuses_unknown_fields() {
             "responses",
             "route",
             "store",
+            "telemetry",
             "tiers",
             "warmup"
         ]
@@ -63,6 +64,7 @@ fn the_defaults_in_it_are_those_that_are_used() {
         ("Responses", "[responses]", ""),
         ("Cors", "[cors]", "origins = 'https://a.example'\n"),
         ("DecisionLog", "[decision_log]", "path = 'decisions.jsonl'\n"),
+        ("Telemetry", "[telemetry]", ""),
     ] {
         let resolved = |field: &str| {
             let text = format!("{table}\n{needs}{field}");

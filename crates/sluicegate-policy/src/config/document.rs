@@ -9,8 +9,9 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     Cors, DecisionLogSettings, EjectionSettings, Forwarding, GatewaySettings, HealthSettings, Hidden,
-    Identity, Limit, Policy, Responses, Route, Scale, StoreSettings, Terms, Tiers, Timeouts, TlsSettings,
-    Upstream, Warmup,
+    Identity, Limit, Policy, Responses, Route, Scale, StoreSettings, TelemetrySettings, Terms, Tiers,
+    Timeouts, TlsSettings, Upstream, Warmup,
+    config::hidden::MASK,
     decide::{cors::Origins, trusted_proxy},
 };
 
@@ -42,6 +43,7 @@ impl Policy {
             responses: Responses { headers, retry_after_max },
             cors,
             decision_log,
+            telemetry,
             // They are about the file, and this is the result of it.
             warnings: _,
         } = self;
@@ -56,6 +58,7 @@ impl Policy {
             "responses": { "headers": headers, "retry_after_max": retry_after_max.map(period) },
             "cors": cors.as_deref().map(self::cors),
             "decision_log": decision_log.as_ref().map(self::decision_log),
+            "telemetry": telemetry.as_ref().map(self::telemetry),
         })
     }
 
@@ -119,6 +122,21 @@ impl Policy {
 fn decision_log(settings: &DecisionLogSettings) -> Value {
     let DecisionLogSettings { path, max_size, files, keys } = settings;
     json!({ "path": self::path(path), "max_size": max_size, "files": files, "keys": keys })
+}
+
+fn telemetry(settings: &TelemetrySettings) -> Value {
+    let TelemetrySettings { endpoint, headers, service_name, traces, sampling, metrics, metrics_interval } =
+        settings;
+    let headers: Vec<_> = headers.iter().map(|(name, _)| format!("{name}={MASK}")).collect();
+    json!({
+        "endpoint": endpoint.to_string(),
+        "headers": (!headers.is_empty()).then(|| headers.join(",")),
+        "service_name": service_name,
+        "traces": traces,
+        "sampling": sampling,
+        "metrics": metrics,
+        "metrics_interval": period(*metrics_interval),
+    })
 }
 
 fn gateway(settings: &GatewaySettings) -> Value {

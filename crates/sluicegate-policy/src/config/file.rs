@@ -19,6 +19,7 @@ mod schema;
 mod size;
 mod status;
 mod store;
+mod telemetry;
 mod text;
 mod tiers;
 mod tls;
@@ -52,6 +53,7 @@ pub use schema::schema;
 pub use size::Size;
 pub use status::Status;
 pub use store::StoreTable;
+pub use telemetry::TelemetryTable;
 pub use tiers::TierTable;
 pub use tls::TlsTable;
 pub use upstream::{UpstreamEntry, UpstreamTable};
@@ -91,6 +93,8 @@ pub struct File {
     pub cors: Option<CorsTable>,
     /// The file of decisions.
     pub decision_log: Option<DecisionLogTable>,
+    /// Traces and metrics sent to a collector.
+    pub telemetry: Option<TelemetryTable>,
 }
 
 impl File {
@@ -130,6 +134,7 @@ impl File {
                 name @ "responses" => file.responses = read(report, name, value).unwrap_or_default(),
                 name @ "cors" => file.cors = read(report, name, value),
                 name @ "decision_log" => file.decision_log = read(report, name, value),
+                name @ "telemetry" => file.telemetry = read(report, name, value),
                 "tiers" => file.tiers = named(report, value, "tiers"),
                 "limits" => file.limits = named(report, value, "limits"),
                 "route" => file.route = routes(report, value),

@@ -34,6 +34,8 @@ pub(crate) struct Override {
     /// The name that the reader knows it by.
     pub(crate) name: String,
     path: Vec<String>,
+    /// It gives a setting that the table exists for, and does not have.
+    is_fallback: bool,
     /// It may be a password.
     pub(crate) value: Hidden,
     /// Its place after the source's text.
@@ -48,7 +50,8 @@ impl Override {
 }
 
 impl Overrides {
-    /// Of these variables, the ones that are meant for a policy: `SLUICEGATE_TABLE__FIELD`.
+    /// Of these variables, the ones that are meant for a policy: `SLUICEGATE_TABLE__FIELD`, and OpenTelemetry's own for
+    /// what a policy with `[telemetry]` leaves out there.
     #[must_use]
     pub fn variables(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
         for (name, value) in variables {
@@ -56,11 +59,18 @@ impl Overrides {
             // SLUICEGATE_SERVICE_HOST and its like for a service of our name.
             if let Some(path) = name.strip_prefix("SLUICEGATE_") {
                 let path = path.split("__").map(str::to_lowercase).collect();
-                self.0.push(Override { name, path, value: Hidden::from(value.as_str()), place: 0..0 });
+                let value = Hidden::from(value.as_str());
+                self.0.push(Override { name, path, is_fallback: false, value, place: 0..0 });
+            } else if let Some((_, field)) = OF_OPENTELEMETRY.iter().find(|(known, _)| name == *known)
+                && !value.is_empty()
+            {
+                let path = ["telemetry", field].map(str::to_owned).to_vec();
+                let value = Hidden::from(value.as_str());
+                self.0.push(Override { name, path, is_fallback: true, value, place: 0..0 });
             }
         }
         // The environment has no order of its own, and errors should have one.
-        self.0.sort_by(|a, b| a.name.cmp(&b.name));
+        self.0.sort_by(|a, b| (a.is_fallback, &a.name).cmp(&(b.is_fallback, &b.name)));
         self
     }
 
@@ -77,7 +87,8 @@ impl Overrides {
     #[must_use]
     pub fn flag(mut self, name: &str, setting: &str, value: &str) -> Self {
         let path = setting.split('.').map(str::to_owned).collect();
-        self.0.push(Override { name: name.to_owned(), path, value: Hidden::from(value), place: 0..0 });
+        let (name, value) = (name.to_owned(), Hidden::from(value));
+        self.0.push(Override { name, path, is_fallback: false, value, place: 0..0 });
         self
     }
 
@@ -90,6 +101,9 @@ impl Overrides {
 /// `5` is a number or a text.
 pub(crate) fn apply<'s>(report: &mut Report<'s>, file: &mut DeTable<'s>, schema: &Value) {
     for given in report.source().overrides() {
+        if given.is_fallback && !lacks(file, &given.path) {
+            continue;
+        }
         if let [name] = given.path.as_slice() {
             if let Some(right) = single_underscore(name, schema) {
                 let help = Some(format!("did you mean `{right}`?"));
@@ -105,6 +119,13 @@ pub(crate) fn apply<'s>(report: &mut Report<'s>, file: &mut DeTable<'s>, schema:
             report.override_error(&given.name, &message, help);
         }
     }
+}
+
+/// Returns `true` if the file has the table of this field, and not the field.
+fn lacks(file: &DeTable<'_>, path: &[String]) -> bool {
+    let [table, field] = path else { return false };
+    let table = file.get(table.as_str()).and_then(|table| table.get_ref().as_table());
+    table.is_some_and(|table| !table.contains_key(field.as_str()))
 }
 
 type Wrong = (String, Option<String>);
@@ -224,3 +245,10 @@ fn fields(schema: &Value) -> impl Iterator<Item = &str> {
     let fields = schema.get("properties").and_then(Value::as_object);
     fields.into_iter().flat_map(|fields| fields.keys().map(String::as_str))
 }
+
+/// Standard variables of OpenTelemetry's exporters, each with its field of `[telemetry]`.
+const OF_OPENTELEMETRY: [(&str, &str); 3] = [
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "endpoint"),
+    ("OTEL_EXPORTER_OTLP_HEADERS", "headers"),
+    ("OTEL_SERVICE_NAME", "service_name"),
+];

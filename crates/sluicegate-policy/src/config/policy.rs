@@ -11,7 +11,7 @@ use sluicegate::Unit;
 
 use crate::{
     CodeRoute, CodeRouteError, Cors, DecisionLogSettings, Diagnostics, GatewaySettings, HeaderFamily, Limit,
-    LimitId, Overrides, Reserve, Route, Routes, Source, StoreSettings, Tiers, Warmup,
+    LimitId, Overrides, Reserve, Route, Routes, Source, StoreSettings, TelemetrySettings, Tiers, Warmup,
     config::{file::File, lint, resolve},
 };
 
@@ -57,6 +57,8 @@ pub struct Policy {
     pub cors: Option<Arc<Cors>>,
     /// The decision log of the gateway, if there is one.
     pub decision_log: Option<DecisionLogSettings>,
+    /// The traces and metrics that the gateway sends, if any.
+    pub telemetry: Option<TelemetrySettings>,
     /// Warnings of what the author hardly means, because it limits nothing or is dangerous.
     pub warnings: Diagnostics,
 }

@@ -13,6 +13,7 @@ mod limits;
 mod meter;
 mod routes;
 mod store;
+mod telemetry;
 mod terms;
 mod tiers;
 mod token_places;
@@ -52,6 +53,7 @@ fn build(report: &mut Report<'_>, file: &File) -> Option<Policy> {
     let responses = responses(report, &file.responses);
     let cors = file.cors.as_ref().map(|table| Arc::new(cors::resolve(report, table, &responses.headers)));
     let decision_log = file.decision_log.as_ref().map(|table| decision_log::resolve(report, table));
+    let telemetry = file.telemetry.as_ref().map(|table| telemetry::resolve(report, table));
     let tiers = tiers::resolve(report, file);
 
     let mut drafts = Drafts::new(report, file);
@@ -71,6 +73,7 @@ fn build(report: &mut Report<'_>, file: &File) -> Option<Policy> {
         responses,
         cors,
         decision_log,
+        telemetry,
         warnings,
     })
 }

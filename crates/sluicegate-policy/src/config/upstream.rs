@@ -38,6 +38,18 @@ enum Scheme {
 }
 
 impl Upstream {
+    /// The OpenTelemetry collector on this machine, at the port that is registered for OTLP over HTTP.
+    pub(crate) fn collector() -> Self {
+        Self {
+            scheme: Scheme::Http,
+            host: "127.0.0.1".to_owned(),
+            port: 4318,
+            base: String::new(),
+            weight: 1,
+            told_host: None,
+        }
+    }
+
     /// The host's name or address, an IPv6 address without brackets.
     #[must_use]
     pub fn host(&self) -> &str {

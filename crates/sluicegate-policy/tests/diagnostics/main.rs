@@ -3,6 +3,7 @@
 mod cors;
 mod decision_log;
 mod forwarding;
+mod telemetry;
 mod values;
 mod wrong_types;
 

@@ -87,6 +87,7 @@ fn build(report: &mut Report<'_>, policy: &Policy, code: CodeRoute) -> Option<Po
         cors: None,
         // It is the gateway's.
         decision_log: None,
+        telemetry: None,
         warnings: Diagnostics::default(),
     })
 }
