@@ -18,7 +18,9 @@ use sluicegate_http::{
     decision_log::{DecisionSink, LogClock, LogFile},
     watch_keys,
 };
-use sluicegate_policy::{ApiKeys, ApiKeysError, Gate, GatewaySettings, Policy, StoreSettings};
+use sluicegate_policy::{
+    ApiKeys, ApiKeysError, Gate, GatewaySettings, Policy, StoreSettings, TelemetrySettings,
+};
 use sluicegate_stores::AnyStore;
 use tokio::sync::mpsc;
 
@@ -30,6 +32,7 @@ use crate::{
     },
     log,
     reload::{ReloadError, Reloaded, Reloads, generation::Generation, origin::Origin, policy_watch},
+    telemetry::{Telemetry, TelemetryError},
     threads::{drain::Drain, housekeeping, listener, worker::Worker},
     upstream::{dial::Dialer, health_check::check_all, probe::until_one_is_ready},
 };
@@ -85,6 +88,7 @@ impl Gateway {
             policy.identity.api_keys.as_deref().map(load).transpose().map_err(StartError::ApiKeys)?;
         let tls = settings.tls.clone().map(Tls::load).transpose().map_err(StartError::Tls)?;
         let dialer = Dialer::new(&settings).map_err(StartError::Tls)?;
+        let telemetry = Telemetry::new(policy.telemetry.as_ref()).map_err(StartError::Telemetry)?;
         let certificates = tls.as_ref().map(Tls::certificates);
         let store = open(&policy.store).await?;
         let decisions = open_decision_log(&policy, &store)?;
@@ -96,7 +100,7 @@ impl Gateway {
         let admin_address = admin_listener.local_addr().map_err(admin_failed)?;
         let (drain, draining) = Drain::new();
         let gate = Gate::new(policy, store, SystemClock::new()).with_api_keys(api_keys.unwrap_or_default());
-        let generation = Arc::new(Generation::new(Arc::new(gate), dialer, Arc::clone(&decisions)));
+        let generation = Arc::new(Generation::new(Arc::new(gate), dialer, Arc::clone(&decisions), telemetry));
         let (senders, adoptions): (Vec<_>, Vec<_>) =
             listeners.iter().map(|_| mpsc::unbounded_channel()).unzip();
         let reloads = Arc::new(Reloads::new(origin, Arc::clone(&generation), senders));
@@ -114,6 +118,7 @@ impl Gateway {
             admin,
             draining.clone(),
             keep_informed(Arc::clone(&reloads), dashboard, tls),
+            send_the_rest(Arc::clone(&reloads)),
         )
         .map_err(StartError::Thread)?;
         let mut gateway = Self {
@@ -145,6 +150,11 @@ impl Gateway {
     pub fn wrong_tls_files(settings: &GatewaySettings) -> Vec<TlsError> {
         let of_clients = settings.tls.as_ref().map(tls::wrong_files).unwrap_or_default();
         of_clients.into_iter().chain(Dialer::new(settings).err()).collect()
+    }
+
+    /// Returns what keeps these settings of telemetry from being followed, if anything does.
+    pub fn wrong_telemetry(settings: &TelemetrySettings) -> Option<TelemetryError> {
+        Telemetry::new(Some(settings)).err()
     }
 
     /// The address for clients, with the real port if the policy says 0.
@@ -244,8 +254,16 @@ async fn keep_informed(reloads: Arc<Reloads>, dashboard: Arc<Dashboard>, tls: Op
     tokio::join!(inform, watch_certificate, policy_watch::watch(&reloads), dashboard.follow(&reloads));
 }
 
+/// Sends the spans of the last requests when the gateway ends, if the collector takes them at once.
+async fn send_the_rest(reloads: Arc<Reloads>) {
+    let generation = reloads.current();
+    drop(reloads);
+    generation.telemetry.send_the_rest(&generation.metrics.all).await;
+}
+
 /// Tells of what changes outside: an upstream becomes ready or fails its health checks, the file of API keys is edited.
-async fn inform(Generation { gate, healths, dialer, .. }: &Generation) -> Infallible {
+async fn inform(generation: &Generation) -> Infallible {
+    let Generation { gate, healths, dialer, telemetry, .. } = generation;
     let settings = &gate.policy().gateway;
     let warm_up = async {
         if let Some(warmup) = gate.policy().warmup.as_ref().filter(|warmup| !warmup.is_ready()) {
@@ -264,7 +282,7 @@ async fn inform(Generation { gate, healths, dialer, .. }: &Generation) -> Infall
             check_all(dialer, &settings.upstreams, healths, health).await;
         }
     };
-    tokio::join!(warm_up, watch_keys, check_health);
+    tokio::join!(warm_up, watch_keys, check_health, telemetry.send(&generation.metrics.all));
     pending().await
 }
 
@@ -283,6 +301,8 @@ pub enum StartError {
     Tls(TlsError),
     /// The store cannot be used as the policy says, and a person must mend it.
     Store(StoreError),
+    /// The traces and metrics cannot be sent.
+    Telemetry(TelemetryError),
     /// The decision log cannot be written to this file.
     DecisionLog(PathBuf, io::Error),
     /// No thread or event queue to serve with.
@@ -299,6 +319,7 @@ impl fmt::Display for StartError {
             Self::Admin(address, error) => write!(f, "cannot listen on {address} for admin: {error}"),
             Self::ApiKeys(error) => error.fmt(f),
             Self::Tls(error) => error.fmt(f),
+            Self::Telemetry(error) => error.fmt(f),
             Self::Store(error) => write!(f, "the store cannot be used: {error}"),
             Self::DecisionLog(path, error) => decision_log_error(f, path, error),
             Self::Thread(error) => write!(f, "cannot start a worker: {error}"),
@@ -309,7 +330,7 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::NoUpstream | Self::Tls(_) => None,
+            Self::NoUpstream | Self::Tls(_) | Self::Telemetry(_) => None,
             Self::ApiKeys(error) => error.source(),
             Self::Store(error) => error.source(),
             Self::Listen(_, error)

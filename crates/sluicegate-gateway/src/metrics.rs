@@ -2,6 +2,7 @@
 //! start or a reload.
 
 mod decision_lines;
+mod sent_spans;
 
 use std::{
     fmt,
@@ -22,8 +23,9 @@ use sluicegate_http::decision_log::DecisionSink;
 use sluicegate_metrics::{Durations, Family, GateMetrics};
 use sluicegate_policy::{Gate, Route, RouteId, Scale};
 use sluicegate_stores::AnyStore;
+use sluicegate_telemetry::SpanQueue;
 
-use self::decision_lines::DecisionLines;
+use self::{decision_lines::DecisionLines, sent_spans::SentSpans};
 use crate::{client::connections::Connections, request::upstream_refusal::REFUSALS, upstream::Health};
 
 /// The gateway's counters, by the policy's routes, tiers and limits.
@@ -88,6 +90,7 @@ impl Metrics {
         gate: &Arc<Gate<AnyStore>>,
         healths: &Arc<[Arc<Health>]>,
         decisions: &Arc<DecisionSink>,
+        spans: &Arc<SpanQueue>,
     ) -> Self {
         let families = Families::new(healths);
         let results = Family::<ResultLabels, Counter>::default();
@@ -109,6 +112,7 @@ impl Metrics {
             );
             registry.register_collector(Box::new(warmup));
             registry.register_collector(Box::new(DecisionLines(Arc::clone(decisions))));
+            registry.register_collector(Box::new(SentSpans(Arc::clone(spans))));
         });
         let store = Arc::clone(gate.store());
         all.watch_store(move || Some(store.statistics()));

@@ -26,6 +26,7 @@ use crate::{
         generation::{Adoption, Generation},
         origin::Origin,
     },
+    telemetry::TelemetryError,
     upstream::dial::Dialer,
 };
 
@@ -125,9 +126,10 @@ impl Reloads {
         let api_keys =
             policy.identity.api_keys.as_deref().map(load).transpose().map_err(ReloadError::ApiKeys)?;
         let dialer = Dialer::new(&policy.gateway).map_err(ReloadError::Tls)?;
+        let telemetry = running.telemetry.with(policy.telemetry.as_ref()).map_err(ReloadError::Telemetry)?;
         change_decision_log(&running, &policy)?;
         log::warnings(&policy);
-        let next = Arc::new(running.next(policy, api_keys.unwrap_or_default(), dialer));
+        let next = Arc::new(running.next(policy, api_keys.unwrap_or_default(), dialer, telemetry));
         self.current.send_replace(Arc::clone(&next));
         let adopt = |worker: &mpsc::UnboundedSender<Adoption>| {
             let (adopted, done) = oneshot::channel();
@@ -192,6 +194,8 @@ pub enum ReloadError {
     ApiKeys(ApiKeysError),
     /// The new policy's upstreams cannot be spoken to by TLS.
     Tls(TlsError),
+    /// The new policy's telemetry cannot be sent.
+    Telemetry(TelemetryError),
     /// The new policy's decision log cannot be written to this file.
     DecisionLog(PathBuf, io::Error),
     /// The new policy was checked for another kind of store than the one that is open.
@@ -215,6 +219,7 @@ impl fmt::Display for ReloadError {
             ),
             Self::ApiKeys(error) => error.fmt(f),
             Self::Tls(error) => error.fmt(f),
+            Self::Telemetry(error) => error.fmt(f),
             Self::DecisionLog(path, error) => decision_log_error(f, path, error),
             Self::StoreKind { was, is } => {
                 write!(f, "`store.url` changes the store from {was} to {is}: restart the gateway for that")

@@ -11,4 +11,5 @@ pub(crate) mod interim;
 pub(crate) mod proxy;
 pub(crate) mod public_urls;
 pub(crate) mod running;
+pub(crate) mod trace;
 pub(crate) mod upstream_refusal;

@@ -6,8 +6,8 @@ use http::request::Parts;
 use sluicegate::{Clock, Resilient, Store, Timestamp};
 use sluicegate_metrics::GateMetrics;
 use sluicegate_policy::{
-    Counting, Form, Gate, Hints, Outcome, Pass, Reading, Refusal, Rejection, Renderer, Reservation, RouteId,
-    Settlement, Visit,
+    Caller, Counting, Form, Gate, Hints, Outcome, Pass, Reading, Refusal, Rejection, Renderer, Reservation,
+    RouteId, Settlement, Visit,
 };
 
 use crate::{
@@ -201,6 +201,12 @@ impl<S: Resilient, C: Clock> Entry<'_, S, C> {
     #[must_use]
     pub fn route(&self) -> RouteId {
         self.visit.route()
+    }
+
+    /// The caller, as far as the head tells.
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        self.visit.caller()
     }
 
     /// Has as much of the body read as the decision needs. Returns `None`, and leaves the body alone, if it needs none.

@@ -5,7 +5,7 @@ use std::{mem, task::Context};
 use bytes::Bytes;
 use http::{HeaderMap, header::CONTENT_LENGTH, response};
 use sluicegate::{Clock, Resilient, Store, StoreError, Timestamp};
-use sluicegate_policy::{Form, Pass, Refusal, Repetition, Reservation, UsageStripper};
+use sluicegate_policy::{Form, Pass, Refusal, Repetition, Reservation, Settlement, UsageStripper};
 
 use crate::{Admission, Admitted, Cut, Metering, Settling, Told, decision_log::Logged};
 
@@ -168,5 +168,22 @@ impl<S: Resilient> InFlight<S> {
             None => admission.settle(pass, metering, logged, spawn),
             Some(told) => admission.settle_told(pass, metering, logged, told, spawn),
         }
+    }
+
+    /// Ends the request by what its response tells, and tells for which tokens it is charged, if its tokens are metered. Another
+    /// call changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Admission::settle`].
+    pub fn settle_and_tell<C: Clock>(
+        &mut self,
+        admission: &Admission<S, C>,
+        spawn: impl FnOnce(Settling),
+        tell: impl FnOnce(&Reservation, &Settlement),
+    ) -> Result<(), StoreError> {
+        let Some(pass) = self.pass.take() else { return Ok(()) };
+        let (metering, logged) = (mem::take(&mut self.metering), self.logged.take());
+        admission.settle_and_tell(pass, metering, logged, spawn, tell)
     }
 }

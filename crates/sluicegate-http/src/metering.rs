@@ -11,7 +11,8 @@ use bytes::Bytes;
 use http::response;
 use sluicegate::{Clock, Cost, Resilient, Store, StoreError, Unit};
 use sluicegate_policy::{
-    Actual, Ending, Extended, Gate, LimitId, Pass, Repetition, ResponseMeter, Settlement, TokenWeights, Usage,
+    Actual, Ending, Extended, Gate, LimitId, Pass, Repetition, Reservation, ResponseMeter, Settlement,
+    TokenWeights, Usage,
 };
 
 use crate::{Admission, decision_log::Logged};
@@ -205,12 +206,24 @@ impl<S: Resilient, C: Clock> Admission<S, C> {
     /// The error of a store that answers at once: the reservation stays charged.
     pub fn settle(
         &self,
-        mut pass: Box<Pass<S>>,
+        pass: Box<Pass<S>>,
         metering: Metering<S>,
         logged: Option<Box<Logged>>,
         spawn: impl FnOnce(Settling),
     ) -> Result<(), StoreError> {
-        let actual = self.actual(&pass, metering.ending());
+        self.settle_and_tell(pass, metering, logged, spawn, |_, _| {})
+    }
+
+    /// [`settle`](Self::settle), which also tells for which tokens a request whose tokens are metered is charged.
+    pub(crate) fn settle_and_tell(
+        &self,
+        mut pass: Box<Pass<S>>,
+        metering: Metering<S>,
+        logged: Option<Box<Logged>>,
+        spawn: impl FnOnce(Settling),
+        tell: impl FnOnce(&Reservation, &Settlement),
+    ) -> Result<(), StoreError> {
+        let actual = self.actual(&pass, metering.ending(), tell);
         self.log_end(&pass, logged, actual.as_ref());
         let Some(actual) = actual else { return Ok(()) };
         let asked = metering.into_asked();
@@ -235,7 +248,7 @@ impl<S: Resilient, C: Clock> Admission<S, C> {
     ) -> Result<(), StoreError> {
         let is_metered = pass.reservation().is_some();
         let usage = pass.reservation().and_then(|reservation| told.tokens(&reservation.usage()));
-        let actual = usage.and_then(|usage| self.actual(&pass, Ending::Told(usage)));
+        let actual = usage.and_then(|usage| self.actual(&pass, Ending::Told(usage), |_, _| {}));
         self.log_end(&pass, logged, actual.as_ref());
         let asked = metering.into_asked();
         begin(spawn, async move {
@@ -252,10 +265,16 @@ impl<S: Resilient, C: Clock> Admission<S, C> {
 
     /// Returns the tokens that a request has used, and counts them. `None` if those that it has reserved stay charged, or there are
     /// none.
-    fn actual(&self, pass: &Pass<S>, ending: Ending<'_>) -> Option<Actual> {
+    fn actual(
+        &self,
+        pass: &Pass<S>,
+        ending: Ending<'_>,
+        tell: impl FnOnce(&Reservation, &Settlement),
+    ) -> Option<Actual> {
         let reservation = pass.reservation()?;
         let settlement = reservation.settlement(ending);
         self.settled(pass, reservation, &settlement);
+        tell(reservation, &settlement);
         match settlement {
             Settlement::Used(actual) => Some(actual),
             Settlement::Reserved => None,

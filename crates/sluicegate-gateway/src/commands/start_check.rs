@@ -33,6 +33,7 @@ impl StartCheck<'_> {
         });
         wrong.extend(self.store());
         wrong.extend(self.decision_log());
+        wrong.extend(self.telemetry());
         if self.connect {
             let gateway = &self.policy.gateway;
             wrong.extend(self.address("gateway.listen", gateway.listen.ip()));
@@ -82,6 +83,11 @@ impl StartCheck<'_> {
                 Some(self.source.wrong_setting("store.url", format!("the store does not answer: {error}")))
             }
         }
+    }
+
+    fn telemetry(&self) -> Option<Diagnostic> {
+        let error = Gateway::wrong_telemetry(self.policy.telemetry.as_ref()?)?;
+        Some(self.source.wrong_setting("telemetry", error.to_string()))
     }
 
     /// Nothing is made: the file need not be there, if it can be.

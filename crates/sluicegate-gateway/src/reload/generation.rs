@@ -17,6 +17,7 @@ use crate::{
         forward::Forward, input_counter::InputCounter, proxy::Proxy, public_urls::PublicUrls,
         running::Serving,
     },
+    telemetry::Telemetry,
     upstream::{Health, Timeouts, Upstreams, dial::Dialer},
 };
 
@@ -31,6 +32,7 @@ pub(crate) struct Generation {
     pub(crate) denials: DenialLog,
     pub(crate) decisions: Arc<DecisionSink>,
     pub(crate) dialer: Dialer,
+    pub(crate) telemetry: Telemetry,
     /// The time when its policy was read.
     pub(crate) read: UtcTime,
 }
@@ -45,18 +47,29 @@ pub(crate) struct Adoption {
 
 impl Generation {
     /// The first of a gateway.
-    pub(crate) fn new(gate: Arc<Gate<AnyStore>>, dialer: Dialer, decisions: Arc<DecisionSink>) -> Self {
+    pub(crate) fn new(
+        gate: Arc<Gate<AnyStore>>,
+        dialer: Dialer,
+        decisions: Arc<DecisionSink>,
+        telemetry: Telemetry,
+    ) -> Self {
         let settings = &gate.policy().gateway;
         let healths = Health::of_all(settings, None);
-        let metrics = Arc::new(Metrics::new(&gate, &healths, &decisions));
+        let metrics = Arc::new(Metrics::new(&gate, &healths, &decisions, telemetry.spans()));
         let denials = DenialLog::new(settings.log_keys);
         let admission = admission(&gate, &metrics, &denials, &decisions);
         let read = SystemTime::now().into();
-        Self { gate, admission, healths, metrics, denials, decisions, dialer, read }
+        Self { gate, admission, healths, metrics, denials, decisions, dialer, telemetry, read }
     }
 
     /// One of another policy, on the same accounts and counters.
-    pub(crate) fn next(&self, policy: Policy, api_keys: ApiKeys, dialer: Dialer) -> Self {
+    pub(crate) fn next(
+        &self,
+        policy: Policy,
+        api_keys: ApiKeys,
+        dialer: Dialer,
+        telemetry: Telemetry,
+    ) -> Self {
         let before = (&self.gate.policy().gateway, &*self.healths);
         let healths = Health::of_all(&policy.gateway, Some(before));
         let denials = self.denials.with_keys(policy.gateway.log_keys);
@@ -65,7 +78,7 @@ impl Generation {
         let decisions = Arc::clone(&self.decisions);
         let admission = admission(&gate, &metrics, &denials, &decisions);
         let read = SystemTime::now().into();
-        Self { gate, admission, healths, metrics, denials, decisions, dialer, read }
+        Self { gate, admission, healths, metrics, denials, decisions, dialer, telemetry, read }
     }
 
     /// Makes a worker's proxy for it. Connections of the proxy `before` continue if the upstream is the same.
@@ -85,6 +98,8 @@ impl Generation {
             serving: Rc::new(Serving {
                 admission: Arc::clone(&self.admission),
                 metrics: Arc::clone(&self.metrics),
+                tracer: self.telemetry.tracer(),
+                inferences: self.telemetry.inferences(),
             }),
             // All have the same base path.
             forward: Forward::new(

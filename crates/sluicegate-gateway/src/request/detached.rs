@@ -104,7 +104,7 @@ impl DetachedRequests {
             Some(Ok(answered)) => answered,
         };
         let (head, incoming) = response.into_parts();
-        running.answered(&head);
+        running.answered(&head, exchange.address());
         let is_bare = framing::is_without_content(head.status);
         let (body, left) = DetachedBody::new(Remains { incoming, exchange, running }, is_bare);
         // A client that has left does not take it, and it is dropped as one whose client leaves now.

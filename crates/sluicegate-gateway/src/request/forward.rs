@@ -31,7 +31,8 @@ pub(crate) struct Peer {
     /// Its address; one that is mapped into IPv6 is written as IPv4.
     pub(crate) ip: IpAddr,
     text: HeaderValue,
-    scheme: &'static str,
+    /// Of the URL by which it asks.
+    pub(crate) scheme: &'static str,
 }
 
 /// The fault that makes a request impossible to forward.

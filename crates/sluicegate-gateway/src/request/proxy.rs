@@ -28,6 +28,7 @@ use crate::{
         interim::Interims,
         public_urls::Told,
         running::{Flight, Running, Serving},
+        trace::Traced,
     },
     upgrade::{self, Switch, Tunnel},
     upstream::{Answered, SendError, Timeouts, Upstreams},
@@ -90,7 +91,9 @@ impl Proxy {
         let protocol = upgrade::asked_for(head).filter(|_| body.is_end_stream());
         let mut body = Some(body);
         let is_expecting;
-        let answer = match self.decide(head, &mut body, peer).await {
+        let mut traced =
+            self.serving.tracer.as_ref().map_or(Traced::Not, |tracer| Traced::begin(tracer, head, peer));
+        let answer = match self.decide(head, &mut body, peer, &mut traced).await {
             Ok((running, sent)) => {
                 if let Some(interims) = interims {
                     poll_fn(|cx| {
@@ -121,7 +124,9 @@ impl Proxy {
                 let id = RequestId::of(&head.headers);
                 self.log(&rejection, &id);
                 is_expecting = head.headers.contains_key(EXPECT);
-                self.admission().renderer().rejected_in_place(&rejection, head, &id)
+                let response = self.admission().renderer().rejected_in_place(&rejection, head, &id);
+                traced.rejected(self.policy(), &rejection, response.status(), &id);
+                response
             }
         };
         own(answer, body, framing, is_expecting)
@@ -133,6 +138,7 @@ impl Proxy {
         head: &mut Parts,
         body: &mut Option<ClientBody>,
         peer: &Peer,
+        traced: &mut Traced,
     ) -> Result<(Running, RequestBody), Rejection> {
         // Hyper counts the fields of HTTP/1.1 itself.
         let most = self.settings().max_headers;
@@ -144,6 +150,7 @@ impl Proxy {
         }
         let mut entry = self.admission().enter(head, peer.ip).await?;
         let flight = Flight::begin(&self.serving, entry.route());
+        traced.entered(self.policy(), entry.route(), entry.caller());
         let stall = self.timeouts(entry.route()).idle;
         let arriving = body.as_mut();
         let reading = entry
@@ -162,7 +169,7 @@ impl Proxy {
             Box::pin(entry.count(reading.as_deref(), count)).await;
         }
         let admitted = entry.decide(reading.as_deref()).await?;
-        let mut running = Running::new(admitted, flight);
+        let mut running = Running::new(admitted, flight, std::mem::take(traced));
         let body = match (reading, body.take()) {
             (Some(reading), Some(body)) => {
                 let held = reading.into_held();
@@ -186,6 +193,7 @@ impl Proxy {
         mut running: Running,
     ) -> Result<(Sent, RequestId), (Response<Bytes>, Option<ClientBody>)> {
         let id = self.forward.request(head, peer);
+        running.sent(head, &id);
         let route = running.route();
         let forwarding = self.policy().routes.get(route).forwarding();
         for name in &forwarding.removed_headers {
@@ -307,7 +315,7 @@ fn relay(
     let Answered { response, exchange } = answered;
     let (mut head, incoming) = response.into_parts();
     let protocol = head.headers.remove(UPGRADE);
-    running.answered(&head);
+    running.answered(&head, exchange.address());
     running.complete(&mut head, id);
     framing::response(&mut head, &incoming, framing);
     if is_switched {

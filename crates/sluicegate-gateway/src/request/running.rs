@@ -3,17 +3,19 @@
 use std::{rc::Rc, sync::Arc, task::Context, time::SystemTime};
 
 use bytes::Bytes;
-use http::response;
+use http::{request, response};
 use prometheus_client::metrics::gauge::Gauge;
 use sluicegate::{StoreError, SystemClock};
 use sluicegate_http::{Admission, Admitted, BodyMetering, Cut, InFlight, Settling};
-use sluicegate_policy::{Form, Refusal, Repetition, RequestId, Reservation, RouteId};
+use sluicegate_policy::{Form, Refusal, Repetition, RequestId, Reservation, RouteId, Upstream};
 use sluicegate_stores::AnyStore;
+use sluicegate_telemetry::Tracer;
 use tokio::runtime::Handle;
 
 use crate::{
     metrics::{Metrics, RouteMetrics},
-    request::{forward, upstream_refusal},
+    request::{forward, trace::Traced, upstream_refusal},
+    telemetry::inference::{Inference, Inferences},
     upstream::SendError,
 };
 
@@ -21,6 +23,9 @@ use crate::{
 /// left, which gives back its slots.
 pub(crate) struct Running {
     request: InFlight<AnyStore>,
+    traced: Traced,
+    /// The model's work, if it is counted for OpenTelemetry.
+    inference: Option<Box<Inference>>,
     flight: Flight,
 }
 
@@ -35,11 +40,25 @@ pub(crate) struct Flight {
 pub(crate) struct Serving {
     pub(crate) admission: Arc<Admission<AnyStore, SystemClock>>,
     pub(crate) metrics: Arc<Metrics>,
+    /// If traces are sent.
+    pub(crate) tracer: Option<Tracer>,
+    /// If metrics are sent.
+    pub(crate) inferences: Option<Arc<Inferences>>,
 }
 
 impl Running {
-    pub(crate) fn new(admitted: Admitted<AnyStore>, flight: Flight) -> Self {
-        Self { request: InFlight::new(admitted), flight }
+    pub(crate) fn new(admitted: Admitted<AnyStore>, flight: Flight, traced: Traced) -> Self {
+        Self { request: InFlight::new(admitted), traced, inference: None, flight }
+    }
+
+    /// Records that it is handed to the upstream with this head, in which it writes the trace context.
+    pub(crate) fn sent(&mut self, head: &mut request::Parts, id: &RequestId) {
+        let serving = &self.flight.serving;
+        let Some(pass) = self.request.pass() else { return };
+        if let (Some(inferences), Some(reservation)) = (&serving.inferences, pass.reservation()) {
+            self.inference = inferences.begin(reservation, head.uri.path());
+        }
+        self.traced.sent(serving.admission.gate().policy(), pass, head, id);
     }
 
     /// The form in which the client expects an answer of ours.
@@ -86,27 +105,41 @@ impl Running {
         }
         let refusal = Refusal::from(error);
         self.request.refused(&refusal);
+        self.traced.failed(&refusal);
+        if let Some(inference) = &mut self.inference {
+            inference.failed(&refusal);
+        }
         refusal
     }
 
     /// Learns of the head of the upstream's response.
-    pub(crate) fn answered(&mut self, head: &response::Parts) {
+    pub(crate) fn answered(&mut self, head: &response::Parts, upstream: &Upstream) {
         self.request.answered(head);
+        self.traced.answered(head.status, upstream);
+        if let Some(inference) = &mut self.inference {
+            inference.answered(head.status, upstream);
+        }
     }
 
     /// Sees data of the upstream's response.
     pub(crate) fn data(&mut self, data: &Bytes) {
         self.request.data(data);
+        self.traced.data();
+        if let Some(inference) = &mut self.inference {
+            inference.data();
+        }
     }
 
     /// Learns that all of the response has come.
     pub(crate) fn ended(&mut self) {
         self.request.complete();
+        self.traced.completed();
     }
 
     /// Learns that the response has no body, because the connection switches to another protocol.
     pub(crate) fn switched(&mut self) {
         self.request.switched();
+        self.traced.completed();
     }
 
     /// The route.
@@ -176,7 +209,14 @@ impl Drop for Running {
     fn drop(&mut self) {
         let admission = &self.flight.serving.admission;
         self.flight.metrics().upstream_duration.observe(admission.since(self.request.decided()));
-        if let Err(error) = self.request.settle(admission, None, settle_later) {
+        let (traced, inference) = (&mut self.traced, self.inference.take());
+        let settled = self.request.settle_and_tell(admission, settle_later, |reserved, settlement| {
+            traced.settled(reserved, settlement);
+            if let Some(inference) = inference {
+                inference.ended(reserved, settlement);
+            }
+        });
+        if let Err(error) = settled {
             unsettled(&error);
         }
     }

@@ -10,7 +10,7 @@ use tokio::runtime::Builder;
 
 use crate::{admin::Admin, threads::drain::Draining};
 
-/// Starts the thread; it ends when the gateway is dropped, after the drain.
+/// Starts the thread. When the gateway is dropped, after the drain, it does the `last` job and ends.
 ///
 /// # Errors
 ///
@@ -20,6 +20,7 @@ pub(crate) fn spawn(
     admin: Admin,
     mut draining: Draining,
     jobs: impl Future<Output = ()> + Send + 'static,
+    last: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<JoinHandle<()>> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let listener = {
@@ -37,6 +38,7 @@ pub(crate) fn spawn(
                 () = work => {}
                 () = draining.stopped() => {}
             }
+            last.await;
         });
     })
 }

@@ -50,11 +50,20 @@ impl Dialer {
     ///
     /// [`TlsError`], if an upstream uses TLS and there is no certificate authority to verify it.
     pub(crate) fn new(settings: &GatewaySettings) -> Result<Self, TlsError> {
-        if !settings.upstreams.iter().any(Upstream::is_tls) {
+        Self::to(&settings.upstreams, settings.upstream_ca.as_deref())
+    }
+
+    /// For these servers, verified by the authorities in this file or by those of the system.
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Self::new).
+    pub(crate) fn to(servers: &[Upstream], ca: Option<&Path>) -> Result<Self, TlsError> {
+        if !servers.iter().any(Upstream::is_tls) {
             return Ok(Self { tls: None, resolver: Resolver::default() });
         }
-        let (file, roots) = match &settings.upstream_ca {
-            Some(file) => (file.as_path(), roots(file)?),
+        let (file, roots) = match ca {
+            Some(file) => (file, roots(file)?),
             None => (Path::new(SYSTEM), roots_of_the_system()?),
         };
         let unusable = |error| TlsError::new(file, error);

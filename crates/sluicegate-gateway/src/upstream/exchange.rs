@@ -4,7 +4,7 @@ use std::{rc::Rc, time::Duration};
 
 use http::Response;
 use http_body::Body;
-use sluicegate_policy::MediaType;
+use sluicegate_policy::{MediaType, Upstream as Address};
 
 use super::{
     Answered, Upstream,
@@ -32,6 +32,11 @@ impl Exchange {
     /// The upstream that gets the request.
     pub(super) fn upstream(&self) -> &Upstream {
         &self.upstream
+    }
+
+    /// The address of the upstream that gets the request.
+    pub(crate) fn address(&self) -> &Address {
+        &self.upstream.address
     }
 
     /// The head of the answer has come, and its body arrives on this connection, if that is the exchange's alone.

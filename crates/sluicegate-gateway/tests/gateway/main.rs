@@ -37,6 +37,8 @@ mod reload;
 mod removed_headers;
 mod response_heads;
 mod restart;
+#[cfg(feature = "otlp")]
+mod sent_metrics;
 mod slots;
 mod smuggling;
 mod sockets;
@@ -47,6 +49,8 @@ mod timeouts;
 mod tls;
 mod tls_upstream;
 mod tokens;
+#[cfg(feature = "otlp")]
+mod traces;
 mod triton;
 mod upgrades;
 mod upstream_refusals;

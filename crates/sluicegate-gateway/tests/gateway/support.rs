@@ -1,6 +1,8 @@
 //! A gateway, an upstream that tests script, and a client that speaks HTTP/1.1 by hand.
 
 pub(crate) mod client;
+#[cfg(feature = "otlp")]
+pub(crate) mod collector;
 pub(crate) mod h2_client;
 pub(crate) mod http2;
 pub(crate) mod port;
@@ -21,6 +23,8 @@ use sluicegate_policy::{GatewaySettings, Policy, Source};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 pub(crate) use self::client::Client;
+#[cfg(feature = "otlp")]
+pub(crate) use self::collector::Collector;
 pub(crate) use self::port::Port;
 pub(crate) use self::scripted::Scripted;
 pub(crate) use self::stubborn::Stubborn;
