@@ -64,7 +64,7 @@ use crate::{
         forward::Peer,
         interim::Interims,
     },
-    threads::drain::Draining,
+    threads::drain::{self, Draining},
     upgrade::Switch,
 };
 
@@ -213,7 +213,7 @@ impl Clients {
             header: settings.header_timeout,
             keep_alive: settings.client_keep_alive,
             idle: settings.idle_timeout,
-            last: settings.drain_idle_timeout.min(settings.drain_timeout / 2),
+            last: drain::pause(settings),
             max_head: settings.max_head,
             max_headers: settings.max_headers,
             max_streams: settings.http2_max_streams,

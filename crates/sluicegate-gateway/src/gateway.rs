@@ -1,29 +1,28 @@
 //! The running gateway.
 
+mod start_error;
+
 use std::{
     convert::Infallible,
-    fmt,
     future::pending,
-    io,
     net::SocketAddr,
     num::NonZeroUsize,
-    path::{Path, PathBuf},
     sync::Arc,
     thread::{self, JoinHandle},
     time::SystemTime,
 };
 
-use sluicegate::{StoreError, SystemClock};
+use sluicegate::SystemClock;
 use sluicegate_http::{
     decision_log::{DecisionSink, LogClock, LogFile},
     watch_keys,
 };
-use sluicegate_policy::{
-    ApiKeys, ApiKeysError, Gate, GatewaySettings, Policy, StoreSettings, TelemetrySettings,
-};
+use sluicegate_policy::{ApiKeys, Gate, Policy, StoreSettings, TelemetrySettings, TlsSettings};
 use sluicegate_stores::AnyStore;
 use tokio::sync::mpsc;
 
+pub use self::start_error::StartError;
+pub(crate) use self::start_error::decision_log_error;
 use crate::{
     admin::{Admin, dashboard::Dashboard},
     io::{
@@ -33,7 +32,11 @@ use crate::{
     log,
     reload::{ReloadError, Reloaded, Reloads, generation::Generation, origin::Origin, policy_watch},
     telemetry::{Telemetry, TelemetryError},
-    threads::{drain::Drain, housekeeping, listener, worker::Worker},
+    threads::{
+        drain::Drain,
+        housekeeping, listener,
+        worker::{Port, Ports, Worker},
+    },
     upstream::{dial::Dialer, health_check::check_all, probe::until_one_is_ready},
 };
 
@@ -41,12 +44,13 @@ use crate::{
 #[derive(Debug)]
 pub struct Gateway {
     address: SocketAddr,
+    decisions_address: Option<SocketAddr>,
     admin_address: SocketAddr,
     drain: Option<Drain>,
     workers: Vec<Worker>,
     housekeeping: Option<JoinHandle<()>>,
     reloads: Arc<Reloads>,
-    decisions: Arc<DecisionSink>,
+    decision_log: Arc<DecisionSink>,
 }
 
 /// The outcome of a drain.
@@ -80,29 +84,47 @@ impl Gateway {
 
     async fn start_with(policy: Policy, origin: Option<Origin>) -> Result<Self, StartError> {
         let settings = policy.gateway.clone();
-        if settings.upstreams.is_empty() {
+        if settings.upstreams.is_empty() && policy.decisions.is_none() {
             return Err(StartError::NoUpstream);
         }
         let load = |path| ApiKeys::load_for(path, &policy.tiers);
         let api_keys =
             policy.identity.api_keys.as_deref().map(load).transpose().map_err(StartError::ApiKeys)?;
-        let tls = settings.tls.clone().map(Tls::load).transpose().map_err(StartError::Tls)?;
+        let load = |tls: &TlsSettings| Tls::load(tls.clone()).map_err(StartError::Tls);
+        let tls = settings.tls.as_ref().map(load).transpose()?;
+        let decisions_tls =
+            policy.decisions.as_ref().and_then(|decisions| decisions.tls.as_ref()).map(load).transpose()?;
         let dialer = Dialer::new(&settings).map_err(StartError::Tls)?;
         let telemetry = Telemetry::new(policy.telemetry.as_ref()).map_err(StartError::Telemetry)?;
-        let certificates = tls.as_ref().map(Tls::certificates);
         let store = open(&policy.store).await?;
-        let decisions = open_decision_log(&policy, &store)?;
+        let decision_log = open_decision_log(&policy, &store)?;
         let threads = settings.threads.or(thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
-        let (address, listeners) = listener::bind_shared(settings.listen, threads, settings.reuse_port)
-            .map_err(|error| StartError::Listen(settings.listen, error))?;
+        let bind = |address, tls: Option<&Tls>| {
+            listener::bind_shared(address, threads, settings.reuse_port)
+                .map(|(address, listeners)| {
+                    let certificates = tls.map(Tls::certificates);
+                    let port = move |listener| Port { listener, certificates: certificates.clone() };
+                    (address, listeners.into_iter().map(port))
+                })
+                .map_err(|error| StartError::Listen(address, error))
+        };
+        let is_proxy = !settings.upstreams.is_empty();
+        let clients = is_proxy.then(|| bind(settings.listen, tls.as_ref())).transpose()?;
+        let decisions = policy
+            .decisions
+            .as_ref()
+            .map(|decisions| bind(decisions.listen, decisions_tls.as_ref()))
+            .transpose()?;
+        let (address, mut clients) = clients.unzip();
+        let (decisions_address, mut decisions) = decisions.unzip();
         let admin_failed = |error| StartError::Admin(settings.admin, error);
         let admin_listener = listener::bind_alone(settings.admin).map_err(admin_failed)?;
         let admin_address = admin_listener.local_addr().map_err(admin_failed)?;
         let (drain, draining) = Drain::new();
         let gate = Gate::new(policy, store, SystemClock::new()).with_api_keys(api_keys.unwrap_or_default());
-        let generation = Arc::new(Generation::new(Arc::new(gate), dialer, Arc::clone(&decisions), telemetry));
-        let (senders, adoptions): (Vec<_>, Vec<_>) =
-            listeners.iter().map(|_| mpsc::unbounded_channel()).unzip();
+        let generation =
+            Arc::new(Generation::new(Arc::new(gate), dialer, Arc::clone(&decision_log), telemetry));
+        let (senders, adoptions): (Vec<_>, Vec<_>) = (0..threads).map(|_| mpsc::unbounded_channel()).unzip();
         let reloads = Arc::new(Reloads::new(origin, Arc::clone(&generation), senders));
 
         let dashboard = Arc::<Dashboard>::default();
@@ -117,39 +139,38 @@ impl Gateway {
             admin_listener,
             admin,
             draining.clone(),
-            keep_informed(Arc::clone(&reloads), dashboard, tls),
+            keep_informed(Arc::clone(&reloads), dashboard, [tls, decisions_tls]),
             send_the_rest(Arc::clone(&reloads)),
         )
         .map_err(StartError::Thread)?;
         let mut gateway = Self {
-            address,
+            address: address.or(decisions_address).unwrap_or(settings.listen),
+            decisions_address,
             admin_address,
             drain: Some(drain),
             workers: Vec::new(),
             housekeeping: Some(housekeeping),
             reloads,
-            decisions,
+            decision_log,
         };
-        for (index, (listener, adoptions)) in listeners.into_iter().zip(adoptions).enumerate() {
-            let worker = Worker::spawn(
-                index,
-                listener,
-                Arc::clone(&generation),
-                adoptions,
-                certificates.clone(),
-                draining.clone(),
-            )
-            .map_err(StartError::Thread)?;
+        for (index, adoptions) in adoptions.into_iter().enumerate() {
+            let ports = Ports {
+                clients: clients.as_mut().and_then(Iterator::next),
+                decisions: decisions.as_mut().and_then(Iterator::next),
+            };
+            let worker = Worker::spawn(index, ports, Arc::clone(&generation), adoptions, draining.clone())
+                .map_err(StartError::Thread)?;
             gateway.workers.push(worker);
         }
         Ok(gateway)
     }
 
-    /// Everything that is wrong with the files of TLS that these settings name: nothing where [`start`](Self::start) can use
+    /// Everything that is wrong with the files of TLS that this policy names: nothing where [`start`](Self::start) can use
     /// them.
-    pub fn wrong_tls_files(settings: &GatewaySettings) -> Vec<TlsError> {
-        let of_clients = settings.tls.as_ref().map(tls::wrong_files).unwrap_or_default();
-        of_clients.into_iter().chain(Dialer::new(settings).err()).collect()
+    pub fn wrong_tls_files(policy: &Policy) -> Vec<TlsError> {
+        let of_proxies = policy.decisions.iter().filter_map(|decisions| decisions.tls.as_ref());
+        let of_peers = policy.gateway.tls.iter().chain(of_proxies).flat_map(tls::wrong_files);
+        of_peers.chain(Dialer::new(&policy.gateway).err()).collect()
     }
 
     /// Returns what keeps these settings of telemetry from being followed, if anything does.
@@ -157,9 +178,15 @@ impl Gateway {
         Telemetry::new(Some(settings)).err()
     }
 
-    /// The address for clients, with the real port if the policy says 0.
+    /// The address for clients, with the real port if the policy says 0. Without an upstream, nothing listens for clients,
+    /// and this is the address of the decision server.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address of the decision server, if the policy has one.
+    pub fn decisions_address(&self) -> Option<SocketAddr> {
+        self.decisions_address
     }
 
     /// The address for health and metrics, with the real port if the policy says 0.
@@ -202,7 +229,7 @@ impl Drop for Gateway {
             let _ = thread.join();
         }
         // No request is left that could log its end.
-        self.decisions.close();
+        self.decision_log.close();
     }
 }
 
@@ -235,7 +262,7 @@ fn open_decision_log(policy: &Policy, store: &AnyStore) -> Result<Arc<DecisionSi
 }
 
 /// Follows outside changes: the policy file, the files and upstreams that the active policy depends on, the certificate.
-async fn keep_informed(reloads: Arc<Reloads>, dashboard: Arc<Dashboard>, tls: Option<Tls>) {
+async fn keep_informed(reloads: Arc<Reloads>, dashboard: Arc<Dashboard>, tls: [Option<Tls>; 2]) {
     let mut generations = reloads.follow();
     let inform = async {
         loop {
@@ -246,12 +273,13 @@ async fn keep_informed(reloads: Arc<Reloads>, dashboard: Arc<Dashboard>, tls: Op
             }
         }
     };
-    let watch_certificate = async {
+    let watch = async |tls: Option<Tls>| {
         if let Some(tls) = tls {
             tls.watch().await;
         }
     };
-    tokio::join!(inform, watch_certificate, policy_watch::watch(&reloads), dashboard.follow(&reloads));
+    let [clients, decisions] = tls.map(watch);
+    tokio::join!(inform, clients, decisions, policy_watch::watch(&reloads), dashboard.follow(&reloads));
 }
 
 /// Sends the spans of the last requests when the gateway ends, if the collector takes them at once.
@@ -284,65 +312,4 @@ async fn inform(generation: &Generation) -> Infallible {
     };
     tokio::join!(warm_up, watch_keys, check_health, telemetry.send(&generation.metrics.all));
     pending().await
-}
-
-/// The reason that the gateway did not start.
-#[derive(Debug)]
-pub enum StartError {
-    /// The policy names no upstream.
-    NoUpstream,
-    /// The public address cannot be bound.
-    Listen(SocketAddr, io::Error),
-    /// The admin address cannot be bound.
-    Admin(SocketAddr, io::Error),
-    /// The file of API keys cannot be read.
-    ApiKeys(ApiKeysError),
-    /// A file of `[gateway.tls]` cannot be used.
-    Tls(TlsError),
-    /// The store cannot be used as the policy says, and a person must mend it.
-    Store(StoreError),
-    /// The traces and metrics cannot be sent.
-    Telemetry(TelemetryError),
-    /// The decision log cannot be written to this file.
-    DecisionLog(PathBuf, io::Error),
-    /// No thread or event queue to serve with.
-    Thread(io::Error),
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoUpstream => {
-                write!(f, "no upstream: set `upstream` under [gateway], or give --upstream http://HOST:PORT")
-            }
-            Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
-            Self::Admin(address, error) => write!(f, "cannot listen on {address} for admin: {error}"),
-            Self::ApiKeys(error) => error.fmt(f),
-            Self::Tls(error) => error.fmt(f),
-            Self::Telemetry(error) => error.fmt(f),
-            Self::Store(error) => write!(f, "the store cannot be used: {error}"),
-            Self::DecisionLog(path, error) => decision_log_error(f, path, error),
-            Self::Thread(error) => write!(f, "cannot start a worker: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for StartError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::NoUpstream | Self::Tls(_) | Self::Telemetry(_) => None,
-            Self::ApiKeys(error) => error.source(),
-            Self::Store(error) => error.source(),
-            Self::Listen(_, error)
-            | Self::Admin(_, error)
-            | Self::DecisionLog(_, error)
-            | Self::Thread(error) => Some(error),
-        }
-    }
-}
-
-/// Says why the decision log cannot be written, and what to do.
-pub(crate) fn decision_log_error(f: &mut fmt::Formatter<'_>, path: &Path, error: &io::Error) -> fmt::Result {
-    let path = path.display();
-    write!(f, "cannot write the decision log {path}: {error}; give another `path` under [decision_log]")
 }

@@ -33,6 +33,7 @@
 mod admin;
 mod amounts;
 mod client;
+mod decisions;
 mod explain;
 mod gateway;
 mod io;

@@ -111,7 +111,7 @@ impl Reloads {
     ) -> Result<(Reloaded, Vec<oneshot::Receiver<()>>), ReloadError> {
         let mut policy = origin.ok_or(ReloadError::NoOrigin)?.read().map_err(ReloadError::Policy)?;
         let running = self.current();
-        if policy.gateway.upstreams.is_empty() {
+        if policy.gateway.upstreams.is_empty() && !running.gate.policy().gateway.upstreams.is_empty() {
             return Err(ReloadError::NoUpstream);
         }
         let (was, is) = (running.gate.policy().store.url.kind(), policy.store.url.kind());

@@ -2,6 +2,7 @@
 
 pub(crate) mod code_route;
 pub(crate) mod decision_log_settings;
+pub(crate) mod decisions_settings;
 pub(crate) mod diagnostic;
 pub(crate) mod document;
 pub mod file;

@@ -52,6 +52,7 @@ pub use answer::{
 pub use config::{
     code_route::{CodeMeter, CodeRoute, CodeRouteError, TierShare},
     decision_log_settings::DecisionLogSettings,
+    decisions_settings::DecisionsSettings,
     diagnostic::{Diagnostic, Diagnostics, Place},
     file::{self, schema},
     file_version::FileVersion,

@@ -41,7 +41,7 @@ fn no_secret_is_in_it_wherever_it_was_written() {
 fn every_setting_of_the_file_is_in_it_with_its_default() {
     let (document, schema) = (
         document(
-            "[warmup]\nready = '/health'\n[gateway.health]\npath = '/health'\n[cors]\norigins = '*'\n[decision_log]\npath = 'log'\n[telemetry]",
+            "[gateway]\nupstream = 'http://a'\n[warmup]\nready = '/health'\n[gateway.health]\npath = '/health'\n[cors]\norigins = '*'\n[decision_log]\npath = 'log'\n[telemetry]\n[decisions]\nlisten = '127.0.0.1:1'",
         ),
         schema(),
     );
@@ -56,6 +56,7 @@ fn every_setting_of_the_file_is_in_it_with_its_default() {
         ("Cors", "/cors"),
         ("DecisionLog", "/decision_log"),
         ("Telemetry", "/telemetry"),
+        ("Decisions", "/decisions"),
     ] {
         let shown = document.pointer(at).unwrap();
         for (field, details) in schema["$defs"][table]["properties"].as_object().unwrap() {

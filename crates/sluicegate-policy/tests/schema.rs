@@ -13,6 +13,7 @@ fn every_table_is_described_and_refuses_unknown_fields() {
             "$schema",
             "cors",
             "decision_log",
+            "decisions",
             "defaults",
             "gateway",
             "identity",

@@ -232,3 +232,19 @@ fn an_open_admin_port_and_settings_that_change_nothing_are_told() {
          help: set `upstream` under [gateway], or start with --upstream http://HOST:PORT",
     )]);
 }
+
+#[test]
+fn limits_that_decisions_cannot_apply_are_named_unless_there_is_an_upstream() {
+    let text = "[decisions]\nlisten = '127.0.0.1:8081'\n[[route]]\npath = '/a'\nlimits = '2 concurrent'\n\
+                [[route]]\npath = '/b'\nmeter = { items = '/inputs' }\nlimits = '9 items/minute'";
+    said(&[
+        (
+            text,
+            "p.toml:5:10: decisions end at once and give slots back: concurrent limits deny nothing here\n  help: limit \
+             requests by a rate, or name an `upstream` and send them through the gateway\n\
+             p.toml:8:9: decisions see no bodies: each request of this route is refused with 400\n  help: leave `meter` \
+             out, or name an `upstream` and send these requests through the gateway",
+        ),
+        (&[text, "\n[gateway]\nupstream = 'http://127.0.0.1:8000'"].concat(), ""),
+    ]);
+}

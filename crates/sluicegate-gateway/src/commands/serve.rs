@@ -113,7 +113,10 @@ async fn serve(origin: Origin, policy: Policy) -> Outcome {
     let store = policy.store.url.to_string();
     log::warnings(&policy);
     let gateway = Gateway::start_from(origin, policy).await?;
-    tracing::info!(listen = %gateway.address(), admin = %gateway.admin_address(), upstream, store, "serving");
+    let listen = (!upstream.is_empty()).then(|| tracing::field::display(gateway.address()));
+    let decisions = gateway.decisions_address().map(tracing::field::display);
+    let upstream = Some(upstream).filter(|upstream| !upstream.is_empty());
+    tracing::info!(listen, decisions, admin = %gateway.admin_address(), upstream, store, "serving");
     loop {
         tokio::select! {
             () = stop.signal() => break,

@@ -36,14 +36,19 @@ impl StartCheck<'_> {
         wrong.extend(self.telemetry());
         if self.connect {
             let gateway = &self.policy.gateway;
-            wrong.extend(self.address("gateway.listen", gateway.listen.ip()));
+            if !gateway.upstreams.is_empty() {
+                wrong.extend(self.address("gateway.listen", gateway.listen.ip()));
+            }
+            if let Some(decisions) = &self.policy.decisions {
+                wrong.extend(self.address("decisions.listen", decisions.listen.ip()));
+            }
             wrong.extend(self.address("gateway.admin", gateway.admin.ip()));
         }
         if wrong.is_empty() { Ok(api_keys) } else { Err(wrong.into_iter().collect()) }
     }
 
     fn tls_files(&self) -> Vec<Diagnostic> {
-        let wrong = Gateway::wrong_tls_files(&self.policy.gateway);
+        let wrong = Gateway::wrong_tls_files(self.policy);
         wrong.iter().map(|error| self.source.wrong_file(error.file(), error.to_string())).collect()
     }
 

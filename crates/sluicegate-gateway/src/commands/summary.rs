@@ -21,14 +21,20 @@ impl fmt::Display for Summary<'_> {
 
 impl Summary<'_> {
     fn settings(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Policy { gateway, store, identity, tiers, warmup, .. } = self.policy;
-        writeln!(f, "listen     {}", gateway.listen)?;
+        let Policy { gateway, store, identity, tiers, warmup, decisions, .. } = self.policy;
+        if !gateway.upstreams.is_empty() || decisions.is_none() {
+            writeln!(f, "listen     {}", gateway.listen)?;
+        }
         match &gateway.upstreams[..] {
+            [] if decisions.is_some() => writeln!(f, "upstream   none: other proxies ask for decisions")?,
             [] => writeln!(f, "upstream   none: serving needs gateway.upstream or --upstream")?,
             [upstream] => writeln!(f, "upstream   {upstream}")?,
             upstreams => upstreams
                 .iter()
                 .try_for_each(|upstream| writeln!(f, "upstream   {upstream} × {}", upstream.weight()))?,
+        }
+        if let Some(decisions) = decisions {
+            writeln!(f, "decisions  {}", decisions.listen)?;
         }
         writeln!(f, "admin      {}", gateway.admin)?;
         match store.url.kind() {

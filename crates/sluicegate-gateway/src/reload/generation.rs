@@ -103,7 +103,7 @@ impl Generation {
             }),
             // All have the same base path.
             forward: Forward::new(
-                &settings.upstreams[0],
+                settings.upstreams.first(),
                 settings.trusted_proxies.clone(),
                 settings.forwarded_header,
             ),

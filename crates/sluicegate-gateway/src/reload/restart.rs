@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sluicegate_policy::{GatewaySettings, Policy, StoreSettings};
+use sluicegate_policy::{DecisionsSettings, GatewaySettings, Policy, StoreSettings};
 
 /// Keeps in `next` the settings that cannot change while the gateway runs, and returns the names of those that it would
 /// have changed.
@@ -27,6 +27,12 @@ pub(crate) fn keep(running: &Policy, next: &mut Policy) -> Vec<&'static str> {
         restart { url, prefix, keys, secret, timeout, lease, ca, replicas, max_keys, remember_denials, chunks }
         reload { outage }
     }
+    keep_decisions(running, next, &mut kept);
+    if running.gateway.upstreams.is_empty() && !next.gateway.upstreams.is_empty() {
+        // Nothing listens for clients.
+        kept.push("gateway.upstream");
+        next.gateway.upstreams.clear();
+    }
     let was: Vec<_> = running.gateway.upstreams.iter().map(ToString::to_string).collect();
     // One that is ready is enough, so one that was there before is.
     if next.gateway.upstreams.iter().any(|upstream| was.contains(&upstream.to_string())) {
@@ -40,6 +46,24 @@ pub(crate) fn keep(running: &Policy, next: &mut Policy) -> Vec<&'static str> {
         };
     }
     kept
+}
+
+/// A token may change, and nothing else: the listener is there, or is not.
+fn keep_decisions(running: &Policy, next: &mut Policy, kept: &mut Vec<&'static str>) {
+    match (&running.decisions, &mut next.decisions) {
+        (Some(running), Some(next)) => {
+            keep_settings! {
+                running => next, kept: DecisionsSettings, "decisions";
+                restart { listen, tls }
+                reload { token }
+            }
+        }
+        (None, None) => {}
+        (running, next) => {
+            kept.push("decisions");
+            next.clone_from(running);
+        }
+    }
 }
 
 /// Keeps the settings that take a restart, one by one. A setting that is in neither list does not compile.

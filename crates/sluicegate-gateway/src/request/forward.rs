@@ -47,12 +47,14 @@ pub(crate) enum BadHead {
 }
 
 impl Forward {
-    /// For requests to `upstream`. The forwarding `header` of a peer in `trusted` is continued; any other is replaced.
-    pub(crate) fn new(upstream: &Upstream, trusted: Vec<IpNet>, header: ForwardedHeader) -> Self {
+    /// For requests to `upstream`, if there is one. The forwarding `header` of a peer in `trusted` is continued; any other is replaced.
+    pub(crate) fn new(upstream: Option<&Upstream>, trusted: Vec<IpNet>, header: ForwardedHeader) -> Self {
         let client_ip = ClientIp::new(trusted, header);
-        let authority = HeaderValue::try_from(upstream.authority())
-            .unwrap_or_else(|_| HeaderValue::from_static("upstream"));
-        Self { client_ip, header, base: upstream.base().to_owned(), authority }
+        let authority = upstream
+            .and_then(|upstream| HeaderValue::try_from(upstream.authority()).ok())
+            .unwrap_or(HeaderValue::from_static("upstream"));
+        let base = upstream.map_or_else(String::new, |upstream| upstream.base().to_owned());
+        Self { client_ip, header, base, authority }
     }
 
     /// Brings a request's target into the one form that routes and upstreams understand: a path, with the host in `Host`.

@@ -290,7 +290,7 @@ impl Proxy {
     }
 
     /// Logs a rejection.
-    fn log(&self, rejection: &Rejection, id: &RequestId) {
+    pub(crate) fn log(&self, rejection: &Rejection, id: &RequestId) {
         match rejection {
             Rejection::Denied(denied) => log::denial(&self.denials, self.policy(), denied, id),
             Rejection::Refused(refused) => {

@@ -2,6 +2,7 @@
 
 use std::{future::pending, time::Duration};
 
+use sluicegate_policy::GatewaySettings;
 use tokio::{sync::watch, time::sleep};
 
 /// Starts draining; dropping it without draining means "stop at once".
@@ -57,6 +58,11 @@ impl Draining {
     pub(crate) async fn stopped(&mut self) {
         while self.0.changed().await.is_ok() {}
     }
+}
+
+/// The time that an idle connection is kept after the drain has begun, for one more request.
+pub(crate) fn pause(settings: &GatewaySettings) -> Duration {
+    settings.drain_idle_timeout.min(settings.drain_timeout / 2)
 }
 
 /// The gateway was dropped.

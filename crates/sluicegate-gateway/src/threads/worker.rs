@@ -1,14 +1,14 @@
-//! One thread with its own runtime, listener and upstream connections.
+//! One thread with its own runtime, listeners and upstream connections.
 
 use std::{
-    io,
-    net::TcpListener,
+    io, net,
     rc::Rc,
     sync::{Arc, mpsc},
     thread,
 };
 
 use tokio::{
+    net::TcpListener,
     runtime::{Builder, LocalOptions},
     sync::{mpsc::UnboundedReceiver, oneshot},
     task::spawn_local,
@@ -16,6 +16,7 @@ use tokio::{
 
 use crate::{
     client::{Clients, IdleCalls},
+    decisions::Decisions,
     io::tls::Certificates,
     reload::{
         current::Current,
@@ -32,18 +33,33 @@ pub(crate) struct Worker {
     pub(crate) finished: oneshot::Receiver<usize>,
 }
 
+/// A worker's listeners.
+#[derive(Debug, Default)]
+pub(crate) struct Ports {
+    /// For clients, where there is an upstream.
+    pub(crate) clients: Option<Port>,
+    /// For proxies that ask for decisions.
+    pub(crate) decisions: Option<Port>,
+}
+
+/// A listener, whose peers connect by TLS if it has certificates.
+#[derive(Debug)]
+pub(crate) struct Port {
+    pub(crate) listener: net::TcpListener,
+    pub(crate) certificates: Option<Certificates>,
+}
+
 impl Worker {
-    /// Starts a thread that serves `listener` by `generation`, and by those that arrive later.
+    /// Starts a thread that serves `ports` by `generation`, and by those that arrive later.
     ///
     /// # Errors
     ///
     /// When the operating system gives no thread or no event queue.
     pub(crate) fn spawn(
         index: usize,
-        listener: TcpListener,
+        ports: Ports,
         generation: Arc<Generation>,
         adoptions: UnboundedReceiver<Adoption>,
-        certificates: Option<Certificates>,
         draining: Draining,
     ) -> io::Result<Self> {
         let (done, finished) = oneshot::channel();
@@ -55,9 +71,11 @@ impl Worker {
                 .build_local(LocalOptions::default())
                 .and_then(|runtime| {
                     let _context = runtime.enter();
-                    tokio::net::TcpListener::from_std(listener).map(|listener| (runtime, listener))
+                    let clients = ports.clients.map(listen).transpose()?;
+                    let decisions = ports.decisions.map(listen).transpose()?;
+                    Ok((runtime, clients, decisions))
                 });
-            let (runtime, listener) = match ready {
+            let (runtime, clients, decisions) = match ready {
                 Ok(ready) => ready,
                 Err(error) => return drop(started.send(Err(error))),
             };
@@ -69,8 +87,18 @@ impl Worker {
                 drop(generation);
                 let following = Rc::clone(&current);
                 spawn_local(async move { following.follow(adoptions).await });
-                let clients = Clients { current, certificates, idle_calls: IdleCalls::default() };
-                Server { clients: Rc::new(clients), draining }.run(listener).await
+                let serve = async {
+                    let Some((listener, certificates)) = clients else { return 0 };
+                    let current = Rc::clone(&current);
+                    let clients = Clients { current, certificates, idle_calls: IdleCalls::default() };
+                    Server { clients: Rc::new(clients), draining: draining.clone() }.run(listener).await
+                };
+                let decide = async {
+                    let Some((listener, certificates)) = decisions else { return 0 };
+                    Decisions::new(Rc::clone(&current), certificates, draining.clone()).run(listener).await
+                };
+                let (served, decided) = tokio::join!(serve, decide);
+                served + decided
             }));
         };
         let thread = thread::Builder::new().name(format!("sluicegate-{index}")).spawn(work)?;
@@ -80,4 +108,8 @@ impl Worker {
             Err(_) => Err(io::Error::other("the worker ended before it began")),
         }
     }
+}
+
+fn listen(Port { listener, certificates }: Port) -> io::Result<(TcpListener, Option<Certificates>)> {
+    Ok((TcpListener::from_std(listener)?, certificates))
 }

@@ -10,6 +10,7 @@ mod bodies;
 mod client_limits;
 mod connections;
 mod cors;
+mod decision_server;
 mod decisions;
 mod drain;
 mod encoded_answers;

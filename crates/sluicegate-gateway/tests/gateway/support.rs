@@ -180,7 +180,7 @@ pub(crate) async fn in_flight_is_zero(gateway: &Gateway) {
 }
 
 /// Returns the output of a future that waits for nothing, such as a start with a memory store.
-fn at_once<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn at_once<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,
         Poll::Pending => panic!("it waits"),

@@ -8,9 +8,9 @@ use http::{HeaderName, Method};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Cors, DecisionLogSettings, EjectionSettings, Forwarding, GatewaySettings, HealthSettings, Hidden,
-    Identity, Limit, Policy, Responses, Route, Scale, StoreSettings, TelemetrySettings, Terms, Tiers,
-    Timeouts, TlsSettings, Upstream, Warmup,
+    Cors, DecisionLogSettings, DecisionsSettings, EjectionSettings, Forwarding, GatewaySettings,
+    HealthSettings, Hidden, Identity, Limit, Policy, Responses, Route, Scale, StoreSettings,
+    TelemetrySettings, Terms, Tiers, Timeouts, TlsSettings, Upstream, Warmup,
     config::hidden::MASK,
     decide::{cors::Origins, trusted_proxy},
 };
@@ -44,6 +44,7 @@ impl Policy {
             cors,
             decision_log,
             telemetry,
+            decisions,
             // They are about the file, and this is the result of it.
             warnings: _,
         } = self;
@@ -59,6 +60,7 @@ impl Policy {
             "cors": cors.as_deref().map(self::cors),
             "decision_log": decision_log.as_ref().map(self::decision_log),
             "telemetry": telemetry.as_ref().map(self::telemetry),
+            "decisions": decisions.as_ref().map(self::decisions),
         })
     }
 
@@ -137,6 +139,11 @@ fn telemetry(settings: &TelemetrySettings) -> Value {
         "metrics": metrics,
         "metrics_interval": period(*metrics_interval),
     })
+}
+
+fn decisions(settings: &DecisionsSettings) -> Value {
+    let DecisionsSettings { listen, token, tls } = settings;
+    json!({ "listen": listen, "token": token.as_ref().map(Hidden::to_string), "tls": tls.as_ref().map(self::tls) })
 }
 
 fn gateway(settings: &GatewaySettings) -> Value {

@@ -3,6 +3,7 @@
 mod chunks;
 mod cors;
 mod decision_log;
+mod decisions;
 mod entry;
 mod gateway;
 mod health;
@@ -39,6 +40,7 @@ use toml::{
 pub use chunks::ChunksTable;
 pub use cors::CorsTable;
 pub use decision_log::DecisionLogTable;
+pub use decisions::DecisionsTable;
 pub use gateway::{Address, GatewayTable};
 pub use health::{EjectionTable, HealthTable};
 pub use identity::IdentityTable;
@@ -95,6 +97,8 @@ pub struct File {
     pub decision_log: Option<DecisionLogTable>,
     /// Traces and metrics sent to a collector.
     pub telemetry: Option<TelemetryTable>,
+    /// The address at which other proxies ask for decisions.
+    pub decisions: Option<DecisionsTable>,
 }
 
 impl File {
@@ -135,6 +139,7 @@ impl File {
                 name @ "cors" => file.cors = read(report, name, value),
                 name @ "decision_log" => file.decision_log = read(report, name, value),
                 name @ "telemetry" => file.telemetry = read(report, name, value),
+                name @ "decisions" => file.decisions = read(report, name, value),
                 "tiers" => file.tiers = named(report, value, "tiers"),
                 "limits" => file.limits = named(report, value, "limits"),
                 "route" => file.route = routes(report, value),

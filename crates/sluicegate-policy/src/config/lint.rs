@@ -1,6 +1,7 @@
 //! Warnings: what a policy may say, and its author hardly means.
 
 mod callers;
+mod decisions;
 mod gateway;
 mod limits;
 mod paths;
@@ -16,6 +17,7 @@ pub(crate) fn lint(source: &Source, file: &File, policy: &Policy) -> Diagnostics
     gateway::lint(&mut report, file, policy);
     callers::lint(&mut report, file, policy);
     limits::lint(&mut report, file, policy);
+    decisions::lint(&mut report, file, policy);
     paths::lint(&mut report, file);
     report.into_diagnostics()
 }

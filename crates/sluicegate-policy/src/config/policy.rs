@@ -10,8 +10,9 @@ use http::HeaderName;
 use sluicegate::Unit;
 
 use crate::{
-    CodeRoute, CodeRouteError, Cors, DecisionLogSettings, Diagnostics, GatewaySettings, HeaderFamily, Limit,
-    LimitId, Overrides, Reserve, Route, Routes, Source, StoreSettings, TelemetrySettings, Tiers, Warmup,
+    CodeRoute, CodeRouteError, Cors, DecisionLogSettings, DecisionsSettings, Diagnostics, GatewaySettings,
+    HeaderFamily, Limit, LimitId, Overrides, Reserve, Route, Routes, Source, StoreSettings,
+    TelemetrySettings, Tiers, Warmup,
     config::{file::File, lint, resolve},
 };
 
@@ -59,6 +60,8 @@ pub struct Policy {
     pub decision_log: Option<DecisionLogSettings>,
     /// The traces and metrics that the gateway sends, if any.
     pub telemetry: Option<TelemetrySettings>,
+    /// The decision server of the gateway, if there is one.
+    pub decisions: Option<DecisionsSettings>,
     /// Warnings of what the author hardly means, because it limits nothing or is dangerous.
     pub warnings: Diagnostics,
 }

@@ -4,6 +4,7 @@ mod accounts;
 mod code;
 mod cors;
 mod decision_log;
+mod decisions;
 mod forwarding;
 mod gateway;
 mod health;
@@ -54,6 +55,11 @@ fn build(report: &mut Report<'_>, file: &File) -> Option<Policy> {
     let cors = file.cors.as_ref().map(|table| Arc::new(cors::resolve(report, table, &responses.headers)));
     let decision_log = file.decision_log.as_ref().map(|table| decision_log::resolve(report, table));
     let telemetry = file.telemetry.as_ref().map(|table| telemetry::resolve(report, table));
+    if let (Some(warmup), Some(_), []) = (&file.warmup, &file.decisions, &gateway.upstreams[..]) {
+        let help = "name the `upstream` under [gateway], or leave [warmup] out";
+        report.error_help(warmup.ready.start(), "no upstream to ask whether it is ready", help);
+    }
+    let decisions = file.decisions.as_ref().map(|table| decisions::resolve(report, table, &gateway));
     let tiers = tiers::resolve(report, file);
 
     let mut drafts = Drafts::new(report, file);
@@ -74,6 +80,7 @@ fn build(report: &mut Report<'_>, file: &File) -> Option<Policy> {
         cors,
         decision_log,
         telemetry,
+        decisions,
         warnings,
     })
 }

@@ -102,6 +102,13 @@ impl ForwardedHeader {
         }
     }
 
+    /// The address from which the nearest proxy was called: the last one that the header names.
+    #[must_use]
+    pub fn nearest(self, headers: &HeaderMap) -> Option<IpAddr> {
+        let line = headers.get_all(self.name()).iter().next_back()?;
+        self.address(unquoted_rsplit(line.as_bytes(), b',').next()?).map(|address| address.to_canonical())
+    }
+
     fn address(self, hop: &[u8]) -> Option<IpAddr> {
         match self {
             Self::XForwardedFor => node(hop),

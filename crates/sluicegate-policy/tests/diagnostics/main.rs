@@ -2,6 +2,7 @@
 
 mod cors;
 mod decision_log;
+mod decisions;
 mod forwarding;
 mod telemetry;
 mod values;

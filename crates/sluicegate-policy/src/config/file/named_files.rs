@@ -29,7 +29,8 @@ impl Source {
 
 impl File {
     fn tls_files(&self) -> impl Iterator<Item = &Placed<String>> {
-        let tls = self.gateway.tls.iter();
+        let of_proxies = self.decisions.iter().filter_map(|decisions| decisions.tls.as_ref());
+        let tls = self.gateway.tls.iter().chain(of_proxies);
         let of_clients = tls.flat_map(|tls| [Some(&tls.certificate), Some(&tls.key), tls.client_ca.as_ref()]);
         of_clients.flatten().chain(&self.gateway.upstream_ca)
     }

@@ -15,7 +15,7 @@ pub(super) fn lint(report: &mut Report<'_>, file: &File, policy: &Policy) {
     let table = &file.gateway;
     // A policy without settings of the gateway may be one of the Python package.
     let address = table.listen.as_ref().or(table.admin.as_ref());
-    if let Some(address) = address.filter(|_| table.upstream.is_none()) {
+    if let Some(address) = address.filter(|_| table.upstream.is_none() && file.decisions.is_none()) {
         let help = "set `upstream` under [gateway], or start with --upstream http://HOST:PORT";
         report.error_help(address.start(), "no upstream: the gateway does not start without one", help);
     }

@@ -85,9 +85,10 @@ fn build(report: &mut Report<'_>, policy: &Policy, code: CodeRoute) -> Option<Po
         responses: policy.responses.clone(),
         // The app's own middleware shares its answers, and ours within them.
         cors: None,
-        // It is the gateway's.
+        // They are the gateway's.
         decision_log: None,
         telemetry: None,
+        decisions: None,
         warnings: Diagnostics::default(),
     })
 }

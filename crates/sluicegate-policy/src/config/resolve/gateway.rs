@@ -27,12 +27,12 @@ pub(super) fn resolve(report: &mut Report<'_>, table: &GatewayTable) -> GatewayS
     GatewaySettings {
         listen: table.listen.as_ref().map_or(default.listen, |listen| listen.value.0),
         reuse_port: table.reuse_port.unwrap_or(default.reuse_port),
-        tls: table.tls.as_ref().map(|given| tls(report, given)),
+        tls: table.tls.as_ref().map(|given| tls(report, given, "gateway.tls")),
         upstreams: upstreams(report, table),
         rewrite_redirects: table.rewrite_redirects.unwrap_or(default.rewrite_redirects),
         upstream_ca: table.upstream_ca.as_ref().map(|given| upstream_ca(report, given)),
         admin: admin(report, table, &default),
-        admin_token: table.admin_token.as_ref().map(|given| admin_token(report, given)),
+        admin_token: table.admin_token.as_ref().map(|given| token(report, given)),
         trusted_proxies: trusted_proxies(report, table),
         proxy_protocol: proxy_protocol(report, table),
         forwarded_header: table.forwarded_header.unwrap_or_default(),
@@ -156,10 +156,10 @@ fn upstream_ca(report: &mut Report<'_>, given: &Placed<String>) -> PathBuf {
     path(report, given, "write it as \"upstreams.pem\", or leave it out for the system's")
 }
 
-fn tls(report: &mut Report<'_>, table: &TlsTable) -> TlsSettings {
-    let mut file = |given, example| {
-        path(report, given, &format!("write it as \"{example}\", or leave [gateway.tls] out"))
-    };
+/// `[gateway.tls]`, or another table of this kind.
+pub(super) fn tls(report: &mut Report<'_>, table: &TlsTable, name: &str) -> TlsSettings {
+    let mut file =
+        |given, example| path(report, given, &format!("write it as \"{example}\", or leave [{name}] out"));
     TlsSettings {
         certificate: file(&table.certificate, "gateway.pem"),
         key: file(&table.key, "gateway.key"),
@@ -189,7 +189,7 @@ fn admin(report: &mut Report<'_>, table: &GatewayTable, default: &GatewaySetting
 }
 
 /// Returns `true` if no two sockets can listen on these addresses at once.
-fn are_one(a: SocketAddr, b: SocketAddr) -> bool {
+pub(super) fn are_one(a: SocketAddr, b: SocketAddr) -> bool {
     // `[::]` takes connections to IPv4 addresses, too.
     let takes_all = |all: IpAddr, one: IpAddr| all.is_unspecified() && (all.is_ipv6() || one.is_ipv4());
     let (one, other) = (a.ip().to_canonical(), b.ip().to_canonical());
@@ -197,7 +197,7 @@ fn are_one(a: SocketAddr, b: SocketAddr) -> bool {
     a.port() == b.port() && a.port() != 0 && overlap
 }
 
-fn admin_token(report: &mut Report<'_>, given: &Placed<Hidden>) -> Hidden {
+pub(super) fn token(report: &mut Report<'_>, given: &Placed<Hidden>) -> Hidden {
     let token = given.value.reveal();
     let help = "give at least 16 letters and digits, such as what `openssl rand -hex 16` prints";
     if !token.bytes().all(|byte| byte.is_ascii_graphic()) {

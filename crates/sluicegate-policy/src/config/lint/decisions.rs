@@ -1,0 +1,33 @@
+//! Warnings about limits that decisions cannot apply.
+
+use sluicegate::Algorithm;
+
+use crate::{
+    Policy,
+    config::{
+        file::{File, Placed},
+        report::Report,
+    },
+};
+
+pub(super) fn lint(report: &mut Report<'_>, file: &File, policy: &Policy) {
+    // Where there is an upstream, the gateway may serve what decisions cannot.
+    if policy.decisions.is_none() || !policy.gateway.upstreams.is_empty() {
+        return;
+    }
+    let tier = policy.tiers.default_tier();
+    let is_concurrent = |id| policy.limit(id).quota(tier).algorithm() == Algorithm::Concurrent;
+    for (route, table) in policy.routes.as_slice().iter().zip(&file.route) {
+        if let Some(meter) = &table.meter {
+            let message = "decisions see no bodies: each request of this route is refused with 400";
+            let help = "leave `meter` out, or name an `upstream` and send these requests through the gateway";
+            report.error_help(meter.start(), message, help);
+        }
+        if route.limits().iter().copied().any(is_concurrent) {
+            let place = table.limits.as_ref().or(file.defaults.limits.as_ref()).map(Placed::start);
+            let message = "decisions end at once and give slots back: concurrent limits deny nothing here";
+            let help = "limit requests by a rate, or name an `upstream` and send them through the gateway";
+            report.error_help(place.unwrap_or_else(|| table.path.start()), message, help);
+        }
+    }
+}
