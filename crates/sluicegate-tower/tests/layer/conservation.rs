@@ -2,7 +2,6 @@
 
 use std::{
     cell::RefCell,
-    convert::Infallible,
     future::{Future, poll_fn},
     pin::Pin,
     rc::Rc,
@@ -11,12 +10,12 @@ use std::{
 
 use bytes::Bytes;
 use http::Response;
-use http_body::{Body, Frame};
+use http_body::Body;
 use proptest::{collection::vec, prelude::*};
 use sluicegate_tower::{Cost, Limit, Permit, Quota, Unit};
 use tower::Layer;
 
-use crate::site::{Asked, Site, call, empty, header, post, remaining};
+use crate::site::{Asked, Frames, Site, call, empty, header, post, remaining};
 
 const ITEMS: u64 = 100_000;
 const SLOTS: u64 = 4;
@@ -115,7 +114,7 @@ fn send(site: &Site, plan: Plan) -> Option<Box<dyn std::any::Any>> {
         poll_fn(move |_| match plan.dropped {
             Dropped::WhileTheServiceWorks => Poll::Pending,
             Dropped::WithTheServicesError => Poll::Ready(Err("it is broken")),
-            _ => Poll::Ready(Ok(Response::new(Frames(3)))),
+            _ => Poll::Ready(Ok(Response::new(Frames(vec![Bytes::from_static(b"frame"); 3].into())))),
         })
     }));
     let request = empty(post("/").header("items", plan.estimate));
@@ -144,21 +143,4 @@ fn send(site: &Site, plan: Plan) -> Option<Box<dyn std::any::Any>> {
             Box::new(body)
         }
     })
-}
-
-/// A body of so many frames.
-struct Frames(u8);
-
-impl Body for Frames {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let Some(left) = self.0.checked_sub(1) else { return Poll::Ready(None) };
-        self.0 = left;
-        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"frame")))))
-    }
 }

@@ -1,13 +1,17 @@
 //! A service behind a layer whose clock stands still until a test moves it.
 
 use std::{
+    collections::VecDeque,
     convert::Infallible,
     net::IpAddr,
+    pin::Pin,
     sync::{Arc, Mutex},
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
 use http::{Request, Response, request};
+use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Full};
 use sluicegate::ManualClock;
 use sluicegate_tower::{Builder, PeerAddress, Policy, RateLimitLayer, RequestBody, ResponseBody, Source};
@@ -113,3 +117,18 @@ where
 }
 
 pub(crate) const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
+
+/// A body that comes in these pieces.
+pub(crate) struct Frames(pub(crate) VecDeque<Bytes>);
+
+impl Body for Frames {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.pop_front().map(|piece| Ok(Frame::data(piece))))
+    }
+}

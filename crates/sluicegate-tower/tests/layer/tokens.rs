@@ -1,21 +1,17 @@
 //! Tokens of models, reserved by the request and settled by its response.
 
 use std::{
-    collections::VecDeque,
     convert::Infallible,
-    pin::Pin,
     sync::{Arc, Mutex},
-    task::{Context, Poll},
 };
 
 use bytes::Bytes;
 use http::{HeaderMap, Response};
-use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Full};
 use sluicegate_tower::{Exhausted, Permit};
 use tower::{Layer, Service, ServiceExt};
 
-use crate::site::{Asked, Site, json, remaining, text};
+use crate::site::{Asked, Frames, Site, json, remaining, text};
 
 const CHAT: &str = r#"{"messages":[{"role":"user","content":"hi"}],"max_tokens":500}"#;
 const STREAM: &str = r#"{"messages":[{"role":"user","content":"hi"}],"max_tokens":500,"stream":true}"#;
@@ -126,19 +122,4 @@ async fn a_stream_whose_tokens_are_spent_is_cut_with_an_error() {
     assert!(error.is_some_and(|error| error.is::<Exhausted>()));
     assert!(String::from_utf8_lossy(&last).contains("the tokens of the limit otpm are spent"));
     assert_eq!(site.events(), ["a stream is cut: the tokens of the limit otpm are spent"]);
-}
-
-/// A body that comes in these pieces.
-struct Frames(VecDeque<Bytes>);
-
-impl Body for Frames {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.0.pop_front().map(|piece| Ok(Frame::data(piece))))
-    }
 }
