@@ -20,7 +20,7 @@ use prometheus_client::{
     registry::Registry,
 };
 use sluicegate_http::decision_log::DecisionSink;
-use sluicegate_metrics::{Durations, Family, GateMetrics};
+use sluicegate_metrics::{Durations, Exemplar, Family, GateMetrics};
 use sluicegate_policy::{Gate, Route, RouteId, Scale};
 use sluicegate_stores::AnyStore;
 use sluicegate_telemetry::SpanQueue;
@@ -147,6 +147,13 @@ impl Metrics {
         let routes = policy.routes.as_slice().iter().map(|route| families.route(route)).collect();
         let gate_at_work = Arc::clone(gate);
         Self { all, reloads, connections, families, routes, gate_at_work, at_work }
+    }
+
+    /// Puts an exemplar behind the time at the upstream of a route's request.
+    pub(crate) fn exemplify(&self, route: &RouteMetrics, exemplar: Exemplar) {
+        let labels = [("route", route.name.as_str())];
+        let metric = "sluicegate_upstream_duration_seconds";
+        self.all.exemplify(metric, &labels, &route.upstream_duration, exemplar);
     }
 
     /// The counters of decisions.

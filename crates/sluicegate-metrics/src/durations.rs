@@ -46,6 +46,14 @@ impl Durations {
     }
 }
 
+impl Durations {
+    /// The upper bound of the bucket that a duration is counted in, in seconds. `None` for the last.
+    pub(crate) fn bound(&self, duration: Duration) -> Option<f64> {
+        let seconds = duration.as_secs_f64();
+        self.0.bounds.iter().copied().find(|bound| *bound >= seconds)
+    }
+}
+
 impl EncodeMetric for Durations {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), fmt::Error> {
         let shared = &*self.0;

@@ -30,6 +30,7 @@
 //! ```
 
 mod durations;
+mod exemplars;
 mod family;
 mod format;
 mod gate_metrics;
@@ -41,6 +42,7 @@ mod tokens;
 mod totals;
 
 pub use durations::Durations;
+pub use exemplars::Exemplar;
 pub use family::Family;
 pub use format::Format;
 pub use gate_metrics::GateMetrics;

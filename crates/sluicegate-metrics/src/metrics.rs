@@ -15,7 +15,8 @@ use sluicegate_policy::{Limit, Policy, Route, Tier};
 use sluicegate_stores::StoreStatistics;
 
 use crate::{
-    Durations, Family, Format, GateMetrics, LimitTotals, RequestTotals, TokenTotals,
+    Durations, Exemplar, Family, Format, GateMetrics, LimitTotals, RequestTotals, TokenTotals,
+    exemplars::Exemplars,
     format::{prometheus, sorted},
     gate_metrics::LimitMetrics,
     requests::{ALLOW, AllRequests, DENY},
@@ -43,6 +44,7 @@ struct Shared {
     decision_duration: Durations,
     tokens: AllTokens,
     stores: Stores,
+    exemplars: Exemplars,
 }
 
 impl Metrics {
@@ -87,6 +89,7 @@ impl Metrics {
             decision_duration,
             tokens,
             stores,
+            exemplars: Exemplars::default(),
         }))
     }
 
@@ -187,6 +190,18 @@ impl Metrics {
         self.0.stores.silent_servers()
     }
 
+    /// Puts an exemplar behind the bucket that its duration is counted in. `metric` is the whole name of a histogram of
+    /// [`Durations`], and `labels` are those of its series, in their order. Only [OpenMetrics](Format::OpenMetrics) has exemplars.
+    pub fn exemplify(
+        &self,
+        metric: &str,
+        labels: &[(&str, &str)],
+        durations: &Durations,
+        exemplar: Exemplar,
+    ) {
+        self.0.exemplars.set(metric, durations.bound(exemplar.duration), labels, exemplar);
+    }
+
     /// Writes everything as it is now: metrics in the order of their names, and their series in that of their labels.
     ///
     /// # Errors
@@ -195,7 +210,7 @@ impl Metrics {
     pub fn write(&self, format: Format) -> Result<String, fmt::Error> {
         match format {
             Format::Prometheus => Ok(sorted(&prometheus(&self.open_metrics()?))),
-            Format::OpenMetrics => Ok(sorted(&self.open_metrics()?)),
+            Format::OpenMetrics => Ok(self.0.exemplars.write(sorted(&self.open_metrics()?))),
             Format::Summary => Ok(Summary::of(&self.0.requests).to_json()),
         }
     }

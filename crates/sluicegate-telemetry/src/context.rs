@@ -40,6 +40,12 @@ impl TraceId {
         (number != 0).then_some(Self(number))
     }
 
+    /// The id that 32 hexadecimal digits in lower case write.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.len() == 32 { Self::new(hex(text.as_bytes())?) } else { None }
+    }
+
     /// The number.
     #[must_use]
     pub const fn get(self) -> u128 {
@@ -52,6 +58,12 @@ impl SpanId {
     #[must_use]
     pub fn new(number: u64) -> Option<Self> {
         (number != 0).then_some(Self(number))
+    }
+
+    /// The id that 16 hexadecimal digits in lower case write.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.len() == 16 { Self::new(u64::try_from(hex(text.as_bytes())?).ok()?) } else { None }
     }
 
     /// The number.

@@ -30,7 +30,7 @@ mod span;
 mod tracer;
 
 pub use context::{SpanId, TraceContext, TraceId};
-pub use metric::{Distribution, Metric, Number, Point, Points};
+pub use metric::{Distribution, Exemplar, Metric, Number, Point, Points};
 pub use open_metrics::read_open_metrics;
 pub use queue::{Batch, SpanQueue};
 pub use span::{Attribute, Span, SpanKind};

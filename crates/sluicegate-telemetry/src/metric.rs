@@ -1,8 +1,8 @@
 //! Metrics as they are sent: plain values, whoever counted them.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::SystemTime};
 
-use crate::Attribute;
+use crate::{Attribute, SpanId, TraceId};
 
 /// A metric with all its series.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,6 +55,21 @@ pub struct Distribution {
     pub counts: Vec<u64>,
     /// The sum of all values.
     pub sum: f64,
+    /// Values whose traces are recorded.
+    pub exemplars: Vec<Exemplar>,
+}
+
+/// A value whose trace is recorded.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Exemplar {
+    /// The trace.
+    pub trace: TraceId,
+    /// The span in it.
+    pub span: SpanId,
+    /// The value.
+    pub value: f64,
+    /// The time at which it was counted.
+    pub time: SystemTime,
 }
 
 impl Number {

@@ -1,10 +1,13 @@
 //! Reads the text of OpenMetrics, as our own registry writes it.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use crate::{
-    Attribute,
-    metric::{Distribution, Metric, Number, Point, Points},
+    Attribute, SpanId, TraceId,
+    metric::{Distribution, Exemplar, Metric, Number, Point, Points},
 };
 
 /// Reads the metrics of a text in OpenMetrics: counters, gauges and histograms.
@@ -74,10 +77,25 @@ fn read_sample(metric: &mut Metric, line: &str) -> Option<()> {
             }
             let below: u64 = distribution.counts.iter().sum();
             distribution.counts.push(value.parse::<u64>().ok()?.checked_sub(below)?);
+            distribution.exemplars.extend(rest.split_once(" # {").and_then(|(_, text)| read_exemplar(text)));
         }
         _ => {}
     }
     Some(())
+}
+
+/// Reads the labels, the value and the time of an exemplar.
+fn read_exemplar(text: &str) -> Option<Exemplar> {
+    let (labels, rest) = read_labels(text)?;
+    let label = |name| labels.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str());
+    let (value, time) = rest.trim_start().split_once(' ')?;
+    let time = Duration::try_from_secs_f64(time.parse().ok()?).ok()?;
+    Some(Exemplar {
+        trace: TraceId::parse(label("trace_id")?)?,
+        span: SpanId::parse(label("span_id")?)?,
+        value: value.parse().ok()?,
+        time: UNIX_EPOCH.checked_add(time)?,
+    })
 }
 
 /// Labels as they are written, and what is behind them.
@@ -142,6 +160,8 @@ mod tests {
         assert_eq!(points[1], Point { attributes: Vec::new(), value: Number::Whole(0) });
     }
 
+    const EXEMPLAR: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
     #[test]
     fn each_bucket_of_a_histogram_has_its_own_count() {
         let series = |route: &str, counts: [u64; 3]| {
@@ -149,7 +169,7 @@ mod tests {
             format!(
                 "d_seconds_sum{{route=\"{route}\"}} 2.5\nd_seconds_count{{route=\"{route}\"}} {all}\n\
                  d_seconds_bucket{{le=\"0.001\",route=\"{route}\"}} {one}\n\
-                 d_seconds_bucket{{le=\"0.5\",route=\"{route}\"}} {two} # {{trace_id=\"7\"}} 0.4 1.5\n\
+                 d_seconds_bucket{{le=\"0.5\",route=\"{route}\"}} {two} # {{trace_id=\"{EXEMPLAR}\",span_id=\"00f067aa0ba902b7\"}} 0.4 1.5\n\
                  d_seconds_bucket{{le=\"+Inf\",route=\"{route}\"}} {all}\n"
             )
         };
@@ -159,8 +179,16 @@ mod tests {
         assert_eq!(metric.unit, "s");
         let Points::Histogram(points) = &metric.points else { panic!("it is a histogram") };
         let bounds = vec![0.001, 0.5];
-        assert_eq!(points[0].value, Distribution { bounds: bounds.clone(), counts: vec![2, 1, 1], sum: 2.5 });
-        assert_eq!(points[1].value, Distribution { bounds, counts: vec![0, 0, 0], sum: 2.5 });
+        let exemplar = Exemplar {
+            trace: TraceId::parse(EXEMPLAR).unwrap(),
+            span: SpanId::parse("00f067aa0ba902b7").unwrap(),
+            value: 0.4,
+            time: UNIX_EPOCH + Duration::from_millis(1500),
+        };
+        let distribution =
+            |counts| Distribution { bounds: bounds.clone(), counts, sum: 2.5, exemplars: vec![exemplar] };
+        assert_eq!(points[0].value, distribution(vec![2, 1, 1]));
+        assert_eq!(points[1].value, distribution(vec![0, 0, 0]));
         assert_eq!(points[1].attributes, [("route".into(), "/b".into())]);
     }
 

@@ -208,7 +208,11 @@ impl Drop for Flight {
 impl Drop for Running {
     fn drop(&mut self) {
         let admission = &self.flight.serving.admission;
-        self.flight.metrics().upstream_duration.observe(admission.since(self.request.decided()));
+        let (route, took) = (self.flight.metrics(), admission.since(self.request.decided()));
+        route.upstream_duration.observe(took);
+        if let Some(exemplar) = self.traced.exemplar(took) {
+            self.flight.serving.metrics.exemplify(route, exemplar);
+        }
         let (traced, inference) = (&mut self.traced, self.inference.take());
         let settled = self.request.settle_and_tell(admission, settle_later, |reserved, settlement| {
             traced.settled(reserved, settlement);

@@ -1,8 +1,12 @@
 //! The spans of one request.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use http::{Method, StatusCode, Version, header::HOST, request::Parts, uri::Authority};
+use sluicegate_metrics::Exemplar;
 use sluicegate_policy::{
     Caller, Denied, Pass, Policy, Refusal, Rejection, RequestId, Reservation, RouteId, Settlement, Upstream,
 };
@@ -109,6 +113,14 @@ impl Traced {
         if let Self::Recorded(trace) = self {
             trace.is_complete = true;
         }
+    }
+
+    /// The exemplar of its time at the upstream, if it is recorded.
+    #[inline]
+    pub(crate) fn exemplar(&self, took: Duration) -> Option<Exemplar> {
+        let Self::Recorded(trace) = self else { return None };
+        let Recorded { trace, span, .. } = &trace.recorded;
+        Some(Exemplar { trace: trace.get(), span: span.get(), duration: took, time: SystemTime::now() })
     }
 
     /// Learns of the tokens that it is charged for.

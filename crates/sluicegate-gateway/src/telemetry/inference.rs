@@ -207,7 +207,12 @@ impl Histogram {
     }
 
     fn distribution(&self) -> Distribution {
-        Distribution { bounds: BOUNDS.to_vec(), counts: self.counts.to_vec(), sum: self.sum.as_secs_f64() }
+        Distribution {
+            bounds: BOUNDS.to_vec(),
+            counts: self.counts.to_vec(),
+            sum: self.sum.as_secs_f64(),
+            exemplars: Vec::new(),
+        }
     }
 }
 

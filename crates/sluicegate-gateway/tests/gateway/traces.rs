@@ -1,6 +1,11 @@
 //! Traces sent by OTLP, and the trace context that the upstream gets.
 
-use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status::StatusCode};
+use opentelemetry_proto::tonic::{
+    collector::metrics::v1::ExportMetricsServiceRequest,
+    metrics::v1::metric::Data,
+    trace::v1::{Span, span::SpanKind, status::StatusCode},
+};
+use prost::Message;
 use serde_json::json;
 use sluicegate_gateway::Gateway;
 
@@ -287,6 +292,51 @@ async fn the_spans_of_the_last_requests_are_sent_at_the_end() {
     get(&gateway, "/free", "").await;
     tokio::task::spawn_blocking(move || drop(gateway)).await.expect("it ends");
     assert_eq!(collector.spans(2).await.len(), 2);
+}
+
+#[tokio::test]
+async fn the_trace_of_a_request_is_an_exemplar_of_its_duration() {
+    let mut collector = Collector::start().await;
+    let upstream = Upstream::start().await;
+    let policy = policy(&collector, "metrics_interval = '1s'").replace("metrics = false", "metrics = true");
+    let gateway = gateway_of(&policy, upstream.address, |_| {});
+    get(&gateway, "/free", &format!("traceparent: {PARENT}\r\n")).await;
+    get(&gateway, "/things/1", &format!("traceparent: {}\r\n", PARENT.replace("-01", "-00"))).await;
+    let [server, _] = pair(collector.spans(2).await);
+    let mut client = Client::connect(gateway.admin_address()).await;
+    let exemplar = format!(
+        " # {{trace_id=\"4bf92f3577b34da6a3ce929d0e0e4736\",span_id=\"{}\"}} 0.",
+        text(&server.span_id)
+    );
+    for (accept, count) in [("application/openmetrics-text", 1), ("text/plain", 0)] {
+        client.write(format!("GET /metrics HTTP/1.1\r\nhost: a\r\naccept: {accept}\r\n\r\n")).await;
+        let answer = client.answer().await;
+        let with: Vec<_> = answer.text().lines().filter(|line| line.contains("trace_id")).collect();
+        assert_eq!(with.len(), count, "{with:?}");
+        for line in with {
+            assert!(line.starts_with("sluicegate_upstream_duration_seconds_bucket{le=\""), "{line}");
+            assert!(line.contains("route=\"unmatched\"} 1") && line.contains(&exemplar), "{line}");
+        }
+    }
+    let sent = loop {
+        let received = collector.received().await;
+        if received.path == "/v1/metrics" {
+            break received.message;
+        }
+    };
+    let sent = ExportMetricsServiceRequest::decode(sent).expect("it is OTLP");
+    let metrics = &sent.resource_metrics[0].scope_metrics[0].metrics;
+    let exemplars: Vec<_> = metrics
+        .iter()
+        .filter_map(|metric| match &metric.data {
+            Some(Data::Histogram(histogram)) => Some(&histogram.data_points),
+            _ => None,
+        })
+        .flatten()
+        .flat_map(|point| &point.exemplars)
+        .map(|exemplar| (text(&exemplar.trace_id), text(&exemplar.span_id)))
+        .collect();
+    assert_eq!(exemplars, [("4bf92f3577b34da6a3ce929d0e0e4736".to_owned(), text(&server.span_id))]);
 }
 
 async fn counted(gateway: &Gateway, name: &str, expected: u64) {

@@ -16,7 +16,7 @@ use super::{
     Refused, Resource,
     value::{attribute, unix_nanos},
 };
-use crate::{Attribute, Distribution, Metric, Number, Point, Points};
+use crate::{Attribute, Distribution, Exemplar, Metric, Number, Point, Points};
 
 /// Writes metrics as a request to `/v1/metrics`. All have been counted from `start` to `now`.
 #[must_use]
@@ -91,7 +91,7 @@ impl TimeSpan {
     }
 
     fn distribution(self, point: &Point<Distribution>) -> HistogramDataPoint {
-        let Distribution { bounds, counts, sum } = &point.value;
+        let Distribution { bounds, counts, sum, exemplars } = &point.value;
         HistogramDataPoint {
             attributes: attributes(&point.attributes),
             start_time_unix_nano: self.start,
@@ -100,6 +100,7 @@ impl TimeSpan {
             sum: Some(*sum),
             bucket_counts: counts.clone(),
             explicit_bounds: bounds.clone(),
+            exemplars: exemplars.iter().map(exemplar).collect(),
             ..HistogramDataPoint::default()
         }
     }
@@ -107,4 +108,15 @@ impl TimeSpan {
 
 fn attributes(attributes: &[(Cow<'static, str>, Attribute)]) -> Vec<KeyValue> {
     attributes.iter().map(|(name, value)| attribute(name, value.clone())).collect()
+}
+
+fn exemplar(exemplar: &Exemplar) -> v1::Exemplar {
+    let Exemplar { trace, span, value, time } = exemplar;
+    v1::Exemplar {
+        trace_id: trace.get().to_be_bytes().to_vec(),
+        span_id: span.get().to_be_bytes().to_vec(),
+        time_unix_nano: unix_nanos(*time),
+        value: Some(v1::exemplar::Value::AsDouble(*value)),
+        ..v1::Exemplar::default()
+    }
 }
