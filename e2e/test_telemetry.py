@@ -1,5 +1,8 @@
 """Telemetry: what a collector receives that reads OTLP by the official messages."""
 
+import socket
+import time
+
 import httpx
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -197,3 +200,41 @@ def test_the_trace_of_a_request_is_an_exemplar(gateway, collector):
     labels = {"trace_id": TRACE, "span_id": server.span_id.hex()}
     assert exemplars == [("sluicegate_upstream_duration_seconds_bucket", "/v1/chat/completions", labels)]
     assert TRACE not in httpx.get(f"{gateway.admin_url}/metrics").text, "other formats have no exemplars"
+
+
+def test_a_reload_turns_telemetry_on_and_off(start, mock_model, collector):
+    quiet = '[[route]]\npath = "/v1/models"\n'
+    gateway = start(quiet, upstream=mock_model.url)
+    telling = f'{quiet}[telemetry]\nendpoint = "{collector.url}"\nmetrics = false\n'
+    for policy, count in ((quiet, 0), (telling, 2), (quiet, 2)):
+        gateway.policy.write_text(policy)
+        assert httpx.post(f"{gateway.admin_url}/config/reload").status_code == 200
+        with gateway.client() as client:
+            client.get("/v1/models")
+        spans(collector, count)
+    gateway.stop()
+    assert len(collector.spans()) == 2
+
+
+def test_a_collector_that_never_answers_holds_up_neither_requests_nor_the_end(start, mock_model):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        policy = f'[telemetry]\nendpoint = "http://127.0.0.1:{silent.getsockname()[1]}"\n'
+        gateway = start(policy, upstream=mock_model.url)
+        with gateway.client() as client:
+            began = time.monotonic()
+            for _ in range(2500):
+                client.get("/v1/models")
+            assert time.monotonic() - began < 30
+        assert gateway.metric("sluicegate_telemetry_spans_total") == 0
+        # Two spans of each request, of which so many may wait or be on their way.
+        assert gateway.metric("sluicegate_telemetry_dropped_spans_total") <= 5000 - 4096
+        began = time.monotonic()
+        gateway.stop()
+        assert time.monotonic() - began < 5
+
+
+def test_a_wrong_collector_is_told_by_the_check(tmp_path):
+    (tmp_path / "p.toml").write_text("[telemetry]\nendpoint = 'collector:4318'\n")
+    checked = run("check", tmp_path / "p.toml")
+    assert checked.returncode != 0
+    assert "p.toml:2:12: `endpoint` is not the URL of a collector" in checked.stderr + checked.stdout
