@@ -15,7 +15,7 @@ impl Timer for Tokio {
     }
 }
 
-/// Finishes a settlement beside the requests, and tells what became of it. Without a runtime, the estimate stays charged.
+/// Finishes a settlement beside the requests, and tells what became of it. Without a runtime, nobody waits for it.
 pub(crate) fn finish(
     settling: Settling,
     told: impl FnOnce(Result<(), sluicegate::StoreError>) + Send + 'static,
