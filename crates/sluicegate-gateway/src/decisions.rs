@@ -153,7 +153,7 @@ impl Decisions {
                 admission.renderer().lines(&admitted.pass, &admitted.form).move_to(response.headers_mut());
                 // Nobody tells how the request ends, so it ends here: slots come back, and nothing waits to be settled.
                 if let Err(error) =
-                    admission.settle(admitted.pass, Metering::default(), admitted.logged, drop)
+                    admission.settle(admitted.pass, Metering::default(), admitted.logged.as_ref(), drop)
                 {
                     tracing::warn!(%error, "a decision stays charged as estimated");
                 }

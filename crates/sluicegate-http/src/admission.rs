@@ -48,8 +48,8 @@ pub struct Admitted<S: Store> {
     pub form: Form,
     /// The time of the decision.
     pub decided: Timestamp,
-    /// Its place in the decision log, if there is one. Boxed, because each request carries it.
-    pub logged: Option<Box<Logged>>,
+    /// Its place in the decision log, if there is one.
+    pub logged: Option<Logged>,
 }
 
 impl<S: Resilient, C: Clock> Admission<S, C> {
@@ -265,7 +265,7 @@ impl<S: Resilient, C: Clock> Entry<'_, S, C> {
                 {
                     busiest.passed(&pass, decided);
                 }
-                let logged = log.as_ref().map(|log| Box::new(log.admitted(&self.visit, &pass)));
+                let logged = log.as_ref().map(|log| log.admitted(&self.visit, &pass));
                 let form = renderer.form(self.visit.head(), self.visit.route());
                 Ok(Admitted { pass, form, decided, logged })
             }

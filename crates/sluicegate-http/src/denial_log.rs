@@ -1,14 +1,9 @@
 //! The fields by which denials are logged, the newest denials, and the keys that are denied most.
 
-use std::{
-    fmt,
-    hash::{BuildHasher, RandomState},
-    sync::Arc,
-    time::SystemTime,
-};
+use std::{fmt, sync::Arc, time::SystemTime};
 
 use sluicegate::{Clock, Key, SystemClock};
-use sluicegate_policy::{Denied, LogKeys, Policy};
+use sluicegate_policy::{Denied, KeyHasher, LogKeys, Policy};
 
 use crate::{
     DeniedKey, RecentDenial,
@@ -20,7 +15,7 @@ use crate::{
 #[derive(Clone)]
 pub struct DenialLog {
     keys: LogKeys,
-    hasher: RandomState,
+    hasher: KeyHasher,
     most: Arc<MostDenied>,
     recent: Arc<RecentDenials>,
     clock: SystemClock,
@@ -45,7 +40,7 @@ impl DenialLog {
     pub fn new(keys: LogKeys) -> Self {
         Self {
             keys,
-            hasher: RandomState::new(),
+            hasher: KeyHasher::random(),
             most: Arc::default(),
             recent: Arc::default(),
             clock: SystemClock::new(),
@@ -64,7 +59,7 @@ impl DenialLog {
         Self { keys, hasher: self.hasher.clone(), most, recent, clock: self.clock.clone() }
     }
 
-    pub(crate) fn hasher(&self) -> &RandomState {
+    pub(crate) fn hasher(&self) -> &KeyHasher {
         &self.hasher
     }
 
@@ -109,7 +104,7 @@ impl DenialLog {
 
     /// Returns a number for a key, by which it is found again.
     pub(crate) fn id(&self, key: &Key) -> u64 {
-        self.hasher.hash_one(key.as_bytes())
+        self.hasher.hash(key.as_bytes())
     }
 
     /// Returns an account's key as lists have it: not longer than 256 characters.

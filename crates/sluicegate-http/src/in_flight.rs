@@ -21,7 +21,7 @@ pub struct InFlight<S: Store> {
     decided: Timestamp,
     metering: Metering<S>,
     /// Its place in the decision log, if there is one.
-    logged: Option<Box<Logged>>,
+    logged: Option<Logged>,
     /// The usage of its stream is asked for, though its client has not.
     asks_for_usage: bool,
 }
@@ -99,7 +99,7 @@ impl<S: Resilient> InFlight<S> {
         if !self.metering.is_to_be_extended(pass) {
             return None;
         }
-        admission.extend(pass, &mut self.metering, self.logged.as_deref(), cx)
+        admission.extend(pass, &mut self.metering, self.logged.as_ref(), cx)
     }
 
     /// Learns that no response will come, and that the server has done no work.
@@ -165,8 +165,8 @@ impl<S: Resilient> InFlight<S> {
         let Some(pass) = self.pass.take() else { return Ok(()) };
         let (metering, logged) = (mem::take(&mut self.metering), self.logged.take());
         match told {
-            None => admission.settle(pass, metering, logged, spawn),
-            Some(told) => admission.settle_told(pass, metering, logged, told, spawn),
+            None => admission.settle(pass, metering, logged.as_ref(), spawn),
+            Some(told) => admission.settle_told(pass, metering, logged.as_ref(), told, spawn),
         }
     }
 
@@ -184,6 +184,6 @@ impl<S: Resilient> InFlight<S> {
     ) -> Result<(), StoreError> {
         let Some(pass) = self.pass.take() else { return Ok(()) };
         let (metering, logged) = (mem::take(&mut self.metering), self.logged.take());
-        admission.settle_and_tell(pass, metering, logged, spawn, tell)
+        admission.settle_and_tell(pass, metering, logged.as_ref(), spawn, tell)
     }
 }

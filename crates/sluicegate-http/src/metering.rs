@@ -208,7 +208,7 @@ impl<S: Resilient, C: Clock> Admission<S, C> {
         &self,
         pass: Box<Pass<S>>,
         metering: Metering<S>,
-        logged: Option<Box<Logged>>,
+        logged: Option<&Logged>,
         spawn: impl FnOnce(Settling),
     ) -> Result<(), StoreError> {
         self.settle_and_tell(pass, metering, logged, spawn, |_, _| {})
@@ -219,7 +219,7 @@ impl<S: Resilient, C: Clock> Admission<S, C> {
         &self,
         mut pass: Box<Pass<S>>,
         metering: Metering<S>,
-        logged: Option<Box<Logged>>,
+        logged: Option<&Logged>,
         spawn: impl FnOnce(Settling),
         tell: impl FnOnce(&Reservation, &Settlement),
     ) -> Result<(), StoreError> {
@@ -242,7 +242,7 @@ impl<S: Resilient, C: Clock> Admission<S, C> {
         &self,
         mut pass: Box<Pass<S>>,
         metering: Metering<S>,
-        logged: Option<Box<Logged>>,
+        logged: Option<&Logged>,
         told: Told,
         spawn: impl FnOnce(Settling),
     ) -> Result<(), StoreError> {
@@ -281,9 +281,9 @@ impl<S: Resilient, C: Clock> Admission<S, C> {
         }
     }
 
-    fn log_end(&self, pass: &Pass<S>, logged: Option<Box<Logged>>, actual: Option<&Actual>) {
+    fn log_end(&self, pass: &Pass<S>, logged: Option<&Logged>, actual: Option<&Actual>) {
         if let (Some(log), Some(logged)) = (self.log(), logged) {
-            log.ended(&logged, pass, actual);
+            log.ended(logged, pass, actual);
         }
     }
 }

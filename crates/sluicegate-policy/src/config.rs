@@ -10,6 +10,7 @@ pub(crate) mod file_version;
 pub(crate) mod forwarding;
 pub(crate) mod gateway_settings;
 pub(crate) mod hidden;
+pub(crate) mod key_hasher;
 pub(crate) mod lint;
 pub(crate) mod overrides;
 pub(crate) mod policy;

@@ -59,6 +59,7 @@ pub use config::{
     forwarding::{Forwarding, SlotsUntil},
     gateway_settings::{EjectionSettings, GatewaySettings, HealthSettings, LogFormat, LogKeys, TlsSettings},
     hidden::Hidden,
+    key_hasher::KeyHasher,
     overrides::Overrides,
     policy::{Identity, Policy, Responses},
     source::Source,

@@ -28,7 +28,7 @@ pub(super) struct Account {
 /// Denied units in this window of time and the one before.
 #[derive(Clone, Copy, Debug, Default)]
 struct Windows {
-    number: u128,
+    number: u64,
     before: u64,
     now: u64,
 }
@@ -133,7 +133,7 @@ impl Account {
 impl Windows {
     /// The windows at a later time.
     fn at(self, now: Timestamp, window: Duration) -> Self {
-        let number = nanos(now) / window.as_nanos().max(1);
+        let number = nanos(now) / whole_nanos(window).max(1);
         match number.saturating_sub(self.number) {
             0 => self,
             1 => Self { number, before: self.now, now: 0 },
@@ -144,12 +144,17 @@ impl Windows {
 
 /// The part of the window before this one that is still within a window's time of now.
 fn fade(now: Timestamp, window: Duration) -> f64 {
-    let passed = nanos(now) % window.as_nanos().max(1);
-    1.0 - Duration::from_nanos(u64::try_from(passed).unwrap_or(u64::MAX)).div_duration_f64(window)
+    let passed = nanos(now) % whole_nanos(window).max(1);
+    1.0 - Duration::from_nanos(passed).div_duration_f64(window)
 }
 
-fn nanos(now: Timestamp) -> u128 {
-    now.since(Timestamp::EPOCH).as_nanos()
+fn nanos(now: Timestamp) -> u64 {
+    whole_nanos(now.since(Timestamp::EPOCH))
+}
+
+/// A clock's time and every window of a quota fit into 64 bits.
+fn whole_nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// The share of a whole, which is none of nothing.

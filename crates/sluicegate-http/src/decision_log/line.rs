@@ -1,31 +1,46 @@
-//! A line of JSON, written by hand: no value is built, and nothing is allocated.
+//! Lines of JSON, written by hand: no value is built, and nothing is allocated for one of them.
 
-use std::{cell::RefCell, time::Duration};
+use std::time::Duration;
 
 use super::Time;
 
-/// A line of JSON. Its buffer, and the calendar of the last second, serve the next line.
-#[derive(Debug, Default)]
+/// Lines of JSON, one behind the other.
+#[derive(Debug)]
 pub(super) struct Line {
     bytes: Vec<u8>,
-    second: Option<u64>,
-    /// The text of that second: `2026-11-30T18:00:00.`.
-    calendar: String,
+    /// The last id and time that were written: `a1b2c30000000001","time":"2026-11-30T18:00:00.123456789Z`.
+    stamp: [u8; 56],
+    /// The second of that time. Most lines have the second of the one before.
+    second: u64,
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        let stamp = *b"0000000000000000\",\"time\":\"1970-01-01T00:00:00.000000000Z";
+        Self { bytes: Vec::new(), stamp, second: 0 }
+    }
 }
 
 impl Line {
-    /// Writes a line in this thread's buffer, and gives it with its newline to `take`.
-    pub(super) fn compose(write: impl FnOnce(&mut Self), take: impl FnOnce(&[u8])) {
-        thread_local!(static LINE: RefCell<Line> = RefCell::default());
-        LINE.with_borrow_mut(|line| {
-            line.bytes.clear();
-            write(line);
-            line.bytes.push(b'\n');
-            take(&line.bytes);
-        });
+    /// The length of all that has been written.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Removes what was written behind this length.
+    #[inline]
+    pub(super) fn truncate(&mut self, length: usize) {
+        self.bytes.truncate(length);
+    }
+
+    /// Takes all that has been written, and goes on in an empty buffer.
+    pub(super) fn replace(&mut self, empty: Vec<u8>) -> Vec<u8> {
+        std::mem::replace(&mut self.bytes, empty)
     }
 
     /// Writes JSON as it is.
+    #[inline]
     pub(super) fn raw(&mut self, json: &str) {
         self.bytes.extend_from_slice(json.as_bytes());
     }
@@ -38,21 +53,28 @@ impl Line {
     }
 
     /// Writes what is between the quotes of a string.
+    #[inline]
     pub(super) fn escaped(&mut self, text: &str) {
-        let mut rest = text.as_bytes();
-        while let Some(at) = rest.iter().position(|byte| is_escaped(*byte)) {
-            let byte = rest[at];
-            self.bytes.extend_from_slice(&rest[..at]);
+        // Looked through to the end, so that many bytes are looked at together.
+        if text.bytes().fold(false, |found, byte| found | is_escaped(byte)) {
+            self.with_escapes(text.as_bytes());
+        } else {
+            self.raw(text);
+        }
+    }
+
+    #[cold]
+    fn with_escapes(&mut self, text: &[u8]) {
+        for &byte in text {
             match byte {
                 b'"' | b'\\' => self.bytes.extend([b'\\', byte]),
-                _ => {
-                    let digits = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
-                    self.bytes.extend([b'\\', b'u', b'0', b'0', digits[0], digits[1]]);
+                byte if is_escaped(byte) => {
+                    let [high, low] = HEXADECIMAL[usize::from(byte)];
+                    self.bytes.extend([b'\\', b'u', b'0', b'0', high, low]);
                 }
+                byte => self.bytes.push(byte),
             }
-            rest = &rest[at + 1..];
         }
-        self.bytes.extend_from_slice(rest);
     }
 
     /// Writes what a key has percent-encoded, between the quotes of a string. What is not UTF-8 stays encoded.
@@ -65,72 +87,76 @@ impl Line {
     }
 
     /// Writes a number.
+    #[inline]
     pub(super) fn number(&mut self, number: u64) {
-        let mut digits = [0; 20];
-        let (mut at, mut rest) = (digits.len(), number);
-        loop {
-            at -= 1;
-            digits[at] = digit(rest % 10);
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
+        match u8::try_from(number) {
+            Ok(digit @ 0..=9) => self.bytes.push(b'0' + digit),
+            _ => self.raw(itoa::Buffer::new().format(number)),
         }
-        self.bytes.extend_from_slice(&digits[at..]);
     }
 
     /// Writes 16 hexadecimal digits.
+    #[inline]
     pub(super) fn hexadecimal(&mut self, number: u64) {
-        let mut digits = [0; 16];
-        for (pair, byte) in digits.chunks_exact_mut(2).zip(number.to_be_bytes()) {
-            pair[0] = DIGITS[usize::from(byte >> 4)];
-            pair[1] = DIGITS[usize::from(byte & 15)];
-        }
-        self.bytes.extend_from_slice(&digits);
+        self.bytes.extend_from_slice(sixteen_digits(number).as_flattened());
     }
 
     /// Writes a time as a number of seconds, exact to the nanosecond.
     pub(super) fn seconds(&mut self, time: Duration) {
-        self.decimal(time.as_secs(), time.subsec_nanos().into(), 9);
+        self.number(time.as_secs());
+        self.billionths(time.subsec_nanos());
     }
 
-    /// Writes a number with so many digits behind the point, without the zeros at their end.
-    pub(super) fn decimal(&mut self, whole: u64, mut fraction: u64, mut digits: usize) {
-        self.number(whole);
-        if fraction == 0 {
+    /// Writes billionths behind a number, as decimals without the zeros at their end.
+    pub(super) fn billionths(&mut self, billionths: u32) {
+        if billionths == 0 {
             return;
         }
-        while fraction.is_multiple_of(10) {
-            fraction /= 10;
-            digits -= 1;
-        }
         self.bytes.push(b'.');
-        self.padded(fraction, digits);
+        self.bytes.extend_from_slice(&nine_digits(billionths));
+        while self.bytes.last() == Some(&b'0') {
+            self.bytes.pop();
+        }
     }
 
-    /// Writes a string with a time.
-    pub(super) fn time(&mut self, time: Time) {
+    /// Writes an id and a time, from behind the opening quote of the one to the closing quote of the other.
+    #[inline]
+    pub(super) fn stamp(&mut self, id: u64, time: Time) {
         let (second, nanoseconds) = time.parts();
-        if self.second != Some(second) {
-            self.calendar = time.to_string();
-            self.calendar.truncate("2026-11-30T18:00:00.".len());
-            self.second = Some(second);
+        if self.second != second {
+            self.begin(second, time);
         }
-        self.bytes.push(b'"');
-        self.bytes.extend_from_slice(self.calendar.as_bytes());
-        self.padded(nanoseconds, 9);
-        self.bytes.extend_from_slice(b"Z\"");
+        self.stamp[..16].copy_from_slice(sixteen_digits(id).as_flattened());
+        self.stamp[46..55].copy_from_slice(&nine_digits(nanoseconds));
+        self.bytes.extend_from_slice(&self.stamp);
     }
 
-    /// Writes the last digits of a number, at most nine.
-    fn padded(&mut self, number: u64, digits: usize) {
-        let (mut buffer, mut rest) = ([0; 9], number);
-        for place in buffer.iter_mut().rev() {
-            *place = digit(rest % 10);
-            rest /= 10;
+    #[cold]
+    fn begin(&mut self, second: u64, time: Time) {
+        if let Some(calendar) = time.to_string().as_bytes().first_chunk::<20>() {
+            self.stamp[26..46].copy_from_slice(calendar);
+            self.second = second;
         }
-        self.bytes.extend_from_slice(&buffer[buffer.len() - digits..]);
     }
+}
+
+/// Returns the hexadecimal digits of a number, in pairs.
+#[inline]
+fn sixteen_digits(number: u64) -> [[u8; 2]; 8] {
+    number.to_be_bytes().map(|byte| HEXADECIMAL[usize::from(byte)])
+}
+
+/// Returns the last nine digits of a number, with the zeros that they begin with.
+#[inline]
+fn nine_digits(number: u32) -> [u8; 9] {
+    let (mut digits, mut rest) = ([0; 9], number);
+    let (first, pairs) = digits.as_rchunks_mut();
+    for pair in pairs.iter_mut().rev() {
+        *pair = DECIMAL[(rest % 100) as usize];
+        rest /= 100;
+    }
+    first[0] = DECIMAL[(rest % 10) as usize][1];
+    digits
 }
 
 /// Returns a string of JSON, with its quotes.
@@ -141,13 +167,9 @@ pub(super) fn quoted(text: &str) -> String {
     String::from_utf8(line.bytes).unwrap_or_default()
 }
 
+#[inline]
 const fn is_escaped(byte: u8) -> bool {
     byte < b' ' || byte == b'"' || byte == b'\\'
-}
-
-/// The digit of a number below ten.
-fn digit(number: u64) -> u8 {
-    b'0' + u8::try_from(number).unwrap_or_default()
 }
 
 fn percent_decoded(encoded: &[u8]) -> impl Iterator<Item = u8> {
@@ -166,4 +188,23 @@ fn percent_decoded(encoded: &[u8]) -> impl Iterator<Item = u8> {
     })
 }
 
-const DIGITS: &[u8; 16] = b"0123456789abcdef";
+/// The two digits of each byte.
+const HEXADECIMAL: [[u8; 2]; 256] = {
+    let digits = b"0123456789abcdef";
+    let (mut pairs, mut byte) = ([[0; 2]; 256], 0);
+    while byte < pairs.len() {
+        pairs[byte] = [digits[byte >> 4], digits[byte & 15]];
+        byte += 1;
+    }
+    pairs
+};
+
+/// The two digits of each number below a hundred.
+const DECIMAL: [[u8; 2]; 100] = {
+    let (mut pairs, mut number) = ([[0; 2]; 100], 0_u8);
+    while number < 100 {
+        pairs[number as usize] = [b'0' + number / 10, b'0' + number % 10];
+        number += 1;
+    }
+    pairs
+};

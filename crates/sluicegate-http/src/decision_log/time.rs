@@ -40,8 +40,8 @@ impl Time {
     }
 
     /// Seconds since 1970 began, and the nanoseconds of the second.
-    pub(crate) const fn parts(self) -> (u64, u64) {
-        (self.0 / PER_SECOND, self.0 % PER_SECOND)
+    pub(crate) const fn parts(self) -> (u64, u32) {
+        (self.0 / PER_SECOND, (self.0 % PER_SECOND) as u32)
     }
 }
 

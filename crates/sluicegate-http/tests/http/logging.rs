@@ -38,15 +38,11 @@ impl Logging {
         Self { site, sink, folder }
     }
 
-    pub(crate) fn send(&self, head: &Parts) -> Option<(Box<Pass<Store>>, Box<Logged>)> {
+    pub(crate) fn send(&self, head: &Parts) -> Option<(Box<Pass<Store>>, Logged)> {
         self.send_body(head, b"[1, 2, 3]")
     }
 
-    pub(crate) fn send_body(
-        &self,
-        head: &Parts,
-        body: &'static [u8],
-    ) -> Option<(Box<Pass<Store>>, Box<Logged>)> {
+    pub(crate) fn send_body(&self, head: &Parts, body: &'static [u8]) -> Option<(Box<Pass<Store>>, Logged)> {
         let admitted = self.site.send(head, |reading| {
             reading.take(body.into())?;
             reading.end()
@@ -54,16 +50,16 @@ impl Logging {
         admitted.ok().map(|admitted| (admitted.pass, admitted.logged.expect("decisions are logged")))
     }
 
-    pub(crate) fn chat(&self, max_tokens: u64) -> (Box<Pass<Store>>, Box<Logged>) {
+    pub(crate) fn chat(&self, max_tokens: u64) -> (Box<Pass<Store>>, Logged) {
         let body = format!(r#"{{"messages":[],"max_tokens":{max_tokens},"stream":true}}"#);
         let mut head = post("/");
         head.headers.insert("content-length", HeaderValue::from(body.len()));
         self.send_body(&head, body.leak().as_bytes()).expect("the quota is large")
     }
 
-    pub(crate) fn end(&self, (pass, logged): (Box<Pass<Store>>, Box<Logged>), metering: Metering<Store>) {
+    pub(crate) fn end(&self, (pass, logged): (Box<Pass<Store>>, Logged), metering: Metering<Store>) {
         let settled =
-            self.site.admission.settle(pass, metering, Some(logged), |_| panic!("memory never waits"));
+            self.site.admission.settle(pass, metering, Some(&logged), |_| panic!("memory never waits"));
         settled.expect("memory never fails");
     }
 

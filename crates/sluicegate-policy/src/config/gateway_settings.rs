@@ -1,7 +1,6 @@
 //! The gateway's own settings, resolved.
 
 use std::{
-    hash::{BuildHasher, RandomState},
     net::{Ipv4Addr, SocketAddr},
     num::{NonZeroU32, NonZeroUsize},
     path::PathBuf,
@@ -13,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sluicegate::Key;
 
-use crate::{ForwardedHeader, Hidden, Upstream};
+use crate::{ForwardedHeader, Hidden, KeyHasher, Upstream};
 
 /// The gateway's own settings, each either the file's or its default.
 #[derive(Clone, Debug)]
@@ -226,9 +225,9 @@ pub enum LogKeys {
 impl LogKeys {
     /// An account's key, as logs may write it. Hashes are the same for as long as the hasher is.
     #[must_use]
-    pub fn written(self, key: &Key, hasher: &RandomState) -> String {
+    pub fn written(self, key: &Key, hasher: &KeyHasher) -> String {
         match self {
-            Self::Hashed => format!("{:016x}", hasher.hash_one(key.as_bytes())),
+            Self::Hashed => format!("{:016x}", hasher.hash(key.as_bytes())),
             Self::Plain => key.as_str().to_owned(),
         }
     }

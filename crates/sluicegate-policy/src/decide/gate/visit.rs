@@ -47,6 +47,12 @@ impl Visit<'_> {
         &self.caller
     }
 
+    /// The hints that came with the request.
+    #[must_use]
+    pub fn hints(&self) -> &Hints<'_> {
+        &self.hints
+    }
+
     /// Takes the reading of the body that the decision needs. Returns `None` if the head tells all, so that the body streams.
     #[must_use]
     pub fn take_reading(&mut self) -> Option<Box<Reading>> {
