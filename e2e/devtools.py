@@ -69,7 +69,8 @@ class Tab:
     def picture(self, file):
         """Saves a picture of the whole page."""
         self.call("Emulation.setScrollbarsHidden", hidden=True)
-        width, height = self.run("[document.documentElement.clientWidth, document.documentElement.scrollHeight]")
+        # The width with the room of the scroll bar, which the picture has not.
+        width, height = self.run("[innerWidth, document.documentElement.scrollHeight]")
         clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
         file.write_bytes(b64decode(self.call("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)["data"]))
 

@@ -13,6 +13,16 @@ class Process:
         """Bytes of memory."""
         return self._kilobytes("VmRSS")
 
+    def rss_at_rest(self):
+        """Bytes of memory that stay the same for two seconds: some jobs run once a second."""
+        while (rss := self.rss()) and any(self._rss_later() != rss for _ in range(20)):
+            pass
+        return rss
+
+    def _rss_later(self):
+        time.sleep(0.1)
+        return self.rss()
+
     def peak(self):
         """The most bytes of memory since `watch()`, or since it began."""
         return self._kilobytes("VmHWM")

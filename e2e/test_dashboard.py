@@ -15,6 +15,7 @@ import pytest
 from browser import Browser
 from dashboard import Page
 from load import Load
+from process import Process
 from server import until
 
 TOKEN = "a-token-of-the-tests"
@@ -51,6 +52,8 @@ limits = [{{ name = "limit-{number}", quota = "1/day", key = "header:x-tenant" }
 path   = "/shadow"
 limits = [{ name = "shadow", quota = "1/day", mode = "shadow" }]
 """
+# With as many limits as routes.
+SERIES = "\n".join(f"[[route]]\npath = \"/r{number}\"\nlimits = [\"1000000/day\"]" for number in range(500))
 TENANTS = itertools.count()
 # Beside the virtual environment, where CI finds them.
 PICTURES = Path(sys.prefix).parents[1] / "pictures"
@@ -326,6 +329,19 @@ def test_200_routes_and_10_000_tenants_stay_usable(start, show, mock_model):
     PICTURES.mkdir(exist_ok=True)
     figures = f"script per update: {script * 1000:.1f} ms\nfirst paint: {paint:.0f} ms\n"
     (PICTURES / "dashboard-times.txt").write_text(figures)
+
+
+def test_to_be_watched_takes_little_memory(start, raw_server):
+    gateway = start(SERIES, upstream=raw_server.url)
+    ask_each_once(gateway, [f"/r{number}" for number in range(500)] * 4)
+    process = Process(gateway)
+    before = process.rss_at_rest()
+    with httpx.stream("GET", f"{gateway.admin_url}/dashboard/state", headers={"accept": "text/event-stream"}) as events:
+        sizes = [len(line) for line in itertools.islice(events.iter_lines(), 12) if line.startswith("data: ")]
+        grown = process.rss() - before
+    assert sizes[0] > 500_000 > sizes[1], "the first event has all series"
+    print(f"{grown / 2**20:.1f} MiB")
+    assert grown < 6 * 2**20
 
 
 def test_ten_hours_leave_the_page_as_large_as_before(start, show, raw_server):

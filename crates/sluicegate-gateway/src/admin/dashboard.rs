@@ -12,7 +12,7 @@ use std::{
 };
 
 use axum::{
-    Json,
+    Error, Json,
     extract::{RawQuery, State},
     http::{HeaderMap, StatusCode, header},
     response::{
@@ -25,7 +25,7 @@ use tokio::{sync::watch, time::sleep};
 
 use self::{
     history::{History, Range},
-    state::Told,
+    state::{GatewayState, Told},
 };
 use super::{Admin, Problem};
 use crate::reload::Reloads;
@@ -65,8 +65,8 @@ pub(super) async fn state(
     if accepted.flat_map(|line| line.split(',')).any(|range| range.trim().starts_with(EVENTS)) {
         return Ok(events(admin, range));
     }
-    let (state, _) = state::tell(&admin, range, None);
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(state)).into_response())
+    let (state, _) = state::tell(&admin, range, None, |state| Json(state).into_response());
+    Ok(([(header::CACHE_CONTROL, "no-store")], state).into_response())
 }
 
 /// Each event follows a look at the counters, and the first comes at once. A client that reads slowly misses looks and no
@@ -80,9 +80,9 @@ fn events(admin: Admin, range: Range) -> Response {
             // The gateway is about to be dropped.
             pending::<()>().await;
         }
-        let (state, told) = state::tell(&admin, range, told);
-        let event = Event::default().event("state").data(state.to_string());
-        Some((Ok::<_, Infallible>(event), (admin, looked, Some(told))))
+        let write = |state: &GatewayState<'_>| Event::default().event("state").json_data(state);
+        let (event, told): (Result<Event, Error>, _) = state::tell(&admin, range, told, write);
+        Some((event, (admin, looked, Some(told))))
     });
     Sse::new(events).into_response()
 }

@@ -4,11 +4,11 @@ mod rings;
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer};
 use sluicegate_metrics::{LimitTotals, Metrics, RequestTotals, TokenTotals};
 
 pub(super) use self::rings::Range;
-use self::rings::{Counts, Rings};
+use self::rings::{Counts, Rings, Values};
 
 /// The last hours of the requests of routes, the decisions of limits and the tokens of routes.
 ///
@@ -32,6 +32,31 @@ pub(super) struct History {
 pub(super) struct Known {
     looks: u64,
     step: u64,
+}
+
+/// What has changed in a history, or all of it. It is written as JSON without a copy, because it is large.
+///
+/// The values of a series end with those of the step that is `last`, which may still grow. A series that is left out
+/// has not changed, and counted nothing in steps that have begun since.
+#[derive(Debug, Serialize)]
+pub(super) struct News<'a> {
+    last: u64,
+    routes: TableNews<'a>,
+    limits: TableNews<'a>,
+    tokens: TableNews<'a>,
+}
+
+#[derive(Debug)]
+struct TableNews<'a> {
+    table: &'a Table,
+    wanted: Wanted,
+}
+
+#[derive(Serialize)]
+struct SeriesNews<'a> {
+    totals: Counts,
+    /// `None` if it has never counted anything.
+    values: Option<Values<'a>>,
 }
 
 /// The series of one kind, by their names.
@@ -78,10 +103,7 @@ impl History {
     }
 
     /// Returns what has changed since somebody knew the history, all of it if nobody does, and what is known then.
-    ///
-    /// The values of a series end with those of the step that is `last`, which may still grow. A series that is left out
-    /// has not changed, and counted nothing in steps that have begun since.
-    pub(super) fn since(&self, range: Range, known: Option<Known>) -> (Map<String, Value>, Known) {
+    pub(super) fn since(&self, range: Range, known: Option<Known>) -> (News<'_>, Known) {
         let last = range.step_at(self.now);
         let wanted = Wanted {
             range,
@@ -89,12 +111,9 @@ impl History {
             after: known.map(|known| known.looks),
             steps: known.map_or(range.points(), |known| range.points().min(steps(known.step, last))),
         };
-        let mut state = Map::new();
-        state.insert("last".to_owned(), json!(last));
-        for (kind, table) in [("routes", &self.routes), ("limits", &self.limits), ("tokens", &self.tokens)] {
-            state.insert(kind.to_owned(), table.told(wanted));
-        }
-        (state, Known { looks: self.looks, step: last })
+        let news = |table| TableNews { table, wanted };
+        let (routes, limits, tokens) = (news(&self.routes), news(&self.limits), news(&self.tokens));
+        (News { last, routes, limits, tokens }, Known { looks: self.looks, step: last })
     }
 }
 
@@ -103,7 +122,7 @@ fn steps(known: u64, last: u64) -> usize {
     usize::try_from(last.saturating_sub(known)).unwrap_or(usize::MAX).saturating_add(1)
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Wanted {
     range: Range,
     last: u64,
@@ -122,14 +141,17 @@ impl Table {
             self.0.insert(name.to_owned(), series);
         }
     }
+}
 
-    fn told(&self, Wanted { range, last, after, steps }: Wanted) -> Value {
-        let news = self.0.iter().filter(|(_, series)| after.is_none_or(|look| series.changed > look));
-        let told = |(name, series): (&String, &Series)| {
-            let values = series.rings.as_ref().map(|rings| rings.values(range, last, steps));
-            (name.clone(), json!({ "totals": series.totals, "values": values }))
-        };
-        news.map(told).collect::<Map<_, _>>().into()
+impl Serialize for TableNews<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Wanted { range, last, after, steps } = self.wanted;
+        let series = self.table.0.iter();
+        let news = series.filter(|(_, series)| after.is_none_or(|look| series.changed > look));
+        serializer.collect_map(news.map(|(name, Series { totals, rings, .. })| {
+            let values = rings.as_ref().map(|rings| rings.values(range, last, steps));
+            (name, SeriesNews { totals: *totals, values })
+        }))
     }
 }
 

@@ -7,19 +7,78 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 use sluicegate::OutageMode;
 use sluicegate_http::{AccountUse, BusiestAccounts, DeniedKey, RecentDenial};
-use sluicegate_policy::{Limit, LimitId, Mode, Policy, Route};
+use sluicegate_policy::{Limit, LimitId, LogKeys, Mode, Policy, Route};
 use sluicegate_stores::StoreStatistics;
 
-use super::history::{Known, Range};
+use super::history::{Known, News, Range};
 use crate::{
     admin::{Admin, denials},
     amounts::{amount, seconds},
     reload::generation::Generation,
     upstream::Health,
 };
+
+/// The state of a gateway, or what has changed of it. What grows with the policy is written as JSON without a copy.
+#[derive(Serialize)]
+pub(super) struct GatewayState<'a> {
+    #[serde(flatten)]
+    history: News<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    whole: Option<Whole<'a>>,
+    time: f64,
+    gateway: Value,
+    upstreams: Vec<Value>,
+    store: Value,
+    recent_denials: Vec<Value>,
+    most_denied: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accounts: Option<Accounts<'a>>,
+}
+
+/// Facts that stay until a reload.
+#[derive(Serialize)]
+struct Whole<'a> {
+    version: &'static str,
+    range: &'static str,
+    step: u64,
+    points: usize,
+    policy_read: String,
+    has_token: bool,
+    log_keys: LogKeys,
+    store: String,
+    limits: Limits<'a>,
+}
+
+/// The limits of a policy, by name.
+struct Limits<'a>(&'a Policy);
+
+#[derive(Serialize)]
+struct LimitFacts<'a> {
+    quota: String,
+    unit: &'static str,
+    key: Vec<String>,
+    shadow: bool,
+    routes: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Accounts<'a> {
+    counted_for: f64,
+    /// By the names of limits.
+    busiest: BTreeMap<&'a str, BusiestAccount>,
+    most_spent: Vec<Value>,
+}
+
+#[derive(Serialize)]
+struct BusiestAccount {
+    key: String,
+    used: f64,
+    denied: f64,
+}
 
 /// The part of the state that somebody has been told.
 #[derive(Debug)]
@@ -30,62 +89,73 @@ pub(super) struct Told {
     denial: u64,
 }
 
-/// Returns the state, or what has changed of it since somebody was told. After a reload that is everything.
-pub(super) fn tell(admin: &Admin, range: Range, told: Option<Told>) -> (Value, Told) {
+/// Has the state written, or what has changed of it since somebody was told. After a reload that is everything.
+pub(super) fn tell<T>(
+    admin: &Admin,
+    range: Range,
+    told: Option<Told>,
+    write: impl FnOnce(&GatewayState<'_>) -> T,
+) -> (T, Told) {
     let generation = admin.reloads.current();
     let history = admin.dashboard.history();
     let is_same = |told: &Told| ptr::eq(told.generation.as_ptr(), Arc::as_ptr(&generation));
     let told = told.filter(|told| is_same(told) && !history.has_lost_series_since(told.known));
-    let (mut state, known) = history.since(range, told.as_ref().map(|told| told.known));
-    drop(history);
-    let mut tell = |name: &str, value: Value| state.insert(name.to_owned(), value);
-    if told.is_none() {
-        tell("whole", whole(range, &generation));
-    }
-    tell("time", json!(seconds_since_1970(SystemTime::now())));
-    tell("gateway", gateway(admin, &generation));
-    tell("upstreams", generation.healths.iter().map(|health| upstream(health)).collect());
-    tell("store", store(&generation.metrics.all.store()));
-    let before = told.map_or(0, |told| told.denial);
+    let (news, known) = history.since(range, told.as_ref().map(|told| told.known));
+    let before = told.as_ref().map_or(0, |told| told.denial);
     let recent = generation.denials.recent(before);
     let denial = recent.first().map_or(before, |denial| denial.number);
-    tell("recent_denials", recent.iter().map(recent_denial).collect());
-    tell("most_denied", most_denied(&generation.denials.most_denied()));
-    if let Some(accounts) = generation.admission.watch_accounts() {
-        tell("accounts", self::accounts(generation.gate.policy(), accounts));
-    }
-    (state.into(), Told { known, generation: Arc::downgrade(&generation), denial })
-}
-
-/// Facts that stay until a reload.
-fn whole(range: Range, generation: &Generation) -> Value {
     let policy = generation.gate.policy();
-    let limits = policy.limits.iter().map(|limit| (limit.name().to_owned(), self::limit(policy, limit)));
-    json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "range": range.name(),
-        "step": range.step(),
-        "points": range.points(),
-        "policy_read": generation.read.to_string(),
-        "has_token": policy.gateway.admin_token.is_some(),
-        "log_keys": policy.gateway.log_keys,
-        "store": policy.store.url.kind().to_string(),
-        "limits": limits.collect::<Map<_, _>>(),
-    })
+    let state = GatewayState {
+        history: news,
+        whole: told.is_none().then(|| whole(range, &generation)),
+        time: seconds_since_1970(SystemTime::now()),
+        gateway: gateway(admin, &generation),
+        upstreams: generation.healths.iter().map(|health| upstream(health)).collect(),
+        store: store(&generation.metrics.all.store()),
+        recent_denials: recent.iter().map(recent_denial).collect(),
+        most_denied: most_denied(&generation.denials.most_denied()),
+        accounts: generation.admission.watch_accounts().map(|accounts| self::accounts(policy, accounts)),
+    };
+    (write(&state), Told { known, generation: Arc::downgrade(&generation), denial })
 }
 
-fn limit(policy: &Policy, limit: &Limit) -> Value {
-    let routes = policy.routes.as_slice().iter();
-    let has = |id: &LimitId| policy.limit(*id).name() == limit.name();
-    let routes = routes.filter(|route| route.limits().iter().any(has)).map(Route::label);
-    let key: Vec<_> = limit.key_template().parts().iter().map(ToString::to_string).collect();
-    json!({
-        "quota": limit.quota(policy.tiers.default_tier()).to_string(),
-        "unit": limit.unit().as_str(),
-        "key": if key.is_empty() { vec!["global".to_owned()] } else { key },
-        "shadow": limit.mode() == Mode::Shadow,
-        "routes": routes.collect::<Vec<_>>(),
-    })
+fn whole(range: Range, generation: &Generation) -> Whole<'_> {
+    let policy = generation.gate.policy();
+    Whole {
+        version: env!("CARGO_PKG_VERSION"),
+        range: range.name(),
+        step: range.step(),
+        points: range.points(),
+        policy_read: generation.read.to_string(),
+        has_token: policy.gateway.admin_token.is_some(),
+        log_keys: policy.gateway.log_keys,
+        store: policy.store.url.kind().to_string(),
+        limits: Limits(policy),
+    }
+}
+
+impl Serialize for Limits<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(policy) = self;
+        serializer
+            .collect_map(policy.limits.iter().map(|limit| (limit.name(), LimitFacts::of(limit, policy))))
+    }
+}
+
+impl<'a> LimitFacts<'a> {
+    fn of(limit: &Limit, policy: &'a Policy) -> Self {
+        let routes = policy.routes.as_slice().iter();
+        let has = |id: &LimitId| policy.limit(*id).name() == limit.name();
+        let routes = routes.filter(|route| route.limits().iter().any(has)).map(Route::label);
+        let key: Vec<_> = limit.key_template().parts().iter().map(ToString::to_string).collect();
+        Self {
+            quota: limit.quota(policy.tiers.default_tier()).to_string(),
+            unit: limit.unit().as_str(),
+            key: if key.is_empty() { vec!["global".to_owned()] } else { key },
+            shadow: limit.mode() == Mode::Shadow,
+            routes: routes.collect(),
+        }
+    }
 }
 
 fn gateway(admin: &Admin, generation: &Generation) -> Value {
@@ -145,7 +215,7 @@ fn most_denied(keys: &[DeniedKey]) -> Value {
     keys.iter().take(MOST_KEYS).map(denials::entry).collect()
 }
 
-fn accounts(policy: &Policy, BusiestAccounts { counted_for, mut accounts }: BusiestAccounts) -> Value {
+fn accounts(policy: &Policy, BusiestAccounts { counted_for, mut accounts }: BusiestAccounts) -> Accounts<'_> {
     let mut busiest = BTreeMap::<_, &AccountUse>::new();
     for account in &accounts {
         let busiest = busiest.entry(account.limit).or_insert(account);
@@ -154,10 +224,10 @@ fn accounts(policy: &Policy, BusiestAccounts { counted_for, mut accounts }: Busi
         }
     }
     let busiest = busiest.into_iter().map(|(limit, AccountUse { key, used, denied, .. })| {
-        let name = policy.limit(limit).name().to_owned();
-        (name, json!({ "key": key, "used": share(*used), "denied": share(*denied) }))
+        let account = BusiestAccount { key: key.clone(), used: share(*used), denied: share(*denied) };
+        (policy.limit(limit).name(), account)
     });
-    let busiest: Map<_, _> = busiest.collect();
+    let busiest = busiest.collect();
     // Limits in shadow mode are charged for requests that others are charged for, too.
     accounts.retain(|account| policy.limit(account.limit).mode() == Mode::Enforce);
     accounts.sort_unstable_by(|one, other| {
@@ -165,11 +235,8 @@ fn accounts(policy: &Policy, BusiestAccounts { counted_for, mut accounts }: Busi
     });
     let of_units = accounts.chunk_by(|one, other| one.unit == other.unit);
     let most_spent = of_units.flat_map(|accounts| accounts.iter().take(MOST_KEYS));
-    json!({
-        "counted_for": seconds(counted_for),
-        "busiest": busiest,
-        "most_spent": most_spent.map(|account| self::account(policy, account)).collect::<Vec<_>>(),
-    })
+    let most_spent = most_spent.map(|account| self::account(policy, account)).collect();
+    Accounts { counted_for: seconds(counted_for), busiest, most_spent }
 }
 
 fn account(policy: &Policy, account: &AccountUse) -> Value {

@@ -1,5 +1,7 @@
 //! The counts of one series by steps of time.
 
+use serde::{Serialize, Serializer};
+
 /// Three counts that belong together.
 pub(super) type Counts = [u64; 3];
 
@@ -60,6 +62,21 @@ impl Range {
     }
 }
 
+/// The counts of the last steps, the three one after the other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Values<'a> {
+    ring: &'a Ring,
+    last: u64,
+    steps: usize,
+}
+
+/// One of the three counts, by step.
+#[derive(Clone, Copy)]
+struct Column<'a> {
+    values: Values<'a>,
+    index: usize,
+}
+
 impl Rings {
     /// Counts these at a time in seconds, which is not before that of any earlier call.
     pub(super) fn add(&mut self, now: u64, increase: Counts) {
@@ -68,9 +85,9 @@ impl Rings {
         }
     }
 
-    /// Returns the counts of this many steps up to `last`, the three one after the other.
-    pub(super) fn values(&self, range: Range, last: u64, steps: usize) -> [Vec<u32>; 3] {
-        self.0[range as usize].values(last, steps)
+    /// Returns the counts of this many steps up to `last`.
+    pub(super) fn values(&self, range: Range, last: u64, steps: usize) -> Values<'_> {
+        Values { ring: &self.0[range as usize], last, steps }
     }
 }
 
@@ -86,16 +103,25 @@ impl Ring {
         }
     }
 
-    fn values(&self, last: u64, steps: usize) -> [Vec<u32>; 3] {
-        let steps = steps.min(POINTS) as u64;
+    /// The counts of a step.
+    fn counts(&self, step: u64) -> [u32; 3] {
         let oldest_kept = (self.last + 1).saturating_sub(POINTS as u64);
-        [0, 1, 2].map(|index| {
-            let count = |ago| {
-                let step = last.checked_sub(ago).filter(|step| (oldest_kept..=self.last).contains(step));
-                step.map_or(0, |step| self.counts[place(step)][index])
-            };
-            (0..steps).rev().map(count).collect()
-        })
+        if (oldest_kept..=self.last).contains(&step) { self.counts[place(step)] } else { [0; 3] }
+    }
+}
+
+impl Serialize for Values<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        [0, 1, 2].map(|index| Column { values: *self, index }).serialize(serializer)
+    }
+}
+
+impl Serialize for Column<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Values { ring, last, steps } = self.values;
+        let steps = steps.min(POINTS) as u64;
+        let count = |ago| last.checked_sub(ago).map_or(0, |step| ring.counts(step)[self.index]);
+        serializer.collect_seq((0..steps).rev().map(count))
     }
 }
 
