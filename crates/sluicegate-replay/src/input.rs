@@ -1,6 +1,7 @@
 //! Inputs: files of logs, plain or compressed, and standard input.
 
 use std::{
+    borrow::Cow,
     fs::File,
     io::{self, BufRead, BufReader, Read},
     path::{Path, PathBuf},
@@ -12,6 +13,7 @@ use std::{
 
 use csv::StringRecord;
 use flate2::bufread::MultiGzDecoder;
+use memchr::memchr;
 
 use crate::{
     Event, FormatError, LogFormat, Unreadable, Wanted,
@@ -109,7 +111,9 @@ impl Lines {
                 if !is_whole {
                     return Ok(unreadable(*number, format!("the line is longer than {LONGEST} bytes")));
                 }
-                let text = String::from_utf8_lossy(line.trim_ascii_end());
+                let line = line.trim_ascii_end();
+                // Nearly every line is UTF-8, which is found out many times faster than what is not.
+                let text = str::from_utf8(line).map_or_else(|_| String::from_utf8_lossy(line), Cow::Borrowed);
                 if text.is_empty() {
                     continue;
                 }
@@ -150,7 +154,7 @@ fn read_line(from: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<Option<bo
             return Ok((!is_end).then_some(is_whole));
         }
         is_end = false;
-        let end = buffer.iter().position(|byte| *byte == b'\n');
+        let end = memchr(b'\n', buffer);
         let piece = &buffer[..end.unwrap_or(buffer.len())];
         is_whole &= line.len() + piece.len() <= LONGEST;
         if is_whole {

@@ -10,6 +10,7 @@ mod denied_keys;
 mod draft;
 mod durations;
 mod facts;
+mod feed;
 mod field;
 mod input;
 mod log_format;

@@ -1,20 +1,12 @@
 //! A replay: logs, decided by a policy.
 
-use std::{
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
 use sluicegate::{Clock, SystemClock, Timestamp};
 use sluicegate_policy::{ApiKeys, Policy};
 
 use crate::{
-    InputError, LogFormat, Report, Wanted, decider::Decider, input::total_size, merge::Merge, queue::Queue,
-    tally::Reading,
+    InputError, LogFormat, Report, Wanted, decider::Decider, feed::Feed, input::total_size, queue::Queue,
 };
 
 /// A replay: logs, decided by a candidate policy in virtual time.
@@ -114,28 +106,25 @@ impl Replay {
     /// When a file cannot be read, or is not of the format. A line that cannot be read is no error: it is counted, and the
     /// first of them are in the report.
     pub fn run(self, files: &[PathBuf], mut progress: impl FnMut(&Progress)) -> Result<Report, InputError> {
-        let read = Arc::new(AtomicU64::new(0));
-        let mut reading = Reading::default();
-        let mut inputs = Merge::open(files, &self.format, &self.wanted, &read, &mut reading)?;
-        let mut decider = Decider::new(self.policy, self.api_keys, self.denials.is_some());
-        let mut queue = Queue::default();
         let of_bytes = total_size(files);
         // Its epoch is now.
         let clock = SystemClock::new();
         let mut told = Timestamp::EPOCH;
-        let mut events = 0_u64;
-        while let Some(event) = inputs.next(&mut reading)? {
-            queue.push(event);
-            while let Some(event) = queue.pop_due() {
-                decider.take(event);
+        let mut decider = Decider::new(self.policy, self.api_keys, self.denials.is_some());
+        let mut queue = Queue::default();
+        let reading = Feed::new(files, &self.format, &self.wanted).each(|events, bytes| {
+            for event in events {
+                queue.push(event);
+                while let Some(event) = queue.pop_due() {
+                    decider.take(event);
+                }
             }
-            events += 1;
-            if events.is_multiple_of(EVENTS_BETWEEN) && clock.now().since(told) >= BETWEEN {
+            if clock.now().since(told) >= BETWEEN {
                 told = clock.now();
-                let (bytes, elapsed) = (read.load(Ordering::Relaxed), told.since(Timestamp::EPOCH));
+                let elapsed = told.since(Timestamp::EPOCH);
                 progress(&Progress { requests: decider.requests(), bytes, of_bytes, elapsed });
             }
-        }
+        })?;
         while let Some(event) = queue.pop() {
             decider.take(event);
         }
@@ -145,8 +134,5 @@ impl Replay {
 }
 
 const KEYS: usize = 5;
-
-/// The clock is read so seldom.
-const EVENTS_BETWEEN: u64 = 1_000;
 
 const BETWEEN: Duration = Duration::from_millis(100);
