@@ -36,7 +36,7 @@ impl StartCheck<'_> {
         wrong.extend(self.telemetry());
         if self.connect {
             let gateway = &self.policy.gateway;
-            if !gateway.upstreams.is_empty() {
+            if !gateway.upstreams.is_empty() || self.policy.decisions.is_none() {
                 wrong.extend(self.address("gateway.listen", gateway.listen.ip()));
             }
             if let Some(decisions) = &self.policy.decisions {
