@@ -371,13 +371,10 @@ async fn ask(gateway: &Gateway, streams: bool) -> Client {
         "user": "end",
     });
     let body = body.to_string();
-    let mut client = Client::connect(gateway.address()).await;
     let length = body.len();
-    client
-        .write(format!(
-            "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n{body}"
-        ))
-        .await;
+    let head = format!("POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n");
+    let mut client = Client::connect(gateway.address()).await;
+    client.write(head + &body).await;
     client
 }
 
