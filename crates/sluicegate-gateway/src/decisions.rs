@@ -136,7 +136,7 @@ impl Decisions {
             return proxy.refuse(Refusal::BadRequest(NO_ENDPOINT));
         };
         let header = proxy.settings().forwarded_header;
-        let client = match original::restore(head, &endpoint, header) {
+        let client = match original::restore(head, endpoint, header) {
             Ok(client) => client,
             Err(wrong) => return endpoint.rejected(proxy.refuse(Refusal::BadRequest(wrong))),
         };

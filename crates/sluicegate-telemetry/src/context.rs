@@ -29,7 +29,7 @@ pub struct TraceContext {
     pub trace: TraceId,
     /// The span of the service that sends the request.
     pub parent: SpanId,
-    /// That service records it.
+    /// Set if the calling service records it.
     pub is_sampled: bool,
 }
 

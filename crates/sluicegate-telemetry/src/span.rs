@@ -13,7 +13,7 @@ pub struct Span {
     pub id: SpanId,
     /// The span that it is part of.
     pub parent: Option<SpanId>,
-    /// That span is another service's.
+    /// Set if that span is another service's.
     pub has_remote_parent: bool,
     /// The value of `tracestate`.
     pub state: String,
@@ -49,7 +49,7 @@ pub enum Attribute {
     Integer(i64),
     /// Any number.
     Number(f64),
-    /// Whether something is so.
+    /// A boolean.
     Truth(bool),
     /// Several texts.
     Texts(Vec<String>),

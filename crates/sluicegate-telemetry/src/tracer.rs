@@ -16,10 +16,10 @@ pub struct Tracer {
     queue: Arc<SpanQueue>,
 }
 
-/// What tracing does with a request.
+/// The decision whether a request is traced.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Tracing {
-    /// Nothing: its caller does not record it. Its headers go on as they are.
+    /// Its caller does not record it. Its headers go on as they are.
     PassedOn,
     /// It is not recorded, and this tells the next service so, in place of headers that it has none or invalid ones of.
     Unrecorded(TraceContext),

@@ -1,4 +1,4 @@
-//! What is written is what was said, as the protocol's own messages read it.
+//! Spans and metrics, as the protocol's own messages read them.
 
 use std::{
     sync::Arc,

@@ -10,7 +10,7 @@ use http::{
 };
 use sluicegate_policy::ForwardedHeader;
 
-use super::endpoint::Endpoint;
+use super::endpoint::{EXT_AUTHZ, Endpoint};
 
 /// Turns the head of a call into that of the request which the call is about. Returns the address from which the proxy
 /// got it.
@@ -20,14 +20,15 @@ use super::endpoint::Endpoint;
 /// Says what the proxy is to send.
 pub(super) fn restore(
     head: &mut Parts,
-    endpoint: &Endpoint,
+    endpoint: Endpoint,
     header: ForwardedHeader,
 ) -> Result<IpAddr, &'static str> {
     let (method, target) = match endpoint {
         Endpoint::AuthRequest => described(&head.headers, &NGINX)?,
         Endpoint::ForwardAuth => described(&head.headers, &FORWARDED)?,
-        Endpoint::ExtAuthz { prefix } => {
-            let target = head.uri.path_and_query().map_or("/", |target| &target.as_str()[*prefix..]);
+        Endpoint::ExtAuthz => {
+            let target = head.uri.path_and_query().and_then(|target| target.as_str().strip_prefix(EXT_AUTHZ));
+            let target = target.ok_or(NO_PATH)?;
             (head.method.clone(), target.parse().map_err(|_| NO_PATH)?)
         }
     };
@@ -48,7 +49,7 @@ pub(super) fn restore(
 struct Described {
     method: HeaderName,
     target: HeaderName,
-    /// What to do where one is missing, or there twice.
+    /// Tells what to do where one is missing, or there twice.
     no_method: &'static str,
     no_target: &'static str,
 }

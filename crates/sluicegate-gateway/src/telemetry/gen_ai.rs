@@ -2,7 +2,7 @@
 
 use sluicegate_policy::{Dialect, Estimate, TokenClass, Usage};
 
-/// What a request asks of a model.
+/// The operation that a request asks of a model.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Operation {
     /// `gen_ai.operation.name`.

@@ -126,7 +126,7 @@ async fn send_batch(
     }
 }
 
-/// What a collector has said, so that the log is told of changes alone, and pauses between attempts grow.
+/// The last answers of a collector, so that the log is told of changes alone, and pauses between attempts grow.
 struct Reports {
     signal: &'static str,
     is_failing: bool,

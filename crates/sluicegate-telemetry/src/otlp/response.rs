@@ -1,6 +1,6 @@
 //! A collector's response.
 
-/// What a collector refused of a request that it accepted otherwise.
+/// The part that a collector refused of a request that it accepted otherwise.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Refused {
     /// The number of spans or points of metrics.

@@ -83,7 +83,7 @@ pub(crate) fn json(path: &str, body: &'static str) -> Request<Full<Bytes>> {
     request.body(Full::from(body)).expect("a good request")
 }
 
-/// What is left of the first limit in the headers of a response.
+/// The remaining amount of the first limit in the headers of a response.
 pub(crate) fn remaining<B>(response: &Response<B>) -> u64 {
     let field = response.headers().get("ratelimit").expect("the response tells its limits");
     let text = field.to_str().expect("ASCII");

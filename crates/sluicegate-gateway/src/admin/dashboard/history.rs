@@ -34,7 +34,7 @@ pub(super) struct Known {
     step: u64,
 }
 
-/// What has changed in a history, or all of it. It is written as JSON without a copy, because it is large.
+/// The changes of a history, or all of it. They are written as JSON without a copy, because they are large.
 ///
 /// The values of a series end with those of the step that is `last`, which may still grow. A series that is left out
 /// has not changed, and counted nothing in steps that have begun since.

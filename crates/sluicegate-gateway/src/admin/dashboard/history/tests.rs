@@ -43,7 +43,7 @@ impl Counted {
 const POLICY: &str = "[[route]]\npath = '/a'\nlimits = [{ name = 'a', quota = '3/day', algorithm = 'fixed-window' }]\n\
                       [[route]]\npath = '/b'\nlimits = [{ name = 'b', quota = '1/day', mode = 'shadow' }]\n";
 
-/// What is told of a history, as a client gets it.
+/// A history, as a client gets it.
 fn told(history: &History, range: Range, known: Option<Known>) -> (Value, Known) {
     let (news, known) = history.since(range, known);
     (serde_json::to_value(news).unwrap(), known)
