@@ -1,15 +1,12 @@
 //! Decisions for other proxies, which ask whether a request may pass and serve it themselves.
 
-mod endpoint;
-mod original;
+mod callers;
+mod proxies;
 
-use std::{
-    cell::Cell, convert::Infallible, error::Error, net::SocketAddr, pin::pin, rc::Rc, sync::Arc,
-    time::Duration,
-};
+use std::{convert::Infallible, error::Error, net::SocketAddr, pin::pin, rc::Rc, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, Version, header, request::Parts};
+use http::{HeaderValue, Request, Response, Version, header, request::Parts};
 use http_body::Body as _;
 use http_body_util::Full;
 use hyper::{body::Incoming, rt::Executor, service::service_fn};
@@ -17,22 +14,18 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::conn::auto,
 };
-use sluicegate_http::Metering;
-use sluicegate_policy::{Refusal, Rejection, RequestId};
-use subtle::ConstantTimeEq;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     task::{JoinSet, spawn_local},
-    time::{Instant, timeout},
+    time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
 
-use self::{endpoint::Endpoint, original::TOKEN};
+use self::callers::Callers;
 use crate::{
     io::{tcp, tls::Certificates},
     reload::current::Current,
-    request::proxy::Proxy,
     threads::{
         accepting::accept,
         drain::{self, Draining, Stopped},
@@ -45,13 +38,12 @@ pub(crate) struct Decisions {
     /// By TLS, if given.
     certificates: Option<Certificates>,
     draining: Draining,
-    /// The time of the last warning of a caller without the token.
-    warned: Cell<Option<Instant>>,
+    callers: Callers,
 }
 
 impl Decisions {
     pub(crate) fn new(current: Rc<Current>, certificates: Option<Certificates>, draining: Draining) -> Self {
-        Self { current, certificates, draining, warned: Cell::new(None) }
+        Self { current, certificates, draining, callers: Callers::default() }
     }
 
     /// Answers proxies until the drain begins, then for as long as the gateway's own requests may finish.
@@ -124,67 +116,13 @@ impl Decisions {
         connection.await
     }
 
-    /// Decides about the request that a proxy describes.
     async fn answer(&self, head: &mut Parts) -> Response<Bytes> {
         let proxy = self.current.proxy();
-        if !self.may_ask(&proxy, head) {
-            let mut response = Response::new(Bytes::from_static(NO_TOKEN));
-            *response.status_mut() = StatusCode::UNAUTHORIZED;
-            return response;
+        if self.callers.may_ask(proxy.policy(), &head.headers) {
+            proxies::answer(&proxy, head).await
+        } else {
+            callers::unknown()
         }
-        let Some(endpoint) = Endpoint::of(head.uri.path()) else {
-            return proxy.refuse(Refusal::BadRequest(NO_ENDPOINT));
-        };
-        let header = proxy.settings().forwarded_header;
-        let client = match original::restore(head, endpoint, header) {
-            Ok(client) => client,
-            Err(wrong) => return endpoint.rejected(proxy.refuse(Refusal::BadRequest(wrong))),
-        };
-        let id = RequestId::of(&head.headers);
-        let admission = &proxy.serving.admission;
-        let decided = async {
-            let mut entry = admission.enter(head, client).await?;
-            let reading = entry.read(async |_| Err(Refusal::BadRequest(NO_BODY))).await?;
-            entry.decide(reading.as_deref()).await
-        };
-        match decided.await {
-            Ok(admitted) => {
-                let mut response = Response::new(Bytes::new());
-                admission.renderer().lines(&admitted.pass, &admitted.form).move_to(response.headers_mut());
-                // Nobody tells how the request ends, so it ends here: slots come back, and nothing waits to be settled.
-                if let Err(error) =
-                    admission.settle(admitted.pass, Metering::default(), admitted.logged.as_ref(), drop)
-                {
-                    tracing::warn!(%error, "a decision stays charged as estimated");
-                }
-                response
-            }
-            // The server that is asked for knows its pages.
-            Err(Rejection::Preflight { .. }) => Response::new(Bytes::new()),
-            Err(rejection) => {
-                proxy.log(&rejection, &id);
-                endpoint.rejected(admission.renderer().rejected(&rejection, head, &id))
-            }
-        }
-    }
-
-    /// Returns `true` if the policy wants no token, or a proxy has sent it.
-    fn may_ask(&self, proxy: &Proxy, head: &Parts) -> bool {
-        let wanted = proxy.policy().decisions.as_ref().and_then(|decisions| decisions.token.as_ref());
-        let Some(wanted) = wanted else { return true };
-        let sent = head.headers.get(TOKEN).map(HeaderValue::as_bytes).unwrap_or_default();
-        // Takes the same time wherever they differ.
-        if bool::from(sent.ct_eq(wanted.reveal().as_bytes())) {
-            return true;
-        }
-        let now = Instant::now();
-        if self.warned.get().is_none_or(|warned| now - warned >= WARNING_PAUSE) {
-            self.warned.set(Some(now));
-            tracing::warn!(
-                "a caller of the decision server does not send the token of the policy's [decisions]"
-            );
-        }
-        false
     }
 }
 
@@ -204,11 +142,3 @@ const MOST_CONNECTIONS: usize = 16 * 1024;
 /// The time that a connection may be idle. It is above the hour after which Envoy closes its own: a proxy that sends a
 /// request just when its connection is closed has to fail it.
 const IDLE: Duration = Duration::from_secs(65 * 60);
-
-/// The time between two warnings.
-const WARNING_PAUSE: Duration = Duration::from_secs(60);
-
-const NO_TOKEN: &[u8] = b"send the token of the policy's [decisions] in the header Sluicegate-Token\n";
-const NO_ENDPOINT: &str =
-    "the decision server has no such path: ask at /auth-request, /forward-auth or below /ext-authz/";
-const NO_BODY: &str = "this route counts what is in the body, and a decision sees only the head: send its requests through the gateway";

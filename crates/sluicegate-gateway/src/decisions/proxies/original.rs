@@ -11,6 +11,7 @@ use http::{
 use sluicegate_policy::ForwardedHeader;
 
 use super::endpoint::{EXT_AUTHZ, Endpoint};
+use crate::decisions::callers::TOKEN;
 
 /// Turns the head of a call into that of the request which the call is about. Returns the address from which the proxy
 /// got it.
@@ -67,9 +68,6 @@ fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue>
     let mut values = headers.get_all(name).iter();
     values.next().filter(|_| values.next().is_none())
 }
-
-/// The header with the token of the policy's `[decisions]`.
-pub(super) const TOKEN: HeaderName = HeaderName::from_static("sluicegate-token");
 
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
