@@ -159,6 +159,23 @@ def test_lines_are_in_the_file_while_the_gateway_runs(start):
     assert gateway.metric("sluicegate_decision_log_dropped_total") == 0
 
 
+def test_a_reset_is_in_it_and_a_replay_resets_too(start):
+    gateway = start(POLICY)
+    with gateway.client() as client:
+        statuses = [client.post("/predict", json=FLOWER).status_code for _ in range(4)]
+        assert httpx.delete(f"{gateway.admin_url}/limits?key=client_ip=127.0.0.1&limit=predict").status_code == 200
+        statuses += [client.post("/predict", json=FLOWER).status_code for _ in range(4)]
+    assert statuses == ([200] * 3 + [429]) * 2
+    gateway.stop()
+
+    [decision, *_] = of(lines(gateway), "decision")
+    [reset] = of(lines(gateway), "reset")
+    assert reset["accounts"] == [f"predict|client_ip={decision['keys']['client_ip']}"]
+    report = run("replay", "--policy", gateway.policy, "--json", gateway.policy.parent / "decisions.jsonl")
+    predict = next(limit for limit in json.loads(report.stdout)["limits"] if limit["name"] == "predict")
+    assert (predict["judged"], predict["denied"]) == (8, 2), report.stdout
+
+
 def test_a_full_file_is_rotated_and_old_ones_go(start):
     settings = 'path = "decisions.jsonl"\nmax_size = "4KiB"\nfiles = 2'
     gateway = start(POLICY.replace('path = "decisions.jsonl"', settings))

@@ -3,11 +3,11 @@
 use std::{net::IpAddr, sync::Arc, task::Context, time::Duration};
 
 use http::request::Parts;
-use sluicegate::{Clock, Resilient, Store, Timestamp};
+use sluicegate::{Clock, Resilient, Store, StoreError, Timestamp};
 use sluicegate_metrics::GateMetrics;
 use sluicegate_policy::{
-    Caller, Counting, Form, Gate, Hints, Outcome, Pass, Reading, Refusal, Rejection, Renderer, Reservation,
-    RouteId, Settlement, Visit,
+    Caller, Counting, Form, Gate, Hints, LimitAccount, Outcome, Pass, Reading, Refusal, Rejection, Renderer,
+    Reservation, RouteId, Settlement, Visit,
 };
 
 use crate::{
@@ -158,6 +158,19 @@ impl<S: Resilient, C: Clock> Admission<S, C> {
             log.extended(logged, pass);
         }
         cut
+    }
+
+    /// Forgets what was spent on these accounts, as [`Gate::reset`], and logs that.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Gate::reset`].
+    pub async fn reset(&self, accounts: &[LimitAccount]) -> Result<(), StoreError> {
+        self.gate.reset(accounts).await?;
+        if let Some(log) = &self.log {
+            log.reset(accounts.iter().map(|account| account.key().as_str()));
+        }
+        Ok(())
     }
 
     /// Refuses a request whose head cannot be read as one. The decision log has no such requests.

@@ -23,7 +23,8 @@ pub use file::LogFile;
 pub use log::DecisionLog;
 pub use logged::Logged;
 pub use record::{
-    Costs, Decision, End, Extend, Keys, LimitCharge, LimitDecision, Outcome, Record, Start, Tokens, schema,
+    Costs, Decision, End, Extend, Keys, LimitCharge, LimitDecision, Outcome, Record, Reset, Start, Tokens,
+    schema,
 };
 pub use sink::{DecisionSink, SinkEvent};
 pub use time::{NoTime, Time};

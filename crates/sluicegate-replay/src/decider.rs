@@ -18,7 +18,7 @@ use crate::{
     callers::Callers,
     durations::Durations,
     facts::has,
-    record::{Change, Record},
+    record::{Change, Record, Reset},
     sites::{Sites, Store},
     tally::{Outcomes, Tally},
     virtual_time::move_to,
@@ -110,6 +110,7 @@ impl Decider {
             Event::Extend(change) => self.extend(&change),
             Event::End(change) => self.end(Id::Logged(change.id), time, Some(&change)),
             Event::Start(start) => self.sites.start(start),
+            Event::Reset(reset) => self.reset(&reset),
         }
     }
 
@@ -234,6 +235,15 @@ impl Decider {
             && let Extended::Taken(permit) = block_on(gate.extend(extension))
         {
             pass.extended(*permit);
+        }
+    }
+
+    /// Resets those accounts that limits of the policy have, too.
+    fn reset(&self, reset: &Reset) {
+        let gate = self.sites.gate_of(Some(reset.process));
+        for key in &reset.accounts {
+            // A store in memory never fails.
+            let _ = block_on(gate.reset(&gate.accounts(key, None)));
         }
     }
 

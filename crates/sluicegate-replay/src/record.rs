@@ -17,6 +17,8 @@ pub(crate) enum Event {
     End(Change),
     /// A gateway has started, with accounts of its own if they are in its memory.
     Start(Start),
+    /// An operator has reset accounts.
+    Reset(Reset),
 }
 
 /// A request, as a log tells of it.
@@ -98,6 +100,17 @@ pub(crate) struct Start {
     pub(crate) fresh: bool,
 }
 
+/// A reset of accounts.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Reset {
+    /// The moment.
+    pub(crate) time: Moment,
+    /// The process, as in its start.
+    pub(crate) process: u64,
+    /// The keys of the accounts.
+    pub(crate) accounts: Vec<String>,
+}
+
 impl Event {
     /// The moment of the event.
     #[must_use]
@@ -106,6 +119,7 @@ impl Event {
             Self::Request(record) => record.time,
             Self::Extend(change) | Self::End(change) => change.time,
             Self::Start(start) => start.time,
+            Self::Reset(reset) => reset.time,
         }
     }
 }

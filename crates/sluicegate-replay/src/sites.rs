@@ -44,7 +44,11 @@ impl Sites {
 
     /// The gate for the request with this id, if the log tells ids.
     pub(crate) fn gate(&self, id: Option<u64>) -> &Gate<Store> {
-        let process = id.map(|id| id >> DIGITS_BEHIND);
+        self.gate_of(id.map(|id| id >> DIGITS_BEHIND))
+    }
+
+    /// The gate of this process, if the log tells processes.
+    pub(crate) fn gate_of(&self, process: Option<u64>) -> &Gate<Store> {
         let own = self.own.iter().rev().find(|(known, _)| Some(*known) == process);
         own.map_or(&self.shared, |(_, gate)| gate)
     }

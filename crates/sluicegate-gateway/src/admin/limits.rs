@@ -111,7 +111,7 @@ async fn reset_and_log(
     generation: Arc<Generation>,
     accounts: Vec<LimitAccount>,
 ) -> Result<Vec<Value>, StoreError> {
-    generation.gate.reset(&accounts).await?;
+    generation.admission.reset(&accounts).await?;
     let reset = |account: &LimitAccount| {
         let limit = generation.gate.policy().limit(account.limit()).name();
         tracing::info!(limit, key = generation.denials.written(account.key()), "reset an account");

@@ -121,6 +121,41 @@ impl DecisionLog {
         });
     }
 
+    /// Logs that the accounts of these keys are as if they had never been used.
+    pub(crate) fn reset<'k>(&self, keys: impl Iterator<Item = &'k str>) {
+        let time = self.sink.clock().now();
+        self.sink.line(|line| {
+            line.raw(r#"{"event":"reset","time":""#);
+            line.raw(&time.to_string());
+            line.raw(r#"","process":""#);
+            line.raw(&self.sink.process());
+            line.raw(r#"","accounts":["#);
+            for (place, key) in keys.enumerate() {
+                line.raw(if place > 0 { ",\"" } else { "\"" });
+                self.account(line, key);
+                line.raw("\"");
+            }
+            line.raw("]}");
+        });
+    }
+
+    /// Writes the key of an account, whose values are written like those of a caller's keys.
+    fn account(&self, line: &mut Line, key: &str) {
+        for (place, part) in key.split('|').enumerate() {
+            if place > 0 {
+                line.raw("|");
+            }
+            match part.split_once('=') {
+                Some((name, value)) if self.keys == LogKeys::Hashed && !is_public(name) => {
+                    line.escaped(name);
+                    line.raw("=");
+                    self.person(line, value);
+                }
+                _ => line.escaped(part),
+            }
+        }
+    }
+
     /// Writes the request, up to the end of its path.
     fn asked(&self, line: &mut Line, id: u64, time: Time, asked: &Asked<'_>) {
         line.raw(r#"{"event":"decision","id":""#);
@@ -298,7 +333,7 @@ fn is_told(name: &str) -> bool {
 
 /// Returns `true` if this part of a key never tells who somebody is.
 fn is_public(name: &str) -> bool {
-    name.starts_with("path:")
+    name.starts_with("path:") || matches!(name, "tenant" | "tier" | "route" | "path" | "method")
 }
 
 /// The units whose costs are told where something counts them.

@@ -28,6 +28,9 @@ pub enum Record<'a> {
     /// An allowed request has ended: its costs are settled, and its slots of concurrent limits are free.
     #[serde(borrow)]
     End(End<'a>),
+    /// An operator has reset accounts: they are as if they had never been used.
+    #[serde(borrow)]
+    Reset(Reset<'a>),
 }
 
 /// A gateway begins to write.
@@ -150,6 +153,19 @@ pub struct End<'a> {
     /// The tokens that the request has used, if its route meters them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens: Option<Tokens>,
+}
+
+/// An operator has reset accounts.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Reset<'a> {
+    /// The time.
+    pub time: Time,
+    /// The process, as in its start.
+    #[serde(borrow)]
+    pub process: Cow<'a, str>,
+    /// The keys of the accounts. Each value in them that may tell who somebody is has the form that it has in the keys of a
+    /// decision.
+    pub accounts: Vec<Cow<'a, str>>,
 }
 
 /// The charge of one limit.
@@ -291,7 +307,7 @@ const fn is_zero(number: &u64) -> bool {
 ///
 /// ```
 /// let schema = sluicegate_http::decision_log::schema();
-/// assert_eq!(schema["oneOf"].as_array().map(Vec::len), Some(4));
+/// assert_eq!(schema["oneOf"].as_array().map(Vec::len), Some(5));
 /// ```
 #[must_use]
 pub fn schema() -> serde_json::Value {

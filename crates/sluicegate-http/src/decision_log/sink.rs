@@ -64,9 +64,9 @@ impl DecisionSink {
             let named = thread::Builder::new().name("sluicegate-log".to_owned());
             *thread = Some(named.spawn(move || writer.run())?);
         }
-        let (time, process) = (self.clock.now(), self.process);
+        let (time, process) = (self.clock.now(), self.process());
         let start = format!(
-            r#"{{"event":"start","time":"{time}","process":"{process:06x}","store":"{store}","fresh":{fresh}}}"#
+            r#"{{"event":"start","time":"{time}","process":"{process}","store":"{store}","fresh":{fresh}}}"#
         );
         self.backlog.change(Change::Begin(Box::new(file), (start + "\n").into_bytes()), true);
         Ok(())
@@ -101,6 +101,11 @@ impl DecisionSink {
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.backlog.dropped()
+    }
+
+    /// The first six digits of the ids of its requests.
+    pub(super) fn process(&self) -> String {
+        format!("{:06x}", self.process)
     }
 
     pub(super) fn clock(&self) -> &LogClock {

@@ -70,7 +70,7 @@ impl Again {
                 self.at(end.time);
                 self.running.remove(&*end.id).expect("it was decided before");
             }
-            Record::Start(_) | Record::Extend(_) => panic!("{line}"),
+            Record::Start(_) | Record::Extend(_) | Record::Reset(_) => panic!("{line}"),
         }
     }
 }

@@ -25,9 +25,11 @@ const EXTEND: &str = r#"{"event":"extend","id":"a1b2c30000000001","time":"2026-1
 const END: &str = r#"{"event":"end","id":"a1b2c30000000001","time":"2026-11-30T18:00:02.000000000Z","status":200,"complete":true,"duration":1.876543211,"limits":[{"name":"tpm","charge":433}],"tokens":{"input":400,"output":33}}"#;
 const START: &str = r#"{"event":"start","time":"2026-11-30T17:59:59.000000000Z","process":"a1b2c3","store":"memory","fresh":true}"#;
 
+const RESET: &str = r#"{"event":"reset","time":"2026-11-30T18:00:03.000000000Z","process":"a1b2c3","accounts":["rpm|client_ip=11f0b8b4d7a3c2e5","all"]}"#;
+
 #[test]
 fn each_kind_of_line_reads_back() {
-    for line in [START, DECISION, EXTEND, END] {
+    for line in [START, DECISION, EXTEND, END, RESET] {
         let record = Record::parse(line).unwrap();
         assert_eq!(serde_json::to_string(&record).unwrap(), line);
     }
@@ -41,7 +43,7 @@ fn each_kind_of_line_reads_back() {
 
 #[test]
 fn lines_that_another_program_has_rewritten_are_read_all_the_same() {
-    for line in [START, DECISION, EXTEND, END] {
+    for line in [START, DECISION, EXTEND, END, RESET] {
         // It sorts the members, and puts the escape of one character into a key.
         let value: serde_json::Value = serde_json::from_str(line).unwrap();
         let rewritten = serde_json::to_string_pretty(&value).unwrap().replace("acme", "\\u0061cme");
@@ -145,6 +147,26 @@ fn the_end_of_a_request_has_its_status_and_its_time() {
         [(Some(404), None, true), (Some(502), Some("upstream_down"), false), (None, None, false)]
     );
     assert_eq!(end(&lines[1]).id, read(&lines[0]).id);
+}
+
+#[test]
+fn accounts_that_are_reset_are_logged_by_the_values_of_their_keys() {
+    for keys in [LogKeys::Plain, LogKeys::Hashed] {
+        let logging = Logging::new(LIMITS, keys);
+        let mut head = post("/models/iris");
+        head.headers.insert("x-user", HeaderValue::from_static("ann"));
+        logging.send(&head).unwrap();
+        let admission = &logging.site.admission;
+        let accounts = admission.gate().accounts("a|header:x-user=ann|path:model=iris", None);
+        pollster::block_on(admission.reset(&accounts)).unwrap();
+        let lines = logging.lines();
+        let decision = read(&lines[0]);
+        let Ok(Record::Reset(reset)) = Record::parse(lines.last().unwrap()) else { panic!("{lines:?}") };
+        let user = decision.keys.get("header:x-user").unwrap();
+        assert_eq!(user == "ann", keys == LogKeys::Plain);
+        assert_eq!(reset.accounts, [format!("a|header:x-user={user}|path:model=iris")]);
+        assert!(reset.time >= decision.time && decision.id.starts_with(&*reset.process));
+    }
 }
 
 #[test]

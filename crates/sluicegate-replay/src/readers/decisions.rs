@@ -8,7 +8,7 @@ use super::LineReader;
 use crate::{
     Event, Field, Moment,
     draft::Draft,
-    record::{Change, Decision, Start},
+    record::{Change, Decision, Reset, Start},
 };
 
 /// The decision log of a gateway.
@@ -38,6 +38,11 @@ impl LineReader for Decisions {
                 process: id(&start.process)?,
                 in_memory: start.store == "memory",
                 fresh: start.fresh,
+            })),
+            log::Record::Reset(reset) => Some(Event::Reset(Reset {
+                time: moment(reset.time),
+                process: id(&reset.process)?,
+                accounts: reset.accounts.iter().map(|key| key.clone().into_owned()).collect(),
             })),
         })
     }

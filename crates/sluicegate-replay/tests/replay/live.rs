@@ -30,6 +30,7 @@ fn a_replay_of_a_decision_log_decides_as_the_gate_that_wrote_it() {
         let waits: Vec<_> = limit["longest_wait"].as_f64().into_iter().collect();
         assert_eq!(waits, counted.longest_wait().into_iter().collect::<Vec<_>>(), "{name}");
     }
+    assert!(run.resets > 20, "accounts were reset {} times", run.resets);
     assert!(run.extensions > 20, "{} responses outgrew their reservations", run.extensions);
 }
 

@@ -32,6 +32,8 @@ pub(crate) struct LiveRun {
     limits: BTreeMap<String, Counted>,
     /// Steps in which responses took more tokens than were reserved.
     pub(crate) extensions: u64,
+    /// Resets of all accounts of a request.
+    pub(crate) resets: u64,
 }
 
 /// The decisions of one limit.
@@ -72,6 +74,7 @@ impl LiveRun {
             ends: BinaryHeap::new(),
             limits: BTreeMap::new(),
             extensions: 0,
+            resets: 0,
         }
     }
 
@@ -156,6 +159,7 @@ impl LiveRun {
                 counted.longest = counted.longest.max(Some(*wait));
             }
         }
+        let accounts: Vec<_> = judged.iter().map(|(line, ..)| line.key.clone().into_owned()).collect();
         let allowed = outcome.is_admitted();
         write(
             log,
@@ -183,6 +187,21 @@ impl LiveRun {
                 self.outgrow(id, log);
             }
         }
+        if self.random.below(100) == 0 {
+            self.reset(&accounts, client, log);
+        }
+    }
+
+    /// Resets accounts, as an operator does.
+    fn reset(&mut self, accounts: &[String], client: Ipv4Addr, log: &mut impl Write) {
+        for key in accounts {
+            block_on(self.gate.reset(&self.gate.accounts(key, None))).unwrap();
+        }
+        let logged = |key: &String| key.replace(&client.to_string(), &hashed(client)).into();
+        let (time, process) = (self.time(), "a1b2c3".into());
+        let accounts = accounts.iter().map(logged).collect();
+        write(log, &log::Record::Reset(log::Reset { time, process, accounts }));
+        self.resets += 1;
     }
 
     /// The line of a judgement, the name of its limit, and its wait.
@@ -267,15 +286,18 @@ impl Counted {
 
 /// The caller as a log names it. The address is hashed, as in a log by default.
 fn keys(visit: &Visit<'_>, gate: &Gate<Store>, client: Ipv4Addr) -> log::Keys<'static> {
-    let hash = u64::from(u32::from(client)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let caller = visit.caller();
-    let mut keys = vec![("client_ip".into(), Cow::Owned(format!("{hash:016x}")))];
+    let mut keys = vec![("client_ip".into(), Cow::Owned(hashed(client)))];
     if let Some(key) = &caller.api_key {
         keys.push(("api_key".into(), Cow::Owned(key.id.clone())));
         keys.push(("tenant".into(), Cow::Owned(key.tenant.clone())));
     }
     keys.push(("tier".into(), Cow::Owned(gate.policy().tiers.name(caller.tier).to_owned())));
     log::Keys(keys)
+}
+
+fn hashed(client: Ipv4Addr) -> String {
+    format!("{:016x}", u64::from(u32::from(client)).wrapping_mul(0x9E37_79B9_7F4A_7C15))
 }
 
 fn charged(name: &str, charge: u64) -> log::LimitCharge<'static> {
