@@ -172,7 +172,7 @@ def test_a_reset_is_in_it_and_a_replay_resets_too(start):
     [reset] = of(lines(gateway), "reset")
     assert reset["accounts"] == [f"predict|client_ip={decision['keys']['client_ip']}"]
     report = run("replay", "--policy", gateway.policy, "--json", gateway.policy.parent / "decisions.jsonl")
-    predict = next(limit for limit in json.loads(report.stdout)["limits"] if limit["name"] == "predict")
+    predict = next(limit for limit in json.loads(report.stdout)["limits"] if limit["limit"] == "predict")
     assert (predict["judged"], predict["denied"]) == (8, 2), report.stdout
 
 
