@@ -1,0 +1,134 @@
+"""The cases of ways_in.toml, decided by the gateway and by the ways to ask its decision server."""
+
+import threading
+import tomllib
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+import pytest
+
+from server import TIMEOUT, free_port
+
+SUITE = tomllib.loads(Path(__file__).with_name("ways_in.toml").read_text())
+
+# Until a step, so many seconds may have passed since the first one.
+SLOW = 60
+
+
+class Gateway:
+    """Clients' requests pass the gateway."""
+
+    sees_body = True
+
+    def __init__(self, gateway, _):
+        self.url = gateway.url
+
+    def ask(self, step):
+        headers = {"x-forwarded-for": step["client"], **step.get("headers", {})}
+        content_type = {"content-type": "application/json"} if "body" in step else {}
+        with httpx.Client(base_url=self.url, headers=headers | content_type, timeout=TIMEOUT) as client:
+            return client.post(step["path"], content=step.get("body"))
+
+
+class Decisions:
+    """A proxy asks the decision server, at one of its endpoints."""
+
+    sees_body = False
+
+    def __init__(self, _, address):
+        self.url = f"http://{address}"
+
+    def ask(self, step):
+        headers = {"x-forwarded-for": step["client"], **step.get("headers", {}), **self.described(step["path"])}
+        with httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT) as client:
+            return self.answer(client.post(self.endpoint(step["path"])))
+
+    def described(self, path):
+        return {}
+
+    def answer(self, answer):
+        return answer
+
+
+class ForwardAuth(Decisions):
+    def endpoint(self, _):
+        return "/forward-auth"
+
+    def described(self, path):
+        return {"x-forwarded-method": "POST", "x-forwarded-uri": path}
+
+
+class AuthRequest(Decisions):
+    def endpoint(self, _):
+        return "/auth-request"
+
+    def described(self, path):
+        return {"x-original-method": "POST", "x-original-uri": path}
+
+    def answer(self, answer):
+        answer.status_code = int(answer.headers.get("sluicegate-status", answer.status_code))
+        return answer
+
+
+class ExtAuthz(Decisions):
+    def endpoint(self, path):
+        return f"/ext-authz{path}"
+
+
+WAYS = [Gateway, ForwardAuth, AuthRequest, ExtAuthz]
+
+
+class Agreeing(BaseHTTPRequestHandler):
+    """Answers every request with an empty 200."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def agreeing():
+    """The address of a server that agrees to everything."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Agreeing)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def left(answer):
+    """The amounts that the RateLimit field tells, in its order."""
+    items = answer.headers.get("ratelimit", "").split(", ")
+    return [int(item.split(";r=")[1].split(";")[0]) for item in items if item]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("case", SUITE["case"], ids=lambda case: case["name"])
+def test_every_way_in_decides_alike(start, agreeing, tmp_path, case, way):
+    if case.get("sees_body") and not way.sees_body:
+        pytest.skip("a proxy that asks does not tell the body")
+    keys = tmp_path / "keys.toml"
+    keys.write_text(SUITE["keys"])
+    address = f"127.0.0.1:{free_port()}"
+    env = {"SLUICEGATE_DECISIONS__LISTEN": address, "SLUICEGATE_IDENTITY__API_KEYS": str(keys)}
+    asked = way(start(SUITE["before"] + case["policy"], upstream=agreeing, env=env), address)
+
+    for number, step in enumerate(case["steps"]):
+        answer = asked.ask(step)
+        told = f"step {number}: {answer.status_code} {answer.headers} {answer.text}"
+        assert answer.status_code == step["status"], told
+        assert left(answer) == step.get("left", []), told
+        after = answer.headers.get("retry-after")
+        if "retry_after" in step:
+            assert step["retry_after"] - SLOW <= int(after) <= step["retry_after"], told
+        else:
+            assert after is None, told
