@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Finds links in Markdown that lead to no file or no heading of this repository.
 
-Names of pages in code (`docs/stores.md`, `docs/tls.md#renewal`) are links, too. Prints the place of each broken
+Names of pages in code (`docs/stores.md`, `docs/tls.md#renewal`) are links, too, and so are names of files and folders in
+Markdown (`crates/sluicegate/src/store.rs`). Prints the place of each broken
 link, and exits with 1 if there is one. Links to other sites are not opened.
 """
 
@@ -16,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CODE = re.compile(r"^\s*(```|~~~).*?^\s*\1|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)|^\[[^\]]+\]:\s+(\S+)", re.MULTILINE)
 HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*$", re.MULTILINE)
+FILE_IN_CODE = re.compile(r"`((?:bench|checks|crates|docs|e2e|examples|findings|fuzz|packaging)/[\w./-]+)`")
 PAGE_IN_CODE = re.compile(r"\bdocs/[a-z-]+\.md(?:#[a-z0-9-]+)?")
 
 
@@ -51,10 +53,13 @@ def broken_links(path: Path, root: Path) -> Iterator[tuple[int, str]]:
     if path.suffix == ".md":
         # Code keeps its line ends, so that lines stay what they are.
         prose = CODE.sub(lambda code: "\n" * code[0].count("\n"), text)
-        links = ((match.start(), match[1] or match[2], path) for match in LINK.finditer(prose))
+        links = [(match.start(), match[1] or match[2], path) for match in LINK.finditer(prose)]
+        if path.name != "CHANGELOG.md":
+            files = FILE_IN_CODE.finditer(text)
+            links += [(match.start(), match[1], root / "README.md") for match in files]
     else:
         prose = text
-        links = ((match.start(), match[0], root / "README.md") for match in PAGE_IN_CODE.finditer(prose))
+        links = [(match.start(), match[0], root / "README.md") for match in PAGE_IN_CODE.finditer(prose)]
     for start, target, base in links:
         if is_broken(base, target):
             yield prose.count("\n", 0, start) + 1, target

@@ -93,6 +93,12 @@ class Links(Folder):
         text = "[x](docs/b.md#the-b-of-it) [y](docs/b.md#no-heading) [z](#here)\n\n## Here\n"
         self.assertEqual(self.broken("a.md", text), [(1, "docs/b.md#no-heading")])
 
+    def test_a_file_or_folder_that_a_page_names(self):
+        self.write("crates/a/src/lib.rs", "")
+        self.assertEqual(self.broken("a.md", "`crates/a/src/` and `crates/a/src/lib.rs`\n"), [])
+        self.assertEqual(self.broken("a.md", "\n`crates/a/src/b.rs`\n"), [(2, "crates/a/src/b.rs")])
+        self.assertEqual(self.broken("CHANGELOG.md", "`crates/a/src/b.rs` was there\n"), [])
+
     def test_a_page_that_code_names(self):
         self.write("docs/b.md", "# B\n")
         self.assertEqual(self.broken("src/a.rs", "// see docs/b.md\n// and docs/c.md#d\n"), [(2, "docs/c.md#d")])
