@@ -1,9 +1,19 @@
-//! Decisions for other proxies, which ask whether a request may pass and serve it themselves.
+//! Decisions for other proxies and for programs, which ask whether a request may pass and serve it themselves.
 
 mod callers;
+mod json;
+pub(crate) mod permits;
 mod proxies;
 
-use std::{convert::Infallible, error::Error, net::SocketAddr, pin::pin, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    error::Error,
+    net::{IpAddr, SocketAddr},
+    pin::pin,
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Version, header, request::Parts};
@@ -14,6 +24,8 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::conn::auto,
 };
+use sluicegate::SystemClock;
+use sluicegate_stores::AnyStore;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
@@ -22,7 +34,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use self::callers::Callers;
+use self::{callers::Callers, json::Deciding, permits::Permits};
 use crate::{
     io::{tcp, tls::Certificates},
     reload::current::Current,
@@ -38,12 +50,19 @@ pub(crate) struct Decisions {
     /// By TLS, if given.
     certificates: Option<Certificates>,
     draining: Draining,
+    /// Shared by all workers.
+    permits: Arc<Permits<AnyStore, SystemClock>>,
     callers: Callers,
 }
 
 impl Decisions {
-    pub(crate) fn new(current: Rc<Current>, certificates: Option<Certificates>, draining: Draining) -> Self {
-        Self { current, certificates, draining, callers: Callers::default() }
+    pub(crate) fn new(
+        current: Rc<Current>,
+        certificates: Option<Certificates>,
+        draining: Draining,
+        permits: Arc<Permits<AnyStore, SystemClock>>,
+    ) -> Self {
+        Self { current, certificates, draining, permits, callers: Callers::default() }
     }
 
     /// Answers proxies until the drain begins, then for as long as the gateway's own requests may finish.
@@ -53,11 +72,11 @@ impl Decisions {
         let this = Rc::new(self);
         let mut draining = this.draining.clone();
         let mut connections = JoinSet::new();
-        let spawn = |connections: &mut JoinSet<()>, stream, _: SocketAddr| {
+        let spawn = |connections: &mut JoinSet<()>, stream, peer: SocketAddr| {
             // A proxy needs few. So many are of somebody else, or of a proxy that never closes any.
             if connections.len() < MOST_CONNECTIONS {
                 let this = Rc::clone(&this);
-                connections.spawn_local(async move { this.serve(stream).await });
+                connections.spawn_local(async move { this.serve(stream, peer.ip()).await });
             }
         };
         if let Err(Stopped) = accept(listener, &mut draining, &mut connections, spawn).await {
@@ -72,21 +91,25 @@ impl Decisions {
         connections.len()
     }
 
-    async fn serve(self: Rc<Self>, stream: TcpStream) {
-        if let Err(error) = self.begin(stream).await {
+    async fn serve(self: Rc<Self>, stream: TcpStream, peer: IpAddr) {
+        if let Err(error) = self.begin(stream, peer).await {
             tracing::debug!(error, "a proxy's connection ended early");
         }
     }
 
-    async fn begin(self: Rc<Self>, stream: TcpStream) -> Result<(), Box<dyn Error + Send + Sync>> {
+    async fn begin(
+        self: Rc<Self>,
+        stream: TcpStream,
+        peer: IpAddr,
+    ) -> Result<(), Box<dyn Error + Send + Sync>> {
         tcp::prepare(&stream)?;
-        let Some(certificates) = &self.certificates else { return self.converse(stream).await };
+        let Some(certificates) = &self.certificates else { return self.converse(stream, peer).await };
         let acceptor = TlsAcceptor::from(Arc::clone(&certificates.borrow()));
         let bound = self.current.proxy().settings().header_timeout;
-        self.converse(timeout(bound, acceptor.accept(stream)).await??).await
+        self.converse(timeout(bound, acceptor.accept(stream)).await??, peer).await
     }
 
-    async fn converse<S>(self: Rc<Self>, stream: S) -> Result<(), Box<dyn Error + Send + Sync>>
+    async fn converse<S>(self: Rc<Self>, stream: S, peer: IpAddr) -> Result<(), Box<dyn Error + Send + Sync>>
     where
         S: AsyncRead + AsyncWrite + Unpin + 'static,
     {
@@ -95,8 +118,8 @@ impl Decisions {
         let service = service_fn(move |request: Request<Incoming>| {
             let this = Rc::clone(&self);
             async move {
-                let (mut head, body) = request.into_parts();
-                let mut answer = this.answer(&mut head).await;
+                let (mut head, mut body) = request.into_parts();
+                let mut answer = this.answer(&mut head, &mut body, peer).await;
                 // nginx announces the body of the original request, and never sends it.
                 let is_last = this.draining.has_begun() || !body.is_end_stream();
                 if head.version < Version::HTTP_2 && is_last {
@@ -116,12 +139,17 @@ impl Decisions {
         connection.await
     }
 
-    async fn answer(&self, head: &mut Parts) -> Response<Bytes> {
+    async fn answer(&self, head: &mut Parts, body: &mut Incoming, peer: IpAddr) -> Response<Bytes> {
         let proxy = self.current.proxy();
-        if self.callers.may_ask(proxy.policy(), &head.headers) {
-            proxies::answer(&proxy, head).await
-        } else {
-            callers::unknown()
+        if !self.callers.may_ask(proxy.policy(), &head.headers) {
+            return callers::unknown();
+        }
+        match json::Endpoint::of(head.uri.path()) {
+            Some(endpoint) => {
+                let deciding = Deciding { proxy: &proxy, permits: &self.permits, caller: peer };
+                deciding.answer(endpoint, head, body).await
+            }
+            None => proxies::answer(&proxy, head).await,
         }
     }
 }

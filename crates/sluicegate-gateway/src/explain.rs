@@ -1,7 +1,7 @@
 //! The decision on a request that nobody sends, and the reasons for it. It is the gate's own, and spends nothing.
 
 mod account;
-mod json;
+pub(crate) mod json;
 mod sample_request;
 mod text;
 
@@ -124,7 +124,7 @@ impl Explanation {
 }
 
 /// Reads the body as the gate wants it.
-fn read(mut reading: Box<Reading>, body: &Bytes) -> Result<Box<Reading>, Refusal> {
+pub(crate) fn read(mut reading: Box<Reading>, body: &Bytes) -> Result<Box<Reading>, Refusal> {
     if body.is_empty() || reading.take(body.clone())? == Progress::More {
         reading.end()?;
     }

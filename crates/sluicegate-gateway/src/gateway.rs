@@ -25,6 +25,7 @@ pub use self::start_error::StartError;
 pub(crate) use self::start_error::decision_log_error;
 use crate::{
     admin::{Admin, dashboard::Dashboard},
+    decisions::permits::Permits,
     io::{
         interval::Tokio,
         tls::{self, Tls, TlsError},
@@ -50,6 +51,7 @@ pub struct Gateway {
     workers: Vec<Worker>,
     housekeeping: Option<JoinHandle<()>>,
     reloads: Arc<Reloads>,
+    permits: Arc<Permits<AnyStore, SystemClock>>,
     decision_log: Arc<DecisionSink>,
 }
 
@@ -135,11 +137,16 @@ impl Gateway {
             dashboard: Arc::clone(&dashboard),
             is_local: admin_address.ip().to_canonical().is_loopback(),
         };
+        let permits = Arc::new(Permits::new(SystemClock::new()));
+        let ending = Arc::clone(&permits);
+        let informed = keep_informed(Arc::clone(&reloads), dashboard, [tls, decisions_tls]);
         let housekeeping = housekeeping::spawn(
             admin_listener,
             admin,
             draining.clone(),
-            keep_informed(Arc::clone(&reloads), dashboard, [tls, decisions_tls]),
+            async move {
+                tokio::join!(informed, ending.end_leases());
+            },
             send_the_rest(Arc::clone(&reloads)),
         )
         .map_err(StartError::Thread)?;
@@ -151,6 +158,7 @@ impl Gateway {
             workers: Vec::new(),
             housekeeping: Some(housekeeping),
             reloads,
+            permits,
             decision_log,
         };
         for (index, adoptions) in adoptions.into_iter().enumerate() {
@@ -158,7 +166,8 @@ impl Gateway {
                 clients: clients.as_mut().and_then(Iterator::next),
                 decisions: decisions.as_mut().and_then(Iterator::next),
             };
-            let worker = Worker::spawn(index, ports, Arc::clone(&generation), adoptions, draining.clone())
+            let (generation, permits) = (Arc::clone(&generation), Arc::clone(&gateway.permits));
+            let worker = Worker::spawn(index, ports, generation, adoptions, draining.clone(), permits)
                 .map_err(StartError::Thread)?;
             gateway.workers.push(worker);
         }
@@ -227,6 +236,10 @@ impl Drop for Gateway {
         for thread in workers.chain(self.housekeeping.take()) {
             // A thread that panicked has reported that itself.
             let _ = thread.join();
+        }
+        let unsettled = self.permits.end_all();
+        if unsettled > 0 {
+            tracing::warn!(unsettled, "permits of /take end with the gateway, and stay charged as estimated");
         }
         // No request is left that could log its end.
         self.decision_log.close();

@@ -1,13 +1,18 @@
 //! The way of a request from its head to its outcome.
 
-use std::{net::IpAddr, sync::Arc, task::Context, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::{Arc, OnceLock},
+    task::Context,
+    time::Duration,
+};
 
 use http::request::Parts;
 use sluicegate::{Clock, Resilient, Store, StoreError, Timestamp};
 use sluicegate_metrics::GateMetrics;
 use sluicegate_policy::{
-    Caller, Counting, Form, Gate, Hints, LimitAccount, Outcome, Pass, Reading, Refusal, Rejection, Renderer,
-    Reservation, RouteId, Settlement, Visit,
+    Caller, Counting, Foresight, Form, Gate, Hints, LimitAccount, Outcome, Pass, Reading, Refusal, Rejection,
+    Renderer, Reservation, RouteId, Settlement, Visit,
 };
 
 use crate::{
@@ -24,6 +29,8 @@ use crate::{
 #[derive(Debug)]
 pub struct Admission<S: Store, C> {
     gate: Arc<Gate<S>>,
+    /// Made when it is first needed.
+    foresight: OnceLock<Gate<Foresight<S>>>,
     renderer: Renderer,
     metrics: GateMetrics,
     busiest: Option<Busiest>,
@@ -56,7 +63,8 @@ impl<S: Resilient, C: Clock> Admission<S, C> {
     /// An admission by this gate. The clock only measures durations.
     #[must_use]
     pub fn new(gate: Arc<Gate<S>>, metrics: GateMetrics, clock: C) -> Self {
-        Self { renderer: Renderer::new(gate.policy()), gate, metrics, busiest: None, log: None, clock }
+        let renderer = Renderer::new(gate.policy());
+        Self { gate, foresight: OnceLock::new(), renderer, metrics, busiest: None, log: None, clock }
     }
 
     /// The same admission, which counts what accounts use [while somebody watches](Self::watch_accounts). Their keys are written
@@ -86,6 +94,12 @@ impl<S: Resilient, C: Clock> Admission<S, C> {
     #[must_use]
     pub fn gate(&self) -> &Arc<Gate<S>> {
         &self.gate
+    }
+
+    /// The gate that decides [without a trace](Gate::foresight), and whose decisions are not counted.
+    #[must_use]
+    pub fn foresight(&self) -> &Gate<Foresight<S>> {
+        self.foresight.get_or_init(|| self.gate.foresight())
     }
 
     /// The renderer of its outcomes.
@@ -120,8 +134,22 @@ impl<S: Resilient, C: Clock> Admission<S, C> {
     ///
     /// The rejection, as of [`Gate::enter`].
     pub async fn enter<'a>(&'a self, head: &'a Parts, peer: IpAddr) -> Result<Entry<'a, S, C>, Rejection> {
+        self.enter_with(head, peer, Hints::default()).await
+    }
+
+    /// Lets a request enter whose cost an application knows.
+    ///
+    /// # Errors
+    ///
+    /// The rejection, as of [`Gate::enter_with`].
+    pub async fn enter_with<'a>(
+        &'a self,
+        head: &'a Parts,
+        peer: IpAddr,
+        hints: Hints<'a>,
+    ) -> Result<Entry<'a, S, C>, Rejection> {
         let began = self.clock.now();
-        let entered = self.gate.enter(head, peer).await;
+        let entered = self.gate.enter_with(head, peer, hints).await;
         self.entry(entered, head, peer, began)
     }
 
@@ -268,7 +296,7 @@ impl<S: Resilient, C: Clock> Entry<'_, S, C> {
     ///
     /// The rejection, as of [`Gate::decide`].
     pub async fn decide(self, reading: Option<&Reading>) -> Result<Admitted<S>, Rejection> {
-        let Admission { gate, renderer, metrics, busiest, log, clock } = self.admission;
+        let Admission { gate, renderer, metrics, busiest, log, clock, .. } = self.admission;
         match gate.decide(&self.visit, reading).await {
             Outcome::Admitted(pass) => {
                 let decided = clock.now();

@@ -72,6 +72,17 @@ pub enum Told {
         /// Output tokens.
         output: Option<u64>,
     },
+    /// Both: the tokens of a model, where the route meters them, and the costs of other units.
+    Usage {
+        /// Input tokens.
+        input: Option<u64>,
+        /// Output tokens.
+        output: Option<u64>,
+        /// Costs by their units.
+        units: Vec<(Unit, Cost)>,
+    },
+    /// Nothing: the request has never run. All that it was charged is given back.
+    Unserved,
 }
 
 /// A settlement that waits for a store.
@@ -253,12 +264,14 @@ impl<S: Resilient, C: Clock> Admission<S, C> {
         let asked = metering.into_asked();
         begin(spawn, async move {
             take_extension(&mut pass, asked).await;
-            match (told, actual) {
-                (_, Some(actual)) => pass.settle_tokens(&actual).await,
-                (Told::Cost(cost), None) if is_metered => pass.settle_units(&[(Unit::Tokens, cost)]).await,
-                (Told::Cost(cost), None) => pass.settle(cost).await,
-                (Told::Units(costs), None) => pass.settle_units(&costs).await,
-                (Told::Tokens { .. }, None) => Ok(()),
+            match told {
+                Told::Cost(cost) if is_metered => pass.settle_units(&[(Unit::Tokens, cost)]).await,
+                Told::Cost(cost) => pass.settle(cost).await,
+                Told::Tokens { .. } => pass.settle_usage(actual.as_ref(), &[]).await,
+                Told::Units(units) | Told::Usage { units, .. } => {
+                    pass.settle_usage(actual.as_ref(), &units).await
+                }
+                Told::Unserved => pass.settle_units(&NOTHING).await,
             }
         })
     }
@@ -291,7 +304,11 @@ impl<S: Resilient, C: Clock> Admission<S, C> {
 impl Told {
     /// The tokens that it tells. What it leaves out is as it was reserved.
     fn tokens(&self, reserved: &Usage) -> Option<Usage> {
-        let Self::Tokens { input, output } = self else { return None };
+        let (input, output) = match self {
+            Self::Usage { input: None, output: None, .. } | Self::Cost(_) | Self::Units(_) => return None,
+            Self::Tokens { input, output } | Self::Usage { input, output, .. } => (input, output),
+            Self::Unserved => return Some(Usage::default()),
+        };
         let weights = TokenWeights::default();
         Some(Usage::text(
             input.unwrap_or_else(|| reserved.input(&weights)),
@@ -299,6 +316,17 @@ impl Told {
         ))
     }
 }
+
+/// The costs of a request that has never run.
+const NOTHING: [(Unit, Cost); 7] = [
+    (Unit::Requests, Cost::ZERO),
+    (Unit::Items, Cost::ZERO),
+    (Unit::Tokens, Cost::ZERO),
+    (Unit::InputTokens, Cost::ZERO),
+    (Unit::OutputTokens, Cost::ZERO),
+    (Unit::Bytes, Cost::ZERO),
+    (Unit::Usd, Cost::ZERO),
+];
 
 /// Waits for the tokens that the store is still asked for.
 async fn take_extension<S: Resilient>(pass: &mut Pass<S>, asked: Option<Asked<S>>) {

@@ -240,10 +240,10 @@ fn limits_that_decisions_cannot_apply_are_named_unless_there_is_an_upstream() {
     said(&[
         (
             text,
-            "p.toml:5:10: decisions end at once and give slots back: concurrent limits deny nothing here\n  help: limit \
-             requests by a rate, or name an `upstream` and send them through the gateway\n\
-             p.toml:8:9: decisions see no bodies: each request of this route is refused with 400\n  help: leave `meter` \
-             out, or name an `upstream` and send these requests through the gateway",
+            "p.toml:5:10: decisions for proxies end at once and give slots back: concurrent limits deny nothing there\n  \
+             help: ask at /take, which holds slots, or name an `upstream` and send these requests through the gateway\n\
+             p.toml:8:9: proxies that ask send no bodies: each request of this route is refused with 400\n  help: ask at \
+             /take, with the body, or name an `upstream` and send these requests through the gateway",
         ),
         (&[text, "\n[gateway]\nupstream = 'http://127.0.0.1:8000'"].concat(), ""),
     ]);

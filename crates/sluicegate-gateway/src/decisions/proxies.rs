@@ -49,6 +49,5 @@ pub(super) async fn answer(proxy: &Proxy, head: &mut Parts) -> Response<Bytes> {
     }
 }
 
-const NO_ENDPOINT: &str =
-    "the decision server has no such path: ask at /auth-request, /forward-auth or below /ext-authz/";
+const NO_ENDPOINT: &str = "the decision server has no such path: proxies ask at /auth-request, /forward-auth or below /ext-authz/, and programs at /take";
 const NO_BODY: &str = "this route counts what is in the body, and a decision sees only the head: send its requests through the gateway";

@@ -49,7 +49,7 @@ fn limit(judged: &JudgedLimit) -> Value {
 }
 
 /// One text for each name; lines of one name are one list.
-fn headers(headers: &HeaderMap) -> Map<String, Value> {
+pub(crate) fn headers(headers: &HeaderMap) -> Map<String, Value> {
     let text = |name| {
         let lines = headers.get_all(name).iter().map(|line| String::from_utf8_lossy(line.as_bytes()));
         lines.collect::<Vec<_>>().join(", ")
@@ -58,7 +58,7 @@ fn headers(headers: &HeaderMap) -> Map<String, Value> {
 }
 
 /// A JSON document as it is, anything else as text, and `null` for none.
-fn body(body: &[u8]) -> Value {
+pub(crate) fn body(body: &[u8]) -> Value {
     if body.is_empty() {
         return Value::Null;
     }

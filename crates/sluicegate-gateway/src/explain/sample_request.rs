@@ -13,10 +13,10 @@ use http::{
 /// A request whose decision is to be explained.
 #[derive(Debug)]
 pub struct SampleRequest {
-    pub(super) head: Parts,
-    pub(super) body: Bytes,
+    pub(crate) head: Parts,
+    pub(crate) body: Bytes,
     /// The address that connects: the client's, or that of a proxy that forwards it.
-    pub(super) peer: IpAddr,
+    pub(crate) peer: IpAddr,
 }
 
 /// The reason why a text is no request.
@@ -36,12 +36,22 @@ impl SampleRequest {
         body: Option<Bytes>,
         peer: IpAddr,
     ) -> Result<Self, SampleError> {
-        let wrong = |text: &str, what: &str| SampleError(format!("`{text}` is not {what}"));
-        let (method, target) = match line.split_whitespace().collect::<Vec<_>>()[..] {
-            [target] => (if body.is_some() { Method::POST } else { Method::GET }, target),
-            [method, target] => (method.parse().map_err(|_| wrong(method, "a method of HTTP"))?, target),
-            _ => return Err(wrong(line, "a request: write it as \"POST /predict\"")),
-        };
+        match line.split_whitespace().collect::<Vec<_>>()[..] {
+            [target] => Self::of(if body.is_some() { "POST" } else { "GET" }, target, headers, body, peer),
+            [method, target] => Self::of(method, target, headers, body, peer),
+            _ => Err(wrong(line, "a request: write it as \"POST /predict\"")),
+        }
+    }
+
+    /// The request of a method for a path or a URL.
+    pub(crate) fn of(
+        method: &str,
+        target: &str,
+        headers: impl IntoIterator<Item = (String, Vec<u8>)>,
+        body: Option<Bytes>,
+        peer: IpAddr,
+    ) -> Result<Self, SampleError> {
+        let method: Method = method.parse().map_err(|_| wrong(method, "a method of HTTP"))?;
         let uri: Uri = target.parse().map_err(|_| wrong(target, "a path or a URL"))?;
         let path = match uri.path_and_query() {
             Some(path) if path.as_str().starts_with('/') => path.clone(),
@@ -58,7 +68,7 @@ impl SampleRequest {
                     "the value of the header `{name}` has characters that none may have"
                 )));
             };
-            head.headers.append(field, value);
+            head.headers.try_append(field, value).map_err(|_| SampleError(TOO_MANY.to_owned()))?;
         }
         if let Ok(host) = HeaderValue::from_str(host) {
             head.headers.entry(HOST).or_insert(host);
@@ -80,6 +90,12 @@ impl SampleRequest {
         format!("{} {path}{query}", self.head.method)
     }
 }
+
+fn wrong(text: &str, what: &str) -> SampleError {
+    SampleError(format!("`{text}` is not {what}"))
+}
+
+const TOO_MANY: &str = "there are more headers than a request can have";
 
 impl fmt::Display for SampleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -48,14 +48,14 @@ pub(crate) fn keep(running: &Policy, next: &mut Policy) -> Vec<&'static str> {
     kept
 }
 
-/// A token may change, and nothing else: the listener is there, or is not.
+/// The listener is there, or is not, and keeps its address.
 fn keep_decisions(running: &Policy, next: &mut Policy, kept: &mut Vec<&'static str>) {
     match (&running.decisions, &mut next.decisions) {
         (Some(running), Some(next)) => {
             keep_settings! {
                 running => next, kept: DecisionsSettings, "decisions";
                 restart { listen, tls }
-                reload { token }
+                reload { token, lease, max_permits }
             }
         }
         (None, None) => {}

@@ -7,6 +7,8 @@ use std::{
     thread,
 };
 
+use sluicegate::SystemClock;
+use sluicegate_stores::AnyStore;
 use tokio::{
     net::TcpListener,
     runtime::{Builder, LocalOptions},
@@ -16,7 +18,7 @@ use tokio::{
 
 use crate::{
     client::{Clients, IdleCalls},
-    decisions::Decisions,
+    decisions::{Decisions, permits::Permits},
     io::tls::Certificates,
     reload::{
         current::Current,
@@ -61,6 +63,7 @@ impl Worker {
         generation: Arc<Generation>,
         adoptions: UnboundedReceiver<Adoption>,
         draining: Draining,
+        permits: Arc<Permits<AnyStore, SystemClock>>,
     ) -> io::Result<Self> {
         let (done, finished) = oneshot::channel();
         let (started, start) = mpsc::sync_channel(1);
@@ -95,7 +98,8 @@ impl Worker {
                 };
                 let decide = async {
                     let Some((listener, certificates)) = decisions else { return 0 };
-                    Decisions::new(Rc::clone(&current), certificates, draining.clone()).run(listener).await
+                    let current = Rc::clone(&current);
+                    Decisions::new(current, certificates, draining.clone(), permits).run(listener).await
                 };
                 let (served, decided) = tokio::join!(serve, decide);
                 served + decided

@@ -29,6 +29,8 @@ mod http2_upstream;
 mod input_counts;
 mod interim;
 mod interim_http2;
+mod json_calls;
+mod json_decisions;
 mod leaving;
 mod proxy_protocol;
 mod readiness;

@@ -6,6 +6,7 @@ pub(crate) mod collector;
 pub(crate) mod h2_client;
 pub(crate) mod http2;
 pub(crate) mod port;
+pub(crate) mod program;
 pub(crate) mod scripted;
 pub(crate) mod stubborn;
 pub(crate) mod tls;
@@ -26,6 +27,7 @@ pub(crate) use self::client::Client;
 #[cfg(feature = "otlp")]
 pub(crate) use self::collector::Collector;
 pub(crate) use self::port::Port;
+pub(crate) use self::program::Program;
 pub(crate) use self::scripted::Scripted;
 pub(crate) use self::stubborn::Stubborn;
 pub(crate) use self::upstream::Upstream;

@@ -41,6 +41,34 @@ fn tokens_that_are_left_out_stay_as_they_were_reserved() {
 }
 
 #[test]
+fn usage_has_tokens_where_they_are_metered_and_the_costs_of_other_units() {
+    let site = Site::new(BOTH);
+    let told = |input, output, units: &[(Unit, u64)]| {
+        let units = units.iter().map(|(unit, cost)| (*unit, Cost::new(*cost))).collect();
+        settle(&site, CHAT, Some(Told::Usage { input, output, units }));
+    };
+    told(Some(3), Some(4), &[(Unit::Requests, 0), (Unit::Tokens, 999)]);
+    assert_eq!(balances(&site), [100, 1_000 - 7]);
+    told(None, None, &[(Unit::Tokens, 13)]);
+    assert_eq!(balances(&site), [99, 1_000 - 20]);
+    assert!(site.tells("sluicegate_charged_tokens_total{route=\"/\"} 7"));
+}
+
+#[test]
+fn a_request_that_never_ran_is_given_back_all_that_it_was_charged() {
+    for policy in [ITEMS, TOKENS, BOTH] {
+        let site = Site::new(policy);
+        let (whole, body) = (balances(&site), if policy == ITEMS { r#"{"n":30}"# } else { CHAT });
+        let mut request = admitted(&site, body);
+        assert_ne!(balances(&site), whole);
+        request
+            .settle(&site.admission, Some(Told::Unserved), |_| panic!("memory never waits"))
+            .expect("memory never fails");
+        assert_eq!(balances(&site), whole);
+    }
+}
+
+#[test]
 fn settling_twice_changes_nothing() {
     let site = Site::new(ITEMS);
     let mut request = admitted(&site, r#"{"n":30}"#);
@@ -65,9 +93,14 @@ fn admitted(site: &Site, body: &str) -> InFlight<crate::site::Store> {
 }
 
 fn remaining(site: &Site) -> u64 {
+    balances(site)[0]
+}
+
+fn balances(site: &Site) -> Vec<u64> {
     let gate = site.admission.gate();
     let accounts = gate.accounts("client_ip=127.0.0.1", None);
-    pollster::block_on(gate.balances(&accounts)).expect("memory answers")[0].remaining
+    let balances = pollster::block_on(gate.balances(&accounts)).expect("memory answers");
+    balances.iter().map(|balance| balance.remaining).collect()
 }
 
 const ITEMS: &str = r#"
@@ -82,6 +115,13 @@ const TOKENS: &str = r#"
 path = "/"
 meter = "openai"
 limits = [{ name = "tpm", quota = "1000 tokens/day" }]
+"#;
+
+const BOTH: &str = r#"
+[[route]]
+path = "/"
+meter = "openai"
+limits = [{ name = "rpd", quota = "100/day" }, { name = "tpm", quota = "1000 tokens/day" }]
 "#;
 
 const CHAT: &str = r#"{"messages":[{"role":"user","content":"hi"}],"max_tokens":500}"#;

@@ -1,6 +1,6 @@
 //! The settings of the decision server, resolved.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
 
 use crate::{Hidden, TlsSettings};
 
@@ -13,4 +13,13 @@ pub struct DecisionsSettings {
     pub token: Option<Hidden>,
     /// Proxies connect by TLS, if given.
     pub tls: Option<TlsSettings>,
+    /// The time for which a permit of `/take` is held, unless the call says otherwise.
+    pub lease: Duration,
+    /// The most permits that are held at a time.
+    pub max_permits: NonZeroUsize,
+}
+
+impl DecisionsSettings {
+    /// The longest time for which a permit is held.
+    pub const LONGEST_LEASE: Duration = Duration::from_secs(86_400);
 }

@@ -142,8 +142,14 @@ fn telemetry(settings: &TelemetrySettings) -> Value {
 }
 
 fn decisions(settings: &DecisionsSettings) -> Value {
-    let DecisionsSettings { listen, token, tls } = settings;
-    json!({ "listen": listen, "token": token.as_ref().map(Hidden::to_string), "tls": tls.as_ref().map(self::tls) })
+    let DecisionsSettings { listen, token, tls, lease, max_permits } = settings;
+    json!({
+        "listen": listen,
+        "token": token.as_ref().map(Hidden::to_string),
+        "tls": tls.as_ref().map(self::tls),
+        "lease": period(*lease),
+        "max_permits": max_permits,
+    })
 }
 
 fn gateway(settings: &GatewaySettings) -> Value {

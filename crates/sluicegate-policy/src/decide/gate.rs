@@ -168,11 +168,25 @@ impl<S: Resilient> Gate<S> {
     /// The rejection: a path that means different things to different servers, an unknown API key, too many of those, the
     /// wrong tier, a store that does not answer; or a preflight that the policy answers.
     pub async fn enter<'h>(&self, head: &'h Parts, peer: IpAddr) -> Result<Visit<'h>, Rejection> {
+        self.enter_with(head, peer, Hints::default()).await
+    }
+
+    /// [`enter`](Self::enter) for a request whose key or cost an application knows. Of the hints, others do nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`enter`](Self::enter).
+    pub async fn enter_with<'h>(
+        &self,
+        head: &'h Parts,
+        peer: IpAddr,
+        hints: Hints<'h>,
+    ) -> Result<Visit<'h>, Rejection> {
         let route = match self.policy.routes.find(&head.method, head.uri.path()) {
             Ok(route) => route,
             Err(error) => return Err(self.refused(Refusal::AmbiguousPath(error))),
         };
-        let mut visit = self.arrived(head, peer, route, Hints::default());
+        let mut visit = self.arrived(head, peer, route, hints);
         if visit.is_preflight {
             return self.preflight(visit);
         }

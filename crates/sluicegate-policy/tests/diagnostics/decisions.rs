@@ -35,6 +35,11 @@ fn each_mistake_is_told_with_its_place_and_its_remedy() {
             "p.toml:4:15: no file\n  help: write it as \"gateway.pem\", or leave [decisions.tls] out",
         ),
         (
+            "[decisions]\nlisten = '127.0.0.1:8081'\nlease = '0'\nmax_permits = 0",
+            "p.toml:3:9: a lease of 0 ends at once\n  help: give a duration such as \"60s\"\n\
+             p.toml:4:15: `max_permits` cannot be 0\n  help: give a number from 1 to 10000000",
+        ),
+        (
             "[decisions]\nlisten = '127.0.0.1:8081'\n[warmup]\nready = '/health'",
             "p.toml:4:9: no upstream to ask whether it is ready\n  help: name the `upstream` under [gateway], or leave \
              [warmup] out",

@@ -3,11 +3,11 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Address, Placed, TlsTable};
+use super::{Address, Period, Placed, TlsTable};
 use crate::Hidden;
 
-/// `[decisions]`: answers other proxies, such as nginx, Envoy, Caddy and Traefik, which ask whether a request may pass. Off
-/// without it.
+/// `[decisions]`: answers other proxies, such as nginx, Envoy, Caddy and Traefik, and programs, which ask whether a request may
+/// pass. Off without it.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Decisions")]
@@ -20,4 +20,10 @@ pub struct DecisionsTable {
     pub token: Option<Placed<Hidden>>,
     /// Proxies connect by TLS. Without this they connect in clear.
     pub tls: Option<TlsTable>,
+    /// Time for which a permit of `/take` is held, unless the call says otherwise. At most a day.
+    #[schemars(extend("default" = "60s"))]
+    pub lease: Option<Placed<Period>>,
+    /// Maximum permits held at a time, 1 to 10000000; more are answered with 503.
+    #[schemars(range(min = 1, max = 10_000_000), extend("default" = 100_000))]
+    pub max_permits: Option<Placed<i64>>,
 }

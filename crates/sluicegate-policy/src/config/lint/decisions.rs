@@ -19,14 +19,15 @@ pub(super) fn lint(report: &mut Report<'_>, file: &File, policy: &Policy) {
     let is_concurrent = |id| policy.limit(id).quota(tier).algorithm() == Algorithm::Concurrent;
     for (route, table) in policy.routes.as_slice().iter().zip(&file.route) {
         if let Some(meter) = &table.meter {
-            let message = "decisions see no bodies: each request of this route is refused with 400";
-            let help = "leave `meter` out, or name an `upstream` and send these requests through the gateway";
+            let message = "proxies that ask send no bodies: each request of this route is refused with 400";
+            let help = "ask at /take, with the body, or name an `upstream` and send these requests through the gateway";
             report.error_help(meter.start(), message, help);
         }
         if route.limits().iter().copied().any(is_concurrent) {
             let place = table.limits.as_ref().or(file.defaults.limits.as_ref()).map(Placed::start);
-            let message = "decisions end at once and give slots back: concurrent limits deny nothing here";
-            let help = "limit requests by a rate, or name an `upstream` and send them through the gateway";
+            let message =
+                "decisions for proxies end at once and give slots back: concurrent limits deny nothing there";
+            let help = "ask at /take, which holds slots, or name an `upstream` and send these requests through the gateway";
             report.error_help(place.unwrap_or_else(|| table.path.start()), message, help);
         }
     }

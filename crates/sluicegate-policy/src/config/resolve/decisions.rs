@@ -1,9 +1,14 @@
 //! `[decisions]`.
 
+use std::{num::NonZeroUsize, time::Duration};
+
 use super::gateway::{are_one, tls, token};
 use crate::{
     DecisionsSettings, GatewaySettings,
-    config::{file::DecisionsTable, report::Report},
+    config::{
+        file::{DecisionsTable, Period, Placed},
+        report::Report,
+    },
 };
 
 pub(super) fn resolve(
@@ -27,6 +32,8 @@ pub(super) fn resolve(
         listen,
         token: table.token.as_ref().map(|given| token(report, given)),
         tls: table.tls.as_ref().map(|given| tls(report, given, "decisions.tls")),
+        lease: table.lease.as_ref().map_or(LEASE, |given| lease(report, given)),
+        max_permits: table.max_permits.as_ref().map_or(PERMITS, |given| max_permits(report, given)),
     };
     let has_client_ca = settings.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
     if !listen.ip().to_canonical().is_loopback() && settings.token.is_none() && !has_client_ca {
@@ -37,3 +44,23 @@ pub(super) fn resolve(
     }
     settings
 }
+
+fn lease(report: &mut Report<'_>, given: &Placed<Period>) -> Duration {
+    if given.value.0.is_zero() {
+        report.error_help(given.start(), "a lease of 0 ends at once", "give a duration such as \"60s\"");
+    }
+    given.value.0
+}
+
+fn max_permits(report: &mut Report<'_>, given: &Placed<i64>) -> NonZeroUsize {
+    let permits = usize::try_from(given.value).ok().and_then(NonZeroUsize::new);
+    permits.filter(|permits| permits.get() <= MOST_PERMITS).unwrap_or_else(|| {
+        let message = format!("`max_permits` cannot be {}", given.value);
+        report.error_help(given.start(), message, format!("give a number from 1 to {MOST_PERMITS}"));
+        PERMITS
+    })
+}
+
+const LEASE: Duration = Duration::from_secs(60);
+const PERMITS: NonZeroUsize = NonZeroUsize::new(100_000).unwrap();
+const MOST_PERMITS: usize = 10_000_000;

@@ -54,7 +54,7 @@ impl<S: Resilient> Gate<S> {
     }
 }
 
-impl<S: Resilient> Store for Foresight<S> {
+impl<S: Store> Store for Foresight<S> {
     type Lease = Lease;
 
     async fn take(&self, charges: &[Charge]) -> Result<Decision<Taken>, StoreError> {

@@ -138,13 +138,8 @@ impl<S: Store> Pass<S> {
     /// # Errors
     ///
     /// As [`settle`](Self::settle).
-    pub async fn settle_tokens(mut self, actual: &Actual) -> Result<(), StoreError> {
-        let Some(reservation) = self.reservation.take() else { return Ok(()) };
-        let extensions = std::mem::take(&mut self.extensions);
-        let cost =
-            |limit, charge: &Charge| reservation.cost(limit, charge, taken(&extensions, charge), actual);
-        self.settle_by(cost).await?;
-        give_back(extensions, |_| true).await
+    pub async fn settle_tokens(self, actual: &Actual) -> Result<(), StoreError> {
+        self.settle_usage(Some(actual), &[]).await
     }
 
     /// [`settle`](Self::settle) for costs in several units: those of a unit that is not here stay as they are, and slots
@@ -153,14 +148,36 @@ impl<S: Store> Pass<S> {
     /// # Errors
     ///
     /// As [`settle`](Self::settle).
-    pub async fn settle_units(mut self, actual: &[(Unit, Cost)]) -> Result<(), StoreError> {
+    pub async fn settle_units(self, actual: &[(Unit, Cost)]) -> Result<(), StoreError> {
+        self.settle_usage(None, actual).await
+    }
+
+    /// [`settle_tokens`](Self::settle_tokens), if the request has reserved tokens, and [`settle_units`](Self::settle_units) for the
+    /// other limits.
+    ///
+    /// # Errors
+    ///
+    /// As [`settle`](Self::settle).
+    pub async fn settle_usage(
+        mut self,
+        tokens: Option<&Actual>,
+        units: &[(Unit, Cost)],
+    ) -> Result<(), StoreError> {
+        let reserved = self.reservation.take().zip(tokens);
         let told = |unit| {
-            let (_, cost) = actual.iter().find(|(known, _)| *known == unit && unit != Unit::Concurrent)?;
+            let (_, cost) = units.iter().find(|(known, _)| *known == unit && unit != Unit::Concurrent)?;
             Some(*cost)
         };
         let extensions = std::mem::take(&mut self.extensions);
-        self.settle_by(|_, charge| told(charge.quota.unit())).await?;
-        give_back(extensions, |unit| told(unit).is_some()).await
+        let cost = |limit, charge: &Charge| {
+            let tokens = reserved.as_ref().and_then(|(reservation, actual)| {
+                reservation.cost(limit, charge, taken(&extensions, charge), actual)
+            });
+            tokens.or_else(|| told(charge.quota.unit()))
+        };
+        self.settle_by(cost).await?;
+        // Only tokens are taken while the answer comes.
+        give_back(extensions, |unit| reserved.is_some() || told(unit).is_some()).await
     }
 
     /// `actual` gives the cost of a limit's charge; `None` if it stays as it is.
