@@ -114,7 +114,10 @@ impl Decisions {
         S: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         let mut draining = self.draining.clone();
-        let last = drain::pause(self.current.proxy().settings());
+        let (last, max_head) = {
+            let proxy = self.current.proxy();
+            (drain::pause(proxy.settings()), proxy.settings().max_head)
+        };
         let service = service_fn(move |request: Request<Incoming>| {
             let this = Rc::clone(&self);
             async move {
@@ -129,7 +132,12 @@ impl Decisions {
             }
         });
         let mut builder = auto::Builder::new(OnThisThread);
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(IDLE);
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(IDLE)
+            .max_buf_size(MIN_BUFFER.max(max_head as usize));
+        builder.http2().max_header_list_size(max_head);
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
         tokio::select! {
             served = connection.as_mut() => return served,
@@ -166,6 +174,9 @@ impl<F: Future<Output = ()> + 'static> Executor<F> for OnThisThread {
 
 /// Connections of one worker.
 const MOST_CONNECTIONS: usize = 16 * 1024;
+
+/// Hyper takes no smaller bound of what it reads of a request before it knows the whole head.
+const MIN_BUFFER: usize = 8 * 1024;
 
 /// The time that a connection may be idle. It is above the hour after which Envoy closes its own: a proxy that sends a
 /// request just when its connection is closed has to fail it.
