@@ -29,12 +29,14 @@ DOCKERFILE = PACKAGING / "docker/Dockerfile"
 KUBERNETES = ["1.30", kubernetes_validate.latest_version()]
 DRAIN = 30  # seconds: the default of gateway.drain_timeout
 PROMETHEUS = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+INGRESS = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress"}}}
 EVERY_VALUE = {
     "replicas": 3,
     "image": {"repository": "registry.example/sluicegate", "tag": "edge", "pullPolicy": "Always"},
     "secretName": "sluicegate",
     "filesSecretName": "sluicegate-files",
     "service": {"type": "LoadBalancer", "port": 8080, "annotations": {"example/internal": "true"}},
+    "decisions": {"enabled": True, "port": 9000, "from": [INGRESS]},
     "podDisruptionBudget": {"maxUnavailable": "50%"},
     "networkPolicy": {"enabled": True, "adminFrom": [PROMETHEUS]},
     "nodeSelector": {"kubernetes.io/arch": "amd64"},
@@ -112,7 +114,8 @@ def test_the_gateway_of_a_pod_serves(values, start, gateway_binary, tmp_path):
 
     check(gateway_binary, file, environment)
     addresses = ("SLUICEGATE_GATEWAY__LISTEN", "SLUICEGATE_GATEWAY__ADMIN")
-    gateway = start(gateway_binary, policy, {name: value for name, value in environment.items() if name not in addresses})
+    others = (*addresses, "SLUICEGATE_DECISIONS__LISTEN")
+    gateway = start(gateway_binary, policy, {name: value for name, value in environment.items() if name not in others})
     assert [environment[name].split(":")[1] for name in addresses] == ["8080", "9090"]
     for probe in ("livenessProbe", "readinessProbe"):
         assert gateway.answers(gateway.admin_url + container[probe]["httpGet"]["path"])
@@ -132,7 +135,16 @@ def test_the_admin_port_is_open_to_those_alone_whom_the_values_name():
     default, every = render({}), render(EVERY_VALUE)
     assert [port["targetPort"] for port in default["Service"]["spec"]["ports"]] == ["http"]
     assert default["NetworkPolicy"]["spec"]["ingress"] == [{"ports": [{"port": "http"}]}]
-    assert every["NetworkPolicy"]["spec"]["ingress"][1:] == [{"from": [PROMETHEUS], "ports": [{"port": "admin"}]}]
+    assert every["NetworkPolicy"]["spec"]["ingress"][-1] == {"from": [PROMETHEUS], "ports": [{"port": "admin"}]}
+
+
+def test_proxies_reach_the_decision_server_if_the_values_say_so():
+    every = render(EVERY_VALUE)
+    [_, decisions] = every["Service"]["spec"]["ports"]
+    assert (decisions["port"], decisions["targetPort"]) == (9000, "decisions")
+    assert every["NetworkPolicy"]["spec"]["ingress"][1] == {"from": [INGRESS], "ports": [{"port": "decisions"}]}
+    anybody = render({"decisions": {"enabled": True}})
+    assert anybody["NetworkPolicy"]["spec"]["ingress"][1] == {"ports": [{"port": "decisions"}]}
 
 
 def test_a_value_that_the_chart_does_not_know_is_an_error():
@@ -161,9 +173,11 @@ def render(values):
 
 
 def check(binary, policy, environment):
-    """Has a policy checked with the variables of a container, and a token as from a Secret."""
-    token = {"SLUICEGATE_GATEWAY__ADMIN_TOKEN": "0123456789abcdef"}
-    lint(binary, "check", "--strict", policy, env={**environment, **token})
+    """Has a policy checked with the variables of a container, and tokens as from a Secret."""
+    tokens = {"SLUICEGATE_GATEWAY__ADMIN_TOKEN": "0123456789abcdef"}
+    if "SLUICEGATE_DECISIONS__LISTEN" in environment:
+        tokens["SLUICEGATE_DECISIONS__TOKEN"] = "0123456789abcdef"
+    lint(binary, "check", "--strict", policy, env={**environment, **tokens})
 
 
 def lint(*command, env=None):
