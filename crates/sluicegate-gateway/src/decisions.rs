@@ -1,6 +1,7 @@
 //! Decisions for other proxies and for programs, which ask whether a request may pass and serve it themselves.
 
 mod callers;
+mod grpc;
 mod json;
 pub(crate) mod permits;
 mod proxies;
@@ -18,7 +19,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Version, header, request::Parts};
 use http_body::Body as _;
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::{body::Incoming, rt::Executor, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -121,6 +122,12 @@ impl Decisions {
         let service = service_fn(move |request: Request<Incoming>| {
             let this = Rc::clone(&self);
             async move {
+                if grpc::is_called(&request) {
+                    let proxy = this.current.proxy();
+                    let may_ask = this.callers.may_ask(proxy.policy(), request.headers());
+                    let answer = grpc::answer(proxy, request, peer.to_canonical(), may_ask).await;
+                    return Ok(answer.map(Either::Right));
+                }
                 let (mut head, mut body) = request.into_parts();
                 let mut answer = this.answer(&mut head, &mut body, peer).await;
                 // nginx announces the body of the original request, and never sends it.
@@ -128,7 +135,7 @@ impl Decisions {
                 if head.version < Version::HTTP_2 && is_last {
                     answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                 }
-                Ok::<_, Infallible>(answer.map(Full::new))
+                Ok::<_, Infallible>(answer.map(|body| Either::Left(Full::new(body))))
             }
         });
         let mut builder = auto::Builder::new(OnThisThread);

@@ -1,5 +1,7 @@
 //! The way of a request from its head to its outcome.
 
+mod together;
+
 use std::{
     net::IpAddr,
     sync::{Arc, OnceLock},

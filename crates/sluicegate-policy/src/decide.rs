@@ -2,10 +2,13 @@
 
 pub(crate) mod api_keys;
 pub(crate) mod caller;
+pub(crate) mod charging;
 pub(crate) mod client_ip;
 pub(crate) mod cors;
 pub(crate) mod debt;
+pub(crate) mod descriptor;
 pub(crate) mod gate;
+pub(crate) mod key_error;
 pub(crate) mod key_shape;
 pub(crate) mod key_template;
 pub(crate) mod limit;

@@ -146,7 +146,7 @@ fn limits_and_routes_are_as_they_were_resolved() {
     ]);
     assert_eq!(document["limits"], expected);
     let route = json!({
-        "path": "/models/{model}", "methods": ["POST"], "tier": "premium", "weight": 2, "limits": ["a", "b", "c"],
+        "path": "/models/{model}", "descriptor": null, "charge": null, "methods": ["POST"], "tier": "premium", "weight": 2, "limits": ["a", "b", "c"],
         "meter": { "items": "/inputs", "max": null, "bytes": false },
         "response_timeout": null, "idle_timeout": "1500ms", "timeout": null,
         "remove_request_headers": ["x-conversation-id"], "retry_after": "5s",
@@ -155,6 +155,15 @@ fn limits_and_routes_are_as_they_were_resolved() {
     assert_eq!(document["routes"][0], route);
     assert_eq!(document["routes"][1]["path"], "unmatched");
     assert_eq!(document["tiers"], json!({ "free": { "scale": 1.0 }, "premium": { "scale": 5.0 } }));
+}
+
+#[test]
+fn a_descriptor_is_written_as_in_the_file() {
+    let text = "[[route]]\ndescriptor = { domain = 'ml', entries = ['kind=chat', 'user'] }\ncharge = 'actual'\nlimits = '1/s'";
+    let policy = Policy::parse(&Source::new("p.toml", text.as_bytes()).unwrap()).unwrap();
+    let route = &policy.document()["routes"][0];
+    assert_eq!(route["descriptor"], json!({ "domain": "ml", "entries": ["kind=chat", "user"] }));
+    assert_eq!((&route["path"], &route["charge"]), (&json!("ml: kind=chat, user"), &json!("actual")));
 }
 
 #[test]

@@ -248,3 +248,16 @@ fn limits_that_decisions_cannot_apply_are_named_unless_there_is_an_upstream() {
         (&[text, "\n[gateway]\nupstream = 'http://127.0.0.1:8000'"].concat(), ""),
     ]);
 }
+
+#[test]
+fn descriptors_that_nobody_can_ask_for_are_told() {
+    let route = "[[route]]\ndescriptor = { domain = 'ml', entries = ['user'] }\nweight = 2\nlimits = ['1 tokens/s']\n";
+    said(&[
+        (
+            route,
+            "p.toml:2:14: nobody can ask for descriptors without [decisions]\n  help: add [decisions] with the address at which \
+             Envoy asks",
+        ),
+        (&format!("{route}[decisions]\nlisten = '127.0.0.1:8081'"), ""),
+    ]);
+}

@@ -26,6 +26,8 @@ pub(crate) fn has(part: &Part, request: &RecordedRequest<'_>, tiers: &Tiers) -> 
             pairs.any(|pair| pair.split_once('=').map_or(pair, |(known, _)| known) == name)
         }
         Part::Body(pointer) => request.values.iter().any(|(known, _)| known == pointer),
+        // Requests have none.
+        Part::Entry(_) => false,
         Part::Route | Part::Path | Part::Method | Part::Parameter(_) => true,
     }
 }

@@ -35,6 +35,7 @@ macro_rules! suite {
             settling_above_the_estimate_charges_the_difference
             settling_for_the_estimate_or_not_at_all_keeps_it
             a_peek_can_be_settled_for_what_it_cost
+            a_peek_gives_back_what_others_have_spent_and_no_more
             a_debt_is_paid_off_and_not_forgiven
             two_charges_on_one_account_are_settled_one_by_one
             a_refund_never_fills_beyond_full

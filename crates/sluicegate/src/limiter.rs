@@ -1,5 +1,6 @@
 //! Decides for requests.
 
+mod refund;
 mod take_or;
 mod until_ready;
 

@@ -33,6 +33,10 @@ pub trait Store: Send + Sync + 'static {
     /// `charges` and `lease` are those of the [`take`](Self::take) that is settled; where `actual` is shorter, the
     /// charges beyond it keep their estimates. A refund never goes to a window other than the one that was
     /// charged, nor beyond a full account.
+    ///
+    /// The lease of a take of nothing but peeks also gives back what others have spent. Then `charges` are those on the same
+    /// accounts with the costs to give back, and `actual` is zero for each. An account gives back what it has counted since
+    /// the window of that take began; a sliding log, whose charges are known by their times, gives back nothing.
     fn settle(
         &self,
         charges: &[Charge],

@@ -42,7 +42,7 @@ impl Callers {
 
 /// The answer to a caller that may not ask.
 pub(super) fn unknown() -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from_static(NO_TOKEN));
+    let mut response = Response::new(Bytes::from_static(NO_TOKEN.as_bytes()));
     *response.status_mut() = StatusCode::UNAUTHORIZED;
     response
 }
@@ -53,4 +53,5 @@ pub(super) const TOKEN: HeaderName = HeaderName::from_static("sluicegate-token")
 /// The time between two warnings.
 const WARNING_PAUSE: Duration = Duration::from_secs(60);
 
-const NO_TOKEN: &[u8] = b"send the token of the policy's [decisions] in the header Sluicegate-Token\n";
+pub(super) const NO_TOKEN: &str =
+    "send the token of the policy's [decisions] in the header Sluicegate-Token\n";

@@ -33,6 +33,7 @@ mod json_calls;
 mod json_decisions;
 mod leaving;
 mod proxy_protocol;
+mod rate_limit_service;
 mod readiness;
 mod recording;
 mod redirects;

@@ -3,6 +3,7 @@
 pub(crate) mod client;
 #[cfg(feature = "otlp")]
 pub(crate) mod collector;
+pub(crate) mod envoy;
 pub(crate) mod h2_client;
 pub(crate) mod http2;
 pub(crate) mod port;

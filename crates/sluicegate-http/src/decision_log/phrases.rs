@@ -56,6 +56,7 @@ fn is_more(part: &Part) -> bool {
     match part {
         Part::ClientIp | Part::ApiKey | Part::Tenant | Part::Tier => false,
         Part::Route | Part::Path | Part::Method => false,
-        Part::Header(_) | Part::Query(_) | Part::Cookie(_) | Part::Parameter(_) | Part::Body(_) => true,
+        Part::Header(_) | Part::Query(_) | Part::Cookie(_) => true,
+        Part::Parameter(_) | Part::Body(_) | Part::Entry(_) => true,
     }
 }

@@ -8,7 +8,7 @@ use http::{HeaderName, Method};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    Cors, DecisionLogSettings, DecisionsSettings, EjectionSettings, Forwarding, GatewaySettings,
+    Cors, DecisionLogSettings, DecisionsSettings, Descriptor, EjectionSettings, Forwarding, GatewaySettings,
     HealthSettings, Hidden, Identity, Limit, Policy, Responses, Route, Scale, StoreSettings,
     TelemetrySettings, Terms, Tiers, Timeouts, TlsSettings, Upstream, Warmup,
     config::hidden::MASK,
@@ -106,6 +106,8 @@ impl Policy {
         let limits: Vec<_> = route.limits().iter().map(|id| self.limit(*id).name()).collect();
         json!({
             "path": route.label(),
+            "descriptor": route.descriptor().map(descriptor),
+            "charge": route.descriptor().map(Descriptor::charging),
             "methods": route.methods().iter().map(ToString::to_string).collect::<Vec<_>>(),
             "tier": route.tier().map(|tier| self.tiers.name(tier)),
             "meter": meter::document(route.meter()),
@@ -119,6 +121,11 @@ impl Policy {
             "slots_until": slots_until,
         })
     }
+}
+
+fn descriptor(descriptor: &Descriptor) -> Value {
+    let Descriptor { domain, entries, charging: _ } = descriptor;
+    json!({ "domain": domain, "entries": entries.iter().map(ToString::to_string).collect::<Vec<_>>() })
 }
 
 fn decision_log(settings: &DecisionLogSettings) -> Value {

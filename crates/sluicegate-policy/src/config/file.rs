@@ -4,6 +4,7 @@ mod chunks;
 mod cors;
 mod decision_log;
 mod decisions;
+mod descriptor;
 mod entry;
 mod gateway;
 mod health;
@@ -41,6 +42,7 @@ pub use chunks::ChunksTable;
 pub use cors::CorsTable;
 pub use decision_log::DecisionLogTable;
 pub use decisions::DecisionsTable;
+pub use descriptor::DescriptorTable;
 pub use gateway::{Address, GatewayTable};
 pub use health::{EjectionTable, HealthTable};
 pub use identity::IdentityTable;
@@ -65,6 +67,7 @@ use crate::{
     Diagnostics, Source,
     config::{overrides, report::Report},
 };
+use descriptor::WholeRoute;
 use entry::read;
 
 /// A policy file, as it is written.
@@ -176,7 +179,8 @@ fn routes<'de>(report: &mut Report<'_>, value: Spanned<DeValue<'de>>) -> Vec<Rou
     let place = value.span();
     match value.into_inner() {
         DeValue::Array(routes) => {
-            routes.into_iter().filter_map(|route| read(report, "route", route)).collect()
+            let routes = routes.into_iter().filter_map(|route| read(report, "route", route));
+            routes.map(|WholeRoute(route)| route).collect()
         }
         _ => {
             let help = "write [[route]] with two brackets, one for each route";

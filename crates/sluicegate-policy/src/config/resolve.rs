@@ -5,6 +5,7 @@ mod code;
 mod cors;
 mod decision_log;
 mod decisions;
+mod descriptor;
 mod forwarding;
 mod gateway;
 mod health;

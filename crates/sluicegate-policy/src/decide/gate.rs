@@ -1,6 +1,7 @@
 //! The one decision path: which requests may pass, and on which accounts. Its outcomes are values.
 
 mod accounts;
+mod afterwards;
 mod bill;
 mod counted;
 mod extension;
@@ -15,6 +16,7 @@ mod preflight;
 mod recognise;
 mod recorded;
 mod reservation;
+mod together;
 mod visit;
 mod warming;
 
@@ -42,6 +44,7 @@ pub use outcome::{Denied, Outcome, Refused, Rejection};
 pub use pass::Pass;
 pub use recorded::RecordedRequest;
 pub use reservation::{Ending, Reservation, Settlement};
+pub use together::{Spared, Together};
 pub use visit::Visit;
 
 use crate::{

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, Method, header};
 use sluicegate::Key;
 use smallvec::SmallVec;
 
-use crate::{Body, JsonPointer, config::diagnostic::did_you_mean};
+use crate::{Body, JsonPointer, KeyError, config::diagnostic::did_you_mean};
 
 /// The key of a limit: the parts of a request that distinguish callers.
 ///
@@ -73,6 +73,8 @@ pub enum Part {
     Parameter(String),
     /// A value of the body.
     Body(JsonPointer),
+    /// The value of an entry of a [descriptor](crate::Descriptor).
+    Entry(String),
 }
 
 /// The attributes of one request that keys are made of.
@@ -92,7 +94,7 @@ pub struct RequestAttributes<'a> {
     pub route: &'a str,
     /// The path, as [`Routes::find`](crate::Routes::find) read it.
     pub path: &'a str,
-    /// The parameters that the route's template found in the path.
+    /// The parameters that the route's template found in the path, or the entries of a descriptor.
     pub parameters: &'a [(String, String)],
     /// The method.
     pub method: &'a Method,
@@ -149,6 +151,11 @@ impl KeyTemplate {
         Ok(Self { parts })
     }
 
+    /// The key of these parts; `global` if there are none.
+    pub(crate) fn of(parts: impl IntoIterator<Item = Part>) -> Self {
+        Self { parts: parts.into_iter().collect() }
+    }
+
     /// The parts; none for `global`.
     #[must_use]
     pub fn parts(&self) -> &[Part] {
@@ -161,7 +168,7 @@ impl KeyTemplate {
     pub fn names_a_caller(&self) -> bool {
         self.parts.iter().any(|part| match part {
             Part::ClientIp | Part::ApiKey | Part::Tenant => true,
-            Part::Header(_) | Part::Query(_) | Part::Cookie(_) | Part::Body(_) => true,
+            Part::Header(_) | Part::Query(_) | Part::Cookie(_) | Part::Body(_) | Part::Entry(_) => true,
             Part::Tier | Part::Route | Part::Path | Part::Method | Part::Parameter(_) => false,
         })
     }
@@ -218,6 +225,10 @@ impl Part {
                 let found = attributes.parameters.iter().find(|(known, _)| known == name);
                 value("path:", name, found.map(|(_, value)| value.as_bytes()))
             }
+            Self::Entry(key) => {
+                let found = attributes.parameters.iter().find(|(known, _)| known == key);
+                value("entry:", key, found.map(|(_, value)| value.as_bytes()))
+            }
             Self::Body(pointer) => {
                 let found = attributes.body.and_then(|body| body.value(pointer));
                 value("body:", pointer.as_str(), found.map(str::as_bytes))
@@ -270,7 +281,7 @@ impl FromStr for Part {
                 "route" => Ok(Self::Route),
                 "path" => Ok(Self::Path),
                 "method" => Ok(Self::Method),
-                "header" | "query" | "cookie" | "body" => wrong(
+                "header" | "query" | "cookie" | "body" | "entry" => wrong(
                     format!("`{text}` needs a name"),
                     format!("write it as \"{text}:{}\"", if text == "body" { "/user" } else { "NAME" }),
                 ),
@@ -296,6 +307,7 @@ impl FromStr for Part {
             "query" => Ok(Self::Query(name.to_owned())),
             "cookie" => Ok(Self::Cookie(name.to_owned())),
             "path" => Ok(Self::Parameter(name.to_owned())),
+            "entry" => Ok(Self::Entry(name.to_owned())),
             // The name of a member of the document, or of a form's field.
             "body" if !name.contains('/') => Ok(Self::Body(JsonPointer::member(name))),
             "body" => match name.parse() {
@@ -330,28 +342,10 @@ impl std::fmt::Display for Part {
             Self::Cookie(name) => write!(f, "cookie:{name}"),
             Self::Parameter(name) => write!(f, "path:{name}"),
             Self::Body(pointer) => write!(f, "body:{pointer}"),
+            Self::Entry(key) => write!(f, "entry:{key}"),
         }
     }
 }
-
-/// An invalid key: the wrong text, and what would be right.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct KeyError {
-    /// The index of the wrong text.
-    pub index: usize,
-    /// The error.
-    pub message: String,
-    /// The remedy.
-    pub help: String,
-}
-
-impl std::fmt::Display for KeyError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}; {}", self.message, self.help)
-    }
-}
-
-impl std::error::Error for KeyError {}
 
 /// Long enough for nearly every key, so that making one allocates nothing.
 type Text = SmallVec<[u8; 128]>;
@@ -387,4 +381,4 @@ fn every_key() -> String {
 }
 
 const KEYS: [&str; 8] = ["client_ip", "api_key", "tenant", "tier", "route", "path", "method", "global"];
-const NAMED: [&str; 5] = ["header", "query", "cookie", "path", "body"];
+const NAMED: [&str; 6] = ["header", "query", "cookie", "path", "body", "entry"];

@@ -1,5 +1,6 @@
 //! Routes: the requests that a list of limits applies to.
 
+mod descriptors;
 mod router;
 
 use std::{borrow::Cow, time::Duration};
@@ -9,7 +10,7 @@ use matchit::Router;
 use sluicegate::{Cost, Unit};
 
 use crate::{
-    Body, Forwarding, LimitId, Meter, TierId,
+    Body, Descriptor, Forwarding, LimitId, Meter, TierId,
     decide::{path::Readings, template::Template},
 };
 
@@ -20,6 +21,8 @@ use self::router::{Collision, router};
 pub struct Route {
     pub(crate) label: String,
     pub(crate) template: Option<Template>,
+    /// Instead of a template.
+    pub(crate) descriptor: Option<Descriptor>,
     pub(crate) methods: Vec<Method>,
     pub(crate) tier: Option<TierId>,
     pub(crate) meter: Meter,
@@ -64,6 +67,8 @@ pub struct Routes {
     /// A router for each method that a route names: a route that is not for a method must not hide one that is.
     by_method: Vec<(Method, Router<RouteId>)>,
     other: Router<RouteId>,
+    /// Those of descriptors, from the most specific to the least.
+    of_descriptors: Vec<RouteId>,
 }
 
 /// A route of a policy, by its place in [`Routes::as_slice`].
@@ -88,10 +93,16 @@ pub struct RouteMatch<'p> {
 pub struct AmbiguousPath;
 
 impl Route {
-    /// The path as the policy writes it, for logs and metrics; `unmatched` for the last.
+    /// The path or the descriptor, for logs and metrics; `unmatched` for the last.
     #[must_use]
     pub fn label(&self) -> &str {
         &self.label
+    }
+
+    /// The descriptors that it is for, instead of requests.
+    #[must_use]
+    pub fn descriptor(&self) -> Option<&Descriptor> {
+        self.descriptor.as_ref()
     }
 
     /// The methods; none for all.
@@ -282,7 +293,12 @@ impl Routes {
         }
         let all = |route: &Route| route.methods.is_empty();
         let other = router(&routes, &[&all], &mut collisions);
-        if collisions.is_empty() { Ok(Self { routes, by_method, other }) } else { Err(collisions) }
+        let of_descriptors = descriptors::ranked(&routes, &mut collisions);
+        if collisions.is_empty() {
+            Ok(Self { routes, by_method, other, of_descriptors })
+        } else {
+            Err(collisions)
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod cors;
 mod decision_log;
 mod decisions;
+mod descriptors;
 mod forwarding;
 mod telemetry;
 mod values;
@@ -266,7 +267,7 @@ fn columns_count_characters_and_lines_may_end_as_on_windows() {
         (
             "defaults = { key = 'ключ', limits = ['10/x'] }",
             "p.toml:1:20: unknown key `ключ`\n  help: the keys are client_ip, api_key, tenant, tier, route, path, \
-             method, global and header:NAME, query:NAME, cookie:NAME, path:NAME, body:NAME\n\
+             method, global and header:NAME, query:NAME, cookie:NAME, path:NAME, body:NAME, entry:NAME\n\
              p.toml:1:42: unknown period `x`; use second, minute, hour, day, week, month or year",
         ),
     ]);

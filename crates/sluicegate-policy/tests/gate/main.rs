@@ -9,6 +9,7 @@ mod bodies;
 mod callers;
 mod code;
 mod cors;
+mod descriptors;
 mod endpoints;
 mod foresight;
 mod forms;

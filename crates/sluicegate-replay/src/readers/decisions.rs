@@ -2,7 +2,7 @@
 
 use sluicegate::{Cost, Unit};
 use sluicegate_http::decision_log::{self as log, Outcome, Time};
-use sluicegate_policy::Scale;
+use sluicegate_policy::{Descriptor, Scale};
 
 use super::LineReader;
 use crate::{
@@ -49,6 +49,10 @@ impl LineReader for Decisions {
 }
 
 fn decided(line: &log::Decision<'_>) -> Result<Option<Event>, String> {
+    if line.path == Descriptor::PATH {
+        // No request: it has no path by which a candidate could find a route.
+        return Ok(None);
+    }
     let denied = match line.outcome {
         Outcome::Allowed => false,
         Outcome::Denied => true,

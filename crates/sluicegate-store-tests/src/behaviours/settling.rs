@@ -1,6 +1,6 @@
 //! Estimates become actual costs.
 
-use std::slice::from_ref;
+use std::{slice::from_ref, time::Duration};
 
 use sluicegate::{Algorithm, Charge};
 
@@ -68,6 +68,30 @@ pub fn a_peek_can_be_settled_for_what_it_cost<S: Subject>(fresh: impl Fn() -> S)
         let taken = caller.admit(&charges);
         caller.settle(&charges, taken.lease, &[6]);
         assert_eq!(caller.remaining(&charge), 4, "{charge:?}");
+    }
+}
+
+/// What was spent without a permit that anybody still has can be given back, debts included, up to a full account. A log
+/// gives nothing back: its charges have times, and nobody knows which one is meant.
+pub fn a_peek_gives_back_what_others_have_spent_and_no_more<S: Subject>(fresh: impl Fn() -> S) {
+    let subject = fresh();
+    let caller = Caller::of(&subject);
+    for charge in each("alice", 10, &timed::<S>()) {
+        let costing = |cost| [charge.clone().cost(cost)];
+        let give_back = |cost| {
+            let peek = caller.admit(&costing(0));
+            caller.settle(&costing(cost), peek.lease, &[0]);
+        };
+        let spent = caller.admit(&costing(8));
+        caller.settle(&costing(8), spent.lease, &[13]);
+        // Later than the charge.
+        caller.advance(Duration::from_millis(1));
+        let is_log = charge.quota.algorithm() == Algorithm::SlidingLog;
+        for (cost, left) in [(2, 0), (5, 4), (1, 5), (100, 10)] {
+            give_back(cost);
+            assert_eq!(caller.remaining(&charge), if is_log { 0 } else { left }, "{cost}, {charge:?}");
+        }
+        assert_eq!(caller.exhaust(from_ref(&charge)), if is_log { 0 } else { 10 }, "{charge:?}");
     }
 }
 

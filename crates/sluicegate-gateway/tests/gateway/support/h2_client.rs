@@ -5,7 +5,10 @@ use std::{future::poll_fn, net::SocketAddr, pin::Pin, task::Poll};
 use bytes::Bytes;
 use h2::{RecvStream, SendStream, client};
 use http::{Request, Response};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
 
 use super::soon;
 
@@ -20,7 +23,10 @@ pub(crate) struct Sent {
 
 impl Line {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).await.expect("the gateway listens");
+        Self::over(TcpStream::connect(address).await.expect("the gateway listens")).await
+    }
+
+    pub(crate) async fn over(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
         let (sender, connection) = soon(client::handshake(stream)).await.expect("it speaks HTTP/2");
         tokio::spawn(connection);
         Self(sender)

@@ -52,7 +52,10 @@ impl<'de> Search<'de> {
     fn follows_from_another(&self, table: usize, message: &str) -> bool {
         let Some(missing) = missing_field(message) else { return false };
         let mut of_table = self.taken_out.iter().filter(|(number, _)| *number == table);
-        of_table.any(|(_, name)| name == missing || did_you_mean(name, [missing]).is_some())
+        of_table.any(|(_, name)| {
+            let stands_for = name == "descriptor" && missing == "path";
+            name == missing || stands_for || did_you_mean(name, [missing]).is_some()
+        })
     }
 
     fn report_all<T: Deserialize<'de>>(mut self, report: &mut Report<'_>) {

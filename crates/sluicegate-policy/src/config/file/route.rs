@@ -8,17 +8,23 @@ use serde::{
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{LimitEntry, Number, OneOrMany, Period, Placed, Status};
-use crate::{Dialect, SlotsUntil};
+use super::{DescriptorTable, LimitEntry, Number, OneOrMany, Period, Placed, Status};
+use crate::{Charging, Dialect, SlotsUntil};
 
-/// `[[route]]`: which requests a list of limits is for. The most specific route of a request wins.
+/// `[[route]]`: which requests, or descriptors, a list of limits is for. The most specific route of a request wins.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Route")]
+#[schemars(rename = "Route", extend("oneOf" = [{ "required": ["path"] }, { "required": ["descriptor"] }]))]
 pub struct RouteTable {
     /// The path, or a template of paths: `/models/{model}/predict`, `/static/{*rest}`.
     #[schemars(regex(pattern = "^/"))]
-    pub path: Placed<String>,
+    pub path: Option<Placed<String>>,
+    /// The descriptors of Envoy's rate limit filter that the route is for, instead of a `path`.
+    pub descriptor: Option<Placed<DescriptorTable>>,
+    /// What the hits of a descriptor are: `"estimate"` of what a request is going to use, or `"actual"` usage, which is always
+    /// charged, as a debt if nothing is left.
+    #[schemars(extend("default" = "estimate"))]
+    pub charge: Option<Placed<Charging>>,
     /// The methods, in upper case; all of them if there is no list.
     pub methods: Option<Placed<Vec<Placed<String>>>>,
     /// The tier that callers need; others get 403.
@@ -45,6 +51,15 @@ pub struct RouteTable {
     pub retry_after: Option<Placed<Period>>,
     /// Event that frees a request's slots of concurrent limits. Defaults to that of `[defaults]`.
     pub slots_until: Option<Placed<SlotsUntil>>,
+}
+
+impl RouteTable {
+    /// The place at which it says what it is for.
+    #[must_use]
+    pub fn start(&self) -> usize {
+        let descriptor = self.descriptor.as_ref().map(Placed::start);
+        self.path.as_ref().map(Placed::start).or(descriptor).unwrap_or_default()
+    }
 }
 
 /// A meter: how usage is found in a request's body.

@@ -11,6 +11,12 @@ use crate::{
 };
 
 pub(super) fn lint(report: &mut Report<'_>, file: &File, policy: &Policy) {
+    if let Some(descriptor) = file.route.iter().find_map(|table| table.descriptor.as_ref())
+        && policy.decisions.is_none()
+    {
+        let help = "add [decisions] with the address at which Envoy asks";
+        report.error_help(descriptor.start(), "nobody can ask for descriptors without [decisions]", help);
+    }
     // Where there is an upstream, the gateway may serve what decisions cannot.
     if policy.decisions.is_none() || !policy.gateway.upstreams.is_empty() {
         return;
@@ -28,7 +34,7 @@ pub(super) fn lint(report: &mut Report<'_>, file: &File, policy: &Policy) {
             let message =
                 "decisions for proxies end at once and give slots back: concurrent limits deny nothing there";
             let help = "ask at /take, which holds slots, or name an `upstream` and send these requests through the gateway";
-            report.error_help(place.unwrap_or_else(|| table.path.start()), message, help);
+            report.error_help(place.unwrap_or_else(|| table.start()), message, help);
         }
     }
 }

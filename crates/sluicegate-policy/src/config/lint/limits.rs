@@ -28,7 +28,7 @@ pub(super) fn lint(report: &mut Report<'_>, file: &File, policy: &Policy) {
     for (route, table) in of_file {
         if route.limits().is_empty() && table.limits.is_none() {
             let help = "give it `limits`, or write limits = [] to say that it has none";
-            report.error_help(table.path.start(), "this route has no limits, and [defaults] has none", help);
+            report.error_help(table.start(), "this route has no limits, and [defaults] has none", help);
         }
         if let Some(start) = count_of(table).filter(|_| !policy.reserves_input(route)) {
             let help = "add a limit of tokens or input_tokens, or leave this out";
@@ -40,8 +40,10 @@ pub(super) fn lint(report: &mut Report<'_>, file: &File, policy: &Policy) {
         }
         let counts_requests =
             |route: &Route| route.limits().iter().any(|id| policy.limit(*id).unit() == Unit::Requests);
-        if let Some(weight) =
-            table.weight.as_ref().filter(|weight| weight.value > 1 && !counts_requests(route))
+        if let Some(weight) = table
+            .weight
+            .as_ref()
+            .filter(|weight| weight.value > 1 && !counts_requests(route) && route.descriptor().is_none())
         {
             let help = "add a limit on requests, or leave `weight` out";
             let message = "no limit of this route counts requests, so its weight changes nothing";

@@ -4,7 +4,7 @@ use crate::config::{file::File, report::Report};
 
 pub(super) fn lint(report: &mut Report<'_>, file: &File) {
     for route in &file.route {
-        let path = &route.path;
+        let Some(path) = &route.path else { continue };
         let Some((foreign, right)) = foreign(&path.value) else { continue };
         let message = format!(
             "`{foreign}` is not a parameter here: only requests whose path has exactly these characters match the route"

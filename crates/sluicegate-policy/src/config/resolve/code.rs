@@ -54,6 +54,7 @@ fn build(report: &mut Report<'_>, policy: &Policy, code: CodeRoute) -> Option<Po
     }
     let route = Route {
         template: None,
+        descriptor: None,
         tier,
         meter: meter(&code),
         weight: code.weight,

@@ -117,6 +117,14 @@ impl Drafts {
         id
     }
 
+    /// Reads limits whose key is this one, unless they have their own.
+    pub(super) fn with_default_key<T>(&mut self, key: KeyTemplate, read: impl FnOnce(&mut Self) -> T) -> T {
+        let usual = std::mem::replace(&mut self.default_key, key);
+        let limits = read(self);
+        self.default_key = usual;
+        limits
+    }
+
     /// The limits of a list, each with its place; `owner` is whom inline limits are named after.
     pub(super) fn list(
         &mut self,

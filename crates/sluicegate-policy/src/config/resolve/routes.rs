@@ -6,16 +6,16 @@ use http::Method;
 use sluicegate::Unit;
 
 use crate::{
-    Forwarding, Limit, LimitId, Meter, Part, Route, Routes, TierId, Tiers, Timeouts,
+    Charging, Forwarding, Limit, LimitId, Meter, Part, Route, Routes, TierId, Tiers, Timeouts,
     config::{
         diagnostic::did_you_mean,
-        file::{File, Period, Placed, RouteTable},
+        file::{DescriptorTable, File, Period, Placed, RouteTable},
         report::Report,
     },
     decide::{route::Costs, template::Template},
 };
 
-use super::{forwarding, gateway::timeout, limits::Drafts, meter::meter};
+use super::{descriptor, forwarding, gateway::timeout, limits::Drafts, meter::meter};
 
 /// The most limits of one route: each is a charge of every request.
 pub(super) const MOST_LIMITS: usize = 64;
@@ -34,6 +34,7 @@ pub(super) fn route_drafts(
     let mut unmatched = Route {
         label: Routes::UNMATCHED.to_owned(),
         template: None,
+        descriptor: None,
         methods: Vec::new(),
         tier: None,
         meter: Meter::default(),
@@ -50,14 +51,24 @@ pub(super) fn route_drafts(
         forwarding::slots_until(standard.slots_until, has_slots(&unmatched, drafts));
 
     let mut paths: BTreeMap<&str, usize> = BTreeMap::new();
-    for table in &file.route {
-        *paths.entry(table.path.value.as_str()).or_default() += 1;
+    for path in file.route.iter().filter_map(|table| table.path.as_ref()) {
+        *paths.entry(path.value.as_str()).or_default() += 1;
     }
     let mut routes = Vec::with_capacity(file.route.len() + 1);
     for table in &file.route {
-        let mut route = route(report, table, &paths, tiers, drafts, &defaults);
-        let has_slots = has_slots(&route, drafts);
-        route.forwarding = forwarding::of_route(report, table, &standard, has_slots);
+        let route = match (&table.descriptor, &table.path) {
+            (Some(descriptor), _) => {
+                of_descriptor(report, table, &descriptor.value, tiers, drafts, &defaults)
+            }
+            (None, Some(path)) => {
+                let mut route = route(report, table, path, &paths, tiers, drafts, &defaults);
+                let has_slots = has_slots(&route, drafts);
+                route.forwarding = forwarding::of_route(report, table, &standard, has_slots);
+                route
+            }
+            // Reading the file has reported it.
+            (None, None) => continue,
+        };
         routes.push(route);
     }
     routes.push(unmatched);
@@ -74,10 +85,11 @@ pub(super) fn build(
     for (route, table) in routes.iter().zip(&file.route) {
         let limits = route.limits.iter().map(|id| &limits[id.index()]);
         for limit in limits.filter(|limit| limit.never_admits(route.weight)) {
-            let start = table.weight.as_ref().map_or(table.path.start(), Placed::start);
+            let start = table.weight.as_ref().map_or(table.start(), Placed::start);
             never_passes(report, start, limit, route.weight);
         }
     }
+    let labels: Vec<_> = routes.iter().map(|route| route.label.clone()).collect();
     let collisions = match Routes::build(routes) {
         Ok(routes) => return Some(routes),
         Err(mut collisions) => {
@@ -89,18 +101,18 @@ pub(super) fn build(
     let mut last = None;
     // The same two routes collide once for each method that they share.
     for collision in collisions.into_iter().filter(|it| last.replace(it.route) != Some(it.route)) {
-        let path = &file.route[collision.route].path;
-        let message = match (collision.with.map(|with| &file.route[with].path), collision.same) {
-            (Some(with), true) => format!("another route is for the same requests: `{}`", with.value),
-            (Some(with), false) => format!("the router cannot tell this path from `{}`", with.value),
+        let table = &file.route[collision.route];
+        let message = match (collision.with.map(|with| &labels[with]), collision.same) {
+            (Some(with), true) => format!("another route is for the same requests: `{with}`"),
+            (Some(with), false) => format!("the router cannot tell this path from `{with}`"),
             (None, _) => "the router cannot tell this path from another route's".to_owned(),
         };
-        let help = if collision.same {
-            "join the two, or give them different methods"
-        } else {
-            "give a parameter a whole segment, as in /models/{model}/predict"
+        let help = match (collision.same, &table.descriptor) {
+            (true, None) => "join the two, or give them different methods",
+            (true, Some(_)) => "join the two, or give them different entries",
+            (false, _) => "give a parameter a whole segment, as in /models/{model}/predict",
         };
-        report.error_help(path.start(), message, help);
+        report.error_help(table.start(), message, help);
     }
     None
 }
@@ -114,28 +126,34 @@ pub(super) fn never_passes(report: &mut Report<'_>, at: usize, limit: &Limit, we
 fn route(
     report: &mut Report<'_>,
     table: &RouteTable,
+    path: &Placed<String>,
     paths: &BTreeMap<&str, usize>,
     tiers: &Tiers,
     drafts: &mut Drafts,
     defaults: &[(LimitId, usize)],
 ) -> Route {
-    let template = match Template::parse(&table.path.value) {
+    let template = match Template::parse(&path.value) {
         Ok(template) => Some(template),
         Err((message, help)) => {
-            report.error_help(table.path.start(), message, help);
+            report.error_help(path.start(), message, help);
             None
         }
     };
+    if let Some(charge) = table.charge.as_ref().filter(|charge| charge.value == Charging::Actual) {
+        let help = "leave it out: a request is charged its estimate, and settled when it ends";
+        report.error_help(charge.start(), "only the hits of a `descriptor` can be charged like this", help);
+    }
     let methods = methods_of(report, table);
-    let mut owner = table.path.value.clone();
-    if paths[table.path.value.as_str()] > 1 {
+    let mut owner = path.value.clone();
+    if paths[path.value.as_str()] > 1 {
         // Routes of one path differ in their methods, and so must the names of their limits.
         let names = methods.iter().map(|method| method.as_str().to_lowercase());
         owner = names.chain([owner]).collect::<Vec<_>>().join(" ");
     }
     let mut route = Route {
-        label: table.path.value.clone(),
+        label: path.value.clone(),
         template,
+        descriptor: None,
         methods,
         tier: table.tier.as_ref().and_then(|tier| required_tier(report, tier, tiers)),
         meter: meter(report, table),
@@ -160,6 +178,42 @@ fn route(
     route
 }
 
+fn of_descriptor(
+    report: &mut Report<'_>,
+    table: &RouteTable,
+    written: &DescriptorTable,
+    tiers: &Tiers,
+    drafts: &mut Drafts,
+    defaults: &[(LimitId, usize)],
+) -> Route {
+    descriptor::check_fields(report, table);
+    let descriptor = descriptor::descriptor(report, written, table.charge.as_ref());
+    let mut route = Route {
+        label: descriptor.to_string(),
+        template: None,
+        descriptor: None,
+        methods: Vec::new(),
+        tier: table.tier.as_ref().and_then(|tier| required_tier(report, tier, tiers)),
+        meter: Meter::default(),
+        weight: weight(report, table),
+        // Envoy gives the hits.
+        costs: Costs::Weight,
+        limits: Vec::new(),
+        needs_parameters: false,
+        timeouts: Timeouts::default(),
+        forwarding: Forwarding::default(),
+    };
+    let own = table.limits.as_ref().map(|list| {
+        let key = descriptor.key();
+        drafts.with_default_key(key, |drafts| drafts.list(report, &route.label, list))
+    });
+    let limits = own.as_deref().unwrap_or(defaults);
+    too_many(report, limits);
+    descriptor::give_limits(report, &mut route, &descriptor, limits, drafts);
+    route.descriptor = Some(descriptor);
+    route
+}
+
 fn has_slots(route: &Route, drafts: &Drafts) -> bool {
     route.limits.iter().any(|id| drafts.quota(*id).unit() == Unit::Concurrent)
 }
@@ -175,11 +229,15 @@ fn timeouts(report: &mut Report<'_>, table: &RouteTable) -> Timeouts {
     }
 }
 
-/// Gives a route its limits, and looks whether it has what they need.
-fn give_limits(report: &mut Report<'_>, route: &mut Route, limits: &[(LimitId, usize)], drafts: &Drafts) {
+fn too_many(report: &mut Report<'_>, limits: &[(LimitId, usize)]) {
     if let Some((_, start)) = limits.get(MOST_LIMITS) {
         report.error(*start, format!("more than {MOST_LIMITS} limits of this route"));
     }
+}
+
+/// Gives a route its limits, and looks whether it has what they need.
+fn give_limits(report: &mut Report<'_>, route: &mut Route, limits: &[(LimitId, usize)], drafts: &Drafts) {
+    too_many(report, limits);
     let unmatched = route.label == Routes::UNMATCHED;
     for (id, start) in limits {
         let unit = drafts.quota(*id).unit();
@@ -200,6 +258,10 @@ fn give_limits(report: &mut Report<'_>, route: &mut Route, limits: &[(LimitId, u
             report.error_help(*start, message, help);
         }
         for part in drafts.key(*id).parts() {
+            if let Part::Entry(_) = part {
+                let help = "give the limit to a route with a `descriptor`";
+                report.error_help(*start, format!("only descriptors have `{part}`"), help);
+            }
             let Part::Parameter(name) = part else { continue };
             match &route.template {
                 Some(template) if !template.parameters().any(|known| known == name) => {

@@ -24,16 +24,14 @@ impl<S: Store> Pass<S> {
     ///
     /// A limit in shadow mode whose store did not answer is left out.
     pub fn judgements(&self) -> impl Iterator<Item = Judgement<'_>> {
-        let taken = self.permit.iter().map(|permit| (&self.limits[..], permit));
-        let in_shadow = self.shadow.iter().map(|(limit, permit)| (std::slice::from_ref(limit), permit));
-        let allowed = taken.chain(in_shadow).flat_map(|(limits, permit)| {
-            let rows = limits.iter().zip(permit.charges()).zip(permit.balances());
-            rows.map(|((limit, charge), balance)| Judgement {
-                limit: *limit,
-                charge,
-                balance,
-                at: permit.at(),
-            })
+        let taken =
+            self.decided_at().into_iter().map(|at| (&self.limits[..], self.charges(), self.balances(), at));
+        let in_shadow = self.shadow.iter().map(|(limit, permit)| {
+            (std::slice::from_ref(limit), permit.charges(), permit.balances(), permit.at())
+        });
+        let allowed = taken.chain(in_shadow).flat_map(|(limits, charges, balances, at)| {
+            let rows = limits.iter().zip(charges).zip(balances);
+            rows.map(move |((limit, charge), balance)| Judgement { limit: *limit, charge, balance, at })
         });
         let denied = self.denied_in_shadow().iter().zip(&self.shadow_denials);
         allowed.chain(denied.filter_map(|(limit, (charge, denial))| {
@@ -44,7 +42,8 @@ impl<S: Store> Pass<S> {
     /// The time at which the enforced limits decided. `None` if there are none, or the store is not to be asked.
     #[must_use]
     pub fn decided_at(&self) -> Option<Timestamp> {
-        self.permit.as_ref().map(sluicegate::Permit::at)
+        let of_share = || self.share.as_ref().map(|share| share.at);
+        self.permit.as_ref().map(sluicegate::Permit::at).or_else(of_share)
     }
 
     /// The last tokens that were taken while the answer came, by limit, and the time at which they were taken.

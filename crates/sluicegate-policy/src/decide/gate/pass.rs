@@ -1,6 +1,6 @@
 //! A request that may pass.
 
-use sluicegate::{Balance, Charge, Cost, Denial, Permit, Store, StoreError, Unit};
+use sluicegate::{Balance, Balances, Charge, Cost, Denial, Permit, Store, StoreError, Timestamp, Unit};
 use smallvec::SmallVec;
 
 use super::{Reservation, Visit};
@@ -21,10 +21,21 @@ pub struct Pass<S: Store> {
     /// The charge and the denial of each of these limits.
     pub(super) shadow_denials: Vec<(Charge, Denial)>,
     pub(super) permit: Option<Permit<S>>,
+    /// Instead of a permit.
+    pub(super) share: Option<Box<Share>>,
     pub(super) shadow: Vec<(LimitId, Permit<S>)>,
     pub(super) reservation: Option<Box<Reservation>>,
     /// Tokens that were taken while the answer came.
     pub(super) extensions: Vec<Permit<S>>,
+}
+
+/// The part of a request in charges that were taken together with those of others. They stay as they are: only all of them
+/// could be settled.
+#[derive(Debug)]
+pub(super) struct Share {
+    pub(super) charges: SmallVec<[Charge; 2]>,
+    pub(super) balances: Balances,
+    pub(super) at: Timestamp,
 }
 
 impl<S: Store> Pass<S> {
@@ -40,6 +51,7 @@ impl<S: Store> Pass<S> {
             shadow_denied: Vec::new(),
             shadow_denials: Vec::new(),
             permit: None,
+            share: None,
             shadow: Vec::new(),
             reservation: None,
             extensions: Vec::new(),
@@ -48,6 +60,11 @@ impl<S: Store> Pass<S> {
 
     pub(super) fn charged(&mut self, permit: Option<Permit<S>>, limits: SmallVec<[LimitId; 2]>) {
         self.permit = permit;
+        self.limits = limits;
+    }
+
+    pub(super) fn shared(&mut self, limits: SmallVec<[LimitId; 2]>, share: Share) {
+        self.share = Some(Box::new(share));
         self.limits = limits;
     }
 
@@ -85,13 +102,21 @@ impl<S: Store> Pass<S> {
     /// The charges taken, in the order of [`limits`](Self::limits).
     #[must_use]
     pub fn charges(&self) -> &[Charge] {
-        self.permit.as_ref().map_or(&[], Permit::charges)
+        match (&self.permit, &self.share) {
+            (Some(permit), _) => permit.charges(),
+            (None, Some(share)) => &share.charges,
+            (None, None) => &[],
+        }
     }
 
     /// The balance after each charge, in the order of [`limits`](Self::limits).
     #[must_use]
     pub fn balances(&self) -> &[Balance] {
-        self.permit.as_ref().map_or(&[], Permit::balances)
+        match (&self.permit, &self.share) {
+            (Some(permit), _) => permit.balances(),
+            (None, Some(share)) => &share.balances,
+            (None, None) => &[],
+        }
     }
 
     /// The shadow limits that would have denied.
