@@ -1,5 +1,6 @@
 """The cases of ways_in.toml, decided by the gateway and by the ways to ask its decision server."""
 
+import json
 import threading
 import tomllib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -76,7 +77,33 @@ class ExtAuthz(Decisions):
         return f"/ext-authz{path}"
 
 
-WAYS = [Gateway, ForwardAuth, AuthRequest, ExtAuthz]
+class Take:
+    """A program describes the request in JSON."""
+
+    sees_body = True
+
+    def __init__(self, _, address):
+        self.url = f"http://{address}/take"
+
+    def ask(self, step):
+        headers = {"x-forwarded-for": step["client"], **step.get("headers", {})}
+        described = {"method": "POST", "path": step["path"], "client_ip": "127.0.0.1", "headers": headers}
+        if "body" in step:
+            headers["content-type"] = "application/json"
+            described["body"] = parsed(step["body"])
+        answer = httpx.post(self.url, json=described, timeout=TIMEOUT).raise_for_status().json()
+        return httpx.Response(answer.get("status", 200), headers=answer["headers"], text=str(answer))
+
+
+def parsed(body):
+    """A body in JSON. What is none is a text."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body
+
+
+WAYS = [Gateway, ForwardAuth, AuthRequest, ExtAuthz, Take]
 
 
 class Agreeing(BaseHTTPRequestHandler):
