@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import httpx
 import pytest
@@ -50,6 +51,27 @@ def test_the_examples_of_the_page_can_be_pasted(decide, tmp_path, language):
     # It is charged what it has told.
     assert ask("/peek", **TAKE).json()["limits"][0]["remaining"] >= 10_000 - 21 - 100
     assert gateway.labelled("sluicegate_charged_tokens_total", 'route="/v1/chat/completions"') == 21
+
+
+def test_it_answers_as_its_openapi_document_says(decide, tmp_path):
+    # Balances change, and sooner or later calls are denied.
+    ask, gateway = decide(POLICY + "\n[[route]]\npath = \"/{*rest}\"\nlimits = [\"50/day\"]\n")
+    permit = ask("/take", method="GET", path="/", headers={"x-a": ["1", "2"]}).json()["permit"]
+    assert ask("/settle", permit=permit, usage={"requests": 2}).status_code == 200
+    # It expects no 410 of a call that is right.
+    statuses = ["2xx", "401", "403", "404", "409", "410", "5xx"]
+    config = f"[checks]\npositive_data_acceptance.expected-statuses = {json.dumps(statuses)}\n"
+    tmp_path.joinpath("schemathesis.toml").write_text(config)
+    command = [
+        Path(sys.executable).with_name("schemathesis"),
+        *["run", f"{gateway.decisions}/openapi.json", "--checks", "all", "--max-examples", "100"],
+        *["--seed", "1", "--request-timeout", "10", "--no-color"],
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    # All but the one that it begins with.
+    assert "Tested: 4" in done.stdout, done.stdout
+    assert "panicked" not in gateway.logged()
 
 
 def test_answers_have_the_fields_that_the_page_shows(decide):

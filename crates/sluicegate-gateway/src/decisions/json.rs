@@ -4,6 +4,7 @@ mod answer;
 mod asked;
 mod call;
 mod ending;
+mod openapi;
 mod problem;
 
 use std::{net::IpAddr, sync::Arc};
@@ -42,18 +43,22 @@ pub(super) enum Endpoint {
     Settle,
     /// Ends a permit whose request has never run.
     Release,
+    /// Describes the others.
+    Document,
 }
 
 impl Endpoint {
+    const ALL: [(&'static str, Self); 5] = [
+        ("/take", Self::Take),
+        ("/peek", Self::Peek),
+        ("/settle", Self::Settle),
+        ("/release", Self::Release),
+        ("/openapi.json", Self::Document),
+    ];
+
     /// The endpoint at a path.
     pub(super) fn of(path: &str) -> Option<Self> {
-        match path {
-            "/take" => Some(Self::Take),
-            "/peek" => Some(Self::Peek),
-            "/settle" => Some(Self::Settle),
-            "/release" => Some(Self::Release),
-            _ => None,
-        }
+        Self::ALL.into_iter().find(|(known, _)| *known == path).map(|(_, endpoint)| endpoint)
     }
 }
 
@@ -73,29 +78,31 @@ impl Deciding<'_> {
         head: &Parts,
         body: &mut Incoming,
     ) -> Response<Bytes> {
-        match self.try_answer(endpoint, head, body).await {
+        let answered = match (endpoint, &head.method) {
+            (Endpoint::Document, &Method::GET) => return openapi::show(),
+            (Endpoint::Document, _) => Err(wrong_method("GET")),
+            (_, &Method::POST) => self.answer_call(endpoint, &head.headers, body).await,
+            _ => Err(wrong_method("POST")),
+        };
+        match answered {
             Ok(answer) => answer::response(&answer),
             Err(problem) => problem.into_response(),
         }
     }
 
-    async fn try_answer(
+    async fn answer_call(
         &self,
         endpoint: Endpoint,
-        head: &Parts,
+        headers: &HeaderMap,
         body: &mut Incoming,
     ) -> Result<Value, Problem> {
-        if head.method != Method::POST {
-            let problem =
-                Problem::new(StatusCode::METHOD_NOT_ALLOWED, "This is asked by POST, with a body of JSON");
-            return Err(problem.with(ALLOW, HeaderValue::from_static("POST")));
-        }
-        let call = self.read(&head.headers, body).await?;
+        let call = self.read(headers, body).await?;
         match endpoint {
             Endpoint::Take => self.take(&call).await,
             Endpoint::Peek => self.peek(&call).await,
             Endpoint::Settle => ending::settle(self.permits, &call).await,
             Endpoint::Release => ending::release(self.permits, &call).await,
+            Endpoint::Document => Err(wrong_method("GET")),
         }
     }
 
@@ -207,6 +214,11 @@ impl Deciding<'_> {
     fn policy(&self) -> &Policy {
         self.proxy.policy()
     }
+}
+
+fn wrong_method(right: &'static str) -> Problem {
+    let detail = format!("This path is asked by {right}: docs/decisions-api.md and /openapi.json say how");
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).with(ALLOW, HeaderValue::from_static(right))
 }
 
 /// Reads a call.

@@ -105,6 +105,10 @@ async fn other_methods_and_media_types_are_refused() {
             assert_eq!((answer.status, answer.header("allow")), (405, Some("post")), "{method} {path}");
         }
     }
+    let document = program.send("GET", "/openapi.json", "", b"").await;
+    assert_eq!((document.status, document.header("content-type")), (200, Some("application/json")));
+    let answer = program.send("POST", "/openapi.json", "", b"").await;
+    assert_eq!((answer.status, answer.header("allow")), (405, Some("get")));
     let call = request().to_string();
     for (headers, status) in [
         ("", 415),
