@@ -1,7 +1,7 @@
 //! Decisions for other proxies and for programs, which ask whether a request may pass and serve it themselves.
 
 mod callers;
-mod grpc;
+pub(crate) mod grpc;
 mod json;
 pub(crate) mod permits;
 mod proxies;

@@ -90,7 +90,17 @@ impl Explanation {
     pub async fn of<S: Resilient>(gate: &Gate<S>, request: &SampleRequest) -> Self {
         let gate = gate.foresight();
         let told = Telling { policy: gate.policy(), request };
-        let mut visit = match gate.enter(&request.head, request.peer).await {
+        let entered = match &request.descriptor {
+            None => gate.enter(&request.head, request.peer).await,
+            Some((domain, entries)) => match entries.route(told.policy, domain) {
+                Some(route) => {
+                    let hints = entries.hints(told.policy, route, 1);
+                    gate.enter_route(route, &request.head, request.peer, hints).await
+                }
+                None => return told.unlimited(),
+            },
+        };
+        let mut visit = match entered {
             Ok(visit) => visit,
             Err(rejection) => return told.rejected(None, &rejection),
         };
@@ -161,6 +171,14 @@ impl Telling<'_> {
             Rejection::Refused(_) => Explanation { outcome: "refused", code, ..explanation },
             Rejection::Preflight { .. } => Explanation { outcome: "preflight", ..explanation },
         }
+    }
+
+    /// A descriptor that no route is for.
+    fn unlimited(&self) -> Explanation {
+        let (routes, tiers) = (&self.policy.routes, &self.policy.tiers);
+        let nothing = Told { status: None, headers: HeaderMap::new(), body: Bytes::new() };
+        let explanation = self.explanation(None, routes.unmatched(), tiers.default_tier(), nothing);
+        Explanation { route: "none, so the descriptor is not limited".to_owned(), ..explanation }
     }
 
     fn explanation(

@@ -33,7 +33,8 @@ use super::{Outcome, POLICY_FILE};
 pub(super) struct Explain {
     /// The request: its method and its path, as in "POST /v1/chat/completions"
     ///
-    /// Without a method it is a GET, or a POST if there is --data. A URL is as good as a path.
+    /// Without a method it is a GET, or a POST if there is --data. A URL is as good as a path. A descriptor of Envoy's
+    /// rate limit filter is written as "ml: generic_key=chat, user=ann".
     #[arg(short, long, value_name = "REQUEST")]
     request: String,
     /// A header, as in "x-api-key: KEY"; can be repeated

@@ -2,6 +2,7 @@
 
 mod answer;
 mod descriptor;
+pub(crate) mod entries;
 mod messages;
 
 use std::{net::IpAddr, rc::Rc};
@@ -87,8 +88,9 @@ async fn decide(proxy: &Proxy, call: RateLimitRequest, peer: IpAddr) -> Result<R
     let mut outcomes = Vec::with_capacity(described.len());
     let (mut entries, mut afterwards) = (Vec::new(), Vec::new());
     for described in &described {
-        let Described { route, head, client, .. } = described;
-        match admission.enter_route(*route, head, *client, described.hints(policy)).await {
+        let Described { route, head, entries: described_by, client, hits, .. } = described;
+        let hints = described_by.hints(policy, *route, *hits);
+        match admission.enter_route(*route, head, *client, hints).await {
             Ok(entry) if described.purpose == Purpose::Admission => entries.push((described, entry)),
             Ok(entry) => afterwards.push((described, entry)),
             Err(rejection) => outcomes.push((described, Together::Rejected(rejection))),

@@ -10,6 +10,8 @@ use http::{
     uri::PathAndQuery,
 };
 
+use crate::decisions::grpc::entries::Entries;
+
 /// A request whose decision is to be explained.
 #[derive(Debug)]
 pub struct SampleRequest {
@@ -17,6 +19,8 @@ pub struct SampleRequest {
     pub(crate) body: Bytes,
     /// The address that connects: the client's, or that of a proxy that forwards it.
     pub(crate) peer: IpAddr,
+    /// The domain and the entries, if it is a descriptor.
+    pub(super) descriptor: Option<(String, Entries)>,
 }
 
 /// The reason why a text is no request.
@@ -27,6 +31,8 @@ impl SampleRequest {
     /// Reads a request. `line` is its method and its path, as in `POST /v1/chat/completions?stream=1`; a URL is as good as
     /// a path. Without a method it is a `GET`, or a `POST` if it has a body.
     ///
+    /// A line such as `ml: generic_key=chat, user=ann` is a descriptor of Envoy's rate limit filter, with one hit.
+    ///
     /// # Errors
     ///
     /// When the line or a header is not what HTTP allows. The error never shows a header's value.
@@ -36,11 +42,24 @@ impl SampleRequest {
         body: Option<Bytes>,
         peer: IpAddr,
     ) -> Result<Self, SampleError> {
+        if let Some((domain, entries)) = line.split_once(": ").filter(|(domain, _)| is_domain(domain)) {
+            return Self::described(domain, entries, peer);
+        }
         match line.split_whitespace().collect::<Vec<_>>()[..] {
             [target] => Self::of(if body.is_some() { "POST" } else { "GET" }, target, headers, body, peer),
             [method, target] => Self::of(method, target, headers, body, peer),
             _ => Err(wrong(line, "a request: write it as \"POST /predict\"")),
         }
+    }
+
+    fn described(domain: &str, entries: &str, peer: IpAddr) -> Result<Self, SampleError> {
+        let entry = |written: &str| match written.trim().split_once('=') {
+            Some((key, value)) => Ok((key.to_owned(), value.to_owned())),
+            None => Err(wrong(written.trim(), "an entry of a descriptor: write it as \"user=ann\"")),
+        };
+        let entries = Entries(entries.split(',').map(entry).collect::<Result<_, _>>()?);
+        let (head, peer) = (entries.head(), entries.client(peer));
+        Ok(Self { head, body: Bytes::new(), peer, descriptor: Some((domain.to_owned(), entries)) })
     }
 
     /// The request of a method for a path or a URL.
@@ -80,15 +99,24 @@ impl SampleRequest {
             }
             None => Bytes::new(),
         };
-        Ok(Self { head, body, peer })
+        Ok(Self { head, body, peer, descriptor: None })
     }
 
-    /// Its method and its path. A query may have secrets.
+    /// Its method and its path, or the keys of its entries. Values and a query may have secrets.
     pub(super) fn line(&self) -> String {
+        if let Some((domain, entries)) = &self.descriptor {
+            let keys: Vec<_> = entries.0.iter().map(|(key, _)| key.as_str()).collect();
+            return format!("{domain}: {}", keys.join(", "));
+        }
         let query = if self.head.uri.query().is_some() { "?…" } else { "" };
         let path = self.head.uri.path_and_query().map_or("/", PathAndQuery::path);
         format!("{} {path}{query}", self.head.method)
     }
+}
+
+/// Returns `true` if this is no path, and no method before one.
+fn is_domain(text: &str) -> bool {
+    !text.contains(|c: char| c.is_whitespace() || c == '/')
 }
 
 fn wrong(text: &str, what: &str) -> SampleError {

@@ -114,6 +114,30 @@ fn what_does_not_pass_is_told_with_the_response_that_it_would_get() {
     assert_eq!((&told["route"], &told["outcome"]), (&json!("unmatched"), &json!("admitted")));
 }
 
+#[test]
+fn a_descriptor_is_explained_and_its_values_are_not_shown() {
+    let folder = TempDir::new().unwrap();
+    let policy = "[decisions]\nlisten = '127.0.0.1:0'\n[[route]]\nweight = 3\n\
+                  descriptor = { domain = 'ml', entries = ['kind=chat', 'user'] }\nlimits = ['9/minute']\n";
+    fs::write(folder.path().join("sluicegate.toml"), policy).unwrap();
+    let told = |asked| json(explain(folder.path(), &["--json", "-r", asked]));
+    let limited = told("ml: kind=chat, user=ann");
+    assert_eq!(
+        (&limited["request"], &limited["route"]),
+        (&json!("ml: kind, user"), &json!("ml: kind=chat, user"))
+    );
+    assert_eq!((&limited["outcome"], &limited["limits"][0]["remaining"]), (&json!("admitted"), &json!(6)));
+    let account = &limited["limits"][0]["account"];
+    assert_eq!(account, "ml_kind_chat_user_9_per_minute|entry:user=***");
+    let unlimited = told("ml: kind=code, user=ann");
+    assert_eq!(
+        (&unlimited["route"], &unlimited["limits"]),
+        (&json!("none, so the descriptor is not limited"), &json!([]))
+    );
+    let wrong = fails(explain(folder.path(), &["-r", "ml: kind=chat, user"]));
+    assert!(wrong.contains("`user` is not an entry of a descriptor: write it as \"user=ann\""), "{wrong}");
+}
+
 /// A form by default, files without their line breaks, several pieces in one.
 #[test]
 fn headers_and_data_mean_what_they_mean_to_curl() {
