@@ -1,20 +1,14 @@
 //! Decisions for other proxies and for programs, which ask whether a request may pass and serve it themselves.
 
 mod callers;
+mod calls;
 pub(crate) mod grpc;
 mod json;
 pub(crate) mod permits;
 mod proxies;
+pub(crate) mod resp;
 
-use std::{
-    convert::Infallible,
-    error::Error,
-    net::{IpAddr, SocketAddr},
-    pin::pin,
-    rc::Rc,
-    sync::Arc,
-    time::Duration,
-};
+use std::{convert::Infallible, error::Error, net::IpAddr, pin::pin, rc::Rc, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Version, header, request::Parts};
@@ -30,19 +24,16 @@ use sluicegate_stores::AnyStore;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    task::{JoinSet, spawn_local},
+    task::spawn_local,
     time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
 
-use self::{callers::Callers, json::Deciding, permits::Permits};
+use self::{callers::Callers, calls::serve_until_drained, json::Deciding, permits::Permits};
 use crate::{
     io::{tcp, tls::Certificates},
     reload::current::Current,
-    threads::{
-        accepting::accept,
-        drain::{self, Draining, Stopped},
-    },
+    threads::drain::{self, Draining},
 };
 
 /// One worker's decision server.
@@ -71,25 +62,8 @@ impl Decisions {
     /// Returns the number of connections that had to be cut.
     pub(crate) async fn run(self, listener: TcpListener) -> usize {
         let this = Rc::new(self);
-        let mut draining = this.draining.clone();
-        let mut connections = JoinSet::new();
-        let spawn = |connections: &mut JoinSet<()>, stream, peer: SocketAddr| {
-            // A proxy needs few. So many are of somebody else, or of a proxy that never closes any.
-            if connections.len() < MOST_CONNECTIONS {
-                let this = Rc::clone(&this);
-                connections.spawn_local(async move { this.serve(stream, peer.ip()).await });
-            }
-        };
-        if let Err(Stopped) = accept(listener, &mut draining, &mut connections, spawn).await {
-            return connections.len();
-        }
-        let drain_timeout = this.current.proxy().settings().drain_timeout;
-        let finished = async { while connections.join_next().await.is_some() {} };
-        tokio::select! {
-            _ = timeout(drain_timeout, finished) => {}
-            () = draining.stopped() => {}
-        }
-        connections.len()
+        let serve = |stream, peer| Rc::clone(&this).serve(stream, peer);
+        serve_until_drained(listener, &this.current, this.draining.clone(), serve).await
     }
 
     async fn serve(self: Rc<Self>, stream: TcpStream, peer: IpAddr) {
@@ -179,12 +153,9 @@ impl<F: Future<Output = ()> + 'static> Executor<F> for OnThisThread {
     }
 }
 
-/// Connections of one worker.
-const MOST_CONNECTIONS: usize = 16 * 1024;
-
 /// Hyper takes no smaller bound of what it reads of a request before it knows the whole head.
 const MIN_BUFFER: usize = 8 * 1024;
 
 /// The time that a connection may be idle. It is above the hour after which Envoy closes its own: a proxy that sends a
 /// request just when its connection is closed has to fail it.
-const IDLE: Duration = Duration::from_secs(65 * 60);
+pub(super) const IDLE: Duration = Duration::from_secs(65 * 60);

@@ -46,6 +46,7 @@ use crate::{
 pub struct Gateway {
     address: SocketAddr,
     decisions_address: Option<SocketAddr>,
+    resp_address: Option<SocketAddr>,
     admin_address: SocketAddr,
     drain: Option<Drain>,
     workers: Vec<Worker>,
@@ -117,8 +118,11 @@ impl Gateway {
             .as_ref()
             .map(|decisions| bind(decisions.listen, decisions_tls.as_ref()))
             .transpose()?;
+        let resp = policy.decisions.as_ref().and_then(|decisions| decisions.resp);
+        let resp = resp.map(|address| bind(address, decisions_tls.as_ref())).transpose()?;
         let (address, mut clients) = clients.unzip();
         let (decisions_address, mut decisions) = decisions.unzip();
+        let (resp_address, mut resp) = resp.unzip();
         let admin_failed = |error| StartError::Admin(settings.admin, error);
         let admin_listener = listener::bind_alone(settings.admin).map_err(admin_failed)?;
         let admin_address = admin_listener.local_addr().map_err(admin_failed)?;
@@ -153,6 +157,7 @@ impl Gateway {
         let mut gateway = Self {
             address: address.or(decisions_address).unwrap_or(settings.listen),
             decisions_address,
+            resp_address,
             admin_address,
             drain: Some(drain),
             workers: Vec::new(),
@@ -165,6 +170,7 @@ impl Gateway {
             let ports = Ports {
                 clients: clients.as_mut().and_then(Iterator::next),
                 decisions: decisions.as_mut().and_then(Iterator::next),
+                resp: resp.as_mut().and_then(Iterator::next),
             };
             let (generation, permits) = (Arc::clone(&generation), Arc::clone(&gateway.permits));
             let worker = Worker::spawn(index, ports, generation, adoptions, draining.clone(), permits)
@@ -196,6 +202,11 @@ impl Gateway {
     /// The address of the decision server, if the policy has one.
     pub fn decisions_address(&self) -> Option<SocketAddr> {
         self.decisions_address
+    }
+
+    /// The address for clients that speak the Redis protocol, if the policy has one.
+    pub fn resp_address(&self) -> Option<SocketAddr> {
+        self.resp_address
     }
 
     /// The address for health and metrics, with the real port if the policy says 0.

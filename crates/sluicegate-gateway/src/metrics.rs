@@ -3,6 +3,8 @@
 
 mod decision_lines;
 mod sent_spans;
+pub(crate) mod throttles;
+mod upstreams;
 
 use std::{
     fmt,
@@ -14,7 +16,7 @@ use prometheus_client::{
     encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric},
     metrics::{
         MetricType,
-        counter::{ConstCounter, Counter},
+        counter::Counter,
         gauge::{ConstGauge, Gauge},
     },
     registry::Registry,
@@ -25,7 +27,9 @@ use sluicegate_policy::{Gate, Route, RouteId, Scale};
 use sluicegate_stores::AnyStore;
 use sluicegate_telemetry::SpanQueue;
 
-use self::{decision_lines::DecisionLines, sent_spans::SentSpans};
+use self::{
+    decision_lines::DecisionLines, sent_spans::SentSpans, throttles::Throttles, upstreams::Upstreams,
+};
 use crate::{client::connections::Connections, request::upstream_refusal::REFUSALS, upstream::Health};
 
 /// The gateway's counters, by the policy's routes, tiers and limits.
@@ -35,6 +39,7 @@ pub(crate) struct Metrics {
     pub(crate) all: sluicegate_metrics::Metrics,
     pub(crate) reloads: ReloadMetrics,
     pub(crate) connections: Connections,
+    pub(crate) throttles: Throttles,
     families: Families,
     routes: Box<[RouteMetrics]>,
     gate_at_work: Arc<Gate<AnyStore>>,
@@ -99,11 +104,13 @@ impl Metrics {
             ReloadMetrics { done: result("ok"), failed: result("error"), last_successful: Gauge::default() };
         reloads.last_successful.set(1);
         let connections = Connections::new();
+        let throttles = Throttles::new();
         let at_work = AtWork::default();
         let warmup = WarmupScale(Arc::clone(&at_work));
         let all = sluicegate_metrics::Metrics::with(|registry| {
             families.register(registry);
             connections.register(registry);
+            throttles.register(registry);
             registry.register("config_reloads", "Reloads of the policy by their result", results.clone());
             registry.register(
                 "config_last_reload_successful",
@@ -116,7 +123,7 @@ impl Metrics {
         });
         let store = Arc::clone(gate.store());
         all.watch_store(move || Some(store.statistics()));
-        Self::of(gate, at_work, all, families, reloads, connections)
+        Self::of(gate, at_work, all, families, reloads, connections, throttles)
     }
 
     /// The same counters for a gate of another policy. Those of routes, tiers and limits that both share
@@ -130,6 +137,7 @@ impl Metrics {
             self.families.clone(),
             self.reloads.clone(),
             self.connections.clone(),
+            self.throttles.clone(),
         )
     }
 
@@ -140,13 +148,14 @@ impl Metrics {
         families: Families,
         reloads: ReloadMetrics,
         connections: Connections,
+        throttles: Throttles,
     ) -> Self {
         // Before its series are made, so that they are not removed at the same time.
         at_work.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(gate));
         let policy = gate.policy();
         let routes = policy.routes.as_slice().iter().map(|route| families.route(route)).collect();
         let gate_at_work = Arc::clone(gate);
-        Self { all, reloads, connections, families, routes, gate_at_work, at_work }
+        Self { all, reloads, connections, throttles, families, routes, gate_at_work, at_work }
     }
 
     /// Puts an exemplar behind the time at the upstream of a route's request.
@@ -301,38 +310,6 @@ impl ReloadMetrics {
     }
 }
 
-/// The state of the upstreams, read when the metrics are written. A reload may replace them.
-#[derive(Clone, Debug)]
-struct Upstreams(Arc<RwLock<Arc<[Arc<Health>]>>>);
-
-impl Upstreams {
-    fn replace(&self, healths: &Arc<[Arc<Health>]>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(healths);
-    }
-}
-
-impl Collector for Upstreams {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let mut healths = self.0.read().unwrap_or_else(PoisonError::into_inner).to_vec();
-        healths.sort_unstable_by(|one, other| one.name().cmp(other.name()));
-        for (name, help, value) in UPSTREAM_GAUGES {
-            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-            for health in &healths {
-                let gauge = ConstGauge::new(i64::try_from(value(health)).unwrap_or(i64::MAX));
-                gauge.encode(family.encode_family(&[("upstream", health.name())])?)?;
-            }
-        }
-        let help = "Requests that each upstream did not accept or answer, including those that another one then served";
-        let name = "upstream_failed_attempts";
-        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-        for health in &healths {
-            let counter = ConstCounter::new(health.failures());
-            counter.encode(family.encode_family(&[("upstream", health.name())])?)?;
-        }
-        Ok(())
-    }
-}
-
 /// The scale of limits by the newest gate, read when the metrics are written.
 #[derive(Debug)]
 struct WarmupScale(AtWork);
@@ -381,14 +358,3 @@ const INPUT_COUNTS: [&str; 2] = ["estimated", "counted"];
 /// From a cached answer to a long completion.
 static UPSTREAM_SECONDS: [f64; 14] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 300.0];
-
-/// A number that is known of an upstream.
-type Figure = fn(&Health) -> u64;
-
-/// Each with its name and help.
-const UPSTREAM_GAUGES: [(&str, &str, Figure); 2] = [
-    ("upstream_healthy", "1 if the upstream gets requests, 0 while it is ejected or down", |health| {
-        u64::from(health.is_well())
-    }),
-    ("upstream_in_flight", "Requests at each upstream", Health::in_flight),
-];

@@ -115,8 +115,9 @@ async fn serve(origin: Origin, policy: Policy) -> Outcome {
     let gateway = Gateway::start_from(origin, policy).await?;
     let listen = (!upstream.is_empty()).then(|| tracing::field::display(gateway.address()));
     let decisions = gateway.decisions_address().map(tracing::field::display);
+    let resp = gateway.resp_address().map(tracing::field::display);
     let upstream = Some(upstream).filter(|upstream| !upstream.is_empty());
-    tracing::info!(listen, decisions, admin = %gateway.admin_address(), upstream, store, "serving");
+    tracing::info!(listen, decisions, resp, admin = %gateway.admin_address(), upstream, store, "serving");
     loop {
         tokio::select! {
             () = stop.signal() => break,

@@ -41,6 +41,7 @@ impl StartCheck<'_> {
             }
             if let Some(decisions) = &self.policy.decisions {
                 wrong.extend(self.address("decisions.listen", decisions.listen.ip()));
+                wrong.extend(decisions.resp.and_then(|resp| self.address("decisions.resp", resp.ip())));
             }
             wrong.extend(self.address("gateway.admin", gateway.admin.ip()));
         }

@@ -35,6 +35,9 @@ impl Summary<'_> {
         }
         if let Some(decisions) = decisions {
             writeln!(f, "decisions  {}", decisions.listen)?;
+            if let Some(resp) = decisions.resp {
+                writeln!(f, "resp       {resp}")?;
+            }
         }
         writeln!(f, "admin      {}", gateway.admin)?;
         match store.url.kind() {

@@ -22,7 +22,7 @@ impl Callers {
     }
 
     /// Returns `true` if the policy wants no token, or this is it.
-    fn know(&self, policy: &Policy, sent: &[u8]) -> bool {
+    pub(super) fn know(&self, policy: &Policy, sent: &[u8]) -> bool {
         let wanted = policy.decisions.as_ref().and_then(|decisions| decisions.token.as_ref());
         let Some(wanted) = wanted else { return true };
         // Takes the same time wherever they differ.

@@ -54,7 +54,7 @@ fn keep_decisions(running: &Policy, next: &mut Policy, kept: &mut Vec<&'static s
         (Some(running), Some(next)) => {
             keep_settings! {
                 running => next, kept: DecisionsSettings, "decisions";
-                restart { listen, tls }
+                restart { listen, resp, tls }
                 reload { token, lease, max_permits }
             }
         }

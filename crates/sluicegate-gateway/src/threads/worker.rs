@@ -18,7 +18,7 @@ use tokio::{
 
 use crate::{
     client::{Clients, IdleCalls},
-    decisions::{Decisions, permits::Permits},
+    decisions::{Decisions, permits::Permits, resp::Resp},
     io::tls::Certificates,
     reload::{
         current::Current,
@@ -42,6 +42,8 @@ pub(crate) struct Ports {
     pub(crate) clients: Option<Port>,
     /// For proxies that ask for decisions.
     pub(crate) decisions: Option<Port>,
+    /// For clients that speak the Redis protocol.
+    pub(crate) resp: Option<Port>,
 }
 
 /// A listener, whose peers connect by TLS if it has certificates.
@@ -76,9 +78,10 @@ impl Worker {
                     let _context = runtime.enter();
                     let clients = ports.clients.map(listen).transpose()?;
                     let decisions = ports.decisions.map(listen).transpose()?;
-                    Ok((runtime, clients, decisions))
+                    let resp = ports.resp.map(listen).transpose()?;
+                    Ok((runtime, clients, decisions, resp))
                 });
-            let (runtime, clients, decisions) = match ready {
+            let (runtime, clients, decisions, resp) = match ready {
                 Ok(ready) => ready,
                 Err(error) => return drop(started.send(Err(error))),
             };
@@ -101,8 +104,12 @@ impl Worker {
                     let current = Rc::clone(&current);
                     Decisions::new(current, certificates, draining.clone(), permits).run(listener).await
                 };
-                let (served, decided) = tokio::join!(serve, decide);
-                served + decided
+                let throttle = async {
+                    let Some((listener, certificates)) = resp else { return 0 };
+                    Resp::new(Rc::clone(&current), certificates, draining.clone()).run(listener).await
+                };
+                let (served, decided, throttled) = tokio::join!(serve, decide, throttle);
+                served + decided + throttled
             }));
         };
         let thread = thread::Builder::new().name(format!("sluicegate-{index}")).spawn(work)?;

@@ -39,6 +39,7 @@ mod recording;
 mod redirects;
 mod reload;
 mod removed_headers;
+mod resp;
 mod response_heads;
 mod restart;
 #[cfg(feature = "otlp")]

@@ -9,9 +9,11 @@ use crate::{Hidden, TlsSettings};
 pub struct DecisionsSettings {
     /// The address for proxies.
     pub listen: SocketAddr,
-    /// The token that a proxy must send, if there is one.
+    /// The address for clients that speak the Redis protocol, if any do.
+    pub resp: Option<SocketAddr>,
+    /// The token that a caller must send, if there is one.
     pub token: Option<Hidden>,
-    /// Proxies connect by TLS, if given.
+    /// Callers connect by TLS, if given.
     pub tls: Option<TlsSettings>,
     /// The time for which a permit of `/take` is held, unless the call says otherwise.
     pub lease: Duration,

@@ -149,9 +149,10 @@ fn telemetry(settings: &TelemetrySettings) -> Value {
 }
 
 fn decisions(settings: &DecisionsSettings) -> Value {
-    let DecisionsSettings { listen, token, tls, lease, max_permits } = settings;
+    let DecisionsSettings { listen, resp, token, tls, lease, max_permits } = settings;
     json!({
         "listen": listen,
+        "resp": resp,
         "token": token.as_ref().map(Hidden::to_string),
         "tls": tls.as_ref().map(self::tls),
         "lease": period(*lease),

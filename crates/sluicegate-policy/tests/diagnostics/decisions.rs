@@ -26,6 +26,16 @@ fn each_mistake_is_told_with_its_place_and_its_remedy() {
              help: give it a port of its own, such as \"127.0.0.1:8081\"",
         ),
         (
+            "[decisions]\nlisten = '127.0.0.1:8081'\nresp = '0.0.0.0:6380'",
+            "p.toml:3:8: everyone who can reach 0.0.0.0:6380 could spend the quotas of others\n  help: set a `token`, or a \
+             `client_ca` under [decisions.tls], or listen at a loopback address such as \"127.0.0.1:6380\"",
+        ),
+        (
+            "[decisions]\nlisten = '127.0.0.1:8081'\nresp = '127.0.0.1:8081'",
+            "p.toml:3:8: `resp`, 127.0.0.1:8081, and `decisions.listen`, 127.0.0.1:8081, cannot both have this port\n  \
+             help: give it a port of its own, such as \"127.0.0.1:6380\"",
+        ),
+        (
             "[decisions]\nlisten = '127.0.0.1:8081'\ntoken = 'short'",
             "p.toml:3:9: a token of 5 characters can be guessed\n  help: give at least 16 letters and digits, such as \
              what `openssl rand -hex 16` prints",

@@ -14,11 +14,13 @@ use crate::Hidden;
 pub struct DecisionsTable {
     /// Address for proxies. Port 0 takes any free port.
     pub listen: Placed<Address>,
-    /// Token that a proxy must send in the header `Sluicegate-Token`, at least 16 visible ASCII characters. Without a token,
-    /// `listen` must be a loopback address, or `tls` have a `client_ca`.
+    /// Address for clients that speak the Redis protocol (RESP), for `CL.THROTTLE` and `THROTTLE`. Port 0 takes any free port.
+    pub resp: Option<Placed<Address>>,
+    /// Token that a proxy must send in the header `Sluicegate-Token`, and a client of `resp` as its password: at least 16
+    /// visible ASCII characters. Without a token, `listen` and `resp` must be loopback addresses, or `tls` have a `client_ca`.
     #[schemars(length(min = 16))]
     pub token: Option<Placed<Hidden>>,
-    /// Proxies connect by TLS. Without this they connect in clear.
+    /// Callers connect by TLS. Without this they connect in clear.
     pub tls: Option<TlsTable>,
     /// Time for which a permit of `/take` is held, unless the call says otherwise. At most a day.
     #[schemars(extend("default" = "60s"))]
