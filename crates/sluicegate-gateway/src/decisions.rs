@@ -135,7 +135,7 @@ impl Decisions {
         }
         match json::Endpoint::of(head.uri.path()) {
             Some(endpoint) => {
-                let deciding = Deciding { proxy: &proxy, permits: &self.permits, caller: peer };
+                let deciding = Deciding { proxy, permits: Arc::clone(&self.permits), caller: peer };
                 deciding.answer(endpoint, head, body).await
             }
             None => proxies::answer(&proxy, head).await,

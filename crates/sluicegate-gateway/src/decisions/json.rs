@@ -7,11 +7,11 @@ mod ending;
 mod openapi;
 mod problem;
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, rc::Rc, sync::Arc};
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Method, Response, StatusCode,
+    HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode,
     header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE},
     request::Parts,
 };
@@ -23,10 +23,10 @@ use sluicegate::SystemClock;
 use sluicegate_http::{Admitted, InFlight};
 use sluicegate_policy::{Counting, Policy, Rejection, RequestId};
 use sluicegate_stores::AnyStore;
-use tokio::time::timeout;
+use tokio::{task::spawn_local, time::timeout};
 
 use self::{asked::Asked, problem::Problem};
-use super::permits::{Held, Permits};
+use super::permits::{Claim, Claimed, Held, Permits};
 use crate::{
     explain::read,
     request::{forward::Peer, input_counter::Counted, proxy::Proxy},
@@ -63,14 +63,15 @@ impl Endpoint {
 }
 
 /// The state by which a call is answered.
-pub(super) struct Deciding<'a> {
-    pub(super) proxy: &'a Proxy,
-    pub(super) permits: &'a Permits<AnyStore, SystemClock>,
+#[derive(Clone)]
+pub(super) struct Deciding {
+    pub(super) proxy: Rc<Proxy>,
+    pub(super) permits: Arc<Permits<AnyStore, SystemClock>>,
     /// The address of the caller.
     pub(super) caller: IpAddr,
 }
 
-impl Deciding<'_> {
+impl Deciding {
     /// Answers a call.
     pub(super) async fn answer(
         &self,
@@ -85,7 +86,7 @@ impl Deciding<'_> {
             _ => Err(wrong_method("POST")),
         };
         match answered {
-            Ok(answer) => answer::response(&answer),
+            Ok(answer) => answer::response(answer),
             Err(problem) => problem.into_response(),
         }
     }
@@ -95,15 +96,19 @@ impl Deciding<'_> {
         endpoint: Endpoint,
         headers: &HeaderMap,
         body: &mut Incoming,
-    ) -> Result<Value, Problem> {
+    ) -> Result<Bytes, Problem> {
         let call = self.read(headers, body).await?;
-        match endpoint {
-            Endpoint::Take => self.take(&call).await,
+        let answer = match endpoint {
+            Endpoint::Take => match idempotency_key(headers)? {
+                Some(key) => return self.take_once(key, call).await,
+                None => self.take(&call).await,
+            },
             Endpoint::Peek => self.peek(&call).await,
-            Endpoint::Settle => ending::settle(self.permits, &call).await,
-            Endpoint::Release => ending::release(self.permits, &call).await,
+            Endpoint::Settle => ending::settle(&self.permits, &call).await,
+            Endpoint::Release => ending::release(&self.permits, &call).await,
             Endpoint::Document => Err(wrong_method("GET")),
-        }
+        };
+        answer.map(|answer| Bytes::from(answer.to_string()))
     }
 
     /// Reads the body of a call.
@@ -132,6 +137,39 @@ impl Deciding<'_> {
                 "The body stopped arriving: send the call again",
             )),
         }
+    }
+
+    /// Decides a call, unless another one with the same key has been answered with a permit.
+    async fn take_once(&self, key: &[u8], call: Bytes) -> Result<Bytes, Problem> {
+        loop {
+            match self.permits.claim(key, &call) {
+                Claimed::First(claim) => {
+                    // It comes to its end even if the caller leaves, who may ask again.
+                    let taking = self.clone().take_for(claim, call);
+                    let unknown = |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, BROKEN_OFF);
+                    return spawn_local(taking).await.map_err(unknown)?;
+                }
+                Claimed::Again(answer) => {
+                    // One that gave no permit has charged nothing.
+                    if let Ok(answer) = answer.await {
+                        return Ok(answer);
+                    }
+                }
+                Claimed::Other => {
+                    return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, OTHER_CALL));
+                }
+            }
+        }
+    }
+
+    async fn take_for(self, claim: Claim, call: Bytes) -> Result<Bytes, Problem> {
+        let answer = self.take(&call).await?;
+        let is_allowed = answer["allowed"] == true;
+        let answer = Bytes::from(answer.to_string());
+        if is_allowed {
+            claim.answer(answer.clone());
+        }
+        Ok(answer)
     }
 
     async fn take(&self, call: &[u8]) -> Result<Value, Problem> {
@@ -196,7 +234,7 @@ impl Deciding<'_> {
                     return None;
                 }
                 let counted = Counted { route, head: &request.head, peer: &peer };
-                counter.count(self.proxy, counted, counting).await
+                counter.count(&self.proxy, counted, counting).await
             };
             Box::pin(entry.count(reading.as_deref(), count)).await;
         }
@@ -213,6 +251,20 @@ impl Deciding<'_> {
 
     fn policy(&self) -> &Policy {
         self.proxy.policy()
+    }
+}
+
+/// Returns the key by which a caller tells that it repeats a call.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<&[u8]>, Problem> {
+    let mut keys = headers.get_all(IDEMPOTENCY_KEY).iter().map(HeaderValue::as_bytes);
+    match (keys.next(), keys.next()) {
+        (None, _) => Ok(None),
+        (Some(key), None)
+            if (1..=LONGEST_KEY).contains(&key.len()) && key.iter().all(u8::is_ascii_graphic) =>
+        {
+            Ok(Some(key))
+        }
+        _ => Err(Problem::bad_request(WRONG_KEY)),
     }
 }
 
@@ -237,3 +289,12 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 const NOT_JSON: &str =
     "The body must be JSON, without a Content-Encoding: send it with `Content-Type: application/json`";
+const WRONG_KEY: &str =
+    "Send one Idempotency-Key, of 1 to 255 visible ASCII characters, such as a random UUID";
+const OTHER_CALL: &str = "This Idempotency-Key came with another call: use a new key for a new request, and repeat a call \
+                          byte for byte";
+const BROKEN_OFF: &str = "The gateway ends: ask another one, or this one when it is back";
+
+/// draft-ietf-httpapi-idempotency-key-header.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const LONGEST_KEY: usize = 255;

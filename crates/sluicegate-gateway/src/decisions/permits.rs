@@ -1,6 +1,7 @@
 //! Permits that programs hold: requests that were allowed and have not ended.
 
 mod permit_id;
+mod repeats;
 mod table;
 
 use std::{
@@ -18,8 +19,14 @@ use tokio::{
     time::sleep,
 };
 
-pub(super) use self::permit_id::PermitId;
-use self::table::{Ended, Table};
+pub(super) use self::{
+    permit_id::PermitId,
+    repeats::{Claim, Claimed},
+};
+use self::{
+    repeats::Repeats,
+    table::{Ended, Table},
+};
 
 /// The permits of one process. All its threads share them, and a reload changes none.
 ///
@@ -31,6 +38,7 @@ pub(crate) struct Permits<S: Store, C> {
     table: Mutex<Table<S, C>>,
     /// Wakes the task that ends leases when one ends sooner than those before it.
     sooner: Notify,
+    repeats: Arc<Repeats>,
 }
 
 /// A request that was allowed, with the policy that it is settled by.
@@ -82,6 +90,7 @@ impl<S: Resilient, C: Clock> Permits<S, C> {
             clock,
             table: Mutex::default(),
             sooner: Notify::new(),
+            repeats: Arc::new(Repeats::new()),
         }
     }
 
@@ -104,6 +113,11 @@ impl<S: Resilient, C: Clock> Permits<S, C> {
         }
         table.undecided += 1;
         Ok(Place { permits: self, id: u128::from_be_bytes(bytes) })
+    }
+
+    /// Finds out if a call with an idempotency key is the first one with that.
+    pub(super) fn claim(&self, key: &[u8], call: &[u8]) -> Claimed {
+        self.repeats.claim(key, call, self.clock.now())
     }
 
     /// Ends a permit by what its holder `told`. Ending it once more in the same way changes nothing.

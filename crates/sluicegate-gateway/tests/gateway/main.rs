@@ -31,6 +31,7 @@ mod interim;
 mod interim_http2;
 mod json_calls;
 mod json_decisions;
+mod json_repeats;
 mod leaving;
 mod proxy_protocol;
 mod rate_limit_service;

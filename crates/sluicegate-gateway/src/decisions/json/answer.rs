@@ -61,8 +61,8 @@ fn limits(policy: &Policy, limits: &[LimitId], charges: &[Charge], balances: &[B
 }
 
 /// A response with this document.
-pub(super) fn response(answer: &Value) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(answer.to_string()));
+pub(super) fn response(answer: Bytes) -> Response<Bytes> {
+    let mut response = Response::new(answer);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response

@@ -7,7 +7,7 @@ use sluicegate_http::{Admission, InFlight, Told};
 use sluicegate_metrics::Metrics;
 use sluicegate_policy::{Gate, Policy, Source};
 
-use super::{Held, Lost, NoPlace, PermitId, Permits, table::REMEMBERED};
+use super::{Claimed, Held, Lost, NoPlace, PermitId, Permits, table::REMEMBERED};
 
 #[test]
 fn a_permit_that_is_settled_again_in_the_same_way_changes_nothing() {
@@ -111,6 +111,47 @@ fn ends_are_forgotten_after_a_while() {
     let second = site.take(LEASE).unwrap();
     assert_eq!(site.settle(second, 1), Ok(true));
     assert_eq!(site.settle(first, 1), Err(Lost::Unknown));
+}
+
+#[test]
+fn a_key_is_remembered_with_its_call_for_a_while() {
+    let site = Site::new();
+    let Claimed::First(claim) = site.permits.claim(b"key", b"call") else { panic!("it is the first") };
+    let Claimed::Again(waiting) = site.permits.claim(b"key", b"call") else { panic!("it is the second") };
+    assert!(waiting.clone().now_or_never().is_none());
+    claim.answer("answer".into());
+    assert_eq!(waiting.now_or_never().unwrap().unwrap(), "answer");
+    assert!(matches!(site.permits.claim(b"key", b"other"), Claimed::Other));
+    site.clock.advance(REMEMBERED);
+    assert!(matches!(site.permits.claim(b"key", b"other"), Claimed::First(_)));
+}
+
+#[test]
+fn a_call_that_gave_no_permit_is_decided_again() {
+    let site = Site::new();
+    let Claimed::First(claim) = site.permits.claim(b"key", b"call") else { panic!("it is the first") };
+    let Claimed::Again(waiting) = site.permits.claim(b"key", b"call") else { panic!("it is the second") };
+    drop(claim);
+    assert!(waiting.now_or_never().unwrap().is_err());
+    let Claimed::First(later) = site.permits.claim(b"key", b"call") else { panic!("it is the first again") };
+    later.answer("answer".into());
+    assert!(matches!(site.permits.claim(b"key", b"call"), Claimed::Again(_)));
+}
+
+#[test]
+fn remembered_keys_are_bounded_and_the_oldest_goes_first() {
+    let site = Site::new();
+    let claim = |key: u32| match site.permits.claim(&key.to_be_bytes(), b"call") {
+        Claimed::First(claim) => {
+            claim.answer("answer".into());
+            true
+        }
+        Claimed::Again(_) | Claimed::Other => false,
+    };
+    assert!((0..20_000).all(claim));
+    assert!(!claim(1));
+    assert!(claim(20_000) && claim(0));
+    assert!(!claim(19_999));
 }
 
 #[test]

@@ -34,12 +34,21 @@ impl Program {
         (answer.status, serde_json::from_slice(&answer.body).expect("JSON"))
     }
 
+    /// Sends a call, and leaves its answer.
+    pub(crate) async fn begin(&mut self, path: &str, headers: &str, body: &[u8]) {
+        self.write("POST", path, headers, body).await;
+    }
+
     pub(crate) async fn send(&mut self, method: &str, path: &str, headers: &str, body: &[u8]) -> Answer {
+        self.write(method, path, headers, body).await;
+        self.0.answer().await
+    }
+
+    async fn write(&mut self, method: &str, path: &str, headers: &str, body: &[u8]) {
         let length = body.len();
         let head =
             format!("{method} {path} HTTP/1.1\r\nhost: a\r\n{headers}content-length: {length}\r\n\r\n");
         self.0.write([head.as_bytes(), body].concat()).await;
-        self.0.answer().await
     }
 }
 
