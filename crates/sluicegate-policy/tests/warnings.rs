@@ -76,6 +76,8 @@ fn what_limits_nothing_is_told() {
         ("[[route]]\npath = '/a'", nothing),
         ("[[route]]\npath = '/a'\nlimits = []", nothing),
         ("[defaults]\nlimits = '1/s'", ""),
+        ("[decisions]\nlisten = '127.0.0.1:8081'\nresp = '127.0.0.1:6380'", ""),
+        ("[decisions]\nlisten = '127.0.0.1:8081'", nothing),
         ("[[route]]\npath = '/a'\nlimits = []\n[[route]]\npath = '/b'\nlimits = '1/s'", ""),
         (
             "[[route]]\npath = '/a'\n[[route]]\npath = '/b'\nlimits = '1/s'",

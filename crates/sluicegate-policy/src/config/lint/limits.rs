@@ -19,7 +19,10 @@ pub(super) fn lint(report: &mut Report<'_>, file: &File, policy: &Policy) {
             report.error_help(name.start(), "no route names this limit, so it limits nothing", help);
         }
     }
-    if routes.iter().all(|route| route.limits().is_empty()) {
+    // Clients of the Redis protocol bring theirs along.
+    let limits_come_with_commands =
+        policy.decisions.as_ref().is_some_and(|decisions| decisions.resp.is_some());
+    if routes.iter().all(|route| route.limits().is_empty()) && !limits_come_with_commands {
         let help = "add `limits` to a [[route]] or to [defaults]";
         report.file_error("the policy has no limits: every request passes", help);
         return;
