@@ -73,6 +73,7 @@ impl Repeats {
         let number = table.calls;
         table.by_key.insert(key, Remembered { number, call, answer: answer.shared() });
         table.order.push_back((now, key, number));
+        table.forget(now);
         Claimed::First(Claim { repeats: Arc::clone(self), key, number, answer: Some(sender) })
     }
 
@@ -91,7 +92,7 @@ impl Table {
     /// Forgets keys that came long ago, and those before the last [`MOST`].
     fn forget(&mut self, now: Timestamp) {
         while let Some((at, key, number)) = self.order.front().copied()
-            && (self.order.len() >= MOST || now.since(at) >= REMEMBERED)
+            && (self.order.len() > MOST || now.since(at) >= REMEMBERED)
         {
             self.order.pop_front();
             self.remove(key, number);
