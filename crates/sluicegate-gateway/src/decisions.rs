@@ -2,7 +2,9 @@
 
 mod callers;
 mod calls;
-pub(crate) mod grpc;
+pub(crate) mod entries;
+#[cfg(feature = "grpc")]
+mod grpc;
 mod json;
 pub(crate) mod permits;
 mod proxies;
@@ -13,7 +15,7 @@ use std::{convert::Infallible, error::Error, net::IpAddr, pin::pin, rc::Rc, sync
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Version, header, request::Parts};
 use http_body::Body as _;
-use http_body_util::{Either, Full};
+use http_body_util::Full;
 use hyper::{body::Incoming, rt::Executor, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -96,11 +98,12 @@ impl Decisions {
         let service = service_fn(move |request: Request<Incoming>| {
             let this = Rc::clone(&self);
             async move {
+                #[cfg(feature = "grpc")]
                 if grpc::is_called(&request) {
                     let proxy = this.current.proxy();
                     let may_ask = this.callers.may_ask(proxy.policy(), request.headers());
                     let answer = grpc::answer(proxy, request, peer.to_canonical(), may_ask).await;
-                    return Ok(answer.map(Either::Right));
+                    return Ok(answer.map(Body::Right));
                 }
                 let (mut head, mut body) = request.into_parts();
                 let mut answer = this.answer(&mut head, &mut body, peer).await;
@@ -109,7 +112,7 @@ impl Decisions {
                 if head.version < Version::HTTP_2 && is_last {
                     answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                 }
-                Ok::<_, Infallible>(answer.map(|body| Either::Left(Full::new(body))))
+                Ok::<_, Infallible>(answer.map(of_bytes))
             }
         });
         let mut builder = auto::Builder::new(OnThisThread);
@@ -141,6 +144,22 @@ impl Decisions {
             None => proxies::answer(&proxy, head).await,
         }
     }
+}
+
+/// The body of an answer, which is of gRPC on the right.
+#[cfg(feature = "grpc")]
+type Body = http_body_util::Either<Full<Bytes>, tonic::body::Body>;
+#[cfg(not(feature = "grpc"))]
+type Body = Full<Bytes>;
+
+#[cfg(feature = "grpc")]
+fn of_bytes(bytes: Bytes) -> Body {
+    Body::Left(Full::new(bytes))
+}
+
+#[cfg(not(feature = "grpc"))]
+fn of_bytes(bytes: Bytes) -> Body {
+    Full::new(bytes)
 }
 
 /// Runs what belongs to a connection on its own thread.

@@ -17,7 +17,7 @@ use sluicegate_http::{
     decision_log::{DecisionSink, LogClock, LogFile},
     watch_keys,
 };
-use sluicegate_policy::{ApiKeys, Gate, Policy, StoreSettings, TelemetrySettings, TlsSettings};
+use sluicegate_policy::{ApiKeys, Gate, Policy, Route, StoreSettings, TelemetrySettings, TlsSettings};
 use sluicegate_stores::AnyStore;
 use tokio::sync::mpsc;
 
@@ -89,6 +89,10 @@ impl Gateway {
         let settings = policy.gateway.clone();
         if settings.upstreams.is_empty() && policy.decisions.is_none() {
             return Err(StartError::NoUpstream);
+        }
+        let is_for_descriptors = |route: &Route| route.descriptor().is_some();
+        if !cfg!(feature = "grpc") && policy.routes.as_slice().iter().any(is_for_descriptors) {
+            return Err(StartError::NoGrpc);
         }
         let load = |path| ApiKeys::load_for(path, &policy.tiers);
         let api_keys =

@@ -2,7 +2,6 @@
 
 mod answer;
 mod descriptor;
-pub(crate) mod entries;
 mod messages;
 
 use std::{net::IpAddr, rc::Rc};

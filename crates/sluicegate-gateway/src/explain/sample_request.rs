@@ -10,7 +10,7 @@ use http::{
     uri::PathAndQuery,
 };
 
-use crate::decisions::grpc::entries::Entries;
+use crate::decisions::entries::Entries;
 
 /// A request whose decision is to be explained.
 #[derive(Debug)]

@@ -16,6 +16,8 @@ use crate::{io::tls::TlsError, telemetry::TelemetryError};
 pub enum StartError {
     /// The policy names no upstream, and has no decision server.
     NoUpstream,
+    /// The policy has routes for descriptors, and this build has no gRPC.
+    NoGrpc,
     /// The address for clients, or of the decision server, cannot be bound.
     Listen(SocketAddr, io::Error),
     /// The admin address cannot be bound.
@@ -43,6 +45,9 @@ impl fmt::Display for StartError {
                     "nothing to serve: set `upstream` under [gateway], give --upstream http://HOST:PORT, or have a [decisions] table"
                 )
             }
+            Self::NoGrpc => f.write_str(
+                "this build answers no gRPC: leave out routes with a `descriptor`, or build with the feature `grpc`",
+            ),
             Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
             Self::Admin(address, error) => write!(f, "cannot listen on {address} for admin: {error}"),
             Self::ApiKeys(error) => error.fmt(f),
@@ -58,7 +63,7 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::NoUpstream | Self::Tls(_) | Self::Telemetry(_) => None,
+            Self::NoUpstream | Self::NoGrpc | Self::Tls(_) | Self::Telemetry(_) => None,
             Self::ApiKeys(error) => error.source(),
             Self::Store(error) => error.source(),
             Self::Listen(_, error)

@@ -5,10 +5,8 @@ use std::net::IpAddr;
 use http::request::Parts;
 use sluicegate_policy::{Charging, Descriptor, Policy, RouteId};
 
-use super::{
-    entries::Entries,
-    messages::{self, RateLimitRequest},
-};
+use super::messages::{self, RateLimitRequest};
+use crate::decisions::entries::Entries;
 
 /// A descriptor for which the policy has a route.
 pub(super) struct Described {
