@@ -8,7 +8,6 @@ mod explain;
 mod limits;
 mod openapi;
 mod policy;
-mod problem;
 mod reload;
 
 use std::sync::Arc;
@@ -23,8 +22,8 @@ use axum::{
 };
 use sluicegate_metrics::{Format, Metrics};
 
-use self::{dashboard::Dashboard, problem::Problem};
-use crate::{reload::Reloads, threads::drain::Draining};
+use self::dashboard::Dashboard;
+use crate::{problem::Problem, reload::Reloads, threads::drain::Draining};
 
 /// The parts of the gateway that the admin port reports on and changes.
 #[derive(Clone)]

@@ -39,6 +39,7 @@ mod gateway;
 mod io;
 pub mod log;
 mod metrics;
+mod problem;
 mod reload;
 mod request;
 mod telemetry;

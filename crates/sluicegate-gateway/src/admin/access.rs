@@ -4,14 +4,15 @@ use std::net::IpAddr;
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header, uri::Authority},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, uri::Authority},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use sluicegate_policy::Hidden;
 use subtle::ConstantTimeEq;
 
-use super::{Admin, Problem};
+use super::Admin;
+use crate::problem::Problem;
 
 /// Answers those who know the token; where there is none, this machine, and no web page that is shown on it.
 pub(super) async fn check(State(admin): State<Admin>, request: Request, next: Next) -> Response {
@@ -66,7 +67,8 @@ fn values(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
 
 fn knows(token: &Hidden, headers: &HeaderMap) -> Result<(), Problem> {
     let unauthorized = |detail, challenge| {
-        Err(Problem::new(StatusCode::UNAUTHORIZED, detail).with(header::WWW_AUTHENTICATE, challenge))
+        Err(Problem::new(StatusCode::UNAUTHORIZED, detail)
+            .with(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge)))
     };
     let Some(given) = headers.get(header::AUTHORIZATION).and_then(|value| bearer(value.as_bytes())) else {
         return unauthorized(NO_TOKEN, "Bearer realm=\"sluicegate\"");

@@ -27,8 +27,8 @@ use self::{
     history::{History, Range},
     state::{GatewayState, Told},
 };
-use super::{Admin, Problem};
-use crate::reload::Reloads;
+use super::Admin;
+use crate::{problem::Problem, reload::Reloads};
 
 /// The last hours of the gateway, for everyone who looks.
 #[derive(Debug, Default)]

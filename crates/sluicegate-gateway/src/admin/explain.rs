@@ -14,8 +14,8 @@ use axum::{
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Admin, Problem};
-use crate::{Explanation, SampleRequest};
+use super::Admin;
+use crate::{Explanation, SampleRequest, problem::Problem};
 
 /// The request to explain.
 #[derive(Deserialize)]

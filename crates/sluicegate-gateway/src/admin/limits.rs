@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 use sluicegate::{Algorithm, Balance, Cost, StoreError};
 use sluicegate_policy::{LimitAccount, Mode, Policy};
 
-use super::{Admin, Problem};
+use super::Admin;
 use crate::{
     amounts::{amount, seconds},
+    problem::Problem,
     reload::generation::Generation,
 };
 

@@ -3,8 +3,8 @@
 use axum::{Json, extract::State, http::StatusCode};
 use serde_json::{Value, json};
 
-use super::{Admin, Problem};
-use crate::reload::ReloadError;
+use super::Admin;
+use crate::{problem::Problem, reload::ReloadError};
 
 /// 200 with what changed once every new request is served by the new policy; 422 with all that is wrong with it.
 pub(super) async fn reload(State(admin): State<Admin>) -> Result<Json<Value>, Problem> {

@@ -5,7 +5,6 @@ mod asked;
 mod call;
 mod ending;
 mod openapi;
-mod problem;
 
 use std::{net::IpAddr, rc::Rc, sync::Arc};
 
@@ -25,10 +24,11 @@ use sluicegate_policy::{Counting, Policy, Rejection, RequestId};
 use sluicegate_stores::AnyStore;
 use tokio::{task::spawn_local, time::timeout};
 
-use self::{asked::Asked, problem::Problem};
+use self::asked::Asked;
 use super::permits::{Claim, Claimed, Held, Permits};
 use crate::{
     explain::read,
+    problem::Problem,
     request::{forward::Peer, input_counter::Counted, proxy::Proxy},
 };
 
@@ -87,7 +87,7 @@ impl Deciding {
         };
         match answered {
             Ok(answer) => answer::response(answer),
-            Err(problem) => problem.into_response(),
+            Err(problem) => problem.response(),
         }
     }
 

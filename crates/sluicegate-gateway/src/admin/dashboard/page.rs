@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::admin::Problem;
+use crate::problem::Problem;
 
 /// 200 with the page.
 pub(in crate::admin) async fn show() -> Response {

@@ -10,8 +10,8 @@ use http::{
 use sluicegate::Cost;
 use sluicegate_policy::{DecisionsSettings, Hints};
 
-use super::{Problem, call::Asking};
-use crate::SampleRequest;
+use super::call::Asking;
+use crate::{SampleRequest, problem::Problem};
 
 /// The request that a program asks about, as the gateway would get it.
 pub(super) struct Asked {

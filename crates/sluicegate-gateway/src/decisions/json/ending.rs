@@ -7,11 +7,13 @@ use sluicegate_http::Told;
 use sluicegate_stores::AnyStore;
 
 use super::{
-    Problem,
     call::{Releasing, Settling, Usage, Whole},
     parse,
 };
-use crate::decisions::permits::{Lost, NoPlace, PermitId, Permits};
+use crate::{
+    decisions::permits::{Lost, NoPlace, PermitId, Permits},
+    problem::Problem,
+};
 
 /// Replaces what a request was charged by what it has used.
 pub(super) async fn settle(permits: &Permits<AnyStore, SystemClock>, call: &[u8]) -> Result<Value, Problem> {
