@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from asking_proxy import DOCS, sample
 from server import TIMEOUT, free_port, until
-from test_decisions import DOCS, sample
 
 PAGE = "decisions-api.md"
 POLICY = sample(PAGE, "toml")

@@ -62,7 +62,7 @@ def test_the_metrics_tell_the_same_totals(asked, accept, content_type, parse):
     assert totals["/premium/predict", "refuse"] == 1
 
 
-LABELS = {"route", "limit", "decision", "tier", "outage", "reason", "result", "status", "upstream", "le", "unit"}
+LABELS = {"route", "limit", "decision", "command", "tier", "outage", "reason", "result", "status", "upstream", "le", "unit"}
 
 
 def test_no_label_names_a_caller(asked):
