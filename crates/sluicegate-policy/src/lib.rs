@@ -47,7 +47,7 @@ mod meter;
 
 pub use answer::{
     Form, LimitHeaders, Renderer, StreamEnding, header_family::HeaderFamily, request_id::RequestId, retry,
-    utc_time::UtcTime,
+    utc_time::UtcTime, whole_seconds::whole_seconds,
 };
 pub use config::{
     code_route::{CodeMeter, CodeRoute, CodeRouteError, TierShare},

@@ -4,8 +4,16 @@ use std::time::Duration;
 
 use sluicegate::Wait;
 
-/// Rounded up: a client that comes back a moment early is denied again.
-pub(crate) fn whole_seconds(duration: Duration) -> u64 {
+/// The seconds of a duration, rounded up: a client that comes back a moment early is denied again.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// assert_eq!(sluicegate_policy::whole_seconds(Duration::from_millis(900)), 1);
+/// assert_eq!(sluicegate_policy::whole_seconds(Duration::from_secs(2)), 2);
+/// ```
+#[must_use]
+pub fn whole_seconds(duration: Duration) -> u64 {
     duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0))
 }
 

@@ -1,15 +1,15 @@
-//! What the hits of a descriptor are.
+//! The meaning of a descriptor's hits.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What the hits of a descriptor are.
+/// The meaning of a descriptor's hits.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Charging {
-    /// What a request is going to use. They are charged if the limits admit it.
+    /// Usage that a request is expected to have. They are charged if the limits admit it.
     #[default]
     Estimate,
-    /// What a request has used. They are always charged, and what is beyond a limit is a debt that later requests wait for.
+    /// Usage that a request has had. They are always charged, and what is beyond a limit is a debt that later requests wait for.
     Actual,
 }

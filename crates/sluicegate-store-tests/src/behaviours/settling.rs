@@ -71,7 +71,7 @@ pub fn a_peek_can_be_settled_for_what_it_cost<S: Subject>(fresh: impl Fn() -> S)
     }
 }
 
-/// What was spent without a permit that anybody still has can be given back, debts included, up to a full account. A log
+/// Spending whose permit nobody has any more can be given back, debts included, up to a full account. A log
 /// gives nothing back: its charges have times, and nobody knows which one is meant.
 pub fn a_peek_gives_back_what_others_have_spent_and_no_more<S: Subject>(fresh: impl Fn() -> S) {
     let subject = fresh();

@@ -10,7 +10,7 @@ impl<S: Resilient> Limiter<S> {
     /// account gets no more than what was spent on it: a token bucket is full at most, and a window gives back only what it has
     /// counted since it began. A sliding log gives nothing back, because it knows each charge by its time.
     ///
-    /// Whoever has the request's [`Permit`](crate::Permit) settles that instead, which is exact. `outage` has the mode of each
+    /// Settle the request's [`Permit`](crate::Permit) instead where you have it: that is exact. `outage` has the mode of each
     /// charge, by its place, for the case that the store is down.
     ///
     /// ```

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use percent_encoding::percent_decode;
 use sluicegate::{Balance, Charge, Store};
-use sluicegate_policy::{LimitId, Policy, Rejection, Renderer, RequestId, Together};
+use sluicegate_policy::{LimitId, Policy, Rejection, Renderer, RequestId, Together, whole_seconds};
 
 use super::{
     descriptor::Described,
@@ -160,10 +160,8 @@ fn saturated(number: u64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-/// Rounded up: who comes back a moment early is denied again.
 fn seconds(duration: Duration) -> messages::Duration {
-    let seconds = duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0));
-    messages::Duration { seconds: i64::try_from(seconds).unwrap_or(i64::MAX) }
+    messages::Duration { seconds: i64::try_from(whole_seconds(duration)).unwrap_or(i64::MAX) }
 }
 
 /// The unit of a window that is exactly one of Envoy's. It has no other way to tell a window.

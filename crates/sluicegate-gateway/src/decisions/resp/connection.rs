@@ -60,7 +60,7 @@ impl<'s, S: AsyncRead + AsyncWrite + Unpin> Connection<'s, S> {
     ///
     /// # Errors
     ///
-    /// What has ended the connection early.
+    /// The reason that the connection ended early.
     pub(super) async fn run(mut self) -> io::Result<()> {
         let mut draining = self.server.draining.clone();
         let last = drain::pause(self.server.current.proxy().settings());

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sluicegate::{Charge, Cost, Decision, Key, Quota, StoreError, Taken};
+use sluicegate_policy::whole_seconds;
 
 use super::replies::Replies;
 use crate::metrics::throttles::{ThrottleCounts, Throttles};
@@ -16,7 +17,7 @@ pub(super) enum Dialect {
     Throttlecrab,
 }
 
-/// What a command asks.
+/// The question of a command.
 #[derive(Clone, Debug)]
 pub(super) struct Question {
     dialect: Dialect,
@@ -146,9 +147,8 @@ fn units(units: u64) -> i64 {
     i64::try_from(units).unwrap_or(i64::MAX)
 }
 
-/// Whole seconds, rounded up: a client that waits so long is not too early.
 fn seconds(duration: Duration) -> i64 {
-    units(duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0)))
+    units(whole_seconds(duration))
 }
 
 /// The first part of all keys.

@@ -21,7 +21,7 @@ pub struct RouteTable {
     pub path: Option<Placed<String>>,
     /// The descriptors of Envoy's rate limit filter that the route is for, instead of a `path`.
     pub descriptor: Option<Placed<DescriptorTable>>,
-    /// What the hits of a descriptor are: `"estimate"` of what a request is going to use, or `"actual"` usage, which is always
+    /// The meaning of a descriptor's hits: `"estimate"` of what a request is going to use, or `"actual"` usage, which is always
     /// charged, as a debt if nothing is left.
     #[schemars(extend("default" = "estimate"))]
     pub charge: Option<Placed<Charging>>,
